@@ -1,0 +1,208 @@
+"""The request loop: sign, wait for a place, send, judge the answer, retry what is worth retrying."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import backoff
+import requests
+
+from klaviyo_wire import auth, bulk, jsonapi
+from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from klaviyo_wire.errors import ConfigurationError, Retriable, classify
+from klaviyo_wire.redaction import redact
+
+if TYPE_CHECKING:
+    from klaviyo_wire.ratelimit import Governor
+
+_log = logging.getLogger(__name__)
+
+MAX_TRIES = 9
+FIRST_CONTACT_TRIES = 4
+LONGEST_WAIT = 32.0
+NO_PARAMS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Transport:
+    """What the loop needs of the outside world; a test gives its own.
+
+    `timeout` is (connect, read) in seconds; `patience` the longest `Retry-After` that is waited for, in
+    seconds: a daily quota answers with hours, and failing beats sleeping through them.
+    """
+
+    session: requests.Session
+    sleep: Callable[[float], None]
+    timeout: tuple[float, float] = (10.0, 60.0)
+    patience: float = 600.0
+
+
+class Client:
+    """Calls operations of `endpoints.ENDPOINTS`; safe to share between threads.
+
+    Args:
+        key: Signs every request.
+        governor: Shared by everything in the process that talks to the account.
+        transport: Session, sleep and timeouts.
+        api_url: Scheme and host; the paths are the table's.
+        revision: API revision unless a call names its own.
+        user_agent: Sent with every request.
+        decode: Parses a JSON body; a faster one than the standard library's may be given.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        key: auth.ApiKey,
+        governor: Governor,
+        transport: Transport,
+        *,
+        api_url: str = auth.DEFAULT_API_URL,
+        revision: str = auth.DEFAULT_REVISION,
+        user_agent: str = "klaviyo-wire",
+        decode: Callable[[bytes], Any] = json.loads,
+    ) -> None:
+        parts = urlsplit(api_url)
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            msg = f"the setting `api_url` is {api_url!r}: give scheme and host, such as {auth.DEFAULT_API_URL}"
+            raise ConfigurationError(msg)
+        self._key = key
+        self._governor = governor
+        self._transport = transport
+        self._api_url = api_url.rstrip("/")
+        self._revision = revision
+        self._user_agent = user_agent
+        self._decode = decode
+        self._reached = False
+        auth.headers(revision, user_agent=user_agent)  # a malformed revision fails here, not at the first request
+
+    def call(  # noqa: PLR0913
+        self,
+        operation: str,
+        *,
+        path: Mapping[str, str] = NO_PARAMS,
+        params: Mapping[str, str] = NO_PARAMS,
+        body: object = None,
+        revision: str | None = None,
+        repeatable: bool = True,
+    ) -> jsonapi.Json:
+        """One request, answered: the JSON document, or an empty dict where the operation has no body.
+
+        Args:
+            operation: Klaviyo's operation id.
+            path: Values of the path parameters.
+            params: Query parameters, not encoded.
+            body: JSON value, or bytes already encoded.
+            revision: API revision of this request.
+            repeatable: False for a write that must not happen twice: then only an answer that proves that
+                nothing happened (429) is retried.
+
+        Raises:
+            KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up.
+        """
+        endpoint = ENDPOINTS[operation]
+        url = self._api_url + endpoint.path.format(**{name: quote(value, safe="") for name, value in path.items()})
+        if params:
+            url = f"{url}?{urlencode(params, quote_via=quote)}"
+        data = body if isinstance(body, bytes) or body is None else bulk.encode(body)
+        headers = auth.headers(revision or self._revision, user_agent=self._user_agent)
+        request = self._transport.session.prepare_request(
+            requests.Request(endpoint.method, url, headers=headers, data=data, auth=self._key)
+        )
+
+        def attempt() -> jsonapi.Json:
+            return self._attempt(endpoint, params, request)
+
+        def hopeless(error: Exception) -> bool:
+            assert isinstance(error, Retriable)  # noqa: S101 - narrowed by on_exception
+            if (error.retry_after or 0) > self._transport.patience:
+                return True
+            return not (repeatable or error.throttled)
+
+        def tries() -> int:
+            return MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
+
+        retry = backoff.on_exception(
+            _waits, Retriable, max_tries=tries, giveup=hopeless, jitter=None, logger=None, on_backoff=_tell
+        )
+        return retry(attempt)()
+
+    def pages(
+        self,
+        operation: str,
+        *,
+        path: Mapping[str, str] = NO_PARAMS,
+        params: Mapping[str, str] = NO_PARAMS,
+        revision: str | None = None,
+    ) -> Iterator[jsonapi.Json]:
+        """The documents of a listing, following `links.next` to the end; an empty page does not end it.
+
+        Only the parameters of `links.next` are used, never its host: the key goes where the settings say.
+        """
+        following: Mapping[str, str] = params
+        while True:
+            document = self.call(operation, path=path, params=following, revision=revision)
+            yield document
+            link = jsonapi.next_link(document)
+            if link is None:
+                return
+            following = dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
+
+    def _attempt(
+        self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest
+    ) -> jsonapi.Json:
+        wait = self._governor.reserve(endpoint, params)
+        if wait > 0:
+            self._transport.sleep(wait)
+        where = f"{endpoint.method} {endpoint.path}"
+        try:
+            response = self._transport.session.send(
+                request, timeout=self._transport.timeout, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise Retriable(self._unreachable(where, error)) from error
+        self._reached = True
+        if limits := response.headers.get("RateLimit-Limit"):
+            self._governor.learned(endpoint, params, limits)
+        fault = classify(endpoint, response.status_code, response.headers, response.content)
+        if isinstance(fault, Retriable) and fault.throttled:
+            self._governor.throttled(endpoint, params, fault.retry_after or 1.0)
+        if fault is not None:
+            raise fault
+        if endpoint.bodiless:
+            return {}
+        try:
+            document = self._decode(response.content)
+        except ValueError as error:
+            msg = f"{where} answered {response.status_code} with a body that is not JSON"
+            raise Retriable(msg) from error
+        if not isinstance(document, dict):
+            msg = f"{where} answered {response.status_code} with JSON that is not a document"
+            raise Retriable(msg)
+        return document
+
+    def _unreachable(self, where: str, error: requests.RequestException) -> str:
+        if self._reached:
+            return f"{where} failed: {type(error).__name__}"
+        return (
+            f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
+            "check the setting `api_url` and this machine's network"
+        )
+
+
+def _waits() -> Generator[float, Any, None]:
+    """Seconds before each retry; a throttled request waits in the governor instead."""
+    pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_WAIT)
+    next(pauses)
+    error: Retriable = yield 0.0
+    while True:
+        pause = 0.0 if error.throttled else max(backoff.full_jitter(next(pauses)), error.retry_after or 0.0)
+        error = yield pause
+
+
+def _tell(details: Mapping[str, Any]) -> None:
+    _log.warning("%s; try %d, again in %.1f s", details["exception"], details["tries"], details["wait"])

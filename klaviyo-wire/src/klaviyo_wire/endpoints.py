@@ -1,0 +1,663 @@
+"""What Klaviyo documents about each operation: one table, read by the tap, the target and the sandbox.
+
+Source of every entry: Klaviyo's OpenAPI document of revision 2026-07-15 (limits, scopes, filters, page sizes,
+sort fields, includes, sparse fieldsets); `tests/test_endpoints.py` compares the table with that document.
+An operation is known by Klaviyo's own operation id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from klaviyo_wire import fields
+from klaviyo_wire.filters import Operator
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Requests an account may make of one endpoint: per second, per minute and, for a few, per day."""
+
+    burst: int
+    steady: int
+    daily: int | None = None
+
+
+XS = Limits(1, 15)
+S = Limits(3, 60)
+M = Limits(10, 150)
+L = Limits(75, 750)
+XL = Limits(350, 3500)
+
+
+class Value(StrEnum):
+    """How a filter writes the value of a field."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    NOTHING = "nothing"
+    """`has(field)` takes no value."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A field that the endpoint can filter by, and the operators it allows there."""
+
+    field: str
+    operators: frozenset[Operator]
+    value: Value
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows per page: what the endpoint answers by default and at most.
+
+    `maximum` is None where the endpoint pages by cursor but refuses `page[size]`.
+    """
+
+    default: int | None
+    maximum: int | None
+
+
+CURSOR_ONLY = Page(None, None)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A query parameter that moves the request to a lower limit, counted apart from the endpoint's own."""
+
+    parameter: str
+    value: str
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The contract of one operation. `path` holds `{name}` for its path parameters."""
+
+    operation: str
+    method: str
+    path: str
+    limits: Limits
+    scopes: tuple[str, ...]
+    page: Page | None = None
+    filters: tuple[Filter, ...] = ()
+    filter_required: bool = False
+    sort: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    additional_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reductions: tuple[Reduction, ...] = ()
+    bodiless: bool = False
+    """A success has no body; anywhere else an empty body is a cut answer."""
+
+    def limits_for(self, params: Mapping[str, str]) -> Limits:
+        """The lowest limits that a request with these query parameters draws on."""
+        asked = {name: set(value.split(",")) for name, value in params.items()}
+        lowered = [r.limits for r in self.reductions if r.value in asked.get(r.parameter, ())]
+        return min(lowered, key=lambda limits: limits.steady, default=self.limits)
+
+
+def _filter(name: str, operators: str, value: Value = Value.STRING) -> Filter:
+    return Filter(name, frozenset(Operator(text) for text in operators.split()), value)
+
+
+_TABLE = (
+    # accounts
+    Endpoint(
+        "get_accounts",
+        "GET",
+        "/api/accounts",
+        limits=XS,
+        scopes=("accounts:read",),
+        fields={"account": fields.ACCOUNT},
+    ),
+    # events
+    Endpoint(
+        "get_events",
+        "GET",
+        "/api/events",
+        limits=XL,
+        scopes=("events:read",),
+        page=Page(200, 1000),
+        filters=(
+            _filter("metric_id", "equals"),
+            _filter("profile_id", "equals"),
+            _filter("profile", "has", Value.NOTHING),
+            _filter("metric", "has", Value.NOTHING),
+            _filter("datetime", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("timestamp", "greater-or-equal greater-than less-or-equal less-than", Value.NUMBER),
+        ),
+        sort=("datetime", "timestamp"),
+        include=("attributions", "metric", "profile"),
+        fields={
+            "attribution": fields.ATTRIBUTION,
+            "event": fields.EVENT,
+            "metric": fields.METRIC,
+            "profile": fields.EMBEDDED_PROFILE,
+        },
+    ),
+    Endpoint(
+        "get_event",
+        "GET",
+        "/api/events/{id}",
+        limits=M,
+        scopes=("events:read",),
+        include=("attributions", "metric", "profile"),
+        fields={
+            "attribution": fields.ATTRIBUTION,
+            "event": fields.EVENT,
+            "metric": fields.METRIC,
+            "profile": fields.EMBEDDED_PROFILE,
+        },
+    ),
+    # metrics
+    Endpoint(
+        "get_metrics",
+        "GET",
+        "/api/metrics",
+        limits=M,
+        scopes=("metrics:read",),
+        page=CURSOR_ONLY,
+        filters=(
+            _filter("integration.name", "equals"),
+            _filter("integration.category", "equals"),
+        ),
+        include=("flow-triggers",),
+        fields={"flow": fields.FLOW, "metric": fields.METRIC},
+    ),
+    Endpoint(
+        "get_metric",
+        "GET",
+        "/api/metrics/{id}",
+        limits=M,
+        scopes=("metrics:read",),
+        include=("flow-triggers",),
+        fields={"flow": fields.FLOW, "metric": fields.METRIC},
+    ),
+    # profiles
+    Endpoint(
+        "get_profiles",
+        "GET",
+        "/api/profiles",
+        limits=L,
+        scopes=("profiles:read",),
+        page=Page(20, 100),
+        filters=(
+            _filter("id", "any equals"),
+            _filter("email", "any equals"),
+            _filter("phone_number", "any equals"),
+            _filter("external_id", "any equals"),
+            _filter("_kx", "equals"),
+            _filter("created", "greater-than less-than", Value.DATETIME),
+            _filter("updated", "greater-than less-than", Value.DATETIME),
+            _filter("subscriptions.email.marketing.list_suppressions.reason", "equals"),
+            _filter(
+                "subscriptions.email.marketing.list_suppressions.timestamp",
+                "greater-or-equal greater-than less-or-equal less-than",
+                Value.DATETIME,
+            ),
+            _filter("subscriptions.email.marketing.list_suppressions.list_id", "equals"),
+            _filter("subscriptions.email.marketing.suppression.reason", "equals"),
+            _filter(
+                "subscriptions.email.marketing.suppression.timestamp",
+                "greater-or-equal greater-than less-or-equal less-than",
+                Value.DATETIME,
+            ),
+        ),
+        sort=(
+            "created",
+            "email",
+            "id",
+            "subscriptions.email.marketing.list_suppressions.timestamp",
+            "subscriptions.email.marketing.suppression.timestamp",
+            "updated",
+        ),
+        include=("conversations", "push-tokens"),
+        fields={
+            "conversation": fields.CONVERSATION,
+            "profile": fields.PROFILE,
+            "push-token": fields.PUSH_TOKEN,
+        },
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+        reductions=(Reduction("additional-fields[profile]", "predictive_analytics", M),),
+    ),
+    Endpoint(
+        "get_profile",
+        "GET",
+        "/api/profiles/{id}",
+        limits=L,
+        scopes=("profiles:read",),
+        include=("conversations", "lists", "push-tokens", "segments"),
+        fields={
+            "conversation": fields.CONVERSATION,
+            "list": fields.LIST,
+            "profile": fields.PROFILE,
+            "push-token": fields.PUSH_TOKEN,
+            "segment": fields.SEGMENT,
+        },
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+        reductions=(
+            Reduction("include", "lists", XS),
+            Reduction("include", "segments", XS),
+        ),
+    ),
+    Endpoint(
+        "create_profile",
+        "POST",
+        "/api/profiles",
+        limits=L,
+        scopes=("profiles:write",),
+        fields={"profile": fields.PROFILE},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+    ),
+    Endpoint(
+        "update_profile",
+        "PATCH",
+        "/api/profiles/{id}",
+        limits=L,
+        scopes=("profiles:write",),
+        fields={"profile": fields.PROFILE},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+    ),
+    Endpoint(
+        "create_or_update_profile",
+        "POST",
+        "/api/profile-import",
+        limits=L,
+        scopes=("profiles:write",),
+        fields={"profile": fields.PROFILE},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+    ),
+    # bulk import
+    Endpoint(
+        "bulk_import_profiles",
+        "POST",
+        "/api/profile-bulk-import-jobs",
+        limits=M,
+        scopes=("lists:write", "profiles:write"),
+        fields={"profile-bulk-import-job": fields.PROFILE_BULK_IMPORT_JOB},
+    ),
+    Endpoint(
+        "get_bulk_import_profiles_jobs",
+        "GET",
+        "/api/profile-bulk-import-jobs",
+        limits=M,
+        scopes=("lists:read", "profiles:read"),
+        page=Page(20, 100),
+        filters=(_filter("status", "any equals"),),
+        sort=("created_at",),
+        fields={"profile-bulk-import-job": fields.PROFILE_BULK_IMPORT_JOB},
+    ),
+    Endpoint(
+        "get_bulk_import_profiles_job",
+        "GET",
+        "/api/profile-bulk-import-jobs/{job_id}",
+        limits=M,
+        scopes=("lists:read", "profiles:read"),
+        include=("lists",),
+        fields={"list": fields.LIST, "profile-bulk-import-job": fields.PROFILE_BULK_IMPORT_JOB},
+    ),
+    Endpoint(
+        "get_errors_for_bulk_import_profiles_job",
+        "GET",
+        "/api/profile-bulk-import-jobs/{id}/import-errors",
+        limits=M,
+        scopes=("profiles:read",),
+        page=Page(20, 100),
+        fields={"import-error": fields.IMPORT_ERROR},
+    ),
+    Endpoint(
+        "get_profiles_for_bulk_import_profiles_job",
+        "GET",
+        "/api/profile-bulk-import-jobs/{id}/profiles",
+        limits=M,
+        scopes=("profiles:read",),
+        page=Page(20, 100),
+        fields={"profile": fields.PROFILE},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+    ),
+    Endpoint(
+        "get_profile_ids_for_bulk_import_profiles_job",
+        "GET",
+        "/api/profile-bulk-import-jobs/{id}/relationships/profiles",
+        limits=M,
+        scopes=("profiles:read",),
+        page=Page(20, 100),
+    ),
+    Endpoint(
+        "get_list_for_bulk_import_profiles_job",
+        "GET",
+        "/api/profile-bulk-import-jobs/{id}/lists",
+        limits=M,
+        scopes=("lists:read",),
+        fields={"list": fields.LIST},
+    ),
+    # lists
+    Endpoint(
+        "get_lists",
+        "GET",
+        "/api/lists",
+        limits=L,
+        scopes=("lists:read",),
+        page=Page(10, 10),
+        filters=(
+            _filter("name", "any equals"),
+            _filter("id", "any equals"),
+            _filter("created", "greater-than", Value.DATETIME),
+            _filter("updated", "greater-than", Value.DATETIME),
+        ),
+        sort=("created", "id", "name", "updated"),
+        include=("flow-triggers", "tags"),
+        fields={"flow": fields.FLOW, "list": fields.LIST, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "get_list",
+        "GET",
+        "/api/lists/{id}",
+        limits=L,
+        scopes=("lists:read",),
+        include=("flow-triggers", "tags"),
+        fields={"flow": fields.FLOW, "list": fields.LIST_DETAIL, "tag": fields.TAG},
+        additional_fields={"list": ("profile_count",)},
+        reductions=(Reduction("additional-fields[list]", "profile_count", XS),),
+    ),
+    Endpoint(
+        "create_list",
+        "POST",
+        "/api/lists",
+        limits=replace(M, daily=150),
+        scopes=("lists:write",),
+        fields={"list": fields.LIST},
+    ),
+    Endpoint(
+        "get_profiles_for_list",
+        "GET",
+        "/api/lists/{id}/profiles",
+        limits=L,
+        scopes=("lists:read", "profiles:read"),
+        page=Page(20, 100),
+        filters=(
+            _filter("email", "any equals"),
+            _filter("phone_number", "any equals"),
+            _filter("push_token", "any equals"),
+            _filter("_kx", "equals"),
+            _filter("joined_group_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("joined_group_at",),
+        fields={"profile": fields.MEMBER},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+        reductions=(Reduction("additional-fields[profile]", "predictive_analytics", M),),
+    ),
+    Endpoint(
+        "get_profile_ids_for_list",
+        "GET",
+        "/api/lists/{id}/relationships/profiles",
+        limits=L,
+        scopes=("lists:read", "profiles:read"),
+        page=Page(20, 100),
+        filters=(
+            _filter("email", "any equals"),
+            _filter("phone_number", "any equals"),
+            _filter("push_token", "any equals"),
+            _filter("_kx", "equals"),
+            _filter("joined_group_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("joined_group_at",),
+        reductions=(Reduction("additional-fields[profile]", "predictive_analytics", M),),
+    ),
+    Endpoint(
+        "add_profiles_to_list",
+        "POST",
+        "/api/lists/{id}/relationships/profiles",
+        limits=M,
+        scopes=("lists:write", "profiles:write"),
+        bodiless=True,
+    ),
+    Endpoint(
+        "remove_profiles_from_list",
+        "DELETE",
+        "/api/lists/{id}/relationships/profiles",
+        limits=M,
+        scopes=("lists:write", "profiles:write"),
+        bodiless=True,
+    ),
+    # segments
+    Endpoint(
+        "get_segments",
+        "GET",
+        "/api/segments",
+        limits=L,
+        scopes=("segments:read",),
+        page=Page(10, 10),
+        filters=(
+            _filter("name", "any equals"),
+            _filter("id", "any equals"),
+            _filter("created", "greater-than", Value.DATETIME),
+            _filter("updated", "greater-than", Value.DATETIME),
+            _filter("is_active", "any equals", Value.BOOLEAN),
+            _filter("is_starred", "equals", Value.BOOLEAN),
+        ),
+        sort=("created", "id", "name", "updated"),
+        include=("flow-triggers", "tags"),
+        fields={"flow": fields.FLOW, "segment": fields.SEGMENT, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "get_segment",
+        "GET",
+        "/api/segments/{id}",
+        limits=L,
+        scopes=("segments:read",),
+        include=("flow-triggers", "tags"),
+        fields={"flow": fields.FLOW, "segment": fields.SEGMENT_DETAIL, "tag": fields.TAG},
+        additional_fields={"segment": ("profile_count",)},
+        reductions=(Reduction("additional-fields[segment]", "profile_count", XS),),
+    ),
+    Endpoint(
+        "get_profiles_for_segment",
+        "GET",
+        "/api/segments/{id}/profiles",
+        limits=L,
+        scopes=("profiles:read", "segments:read"),
+        page=Page(20, 100),
+        filters=(
+            _filter("profile_id", "any equals"),
+            _filter("email", "any equals"),
+            _filter("phone_number", "any equals"),
+            _filter("push_token", "any equals"),
+            _filter("_kx", "equals"),
+            _filter("joined_group_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("joined_group_at",),
+        fields={"profile": fields.MEMBER},
+        additional_fields={"profile": ("subscriptions", "predictive_analytics")},
+    ),
+    Endpoint(
+        "get_profile_ids_for_segment",
+        "GET",
+        "/api/segments/{id}/relationships/profiles",
+        limits=L,
+        scopes=("profiles:read", "segments:read"),
+        page=Page(20, 100),
+        filters=(
+            _filter("profile_id", "any equals"),
+            _filter("email", "any equals"),
+            _filter("phone_number", "any equals"),
+            _filter("push_token", "any equals"),
+            _filter("_kx", "equals"),
+            _filter("joined_group_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("joined_group_at",),
+    ),
+    # campaigns
+    Endpoint(
+        "get_campaigns",
+        "GET",
+        "/api/campaigns",
+        limits=M,
+        scopes=("campaigns:read",),
+        page=Page(100, 100),
+        filters=(
+            _filter("id", "any"),
+            _filter("messages.channel", "equals"),
+            _filter("name", "contains"),
+            _filter("status", "any equals"),
+            _filter("archived", "equals", Value.BOOLEAN),
+            _filter("created_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("scheduled_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        filter_required=True,
+        sort=("created_at", "id", "name", "scheduled_at", "updated_at"),
+        include=("campaign-messages", "tags"),
+        fields={"campaign-message": fields.CAMPAIGN_MESSAGE, "campaign": fields.CAMPAIGN, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "get_campaign",
+        "GET",
+        "/api/campaigns/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign-messages", "tags"),
+        fields={"campaign-message": fields.CAMPAIGN_MESSAGE, "campaign": fields.CAMPAIGN, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "create_campaign",
+        "POST",
+        "/api/campaigns",
+        limits=M,
+        scopes=("campaigns:write",),
+        fields={"campaign": fields.CAMPAIGN},
+    ),
+    Endpoint(
+        "get_messages_for_campaign",
+        "GET",
+        "/api/campaigns/{id}/campaign-messages",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign", "image", "template"),
+        fields={
+            "campaign-message": fields.CAMPAIGN_MESSAGE,
+            "campaign": fields.CAMPAIGN,
+            "image": fields.IMAGE,
+            "template": fields.EMBEDDED_TEMPLATE,
+        },
+    ),
+    Endpoint(
+        "get_campaign_message",
+        "GET",
+        "/api/campaign-messages/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign", "image", "template"),
+        fields={
+            "campaign-message": fields.CAMPAIGN_MESSAGE,
+            "campaign": fields.CAMPAIGN,
+            "image": fields.IMAGE,
+            "template": fields.EMBEDDED_TEMPLATE,
+        },
+    ),
+    Endpoint(
+        "assign_template_to_campaign_message",
+        "POST",
+        "/api/campaign-message-assign-template",
+        limits=M,
+        scopes=("campaigns:write",),
+        fields={"campaign-message": fields.ASSIGNED_CAMPAIGN_MESSAGE},
+    ),
+    Endpoint(
+        "get_template_for_campaign_message",
+        "GET",
+        "/api/campaign-messages/{id}/template",
+        limits=M,
+        scopes=("campaigns:read", "templates:read"),
+        fields={"template": fields.EMBEDDED_TEMPLATE},
+    ),
+    Endpoint(
+        "send_campaign",
+        "POST",
+        "/api/campaign-send-jobs",
+        limits=M,
+        scopes=("campaigns:write",),
+        fields={"campaign-send-job": fields.CAMPAIGN_SEND_JOB},
+    ),
+    Endpoint(
+        "get_campaign_send_job",
+        "GET",
+        "/api/campaign-send-jobs/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        fields={"campaign-send-job": fields.CAMPAIGN_SEND_JOB},
+    ),
+    # templates
+    Endpoint(
+        "get_templates",
+        "GET",
+        "/api/templates",
+        limits=L,
+        scopes=("templates:read",),
+        page=Page(10, 10),
+        filters=(
+            _filter("id", "any equals"),
+            _filter("name", "any contains equals"),
+            _filter("created", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("created", "id", "name", "updated"),
+        fields={"template": fields.TEMPLATE},
+        additional_fields={"template": ("definition",)},
+    ),
+    Endpoint(
+        "get_template",
+        "GET",
+        "/api/templates/{id}",
+        limits=L,
+        scopes=("templates:read",),
+        fields={"template": fields.TEMPLATE},
+        additional_fields={"template": ("definition",)},
+    ),
+    Endpoint(
+        "create_template",
+        "POST",
+        "/api/templates",
+        limits=L,
+        scopes=("templates:write",),
+        fields={"template": fields.TEMPLATE},
+        additional_fields={"template": ("definition",)},
+    ),
+    Endpoint(
+        "update_template",
+        "PATCH",
+        "/api/templates/{id}",
+        limits=L,
+        scopes=("templates:write",),
+        fields={"template": fields.TEMPLATE},
+        additional_fields={"template": ("definition",)},
+    ),
+    Endpoint(
+        "delete_template", "DELETE", "/api/templates/{id}", limits=L, scopes=("templates:write",), bodiless=True
+    ),
+    Endpoint(
+        "render_template",
+        "POST",
+        "/api/template-render",
+        limits=S,
+        scopes=("templates:read",),
+        fields={"template": fields.EMBEDDED_TEMPLATE},
+    ),
+    Endpoint(
+        "clone_template",
+        "POST",
+        "/api/template-clone",
+        limits=L,
+        scopes=("templates:write",),
+        fields={"template": fields.EMBEDDED_TEMPLATE},
+    ),
+)
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({entry.operation: entry for entry in _TABLE})
+"""Every operation the project uses, by operation id."""

@@ -1,0 +1,226 @@
+"""The request loop against a real socket."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+import requests
+from werkzeug import Request, Response
+
+from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
+from klaviyo_wire.errors import ConfigurationError, MissingScope, Retriable
+from klaviyo_wire.ratelimit import Governor
+
+if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
+KEY = "pk_test_0123456789"
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    time = Time()
+    monkeypatch.setattr("backoff._sync.time.sleep", time.sleep)
+    return time
+
+
+def _client(url: str, time: Time) -> Client:
+    transport = Transport(requests.Session(), sleep=time.sleep, timeout=(1.0, 1.0))
+    return Client(ApiKey(KEY), Governor(time), transport, api_url=url, user_agent="test/1")
+
+
+@pytest.fixture
+def client(httpserver: HTTPServer, time: Time) -> Client:
+    return _client(httpserver.url_for(""), time)
+
+
+def test_a_request_is_signed_dated_and_encoded(httpserver: HTTPServer, client: Client) -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        seen.append(request)
+        return Response('{"data": []}', content_type="application/vnd.api+json")
+
+    httpserver.expect_request("/api/events").respond_with_handler(answer)
+    client.call(
+        "get_events", params={"filter": 'equals(profile_id,"a+b")', "page[size]": "1000"}, revision="2026-10-15"
+    )
+    request = seen[0]
+    assert request.headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
+    assert request.headers["revision"] == "2026-10-15"
+    assert request.headers["Accept"] == "application/vnd.api+json"
+    assert request.query_string == b"filter=equals%28profile_id%2C%22a%2Bb%22%29&page%5Bsize%5D=1000"
+
+
+def test_path_parameters_cannot_leave_their_place(httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request("/api/lists/a/../../profiles").respond_with_json({"data": None})
+    client.call("get_list", path={"id": "a/../../profiles"})
+    assert httpserver.log[0][0].environ["RAW_URI"] == "/api/lists/a%2F..%2F..%2Fprofiles"
+
+
+def test_pages_are_followed_past_empty_ones_and_never_to_another_host(
+    httpserver: HTTPServer, client: Client
+) -> None:
+    def answer(request: Request) -> Response:
+        cursor = request.args.get("page[cursor]")
+        following = {None: "b", "b": "c+d%3D", "c+d%3D": None}[cursor]
+        link = f"https://elsewhere.invalid/api/lists?filter=x&page%5Bcursor%5D={quote(following or '')}"
+        data = [] if cursor == "b" else [{"id": cursor}]
+        return Response(
+            json.dumps({"data": data, "links": {"next": following and link}}),
+            content_type="application/json",
+        )
+
+    httpserver.expect_request("/api/lists").respond_with_handler(answer)
+    pages = list(client.pages("get_lists", params={"filter": "x"}))
+    assert [page["data"] for page in pages] == [[{"id": None}], [], [{"id": "c+d%3D"}]]
+    assert [request.args["filter"] for request, _ in httpserver.log] == ["x"] * 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Response("oops", 503),
+        Response("<html>down</html>", 200, content_type="text/html"),
+        Response('{"data": [', 200),
+        Response("[]", 200),
+        Response("", 200),
+        Response("", 429, headers={"Retry-After": "7"}),
+        Response("<html>challenge</html>", 403),
+    ],
+    ids=["503", "html", "truncated", "not-a-document", "empty", "429", "challenge"],
+)
+def test_what_may_pass_is_retried(httpserver: HTTPServer, client: Client, time: Time, bad: Response) -> None:
+    httpserver.expect_ordered_request("/api/lists").respond_with_response(bad)
+    httpserver.expect_ordered_request("/api/lists").respond_with_json({"data": []})
+    assert client.call("get_lists") == {"data": []}
+    assert len(httpserver.log) == 2
+    if bad.status_code == 429:
+        assert sum(time.slept) >= 7
+
+
+def test_what_will_never_pass_is_not_retried(httpserver: HTTPServer, client: Client) -> None:
+    error = {"errors": [{"code": "permission_denied", "title": "No", "detail": "No."}]}
+    httpserver.expect_request("/api/lists").respond_with_json(error, status=403)
+    with pytest.raises(MissingScope, match="`lists:read`"):
+        client.call("get_lists")
+    assert len(httpserver.log) == 1
+
+
+def test_retries_end(httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request("/api/lists").respond_with_data("", status=502)
+    httpserver.expect_request("/api/tags").respond_with_data("", status=502)
+    with pytest.raises(Retriable, match="502"):
+        client.call("get_lists")
+    assert len(httpserver.log) == FIRST_CONTACT_TRIES
+    with pytest.raises(Retriable):
+        client.call("get_lists")
+    assert len(httpserver.log) == FIRST_CONTACT_TRIES + MAX_TRIES
+
+
+def test_a_wait_of_hours_is_not_slept_through(httpserver: HTTPServer, client: Client, time: Time) -> None:
+    httpserver.expect_request("/api/lists").respond_with_data("", status=429, headers={"Retry-After": "30000"})
+    with pytest.raises(Retriable):
+        client.call("get_lists")
+    assert time.slept == []
+
+
+def test_an_unrepeatable_write_is_sent_again_only_when_nothing_happened(
+    httpserver: HTTPServer, client: Client
+) -> None:
+    httpserver.expect_ordered_request("/api/templates").respond_with_data(
+        "", status=429, headers={"Retry-After": "1"}
+    )
+    httpserver.expect_ordered_request("/api/templates").respond_with_data("", status=503)
+    with pytest.raises(Retriable, match="503"):
+        client.call("create_template", body={"data": {}}, repeatable=False)
+    assert len(httpserver.log) == 2
+
+
+def test_an_answer_without_a_body_is_an_empty_document(httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request("/api/lists/L1/relationships/profiles").respond_with_data("", status=204)
+    assert client.call("add_profiles_to_list", path={"id": "L1"}, body={"data": []}) == {}
+
+
+@contextmanager
+def _cut_connections(reply: bytes) -> Iterator[str]:
+    """A server that sends a few bytes of an answer and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(reply)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(2)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"", b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"data": []}', b"HTTP/1.1 200 OK\r\nTransfer-Enc"],
+    ids=["nothing", "short body", "half a header"],
+)
+def test_a_cut_connection_is_retriable_even_when_the_part_is_valid_json(reply: bytes, time: Time) -> None:
+    with _cut_connections(reply) as url, pytest.raises(Retriable):
+        _client(url, time).call("get_lists")
+    assert len(time.slept) == FIRST_CONTACT_TRIES - 1
+
+
+def test_a_host_never_reached_is_a_matter_of_settings(time: Time) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Retriable, match="api_url"):
+        _client(f"http://127.0.0.1:{port}", time).call("get_lists")
+
+
+@pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])
+def test_a_malformed_api_url_is_refused(url: str, time: Time) -> None:
+    with pytest.raises(ConfigurationError, match="api_url"):
+        _client(url, time)
+
+
+def test_the_log_holds_neither_key_nor_address(
+    httpserver: HTTPServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="klaviyo_wire")
+    httpserver.expect_ordered_request("/api/profiles").respond_with_data("", status=503)
+    httpserver.expect_ordered_request("/api/profiles").respond_with_json({"data": []})
+    client.call("get_profiles", params={"filter": 'equals(email,"ada@shop.example")'})
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("klaviyo_wire"))
+    assert "answered 503" in ours
+    assert KEY not in ours
+    assert "ada" not in ours
