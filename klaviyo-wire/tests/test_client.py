@@ -17,7 +17,7 @@ from werkzeug import Request, Response
 
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
-from klaviyo_wire.errors import ConfigurationError, MissingScope, Retriable
+from klaviyo_wire.errors import ConfigurationError, CursorExpired, MissingScope, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
 
 if TYPE_CHECKING:
@@ -142,6 +142,17 @@ def test_retries_end(httpserver: HTTPServer, client: Client) -> None:
     assert len(httpserver.log) == FIRST_CONTACT_TRIES + MAX_TRIES
 
 
+def test_a_storm_of_429_on_the_first_request_is_waited_out(
+    httpserver: HTTPServer, client: Client, time: Time
+) -> None:
+    for _ in range(MAX_TRIES - 1):
+        throttled = httpserver.expect_ordered_request("/api/lists")
+        throttled.respond_with_data("", status=429, headers={"Retry-After": "3"})
+    httpserver.expect_ordered_request("/api/lists").respond_with_json({"data": []})
+    assert client.call("get_lists") == {"data": []}
+    assert time.now >= 3 * (MAX_TRIES - 1)
+
+
 def test_a_wait_of_hours_is_not_slept_through(httpserver: HTTPServer, client: Client, time: Time) -> None:
     httpserver.expect_request("/api/lists").respond_with_data("", status=429, headers={"Retry-After": "30000"})
     with pytest.raises(Retriable):
@@ -203,8 +214,26 @@ def test_a_cut_connection_is_retriable_even_when_the_part_is_valid_json(reply: b
 def test_a_host_never_reached_is_a_matter_of_settings(time: Time) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(Retriable, match="api_url"):
+    with pytest.raises(Unreachable, match="api_url"):
         _client(f"http://127.0.0.1:{port}", time).call("get_lists")
+
+
+@pytest.mark.parametrize("body", ["{}", '{"data": null}', '{"message": "OK"}'])
+def test_a_listing_without_a_list_is_a_broken_answer_not_an_empty_one(
+    body: str, httpserver: HTTPServer, client: Client
+) -> None:
+    httpserver.expect_ordered_request("/api/lists").respond_with_data(body, content_type="application/json")
+    httpserver.expect_ordered_request("/api/lists").respond_with_json({"data": [{"id": "L"}]})
+    assert [page["data"] for page in client.pages("get_lists")] == [[{"id": "L"}]]
+
+
+def test_a_page_that_names_itself_as_the_next_one_is_not_followed_for_ever(
+    httpserver: HTTPServer, client: Client
+) -> None:
+    page = {"data": [], "links": {"next": httpserver.url_for("/api/lists") + "?page%5Bcursor%5D=x"}}
+    httpserver.expect_request("/api/lists").respond_with_json(page)
+    with pytest.raises(CursorExpired):
+        list(client.pages("get_lists"))
 
 
 @pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])

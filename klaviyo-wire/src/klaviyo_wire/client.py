@@ -14,7 +14,7 @@ import requests
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import ConfigurationError, Retriable, classify
+from klaviyo_wire.errors import ConfigurationError, CursorExpired, Retriable, Unreachable, classify
 from klaviyo_wire.redaction import redact
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Client:
         body: object = None,
         revision: str | None = None,
         repeatable: bool = True,
+        collection: bool = False,
     ) -> jsonapi.Json:
         """One request, answered: the JSON document, or an empty dict where the operation has no body.
 
@@ -100,6 +101,8 @@ class Client:
             revision: API revision of this request.
             repeatable: False for a write that must not happen twice: then only an answer that proves that
                 nothing happened (429) is retried.
+            collection: The answer is a list of resources. A document without one is a broken answer, not an
+                empty list: whoever took it for one would believe that everything is gone.
 
         Raises:
             KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up.
@@ -114,20 +117,27 @@ class Client:
             requests.Request(endpoint.method, url, headers=headers, data=data, auth=self._key)
         )
 
+        patience = MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
+        tried = 0
+
         def attempt() -> jsonapi.Json:
-            return self._attempt(endpoint, params, request)
+            nonlocal tried
+            tried += 1
+            document = self._attempt(endpoint, params, request)
+            if collection and not isinstance(document.get("data"), list):
+                msg = f"{endpoint.method} {endpoint.path} answered without a list of resources"
+                raise Retriable(msg)
+            return document
 
         def hopeless(error: Exception) -> bool:
             assert isinstance(error, Retriable)  # noqa: S101 - narrowed by on_exception
             if (error.retry_after or 0) > self._transport.patience:
                 return True
-            return not (repeatable or error.throttled)
-
-        def tries() -> int:
-            return MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
+            # Who throttles is Klaviyo: a storm on the first request is waited out like any other.
+            return not error.throttled and (tried >= patience or not repeatable)
 
         retry = backoff.on_exception(
-            _waits, Retriable, max_tries=tries, giveup=hopeless, jitter=None, logger=None, on_backoff=_tell
+            _waits, Retriable, max_tries=MAX_TRIES, giveup=hopeless, jitter=None, logger=None, on_backoff=_tell
         )
         return retry(attempt)()
 
@@ -142,15 +152,21 @@ class Client:
         """The documents of a listing, following `links.next` to the end; an empty page does not end it.
 
         Only the parameters of `links.next` are used, never its host: the key goes where the settings say.
+
+        Raises:
+            CursorExpired: also when a page names itself as the next one.
         """
         following: Mapping[str, str] = params
         while True:
-            document = self.call(operation, path=path, params=following, revision=revision)
+            document = self.call(operation, path=path, params=following, revision=revision, collection=True)
             yield document
             link = jsonapi.next_link(document)
             if link is None:
                 return
-            following = dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
+            asked, following = following, dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
+            if following == asked:
+                msg = f"{operation}: a page names itself as the next one"
+                raise CursorExpired(msg)
 
     def _attempt(
         self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest
@@ -164,7 +180,7 @@ class Client:
                 request, timeout=self._transport.timeout, allow_redirects=False
             )
         except requests.RequestException as error:
-            raise Retriable(self._unreachable(where, error)) from error
+            raise self._unanswered(where, error) from error
         self._reached = True
         if limits := response.headers.get("RateLimit-Limit"):
             self._governor.learned(endpoint, params, limits)
@@ -185,10 +201,10 @@ class Client:
             raise Retriable(msg)
         return document
 
-    def _unreachable(self, where: str, error: requests.RequestException) -> str:
+    def _unanswered(self, where: str, error: requests.RequestException) -> Retriable:
         if self._reached:
-            return f"{where} failed: {type(error).__name__}"
-        return (
+            return Retriable(f"{where} failed: {type(error).__name__}")
+        return Unreachable(
             f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
             "check the setting `api_url` and this machine's network"
         )

@@ -2,6 +2,7 @@
 
     KlaviyoError
     ├── Retriable           send the request again; `retry_after` says when, if Klaviyo said
+    │   └── Unreachable     stop: no answer ever came from the host, whatever was asked
     ├── CursorExpired       start the listing again from its bookmark
     ├── ConfigurationError  stop: key, host or revision is wrong; the message names the setting
     │   └── MissingScope    stop this stream or sink, go on with the others; the message names the scope
@@ -53,6 +54,10 @@ class Retriable(KlaviyoError):  # noqa: N818 - named for the recovery, not for t
         self.throttled = throttled
 
 
+class Unreachable(Retriable):
+    """The host has never answered this process; the message names the setting."""
+
+
 class CursorExpired(KlaviyoError):  # noqa: N818
     """The page cursor is no longer valid; the rows so far stay good, the listing starts again."""
 
@@ -100,6 +105,7 @@ def _problem(entry: Mapping[str, Any]) -> Problem:
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _GONE, _THROTTLED = 401, 403, 404, 410, 429
 _SUCCESS, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
+_REFUSED_REVISION = frozenset({400, _NOT_FOUND})
 _KEY_CODES = frozenset({"authentication_failed", "not_authenticated"})
 _CURSOR_PARAMETERS = frozenset({"page[cursor]", "page_cursor"})
 
@@ -137,6 +143,10 @@ def _configuration_fault(
         return MissingScope(f"the API key may not call {where}: it needs the scope {scopes} (Klaviyo: {said})")
     if status == _GONE:
         return ConfigurationError(f"{where} is gone: set `revision` to one that Klaviyo still supports")
+    # An unknown revision, or an operation that the revision does not have yet: said of the request as a whole.
+    whole = all(problem.pointer in {None, "/data", "/data/"} for problem in problems)
+    if status in _REFUSED_REVISION and whole and "revision" in said.lower():
+        return ConfigurationError(f"{where} does not accept the setting `revision` (Klaviyo: {said})")
     if status < _CLIENT_ERROR:
         return ConfigurationError(f"{where} was redirected: check the setting `api_url`")
     return None
