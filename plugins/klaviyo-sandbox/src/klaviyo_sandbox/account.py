@@ -1,0 +1,151 @@
+"""The account behind the API, and one request to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from klaviyo_wire.endpoints import Endpoint
+
+from klaviyo_sandbox import bodies
+from klaviyo_sandbox.errors import refuse
+from klaviyo_sandbox.imports import Imports
+from klaviyo_sandbox.queries import Query, resource_of
+from klaviyo_sandbox.resources import Names, Resources
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.pages import Page
+    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.store import Store
+    from klaviyo_sandbox.truth import Truth
+
+T = TypeVar("T")
+
+_KEY_BITS = 136
+
+
+class Account:
+    """Everything that outlives a request."""
+
+    def __init__(self, store: Store, clock: Clock, *, seed: int, import_seconds: float, truth: Truth) -> None:
+        self.store = store
+        self.clock = clock
+        self.rng = Random(seed)  # noqa: S311 - ids of a simulation
+        self.imports = Imports(store, self.rng, import_seconds)
+        self.truth = truth
+        """What a campaign that is sent through the API truly causes."""
+        self.url = ""
+        self.requests: Counter[str] = Counter()
+        """Requests by operation and status, `get_events 200`."""
+        self._keys: dict[str, frozenset[str] | None] = {}
+
+    def issue_key(self, scopes: Collection[str] | None = None) -> str:
+        """A new private key, with these scopes or with all."""
+        key = f"pk_{self.rng.getrandbits(_KEY_BITS):034x}"
+        self._keys[key] = None if scopes is None else frozenset(scopes)
+        return key
+
+    def knows(self, key: str) -> bool:
+        """Whether this is one of the account's keys."""
+        return key in self._keys
+
+    def allows(self, key: str, scopes: Collection[str]) -> bool:
+        """Whether a key has all of these scopes."""
+        held = self._keys[key]
+        return held is None or held.issuperset(scopes)
+
+    def advance(self) -> None:
+        """Do what the passing of time brings: late events appear, import jobs go on."""
+        now = self.clock.now()
+        self.store.release_events(int(now.timestamp()))
+        self.imports.advance(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers. Without a document there is no body and no content type."""
+
+    status: int
+    document: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has passed every check that needs no data."""
+
+    account: Account
+    endpoint: Endpoint
+    path: Mapping[str, str]
+    query: Query
+    body: bytes = field(repr=False)
+
+    @property
+    def store(self) -> Store:
+        """The account's data."""
+        return self.account.store
+
+    @property
+    def resources(self) -> Resources:
+        """Renders resources for a read."""
+        return Resources(self.account.url)
+
+    def written(self, now: datetime) -> Resources:
+        """Renders resources for the answer to a write made `now`."""
+        return Resources(self.account.url, now)
+
+    def read(self, kind: type[T]) -> T:
+        """The `data` of the request document.
+
+        Raises:
+            Refusal: the document is not of the form.
+        """
+        return bodies.read(self.body, kind, resource_of(self.endpoint.path))
+
+    def fields(self, kind: str) -> Names:
+        """The sparse fieldset of a type; None: all."""
+        return self.query.fields.get(kind)
+
+    def same_id(self, body_id: str) -> None:
+        """Check that a PATCH names the resource it is sent to.
+
+        Raises:
+            Refusal: it names another.
+        """
+        if body_id != self.path["id"]:
+            refuse("The id in the body is not the id in the path.", pointer="/data/id")
+
+    def one(self, resource: Json | Raw, *, status: int = 200, included: list[Json] | None = None) -> Answer:
+        """A document of one resource."""
+        return self._document(status, resource, {"self": self._self()}, included)
+
+    def many(
+        self, resources: list[Json] | Raw, *, page: Page | None = None, included: list[Json] | None = None
+    ) -> Answer:
+        """A document of several; with a page, with the link to the next."""
+        links: Json = {"self": self._self()}
+        if page is not None:
+            links |= {"next": page.next_link(self.query, self.account.url), "prev": None}
+        return self._document(200, resources, links, included)
+
+    def _document(
+        self, status: int, data: list[Json] | Raw | Json, links: Json, included: list[Json] | None
+    ) -> Answer:
+        document: Json = {"data": data}
+        # Absent when nothing was asked to be included, empty when nothing was found (recorded).
+        if included is not None:
+            once = {(each["type"], each["id"]): each for each in included}
+            document["included"] = list(once.values())
+        return Answer(status, document | {"links": links})
+
+    def _self(self) -> str:
+        return self.query.link(self.account.url)
+
+
+Handler = Callable[[Call], Answer]

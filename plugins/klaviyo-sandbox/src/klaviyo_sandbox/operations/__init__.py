@@ -1,0 +1,69 @@
+"""What each operation does: one handler, known by Klaviyo's operation id.
+
+Everything that can be declared (path, limits, scopes, paging, filters, sort, includes, fieldsets) is read from
+`klaviyo_wire.endpoints`; a handler runs only after the request has passed those checks. To add an operation: its
+entry there, a function here, a line below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from klaviyo_sandbox.operations import accounts, campaigns, events, groups, imports, metrics, profiles, templates
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.account import Handler
+
+OPERATIONS: Mapping[str, Handler] = MappingProxyType(
+    {
+        handler.__name__: handler
+        for handler in (
+            accounts.get_accounts,
+            events.get_events,
+            events.get_event,
+            metrics.get_metrics,
+            metrics.get_metric,
+            profiles.get_profiles,
+            profiles.get_profile,
+            profiles.create_profile,
+            profiles.update_profile,
+            profiles.create_or_update_profile,
+            imports.bulk_import_profiles,
+            imports.get_bulk_import_profiles_jobs,
+            imports.get_bulk_import_profiles_job,
+            imports.get_errors_for_bulk_import_profiles_job,
+            imports.get_profiles_for_bulk_import_profiles_job,
+            imports.get_profile_ids_for_bulk_import_profiles_job,
+            imports.get_list_for_bulk_import_profiles_job,
+            groups.get_lists,
+            groups.get_list,
+            groups.create_list,
+            groups.get_profiles_for_list,
+            groups.get_profile_ids_for_list,
+            groups.add_profiles_to_list,
+            groups.remove_profiles_from_list,
+            groups.get_segments,
+            groups.get_segment,
+            groups.get_profiles_for_segment,
+            groups.get_profile_ids_for_segment,
+            campaigns.get_campaigns,
+            campaigns.get_campaign,
+            campaigns.create_campaign,
+            campaigns.get_messages_for_campaign,
+            campaigns.get_campaign_message,
+            campaigns.assign_template_to_campaign_message,
+            campaigns.get_template_for_campaign_message,
+            campaigns.send_campaign,
+            campaigns.get_campaign_send_job,
+            templates.get_templates,
+            templates.get_template,
+            templates.create_template,
+            templates.update_template,
+            templates.delete_template,
+            templates.render_template,
+            templates.clone_template,
+        )
+    }
+)

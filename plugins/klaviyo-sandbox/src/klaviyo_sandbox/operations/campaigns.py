@@ -1,0 +1,255 @@
+"""Campaigns, their messages, and sending them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
+from klaviyo_sandbox import ids, sending
+from klaviyo_sandbox.account import Answer, Call
+from klaviyo_sandbox.bodies import AssignTemplate, CampaignCreate, SendJob
+from klaviyo_sandbox.campaigns import copy_of
+from klaviyo_sandbox.errors import refuse, refuse_unknown
+from klaviyo_sandbox.letters import LetterError
+from klaviyo_sandbox.operations import templates
+from klaviyo_sandbox.pages import Column, Kind, Listing, Page
+from klaviyo_sandbox.recorder import UnknownMetricError
+from klaviyo_sandbox.records import Campaign, CampaignMessage, Json, Template
+from klaviyo_sandbox.rendering import TemplateError
+from klaviyo_sandbox.script import Timing
+from klaviyo_sandbox.truth import TruthError
+
+SEND_ERRORS = (LetterError, UnknownMetricError, TemplateError, TruthError, sending.SendError)
+"""Why a send cannot be played; the messages are for the person who asked for it."""
+
+_CHANNELS = {"email", "sms", "mobile_push"}
+_CAMPAIGNS = Listing(
+    source="campaigns",
+    columns="record",
+    id="id",
+    filters={
+        "id": Column("id"),
+        "messages.channel": Column("channel"),
+        "name": Column("name"),
+        "status": Column("status"),
+        "archived": Column("archived", Kind.FLAG),
+        "created_at": Column("created_at", Kind.MICROSECONDS),
+        "scheduled_at": Column("scheduled_at", Kind.MICROSECONDS),
+        "updated_at": Column("updated_at", Kind.MICROSECONDS),
+    },
+    sorts={
+        "created_at": "created_at",
+        "id": "id",
+        "name": "name",
+        "scheduled_at": "coalesce(scheduled_at, '')",
+        "updated_at": "updated_at",
+    },
+)
+
+
+def get_campaigns(call: Call) -> Answer:
+    """A page of campaigns of one channel; archived ones only when asked for."""
+    channels = call.query.values_of("messages.channel")
+    if channels is None:
+        refuse("A channel filter is required to list campaigns.", parameter="filter")
+    for channel in channels:
+        if channel not in _CHANNELS:
+            refuse(f"'{channel}' is not a valid channel.", parameter="filter")
+    archived = call.query.values_of("archived")
+    page = _CAMPAIGNS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
+    found = [msgspec.json.decode(row[0], type=Campaign) for row in page.rows]
+    if archived == (True,):
+        found = _out_of_order(found)
+    return _campaigns(call, found, page)
+
+
+def get_campaign(call: Call) -> Answer:
+    """One campaign."""
+    campaign = _found_campaign(call, call.path["id"])
+    messages = call.store.messages_of(campaign.id)
+    return call.one(_campaign(call, campaign, messages), included=_included_messages(call, messages))
+
+
+def create_campaign(call: Call) -> Answer:
+    """A new draft with its messages."""
+    attributes = call.read(CampaignCreate).attributes
+    for group_id in (*attributes.audiences.included, *attributes.audiences.excluded):
+        if call.store.group(group_id) is None:
+            refuse(f"A list or segment with id {group_id} does not exist.", pointer="/data/attributes/audiences")
+    now, rng = call.account.clock.now(), call.account.rng
+    definitions = [each.attributes.definition for each in attributes.campaign_messages.data]
+    channels = {type(each).__struct_config__.tag for each in definitions}
+    if len(channels) > 1:
+        refuse("All messages of a campaign have one channel.", pointer="/data/attributes/campaign-messages")
+    (channel,) = map(str, channels)
+    tracking: Json = {"add_tracking_params": False, "custom_tracking_params": []}
+    if channel == "email":
+        tracking |= {"is_tracking_clicks": True, "is_tracking_opens": True}
+    if attributes.tracking_options is not UNSET:
+        tracking |= msgspec.to_builtins(attributes.tracking_options)
+    campaign = Campaign(
+        id=ids.ulid(rng, now.timestamp()),
+        name=attributes.name,
+        channel=channel,
+        audiences=msgspec.to_builtins(attributes.audiences),
+        send_options=msgspec.to_builtins(attributes.send_options),
+        tracking_options=tracking,
+        send_strategy=msgspec.to_builtins(attributes.send_strategy),
+        created_at=now,
+        updated_at=now,
+    )
+    messages = [
+        CampaignMessage(
+            id=ids.ulid(rng, now.timestamp()),
+            campaign_id=campaign.id,
+            channel=channel,
+            label=getattr(each, "label", None) or attributes.name,
+            content=msgspec.to_builtins(each.content),
+            created_at=now,
+            updated_at=now,
+        )
+        for each in definitions
+    ]
+    with call.store.transaction():
+        call.store.put_campaign(campaign)
+        for message in messages:
+            call.store.put_message(message)
+    resource = call.written(now).campaign(campaign, [each.id for each in messages], call.fields("campaign"))
+    return call.one(resource, status=201)
+
+
+def get_messages_for_campaign(call: Call) -> Answer:
+    """A campaign's messages, all at once."""
+    campaign = _found_campaign(call, call.path["id"])
+    messages = call.store.messages_of(campaign.id)
+    return call.many(
+        [_message(call, each) for each in messages],
+        included=_included_of_messages(call, messages),
+    )
+
+
+def get_campaign_message(call: Call) -> Answer:
+    """One message."""
+    message = _found_message(call, call.path["id"])
+    return call.one(_message(call, message), included=_included_of_messages(call, [message]))
+
+
+def assign_template_to_campaign_message(call: Call) -> Answer:
+    """Give a message its own copy of a template."""
+    data = call.read(AssignTemplate)
+    message = _found_message(call, data.id)
+    original = templates.found(call, data.relationships.template.data.id)
+    now = call.account.clock.now()
+    copy = copy_of(original, call.account.rng, int(now.timestamp()))
+    message = msgspec.structs.replace(message, template_id=copy.id, updated_at=now)
+    with call.store.transaction():
+        call.store.put_template(copy)
+        call.store.put_message(message)
+    written = call.written(now)
+    resource = written.assigned_message(message, call.fields("campaign-message"))
+    return call.one(resource, included=[written.template(copy)])
+
+
+def get_template_for_campaign_message(call: Call) -> Answer:
+    """A message's copy of its template; `{"data": null}` and no links when it has none (recorded)."""
+    template = _template_of(call, _found_message(call, call.path["id"]))
+    if template is None:
+        return Answer(200, {"data": None})
+    return call.one(call.resources.template(template, call.fields("template")))
+
+
+def send_campaign(call: Call) -> Answer:
+    """Send a draft: plays the send with the truth of the account."""
+    campaign = _found_campaign(call, call.read(SendJob).id)
+    if campaign.status != "Draft":
+        refuse(f"The campaign cannot be sent: its status is {campaign.status}.", pointer="/data/id")
+    if campaign.channel != "email":
+        refuse(f"The sandbox does not send {campaign.channel} campaigns.", pointer="/data/id")
+    now = call.account.clock.seconds()
+    try:
+        with call.store.transaction():
+            for message in call.store.messages_of(campaign.id):
+                seed = call.account.rng.getrandbits(32)
+                sending.play(call.store, message.id, call.account.truth, Timing(at=now, now=now), seed=seed)
+    except SEND_ERRORS as error:
+        refuse(str(error), pointer="/data/id")
+    return call.one(call.resources.send_job(campaign, call.fields("campaign-send-job")), status=202)
+
+
+def get_campaign_send_job(call: Call) -> Answer:
+    """How far the sending of a campaign is; the job has the campaign's id."""
+    campaign = _found_campaign(call, call.path["id"])
+    if campaign.status != "Sent":
+        refuse_unknown(f"A campaign with id '{campaign.id}' does not exist.")
+    return call.one(call.resources.send_job(campaign, call.fields("campaign-send-job")))
+
+
+def _out_of_order(campaigns: Sequence[Campaign]) -> list[Campaign]:
+    """Archived campaigns can come slightly out of the order asked for (reported): neighbours are swapped."""
+    swapped = list(campaigns)
+    swapped[:-1:2], swapped[1::2] = campaigns[1::2], campaigns[:-1:2]
+    return swapped
+
+
+def _campaigns(call: Call, campaigns: Sequence[Campaign], page: Page) -> Answer:
+    resources: list[Json] = []
+    messages: list[CampaignMessage] = []
+    for each in campaigns:
+        own = call.store.messages_of(each.id)
+        resources.append(_campaign(call, each, own))
+        messages += own
+    return call.many(resources, page=page, included=_included_messages(call, messages))
+
+
+def _campaign(call: Call, campaign: Campaign, messages: Sequence[CampaignMessage]) -> Json:
+    message_ids = [each.id for each in messages]
+    return call.resources.campaign(campaign, message_ids, call.fields("campaign"), included=call.query.include)
+
+
+def _included_messages(call: Call, messages: Sequence[CampaignMessage]) -> list[Json] | None:
+    asked = call.query.include
+    if not asked:
+        return None
+    if "campaign-messages" not in asked:
+        return []
+    return [call.resources.message(each, call.fields("campaign-message")) for each in messages]
+
+
+def _message(call: Call, message: CampaignMessage) -> Json:
+    return call.resources.message(message, call.fields("campaign-message"), included=call.query.include)
+
+
+def _included_of_messages(call: Call, messages: Sequence[CampaignMessage]) -> list[Json] | None:
+    asked = call.query.include
+    if not asked:
+        return None
+    included: list[Json] = []
+    for message in messages:
+        campaign = call.store.campaign(message.campaign_id)
+        if "campaign" in asked and campaign is not None:
+            own = [each.id for each in call.store.messages_of(campaign.id)]
+            included.append(call.resources.campaign(campaign, own, call.fields("campaign")))
+        template = _template_of(call, message)
+        if "template" in asked and template is not None:
+            included.append(call.resources.template(template, call.fields("template")))
+    return included
+
+
+def _template_of(call: Call, message: CampaignMessage) -> Template | None:
+    return call.store.template(message.template_id) if message.template_id else None
+
+
+def _found_campaign(call: Call, campaign_id: str) -> Campaign:
+    campaign = call.store.campaign(campaign_id)
+    if campaign is None:
+        refuse_unknown(f"A campaign with id '{campaign_id}' does not exist.")
+    return campaign
+
+
+def _found_message(call: Call, message_id: str) -> CampaignMessage:
+    message = call.store.message(message_id)
+    if message is None:
+        refuse_unknown(f"A message with id '{message_id}' does not exist.")
+    return message

@@ -1,0 +1,141 @@
+"""`Sandbox`: a whole local Klaviyo in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from klaviyo_sandbox import world
+from klaviyo_sandbox.account import Account
+from klaviyo_sandbox.api import Api
+from klaviyo_sandbox.clock import Clock
+from klaviyo_sandbox.control import Control
+from klaviyo_sandbox.faults import Schedule
+from klaviyo_sandbox.limits import RateLimiter
+from klaviyo_sandbox.server import Server
+from klaviyo_sandbox.store import Store
+from klaviyo_sandbox.truth import Truth
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.imports import Imports
+
+RateLimits = Literal["real", "off"]
+
+
+class Sandbox:
+    """A local Klaviyo with a seeded account.
+
+    As a context manager it serves from a thread until the block ends. `run` serves from the caller's.
+
+    Args:
+        profiles: how many people the account has.
+        events: how many events.
+        segments: how many segments.
+        seed: decides everything random.
+        rate_limits: `real` enforces Klaviyo's windows.
+        latency_ms: added to every answer.
+        import_seconds: how long a bulk import takes.
+        port: where to listen; 0: a free one.
+        clock: the account's time.
+        truth: what a campaign sent through the API truly causes.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        profiles: int = 1_000,
+        events: int = 5_000,
+        segments: int = 5,
+        seed: int = 0,
+        rate_limits: RateLimits = "off",
+        latency_ms: float = 0,
+        import_seconds: float = 0.3,
+        port: int = 0,
+        clock: Clock | None = None,
+        truth: Truth | None = None,
+    ) -> None:
+        self.store = Store()
+        self.clock = clock or Clock()
+        self.faults = Schedule()
+        self._account = Account(
+            self.store, self.clock, seed=seed, import_seconds=import_seconds, truth=truth or Truth()
+        )
+        self.api_key = self._account.issue_key()
+        self.control = Control(self._account, self.faults)
+        self.api = Api(self._account, RateLimiter(enforced=rate_limits == "real"))
+        self._server = Server(self._account, self.api, self.control, self.faults, latency_ms / 1000)
+        self._port = port
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        with self.store.seeding():
+            world.populate(
+                self.store,
+                profiles=profiles,
+                events=events,
+                segments=segments,
+                seed=seed,
+                now=self.clock.seconds(),
+            )
+
+    @property
+    def url(self) -> str:
+        """Where it listens; empty until it does."""
+        return self._account.url
+
+    @property
+    def imports(self) -> Imports:
+        """The bulk imports: their delay, how the next ones end, and statistics."""
+        return self._account.imports
+
+    def key(self, scopes: Collection[str]) -> str:
+        """A new private key with just these scopes."""
+        return self._account.issue_key(scopes)
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled or stopped; `started` is called once it listens.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        runner = await self._server.start(self._port)
+        try:
+            started()
+            await self._stop.wait()
+        finally:
+            await runner.cleanup()
+
+    def stop(self) -> None:
+        """End `run`, from whatever thread."""
+        if self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def __enter__(self) -> Self:
+        listening = threading.Event()
+        failures: list[BaseException] = []
+
+        def serve() -> None:
+            try:
+                asyncio.run(self.run(listening.set))
+            except OSError as error:
+                failures.append(error)
+                listening.set()
+
+        self._thread = threading.Thread(target=serve, name="klaviyo-sandbox", daemon=True)
+        self._thread.start()
+        listening.wait()
+        if failures:
+            raise failures[0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._thread:
+            self._thread.join()
+        self.store.close()
