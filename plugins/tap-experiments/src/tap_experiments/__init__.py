@@ -1,0 +1,1 @@
+"""Experiment definitions, kept as files, as Singer records."""

@@ -1,0 +1,37 @@
+"""What is wrong in a set of definitions, said so that its author can mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Fault:
+    """One thing wrong: where it stands, what it is, what to do about it."""
+
+    file: str
+    line: int
+    """Counted from 1; 0 means the file as a whole."""
+    key: str
+    """Path inside the YAML document, such as `slots.hero.split`; empty for the file as a whole."""
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One printable line, whatever the names in it are made of."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        where = f"{place}: {self.key}" if self.key else place
+        line = f"{where}: {self.problem}; {self.remedy}"
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class DefinitionError(Exception):
+    """A set of definitions has faults; none of it may be used.
+
+    Attributes:
+        faults: Every fault found, in the order of the files.
+    """
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = sorted(faults)
+        super().__init__("\n".join(map(str, self.faults)))

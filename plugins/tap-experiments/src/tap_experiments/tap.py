@@ -1,0 +1,83 @@
+"""The tap: its settings, and the order of its streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from singer_sdk import Tap
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_experiments.definitions import PropertyFormat
+from tap_experiments.project import load
+from tap_experiments.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream
+
+
+DEFAULT_PATH = "experiments"
+
+
+class TapExperiments(Tap):
+    """Experiment definitions, kept as files, with the e-mail template each one needs."""
+
+    name = "tap-experiments"
+    package_name = "tap-experiments"
+    dynamic_catalog = True  # discovery reads the definitions too, so it needs sound settings
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "path",
+            th.StringType,
+            default=DEFAULT_PATH,
+            title="Path",
+            description="Folder that holds one folder per experiment, with an experiment.yml each",
+        ),
+        th.Property(
+            "property_format",
+            th.StringType,
+            allowed_values=[option.value for option in PropertyFormat],
+            default=PropertyFormat.LIST.value,
+            title="Property format",
+            description=(
+                "How profiles hold their assignments, for all experiments: `list` (lf_assignments, a list of "
+                "experiment:slot:arm), `object` (lf_assignments, an object of experiment.slot to arm) or `flat` "
+                "(one property lf_<experiment>_<slot> each)"
+            ),
+        ),
+    ).to_dict()
+
+    @override
+    def discover_streams(self) -> Sequence[Stream]:
+        """Every stream, over definitions read and checked here: before anything is emitted.
+
+        Raises:
+            DefinitionError: If anything is wrong with the definitions.
+        """
+        property_format = PropertyFormat(self.config["property_format"])
+        project = load(Path(self.config["path"] or DEFAULT_PATH), property_format)
+        for _, template in project:
+            for warning in template.warnings:
+                self.logger.warning(warning)
+        return [stream(self, project, property_format) for stream in STREAMS]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """The streams in the order of `STREAMS`; the SDK would sort them by name."""
+        order = [stream.__name__ for stream in STREAMS]
+        return dict(sorted(super().streams.items(), key=lambda item: order.index(type(item[1]).__name__)))
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the configuration files; one that cannot be read is a wrong use of `--config`."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, TypeError, ValueError) as error:
+            message = f"{', '.join(value)}: {error}"
+            raise click.BadParameter(message, ctx, param) from error

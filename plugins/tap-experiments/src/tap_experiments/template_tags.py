@@ -1,0 +1,138 @@
+"""Klaviyo's template tags in a text: where they stand, and whether they nest.
+
+Klaviyo's language is Django's with tags of its own, so tags are found as Django's lexer finds them (a tag never
+spans lines; nothing is read inside `{% verbatim %}`), and tags with unknown names are let through.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}")
+_UNCLOSED = re.compile(r"\{%|\{\{")
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+_FILTER_SPACE = re.compile(r"\|\s*\w+:\s")
+
+_BLOCKS = {"autoescape", "catalog", "comment", "filter", "for", "if", "ifchanged", "spaceless", "verbatim", "with"}
+_BRANCHES = {"elif": ("if",), "else": ("if", "ifchanged"), "empty": ("for",)}
+# Klaviyo answers 400 when it renders one of these.
+_UNSUPPORTED = {"elsif": "write `{% elif %}`", "assign": "use `{% with %}`", "set": "use `{% with %}`"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag or variable as it stands in a source text."""
+
+    source: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Offset of the first character after it."""
+        return self.start + len(self.source)
+
+    @property
+    def name(self) -> str:
+        """First word of a `{% tag %}`, empty for a variable."""
+        words = self.source[2:-2].split() if self.source.startswith("{%") else []
+        return words[0] if words else ""
+
+
+def _lexed(source: str) -> Iterator[Tag]:
+    """Every tag, variable and comment the lexer reads, in order, including those inside `{% comment %}`."""
+    verbatim_end = ""
+    for match in _TAG.finditer(source):
+        tag = Tag(match[0], match.start())
+        content = tag.source[2:-2].strip()
+        if verbatim_end:
+            if tag.source.startswith("{%") and content == verbatim_end:
+                verbatim_end = ""
+                yield tag
+        else:
+            if tag.name == "verbatim":
+                verbatim_end = f"end{content}"
+            yield tag
+
+
+def active(source: str) -> list[Tag]:
+    """The tags and variables that take effect when the text is rendered."""
+    tags, in_comment = [], False
+    for tag in _lexed(source):
+        if in_comment:
+            in_comment = tag.name != "endcomment"
+            if in_comment:
+                continue
+        elif tag.source.startswith("{#"):
+            continue
+        in_comment = tag.name == "comment"
+        tags.append(tag)
+    return tags
+
+
+def masked(source: str, mask: str) -> str:
+    """The text with each character of a tag, variable or comment replaced by `mask`; offsets stay."""
+    return _TAG.sub(lambda match: mask * len(match[0]), source)
+
+
+def problem(source: str) -> tuple[int, str, str] | None:
+    """The first reason why Klaviyo could not render the text inside a branch: offset, problem and remedy.
+
+    The text must be complete in itself: what opens in it closes in it, so that no branch can end or begin another.
+    """
+    return _unclosed(source) or _unbalanced(active(source))
+
+
+def _unclosed(source: str) -> tuple[int, str, str] | None:
+    """A tag that begins and does not end on its line: it would swallow what is generated behind it."""
+    end, verbatim = 0, False
+    for tag in [*_lexed(source), Tag("", len(source))]:
+        if not verbatim and (match := _UNCLOSED.search(source, end, tag.start)):
+            return (
+                match.start(),
+                f"`{match[0]}` is not closed on its line",
+                "close it, or put it in {% verbatim %}",
+            )
+        end, verbatim = tag.end, tag.name == "verbatim"
+    return None
+
+
+def _unbalanced(tags: list[Tag]) -> tuple[int, str, str] | None:
+    """A tag that stands where it must not, or a block that is not closed."""
+    blocks = _BLOCKS | {tag.name.removeprefix("end") for tag in tags if tag.name.startswith("end")}
+    open_tags: list[Tag] = []
+    for tag in tags:
+        inner = open_tags[-1].name if open_tags else ""
+        if found := _misplaced(tag, inner):
+            return tag.start, *found
+        if tag.name.startswith("end"):
+            open_tags.pop()
+        elif tag.name in blocks:
+            open_tags.append(tag)
+    if open_tags:
+        last = open_tags[-1]
+        return last.start, f"`{last.source}` is not closed", f"add `{{% end{last.name} %}}`"
+    return None
+
+
+def _misplaced(tag: Tag, inner: str) -> tuple[str, str] | None:
+    """Problem and remedy of a tag inside the block `inner`."""
+    unquoted = _QUOTED.sub("''", tag.source)
+    block = tag.name.removeprefix("end")
+    problems = [
+        (tag.name in _UNSUPPORTED, "is not known to Klaviyo", _UNSUPPORTED.get(tag.name, "")),
+        (not unquoted[2:-2].strip(), "is empty", "remove it"),
+        (_UNCLOSED.search(unquoted, 1), "begins a tag inside a tag", "close the first before the second"),
+        (
+            _FILTER_SPACE.search(unquoted),
+            "cannot be read by Klaviyo",
+            "remove the space behind the filter's colon",
+        ),
+        (inner not in _BRANCHES.get(tag.name, [inner]), "stands outside its block", "remove it"),
+        (tag.name != block and (not inner or inner != block), "closes nothing", "open its block before it"),
+    ]
+    return next(((f"`{tag.source}` {problem}", remedy) for wrong, problem, remedy in problems if wrong), None)
