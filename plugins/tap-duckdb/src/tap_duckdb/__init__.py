@@ -1,0 +1,1 @@
+"""The tables and views of a DuckDB schema as Singer records."""

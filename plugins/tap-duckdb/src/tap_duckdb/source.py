@@ -1,0 +1,184 @@
+"""The DuckDB file: which tables it offers, and their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from tap_duckdb.types import JsonType, UnsupportedTypeError, json_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+BATCH = 5_000
+"""Rows held at a time; DuckDB streams the rest."""
+
+
+class SourceError(Exception):
+    """The file cannot be read as the settings say; the message tells what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: JsonType
+    is_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of a row."""
+        properties = {
+            column.name: column.type.nullable() if column.is_nullable else column.type.schema
+            for column in self.columns
+        }
+        required = [column.name for column in self.columns if not column.is_nullable]
+        return {"type": "object", "properties": properties, "required": required}
+
+
+class Source:
+    """A DuckDB file, open for reading only, in one transaction from the first look to the last row."""
+
+    def __init__(self, path: str) -> None:
+        if not Path(path).is_file():
+            message = f"setting `path`: there is no file `{path}`; give it the DuckDB file, or build that first"
+            raise SourceError(message)
+        try:
+            self._connection: DuckDBPyConnection = duckdb.connect(path, read_only=True)
+            # DuckDB would draw the progress of a long query on standard output, between the records.
+            self._connection.execute("SET enable_progress_bar = false")
+            self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection.execute("BEGIN TRANSACTION")
+        except duckdb.Error as error:
+            message = f"setting `path`: `{path}` cannot be opened; {_remedy(error)} ({_first_line(error)})"
+            raise SourceError(message) from error
+
+    def tables(self, schema: str, prefix: str) -> list[Table]:
+        """The tables and views of a schema whose names begin with the prefix, and go on behind it.
+
+        Raises:
+            SourceError: If there is none, or one has a column that JSON cannot hold.
+        """
+        names = [
+            name
+            for (name,) in self._rows(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_catalog = current_database() AND table_schema = ? ORDER BY table_name",
+                schema,
+            )
+        ]
+        chosen = [name for name in names if name.startswith(prefix) and name != prefix]
+        if chosen:
+            return [self._table(schema, name) for name in chosen]
+        if names:
+            found = _listed(names)
+            message = f"setting `prefix`: no table of the schema `{schema}` begins with `{prefix}`; it has {found}"
+        else:
+            schemas = [
+                name
+                for (name,) in self._rows(
+                    "SELECT DISTINCT table_schema FROM information_schema.tables"
+                    " WHERE table_catalog = current_database() ORDER BY 1"
+                )
+            ]
+            found = _listed(schemas)
+            message = f"setting `schema`: no table stands in a schema `{schema}`; schemas with tables: {found}"
+        raise SourceError(message)
+
+    def rows(self, table: Table, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+        """The rows of a table, in the order of its primary key if it has one, as values that msgspec writes.
+
+        Raises:
+            SourceError: If the rows cannot be read, or a value cannot be written.
+        """
+        names = [column.name for column in columns]
+        converters = [(column.name, column.type.convert) for column in columns if column.type.convert]
+        selected = ", ".join(map(_quoted, names)) or "NULL"
+        order = f" ORDER BY {', '.join(map(_quoted, table.primary_key))}" if table.primary_key else ""
+        query = f"SELECT {selected} FROM {_quoted(table.schema)}.{_quoted(table.name)}{order}"  # noqa: S608  quoted
+        try:
+            result = self._connection.execute(query)
+            while batch := result.fetchmany(BATCH):
+                for values in batch:
+                    row = dict(zip(names, values, strict=False))
+                    for name, convert in converters:
+                        if row[name] is not None:
+                            row[name] = convert(row[name])
+                    yield row
+        except duckdb.Error as error:
+            message = f"{table.schema}.{table.name} cannot be read: {_first_line(error)}"
+            raise SourceError(message) from error
+        except ValueError as error:
+            message = f"{table.schema}.{table.name}.{name} has a value that cannot be written as JSON: {error}"
+            raise SourceError(message) from error
+
+    def _table(self, schema: str, name: str) -> Table:
+        nullable = dict(
+            self._rows(
+                "SELECT column_name, is_nullable = 'YES' FROM information_schema.columns"
+                " WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
+                schema,
+                name,
+            )
+        )
+        keys = self._rows(
+            "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = current_database()"
+            " AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'",
+            schema,
+            name,
+        )
+        try:
+            relation = self._connection.sql(f"FROM {_quoted(schema)}.{_quoted(name)}")
+        except duckdb.Error as error:  # a view whose tables are gone
+            message = f"{schema}.{name} cannot be read: {_first_line(error)}"
+            raise SourceError(message) from error
+        columns = []
+        for column, duckdb_type in zip(relation.columns, relation.types, strict=True):
+            try:
+                columns.append(Column(column, json_type(duckdb_type), nullable[column]))
+            except UnsupportedTypeError as error:
+                message = (
+                    f"{schema}.{name}.{column} is a {duckdb_type}, and JSON cannot hold {error} values; "
+                    "cast it in the model, for example to VARCHAR"
+                )
+                raise SourceError(message) from error
+        return Table(schema, name, tuple(columns), tuple(keys[0][0]) if keys else ())
+
+    def _rows(self, query: str, *parameters: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
+
+
+def _remedy(error: duckdb.Error) -> str:
+    message = str(error)
+    if "Could not set lock" in message:
+        return "another process is writing it: wait for it, or end it"
+    if "Permission denied" in message:
+        return "make it readable"
+    return f"it is damaged or was not written by DuckDB {duckdb.__version__}: build it again"

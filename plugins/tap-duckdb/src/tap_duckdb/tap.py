@@ -1,0 +1,95 @@
+"""The tap: its settings, and one stream per table."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from typing_extensions import override
+
+from tap_duckdb.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_duckdb.source import Table
+
+
+class TableStream(Stream):
+    """All rows of one table or view."""
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the source gives what the schema says
+
+    def __init__(self, tap: Tap, name: str, table: Table, source: Source) -> None:
+        self._table = table
+        self._source = source
+        super().__init__(tap, name=name, schema=table.json_schema())
+        self.primary_keys = table.primary_key
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        announced = self.effective_schema["properties"]  # an older catalog knows fewer columns
+        chosen = [
+            column
+            for column in self._table.columns
+            if column.name in announced and self.mask["properties", column.name]
+        ]
+        return self._source.rows(self._table, chosen)
+
+
+class TapDuckDB(Tap):
+    """The tables and views of a DuckDB schema whose names share a prefix."""
+
+    name = "tap-duckdb"
+    package_name = "tap-duckdb"
+    message_writer_class = MsgSpecWriter
+    dynamic_catalog = True
+    config_jsonschema = th.PropertiesList(
+        th.Property("path", th.StringType, required=True, title="Path", description="DuckDB file"),
+        th.Property(
+            "schema",
+            th.StringType,
+            default="publish",
+            title="Schema",
+            description="Schema of the file whose tables and views are read",
+        ),
+        th.Property(
+            "prefix",
+            th.StringType,
+            default="pub_klaviyo_",
+            title="Prefix",
+            description="Beginning of the names that are read; a stream is called what follows it",
+        ),
+    ).to_dict()
+
+    @cached_property
+    def _source(self) -> Source:
+        return Source(self.config["path"])
+
+    @override
+    def discover_streams(self) -> Sequence[Stream]:
+        """One stream per table.
+
+        Raises:
+            SourceError: If the file cannot be read as the settings say.
+        """
+        prefix = self.config["prefix"] or ""
+        tables = self._source.tables(self.config["schema"], prefix)
+        return [TableStream(self, table.name.removeprefix(prefix), table, self._source) for table in tables]
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the configuration files; one that cannot be read is a wrong use of `--config`."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, TypeError, ValueError) as error:
+            message = f"{', '.join(value)}: {error}"
+            raise click.BadParameter(message, ctx, param) from error
