@@ -1,0 +1,1 @@
+"""Singer tap for Klaviyo: segments, lists, profiles and engagement events."""

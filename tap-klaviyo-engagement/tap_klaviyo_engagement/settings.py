@@ -1,0 +1,128 @@
+"""The settings: what a person may say, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from singer_sdk import typing as th
+
+from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
+from klaviyo_wire.errors import ConfigurationError
+from tap_klaviyo_engagement.times import moment
+
+NAMES = th.ArrayType(th.StringType)
+
+SCHEMA: dict[str, Any] = th.PropertiesList(
+    th.Property("api_key", th.StringType, required=True, secret=True, description="Private API key (`pk_…`)"),
+    th.Property("api_url", th.StringType, default=DEFAULT_API_URL, description="Scheme and host of the API"),
+    th.Property("revision", th.StringType, default=DEFAULT_REVISION, description="API revision to ask for"),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        description="Events and profiles from before this moment are not read; what they refer to is, all of it",
+    ),
+    th.Property(
+        "event_lookback",
+        th.NumberType(minimum=0),
+        default=7,
+        description="Days behind the bookmark that are read again for events that arrived late",
+    ),
+    th.Property("metrics", NAMES, description="Names or ids of the metrics whose events are read; default all"),
+    th.Property("lists", NAMES, description="Names or ids of the lists whose members are read; default all"),
+    th.Property("segments", NAMES, description="Names or ids of the segments whose members are read; default all"),
+    th.Property(
+        "include_subscriptions",
+        th.BooleanType,
+        default=False,
+        description="Add `subscriptions` to profiles: consent and suppression per channel",
+    ),
+    th.Property(
+        "include_predictive_analytics",
+        th.BooleanType,
+        default=False,
+        description="Add `predictive_analytics` to profiles: Klaviyo then gives 150 instead of 750 pages a minute",
+    ),
+    th.Property(
+        "rate_limit_share",
+        th.NumberType(exclusive_minimum=0, maximum=1),
+        default=1,
+        description="Part of the account's request quota this tap may use, above 0 and at most 1",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=60,
+        description="Seconds to wait for the next bytes of an answer before asking again",
+    ),
+).to_dict()
+
+
+DEFAULTS: dict[str, Any] = {
+    name: kind["default"] for name, kind in SCHEMA["properties"].items() if "default" in kind
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as the tap uses them. None of `metrics`, `lists`, `segments` named means all."""
+
+    api_key: str
+    api_url: str
+    revision: str
+    start_date: datetime | None
+    event_lookback: timedelta
+    metrics: tuple[str, ...]
+    lists: tuple[str, ...]
+    segments: tuple[str, ...]
+    rate_limit_share: float
+    request_timeout: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Settings:
+        """Settings out of a configuration that agrees with `SCHEMA`; null and empty text mean the default.
+
+        Raises:
+            ConfigurationError: `start_date` is not a time.
+        """
+        given = DEFAULTS | {name: value for name, value in config.items() if value not in (None, "")}
+        start = given.get("start_date")
+        try:
+            start_date = moment(start) if start else None
+        except ValueError as error:
+            msg = f"the setting `start_date` is {start!r}: give a date or a time, such as 2026-01-01"
+            raise ConfigurationError(msg) from error
+        return cls(
+            api_key=given.get("api_key", ""),
+            api_url=given["api_url"],
+            revision=given["revision"],
+            start_date=start_date,
+            event_lookback=timedelta(days=given["event_lookback"]),
+            metrics=tuple(given.get("metrics", ())),
+            lists=tuple(given.get("lists", ())),
+            segments=tuple(given.get("segments", ())),
+            rate_limit_share=given["rate_limit_share"],
+            request_timeout=given["request_timeout"],
+        )
+
+
+def choose(wanted: tuple[str, ...], existing: Mapping[str, str]) -> list[str]:
+    """Ids of the wanted things; of all, if none is named.
+
+    Args:
+        wanted: Ids or names. A name that several things share means all of them.
+        existing: Name by id.
+
+    Raises:
+        LookupError: with the sentence that says which one does not exist, and what does.
+    """
+    if not wanted:
+        return list(existing)
+    unknown = [text for text in wanted if text not in existing and text not in existing.values()]
+    if unknown:
+        there = ", ".join(f"{name} ({key})" for key, name in sorted(existing.items(), key=lambda item: item[1]))
+        msg = f"names {' and '.join(map(repr, unknown))}, which does not exist. There are: {there or 'none'}"
+        raise LookupError(msg)
+    return [key for key, name in existing.items() if key in wanted or name in wanted]

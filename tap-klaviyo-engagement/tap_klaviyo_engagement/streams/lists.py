@@ -1,0 +1,24 @@
+"""Lists: audiences that profiles are added to."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+from tap_klaviyo_engagement.client import KlaviyoStream
+
+
+class Lists(KlaviyoStream):
+    """Audiences that profiles are added to."""
+
+    name = "lists"
+    operation = "get_lists"
+    resource = "list"
+    primary_keys = ("id",)
+    replication_key = "updated"
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="List id"),
+        th.Property("name", th.StringType, description="Name shown in Klaviyo"),
+        th.Property("created", th.DateTimeType, description="When the list was made"),
+        th.Property("updated", th.DateTimeType, description="Last edit of the list, not of its members"),
+        th.Property("opt_in_process", th.StringType, description="single_opt_in or double_opt_in"),
+    ).to_dict()

@@ -1,0 +1,27 @@
+"""Segments: audiences that Klaviyo computes."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+
+
+class Segments(KlaviyoStream):
+    """Audiences that Klaviyo computes from conditions."""
+
+    name = "segments"
+    operation = "get_segments"
+    resource = "segment"
+    primary_keys = ("id",)
+    replication_key = "updated"
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Segment id"),
+        th.Property("name", th.StringType, description="Name shown in Klaviyo"),
+        th.Property("definition", OPEN, description="The conditions: `condition_groups`"),
+        th.Property("created", th.DateTimeType, description="When the segment was made"),
+        th.Property("updated", th.DateTimeType, description="Last edit of the segment, not of its members"),
+        th.Property("is_active", th.BooleanType, description="False: members are frozen as they were"),
+        th.Property("is_processing", th.BooleanType, description="Whether Klaviyo says it is computing members"),
+        th.Property("is_starred", th.BooleanType, description="Whether someone starred it"),
+    ).to_dict()

@@ -1,0 +1,185 @@
+"""The tap: its settings, its streams, and how a run begins and ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
+
+from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import CliTestOptionValue
+from typing_extensions import override
+
+from klaviyo_wire.errors import ConfigurationError
+from tap_klaviyo_engagement import settings
+from tap_klaviyo_engagement.client import Json, Run
+from tap_klaviyo_engagement.output import Output
+from tap_klaviyo_engagement.streams import STREAMS
+
+if TYPE_CHECKING:
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+_ORDER: dict[type[Stream], int] = {stream: position for position, stream in enumerate(STREAMS)}
+
+
+class TapKlaviyoEngagement(Tap):
+    """Segments, lists, profiles and engagement events out of Klaviyo."""
+
+    name = "tap-klaviyo-engagement"
+    config_jsonschema = settings.SCHEMA
+    message_writer_class = Output
+    # Not `batch` and not `activate-version`: both write around the bookmarks that make a killed run safe.
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    now: Callable[[], datetime] = staticmethod(lambda: datetime.now(UTC))
+    """The wall clock."""
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+    """Waits for a number of seconds."""
+
+    @cached_property
+    def run(self) -> Run:
+        """What the streams of this run share."""
+        return Run(self.config, now=self.now, sleep=self.sleep)
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [stream(self, self.run) for stream in STREAMS]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """The streams by name, in the order of `STREAMS`: the SDK sorts by name, but one tells what others did."""
+        if self._streams is None:
+            found = super().streams
+            self._streams = {
+                stream.name: stream for stream in sorted(found.values(), key=lambda stream: _ORDER[type(stream)])
+            }
+        return self._streams
+
+    @override
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            msg = f"cannot read the configuration {' '.join(value)}: {error}"
+            raise ConfigurationError(msg) from error
+
+    @override
+    @classmethod
+    def invoke(  # type: ignore[override]  # as in the SDK's own class
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Read the streams.
+
+        Raises:
+            ConfigurationError: nothing can be read before a person changes something.
+            SystemExit: a stream could not finish.
+        """
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls.configured(config, _json_object(state, "state"), _json_object(catalog, "catalog"))
+        tap.sync_all()
+        if tap.run.failed:
+            raise SystemExit(1)
+
+    @override
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        if value == CliTestOptionValue.Disabled.value:
+            return
+        tap = cls.configured(ctx.params.get("config"))
+        if value == CliTestOptionValue.Schema.value:
+            tap.write_schemas()
+        else:
+            tap.run_connection_test()
+        ctx.exit(1 if tap.run.failed else 0)
+
+    @classmethod
+    def configured(
+        cls, config: _ConfigInput | None, state: Json | None = None, catalog: Json | None = None
+    ) -> Self:
+        """A tap that can begin: a setting that makes no sense is told before the first message.
+
+        Raises:
+            ConfigurationError: in one line.
+        """
+        try:
+            tap = cls(
+                config=config.config if config else {},
+                parse_env_config=bool(config and config.parse_env),
+                state=state,
+                catalog=catalog,
+            )
+        except ConfigValidationError as error:
+            raise ConfigurationError("; ".join(map(_without_key, error.errors))) from error
+        _ = tap.run.client
+        return tap
+
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, Any]:
+        """Settings in the environment; the SDK leaves numbers as text, which are numbers here."""
+        values: dict[str, Any] = super()._env_var_config
+        for name, kind in self.config_jsonschema["properties"].items():
+            if "number" in kind["type"] and isinstance(values.get(name), str):
+                values[name] = _number(values[name])
+        return values
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End at once with the status of a stopped process: the last STATE is good, a message may be half written.
+
+        Raises:
+            SystemExit: always.
+        """
+        self.logger.info("Stopped by a signal; the next run goes on from the last state")
+        raise SystemExit(128 + signum)
+
+
+def _json_object(file: IO[str] | None, what: str) -> Json | None:
+    if file is None:
+        return None
+    try:
+        value = json.load(file)
+    except ValueError as error:
+        msg = f"the {what} file is not JSON: {error}"
+        raise ConfigurationError(msg) from error
+    if not isinstance(value, dict):
+        msg = f"the {what} file does not hold a JSON object"
+        raise ConfigurationError(msg)
+    return value
+
+
+def _without_key(error: str) -> str:
+    # The validation quotes what it refuses.
+    return "the setting `api_key` is not text" if "config['api_key']" in error else error
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the validation says what is wrong

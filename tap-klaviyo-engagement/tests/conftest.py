@@ -1,0 +1,142 @@
+"""Runs the tap inside the test's process and keeps what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib.encoding.simple import Message
+from typing_extensions import override
+
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+
+Json = dict[str, Any]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Pipe(MsgSpecWriter):
+    """Keeps messages as a reader would see them; `breaks_after` so many, the process is killed."""
+
+    def __init__(self, breaks_after: int | None = None) -> None:
+        super().__init__()
+        self.messages: list[Json] = []
+        self._breaks_after = breaks_after
+
+    @override
+    def write_message(self, message: Message) -> None:
+        if len(self.messages) == self._breaks_after:
+            raise Killed
+        self.messages.append(msgspec.json.decode(bytes(self.format_message(message))))
+
+
+@dataclass
+class Extract:
+    """What one run of the tap wrote."""
+
+    messages: list[Json]
+    failed: list[str] = field(default_factory=list)
+    killed: bool = False
+
+    @property
+    def records(self) -> dict[str, list[Json]]:
+        """Records by stream; a stream that wrote its schema only has none."""
+        found: dict[str, list[Json]] = {each["stream"]: [] for each in self.messages if each["type"] == "SCHEMA"}
+        for each in self.messages:
+            if each["type"] == "RECORD":
+                found[each["stream"]].append(each["record"])
+        return found
+
+    @property
+    def schemas(self) -> dict[str, Json]:
+        """Schemas by stream."""
+        return {each["stream"]: each["schema"] for each in self.messages if each["type"] == "SCHEMA"}
+
+    @property
+    def state(self) -> Json:
+        """The last state; empty without one."""
+        states: list[Json] = [each["value"] for each in self.messages if each["type"] == "STATE"]
+        return states[-1] if states else {}
+
+    def bookmark(self, stream: str) -> str | None:
+        """The stream's bookmark in the last state."""
+        value: str | None = self.state.get("bookmarks", {}).get(stream, {}).get("replication_key_value")
+        return value
+
+
+class RunTap(Protocol):
+    """Runs the tap once."""
+
+    def __call__(
+        self,
+        config: Mapping[str, Any],
+        select: Collection[str] | Mapping[str, Collection[str]] | None = None,
+        *,
+        state: Json | None = None,
+        now: Callable[[], datetime] | None = None,
+        breaks_after: int | None = None,
+    ) -> Extract:
+        """Run the tap.
+
+        Args:
+            config: its settings.
+            select: streams, or columns by stream, or a whole catalog; None: everything.
+            state: of the run before.
+            now: the tap's clock.
+            breaks_after: the process is killed when it writes the next message after so many.
+        """
+        ...
+
+
+@pytest.fixture(scope="session")
+def run_tap() -> RunTap:
+    """Runs the tap once, in this process, never sleeping."""
+
+    def run(
+        config: Mapping[str, Any],
+        select: Collection[str] | Mapping[str, Collection[str]] | None = None,
+        *,
+        state: Json | None = None,
+        now: Callable[[], datetime] | None = None,
+        breaks_after: int | None = None,
+    ) -> Extract:
+        clock = now
+
+        class Tap(TapKlaviyoEngagement):
+            if clock:
+                now = staticmethod(clock)
+            sleep = staticmethod(lambda _: None)
+
+        pipe = Pipe(breaks_after)
+        catalog = None if select is None else _catalog(config, select)
+        tap = Tap(config=dict(config), catalog=catalog, state=state or {}, message_writer=pipe)
+        try:
+            tap.sync_all()
+        except Killed:
+            return Extract(pipe.messages, tap.run.failed, killed=True)
+        return Extract(pipe.messages, tap.run.failed)
+
+    return run
+
+
+def _catalog(config: Mapping[str, Any], select: Collection[str] | Mapping[str, Collection[str]]) -> Json:
+    """The tap's own catalog with these streams and columns selected, or the catalog given."""
+    if isinstance(select, dict) and "streams" in select:
+        return select
+    catalog: Json = TapKlaviyoEngagement(config=dict(config)).catalog_dict
+    for entry in catalog["streams"]:
+        name = entry["tap_stream_id"]
+        columns = select.get(name) if isinstance(select, Mapping) else None
+        for metadata in entry["metadata"]:
+            if not metadata["breadcrumb"]:
+                metadata["metadata"]["selected"] = name in select
+            elif columns is not None:
+                metadata["metadata"]["selected"] = metadata["breadcrumb"][1] in columns
+    return catalog

@@ -1,0 +1,61 @@
+"""The catalog: a change of a schema is a change of a file that someone reviews."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tap_klaviyo_engagement import streams
+from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "catalog.json"
+EVERYTHING = {
+    "api_key": "pk_test_0123456789",
+    "include_subscriptions": True,
+    "include_predictive_analytics": True,
+}
+
+
+def test_the_catalog_is_as_reviewed() -> None:
+    """README, "Development", has the command that renews the snapshot."""
+    catalog = json.loads(TapKlaviyoEngagement(config=EVERYTHING).catalog_json_text)
+    assert catalog == json.loads(SNAPSHOT.read_text())
+
+
+def test_discovery_needs_no_key_and_no_network() -> None:
+    tap = TapKlaviyoEngagement(validate_config=False)
+    assert list(tap.streams) == [stream.name for stream in STREAMS]
+    columns = tap.streams["profiles"].schema["properties"].keys()
+    assert not columns & {"subscriptions", "predictive_analytics"}
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_every_stream_and_column_is_described(stream: type[KlaviyoStream]) -> None:
+    assert stream.__doc__
+    schema = TapKlaviyoEngagement(config=EVERYTHING).streams[stream.name].schema
+    assert all(column.get("description") for column in schema["properties"].values())
+    assert set(stream.primary_keys) <= set(schema["required"])
+    assert stream.replication_key is None or stream.replication_key in schema["properties"]
+
+
+def test_streams_are_declarations() -> None:
+    """They know the SDK's types and their base: no HTTP, no clock, no other package."""
+    own = {f"tap_klaviyo_engagement.{module}" for module in ("client", "streams")}
+    for file in Path(streams.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                pytest.fail(f"{file.name} imports {node.names[0].name}")
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {name.name for name in node.names}
+                assert (
+                    node.module.startswith(tuple(own))
+                    or (node.module == "singer_sdk" and names == {"typing"})
+                    or (node.module == "singer_sdk.helpers.types" and names == {"Context"})
+                    or node.module in {"__future__", "collections.abc", "datetime", "functools", "typing"}
+                    or (node.module == "typing_extensions" and names == {"override"})
+                ), f"{file.name} imports {node.module}"

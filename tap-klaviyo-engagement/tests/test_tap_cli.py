@@ -1,0 +1,210 @@
+"""The command, as a process: how it ends, and what it never says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.faults import Slow
+
+Json = dict[str, Any]
+COMMAND = [sys.executable, "-m", "tap_klaviyo_engagement"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(profiles=300, events=3_000, seed=2) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> Path:
+    return _write(tmp_path, {"api_key": sandbox.api_key, "api_url": sandbox.url})
+
+
+def _write(folder: Path, config: object) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def _environment(**more: str) -> dict[str, str]:
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("TAP_KLAVIYO_ENGAGEMENT_")}
+    return inherited | more
+
+
+def _run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(  # noqa: S603 - our own
+        command, capture_output=True, text=True, timeout=60, check=False, env=_environment(**environment)
+    )
+
+
+def _errors(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if " INFO " not in line and " WARNING " not in line]
+
+
+@pytest.fixture(scope="module")
+def events_only(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with nothing but events: seconds less."""
+    folder = tmp_path_factory.mktemp("catalog")
+    config = _write(folder, {"api_key": sandbox.api_key, "api_url": sandbox.url})
+    catalog = json.loads(_run("--config", config, "--discover").stdout)
+    catalog["streams"] = [entry for entry in catalog["streams"] if entry["tap_stream_id"] == "events"]
+    for metadata in catalog["streams"][0]["metadata"]:
+        metadata["metadata"]["selected"] = True
+    path = folder / "catalog.json"
+    path.write_text(json.dumps(catalog))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        pytest.param({"api_key": "pk_wrong_0123456789"}, "`api_key`", id="wrong key"),
+        pytest.param({"api_key": 123456789}, "`api_key` is not text", id="no text"),
+        pytest.param({"start_date": "soon"}, "`start_date` is 'soon'", id="start_date"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_a_failure(
+    wrong: Json, said: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    held = {"api_key": sandbox.api_key, "api_url": sandbox.url} | wrong
+    ended = _run("--config", _write(tmp_path, held))
+    assert ended.returncode == 1
+    (line,) = _errors(ended.stderr)
+    assert said in line
+    assert "123456789" not in ended.stderr
+
+
+def test_a_missing_scope_is_one_line_and_a_failure_after_everything_else(sandbox: Sandbox, tmp_path: Path) -> None:
+    key = sandbox.key(["metrics:read", "lists:read", "segments:read", "templates:read", "events:read"])
+    ended = _run("--config", _write(tmp_path, {"api_key": key, "api_url": sandbox.url}))
+    assert ended.returncode == 1
+    lines = _errors(ended.stderr)
+    assert len(lines) == 5
+    assert {line.split("| ")[-1].split()[0] for line in lines} == {
+        "campaigns",
+        "campaign_messages",
+        "profiles",
+        "list_memberships",
+        "segment_memberships",
+    }
+    assert "`campaigns:read`" in lines[0]
+    assert ended.stdout.count('"stream":"events"') > 3_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_and_a_failure(config: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(  # noqa: S603 - our own
+            [*COMMAND, "--config", str(config)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env=_environment(),
+        )
+    assert ended.returncode == 1
+    (line,) = _errors(ended.stderr)
+    assert "cannot write to standard output: No space left on device" in line
+
+
+def test_a_reader_that_stops_is_one_line_and_a_failure(config: Path, events_only: Path) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own
+        [*COMMAND, "--config", str(config), "--catalog", str(events_only)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+    ) as tap:
+        assert tap.stdout is not None
+        assert tap.stderr is not None
+        tap.stdout.readline()
+        tap.stdout.close()
+        (line,) = _errors(tap.stderr.read())
+    assert tap.returncode == 1
+    assert "whoever read it stopped reading" in line
+
+
+def test_a_signal_ends_the_run_with_the_last_state_written(
+    sandbox: Sandbox, config: Path, events_only: Path
+) -> None:
+    sandbox.faults.add(Slow(operation="get_events", nth=3, seconds=20))
+    with subprocess.Popen(  # noqa: S603 - our own
+        [*COMMAND, "--config", str(config), "--catalog", str(events_only)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+    ) as tap:
+        assert tap.stdout is not None
+        assert tap.stderr is not None
+        tap.stdout.readline()
+        tap.send_signal(signal.SIGTERM)
+        stdout, stderr = tap.communicate(timeout=30)
+    sandbox.faults.clear()
+    assert tap.returncode == 128 + signal.SIGTERM
+    assert _errors(stderr) == []
+    for line in stdout.splitlines():
+        json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--config", "nowhere.json"), "cannot read the configuration nowhere.json"),
+        (("--config", "{config}", "--state", "{broken}"), "the state file is not JSON"),
+    ],
+)
+def test_a_broken_file_is_one_line_and_a_failure(
+    arguments: tuple[str, ...], said: str, config: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    ended = _run(*(each.format(config=config, broken=broken) for each in arguments))
+    assert ended.returncode == 1
+    (line,) = _errors(ended.stderr)
+    assert said in line
+
+
+def test_the_log_at_its_loudest_holds_neither_key_nor_personal_data(sandbox: Sandbox, tmp_path: Path) -> None:
+    settings = {"api_url": sandbox.url, "include_subscriptions": True, "lists": ["Nobody"]}
+    ended = _run(
+        "--config",
+        _write(tmp_path, settings),
+        "--config=ENV",
+        TAP_KLAVIYO_ENGAGEMENT_API_KEY=sandbox.api_key,
+        TAP_KLAVIYO_ENGAGEMENT_LOGLEVEL="DEBUG",
+        LOGLEVEL="DEBUG",
+    )
+    assert ended.returncode == 1, "of the list that does not exist"
+    assert " DEBUG " in ended.stderr
+    assert sandbox.api_key not in ended.stderr
+    addresses = [row[0] for row in sandbox.store.read("select email from profiles where email is not null")]
+    numbers = [row[0] for row in sandbox.store.read("select phone_number from profiles where phone_number > ''")]
+    assert addresses
+    assert numbers
+    assert not [each for each in addresses + numbers if each in ended.stderr]
+    assert addresses[0] in ended.stdout
+
+
+def test_the_connection_test_fails_where_a_stream_cannot_be_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    held = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+    ended = _run("--config", _write(tmp_path, held), "--test")
+    assert ended.returncode == 0
+    assert _errors(ended.stderr) == []
+    key = sandbox.key(["metrics:read"])
+    ended = _run("--config", _write(tmp_path, held | {"api_key": key}), "--test")
+    assert ended.returncode == 1
+    assert len(_errors(ended.stderr)) == 9

@@ -1,0 +1,34 @@
+"""The SDK's standard tests, against the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+
+from klaviyo_sandbox import Sandbox
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+
+# The suite is made when this module is imported; where the sandbox listens is known when it is up.
+CONFIG: dict[str, Any] = {
+    "api_key": "pk_test_0123456789",
+    "include_subscriptions": True,
+    "include_predictive_analytics": True,
+}
+
+
+@pytest.fixture(scope="class", autouse=True)
+def account() -> Iterator[None]:
+    with Sandbox(profiles=60, events=300, seed=3) as sandbox:
+        CONFIG.update(api_url=sandbox.url, api_key=sandbox.api_key)
+        yield
+
+
+TestStandard = get_tap_test_class(
+    TapKlaviyoEngagement,
+    config=CONFIG,
+    suite_config=SuiteConfig(max_records_limit=None),  # a membership is a snapshot when it was read to the end
+    parse_env_config=False,  # whatever key the developer has: not in these tests
+)

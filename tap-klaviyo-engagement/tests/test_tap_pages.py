@@ -1,0 +1,156 @@
+"""Pages that the API should not send, and does or might."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from klaviyo_wire.endpoints import ENDPOINTS
+from tap_klaviyo_engagement.client import KlaviyoStream, Listing, decode
+from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from tap_klaviyo_engagement.windows import Window
+
+if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
+Json = dict[str, Any]
+RunTap = Callable[..., Any]
+
+KEY = {"api_key": "pk_test_0123456789"}
+
+
+def _profile(key: str, updated: str | None, **attributes: object) -> Json:
+    return {"type": "profile", "id": key, "attributes": {"updated": updated, **attributes}}
+
+
+def _serve(server: HTTPServer, *pages: list[Json]) -> Json:
+    """Serves these pages of profiles in this order; the first request only looks for the earliest row."""
+    server.expect_ordered_request("/api/profiles").respond_with_json({"data": [], "links": {}})
+    for position, page in enumerate(pages, start=1):
+        following = server.url_for(f"/api/profiles?page%5Bcursor%5D={position}") if position < len(pages) else None
+        document = {"data": page, "links": {"next": following, "prev": server.url_for("/bogus")}}
+        server.expect_ordered_request("/api/profiles").respond_with_data(
+            json.dumps(document), content_type="application/vnd.api+json"
+        )
+    return KEY | {"api_url": server.url_for("")}
+
+
+def test_empty_pages_end_nothing_and_the_order_of_rows_does_not_matter(
+    httpserver: HTTPServer, run_tap: RunTap
+) -> None:
+    pages: tuple[list[Json], ...] = (
+        [],
+        [_profile("c", "2026-03-03T00:00:00+00:00"), _profile("a", "2026-01-01T00:00:00+00:00")],
+        [],
+        [_profile("b", "2026-02-02 00:00:00+00:00"), _profile("c", "2026-03-03T00:00:00+00:00")],
+    )
+    extract = run_tap(_serve(httpserver, *pages), ["profiles"])
+    assert [record["id"] for record in extract.records["profiles"]] == ["c", "a", "b"]
+    assert extract.bookmark("profiles") == "2026-03-03T00:00:00+00:00"
+    httpserver.check_assertions()
+
+
+def test_half_an_emoji_costs_no_row(httpserver: HTTPServer, run_tap: RunTap) -> None:
+    page = [_profile("a", "2026-01-01T00:00:00+00:00", first_name="Zo\ud83d", properties={"n": 2**70})]
+    (record,) = run_tap(_serve(httpserver, page), ["profiles"]).records["profiles"]
+    assert record["first_name"] == "Zo\ufffd"
+    assert record["properties"] == {"n": 2**70}
+
+
+def test_a_row_without_cursor_is_emitted(httpserver: HTTPServer, run_tap: RunTap) -> None:
+    extract = run_tap(_serve(httpserver, [_profile("a", None)]), ["profiles"])
+    assert [record["id"] for record in extract.records["profiles"]] == ["a"]
+    assert extract.bookmark("profiles") is None
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (_profile("a", "the other day"), "`updated` of profile a is not a time"),
+        (_profile("a", "2026-01-01T00:00:00Z", created=1788529135), "`created` of profile a is not a time"),
+        ({"type": "profile", "attributes": {}}, "not a profile resource"),
+        ("profile", "not a profile resource"),
+    ],
+)
+def test_what_cannot_be_read_stops_the_stream_and_is_named(
+    row: Json, said: str, httpserver: HTTPServer, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = _serve(httpserver, [_profile("z", "2026-01-01T00:00:00Z"), row])
+    extract = run_tap(config, ["profiles"])
+    assert extract.failed == ["profiles"]
+    assert said in caplog.text
+    assert extract.bookmark("profiles") is None
+
+
+def test_columns_klaviyo_adds_are_left_out_until_they_are_declared() -> None:
+    stream = _stream("profiles")
+    record = stream.record(_profile("a", None, whatsapp_bsuid="x", email="ada@shop.example"), Listing())
+    assert record.keys() == stream.schema["properties"].keys()
+    assert record["email"] == "ada@shop.example"
+
+
+def test_a_category_may_be_text_or_an_object() -> None:
+    for category in ("API", {"id": "0", "name": "API"}):
+        metric = {"type": "metric", "id": "M", "attributes": {"integration": {"key": "api", "category": category}}}
+        assert _stream("metrics").record(metric, Listing())["integration"]["category"] == category
+
+
+def test_bodies_that_are_not_json_are_refused() -> None:
+    for body in (b"", b"<html>", b'{"data": [', b'"\xff"'):
+        with pytest.raises(ValueError, match=r".+"):
+            decode(body)
+
+
+def _stream(name: str, **settings: object) -> KlaviyoStream:
+    stream = TapKlaviyoEngagement(config=KEY | settings).streams[name]
+    assert isinstance(stream, KlaviyoStream)
+    return stream
+
+
+# Requests
+
+
+@pytest.mark.parametrize("name", [stream.name for stream in STREAMS if stream.operation])
+def test_requests_ask_for_what_the_endpoint_offers(name: str) -> None:
+    stream = _stream(name, include_subscriptions=True, include_predictive_analytics=True)
+    endpoint = ENDPOINTS[stream.operation]
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    window = Window(moment, moment) if stream.windowed else Window(moment)
+    if stream.cursor not in {entry.field for entry in endpoint.filters}:
+        window = Window()
+    params = stream.params(stream.listings[0], window)
+    fields = params[f"fields[{stream.resource}]"].split(",")
+    assert set(fields) <= endpoint.fields[stream.resource]
+    if endpoint.page and endpoint.page.maximum:
+        assert params["page[size]"] == str(endpoint.page.maximum)
+    else:
+        assert "page[size]" not in params
+    if "sort" in params:
+        assert params["sort"] in endpoint.sort
+    allowed = {f"{operator}({entry.field}" for entry in endpoint.filters for operator in entry.operators}
+    used = [part.partition(",")[0] for part in params.get("filter", "").split("),") if part]
+    assert set(used) <= allowed
+
+
+def test_every_declared_column_has_a_source() -> None:
+    """A column is an attribute, a relationship's id, named by `sources`, or given by the listing."""
+    for declared in STREAMS:
+        if not declared.operation:
+            continue
+        stream = _stream(declared.name, include_subscriptions=True, include_predictive_analytics=True)
+        given = {"id", *(f"{each.replace('-', '_')}_id" for each in stream.relationships), *stream.sources}
+        given |= stream.endpoint.fields[stream.resource] | {"snapshot_at", "list_id", "segment_id"}
+        given |= {column for listing in stream.listings for column in listing.columns}
+        assert stream.schema["properties"].keys() <= given, declared.name
+
+
+def test_expensive_columns_are_asked_for_only_when_their_setting_is_on() -> None:
+    plain = _stream("profiles").params(Listing(), Window())
+    assert "additional-fields[profile]" not in plain
+    both = _stream("profiles", include_subscriptions=True, include_predictive_analytics=True)
+    assert both.params(Listing(), Window())["additional-fields[profile]"] == "subscriptions,predictive_analytics"
