@@ -1,0 +1,26 @@
+"""The command: what can go wrong ends in one line on standard error and a non-zero exit."""
+
+from __future__ import annotations
+
+import sys
+
+from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.singerlib.exceptions import SingerError
+
+from klaviyo_wire.errors import KlaviyoError
+from klaviyo_wire.redaction import redact
+from target_klaviyo_profiles.client import PACKAGE
+from target_klaviyo_profiles.errors import TargetError
+from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+
+def main() -> None:
+    """Run the target. An error that is none of the known ones is a defect and keeps its traceback."""
+    try:
+        TargetKlaviyoProfiles.cli()
+    except (KlaviyoError, TargetError, SingerSDKError, SingerError, OSError) as error:
+        sys.exit(f"{PACKAGE}: {redact(' '.join(str(error).split()))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Singer messages out of lines, fast, and without ever repeating a line's content: it may hold personal data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, Any
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from typing_extensions import override
+
+from target_klaviyo_profiles.errors import InputError
+
+_decode = msgspec.json.Decoder().decode
+_KINDS = {"type": str, "stream": str, "record": dict, "schema": dict}
+
+
+class Reader(GenericSingerReader[bytes]):
+    """Reads messages; a fault names the number of the line, counted from 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = 0
+
+    @property
+    @override
+    def default_input(self) -> IO[bytes]:
+        return sys.stdin.buffer
+
+    @override
+    def deserialize_json(self, line: bytes | str) -> dict[str, Any]:
+        """The message in a line.
+
+        Raises:
+            InputError: it holds none.
+        """
+        self._line += 1
+        message = self._decoded(line)
+        if not isinstance(message, dict):
+            msg = f"line {self._line} of the input is JSON, but not a Singer message"
+            raise InputError(msg)
+        for name, kind in _KINDS.items():
+            if name in message and not isinstance(message[name], kind):
+                msg = f"line {self._line} of the input is not a Singer message: its `{name}` is of the wrong type"
+                raise InputError(msg)
+        return message
+
+    def _decoded(self, line: bytes | str) -> Any:  # noqa: ANN401 - any JSON
+        try:
+            return _decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            # Takes NaN, infinities and lone surrogates, so that only the record that holds one is refused.
+            return json.loads(line)
+        except ValueError as error:
+            where = f" (character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+            msg = f"line {self._line} of the input is not JSON{where}: does the tap print something?"
+            raise InputError(msg) from None
+        except RecursionError:
+            msg = f"line {self._line} of the input is nested too deeply to be read"
+            raise InputError(msg) from None
+
+    @staticmethod
+    @override
+    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
+        """Refuse a message that lacks a key.
+
+        Raises:
+            InputError: it does.
+        """
+        if missing := requires - line_dict.keys():
+            keys = ", ".join(f"`{key}`" for key in sorted(missing))
+            kind = line_dict.get("type")
+            msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
+            raise InputError(msg)
+
+    @override
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        """Refuse a message of a type that is not Singer's.
+
+        Raises:
+            InputError: always.
+        """
+        msg = f"line {self._line} of the input is a message of an unknown type, {message_dict['type'][:20]!r}"
+        raise InputError(msg)

@@ -1,0 +1,114 @@
+"""The rejects file: one JSON line per refused record, safe on disk before any STATE covers the record."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from klaviyo_wire.redaction import redact
+from target_klaviyo_profiles.errors import ConfigurationError, OutputError
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.sinks.base import Reason
+
+DEFAULT_PATH = Path("target-klaviyo-profiles-rejects.jsonl")
+_MOST_WAITING = 1_000
+
+
+class Rejects:
+    """Appends refused records to a file that only its owner can read; the first one makes it.
+
+    Args:
+        path: The file, or None for the default. Personal data is written only where the user named the file:
+            in the default one, e-mail addresses and phone numbers are hashed or masked.
+        now: The present moment, UTC.
+
+    Raises:
+        ConfigurationError: there cannot be such a file.
+    """
+
+    def __init__(self, path: Path | None, now: Callable[[], datetime]) -> None:
+        self.path = path or DEFAULT_PATH
+        self._plain = path is not None
+        self._now = now
+        self._waiting: list[bytes] = []
+        self._descriptor: int | None = None
+        folder = self.path.absolute().parent
+        if self.path.is_dir() or not folder.is_dir():
+            fault = "is a folder" if self.path.is_dir() else f"is in a folder that does not exist ({folder})"
+            msg = f"the setting `rejects_path`, {str(self.path)!r}, {fault}: name a file in an existing folder"
+            raise ConfigurationError(msg)
+
+    def write(self, stream: str, key: Key | None, reason: Reason, *, record: int | None = None) -> None:
+        """Append one refused record.
+
+        Args:
+            stream: Its stream.
+            key: What it is known by, if it says.
+            reason: Why it was refused.
+            record: Its number among the stream's records of this run, counted from 1, where that is known.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        shown = key if key is None or self._plain else key.masked()
+        line = {
+            "stream": stream,
+            "key": None if shown is None else {shown.kind: shown.value},
+            "record": record,
+            "code": reason.code,
+            "detail": reason.detail if self._plain else redact(reason.detail),
+            "pointer": reason.pointer,
+            "remedy": reason.remedy,
+            "job": reason.job,
+            "time": self._now().isoformat(timespec="seconds"),
+        }
+        self._waiting.append(json.dumps(line).encode() + b"\n")
+        if len(self._waiting) == _MOST_WAITING:
+            self.sync()
+
+    def sync(self) -> None:
+        """Return when everything written is on disk.
+
+        Raises:
+            OutputError: it cannot be.
+        """
+        if not self._waiting:
+            return
+        try:
+            descriptor = self._opened()
+            rest = memoryview(b"".join(self._waiting))
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError as error:
+            msg = (
+                f"cannot write refused records to {str(self.path)!r} ({error.strerror}): "
+                "make room, or point the setting `rejects_path` elsewhere"
+            )
+            raise OutputError(msg) from error
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Put everything on disk and let the file go.
+
+        Raises:
+            OutputError: it cannot be.
+        """
+        self.sync()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
+                self._waiting.insert(0, b"\n")  # the disk was full in the middle of a line
+        return self._descriptor

@@ -1,0 +1,78 @@
+"""What became of every record: counted while the run goes on, told at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.identifiers import Key
+
+EXAMPLES = 5
+_HASH_SHOWN = 19  # `sha256:` and twelve digits: enough to find the row in the rejects file
+
+
+@dataclass
+class Tally:
+    """The records of one stream.
+
+    `received` is always the sum of the others: accepted, unchanged, combined, rejected and unsettled.
+
+    Attributes:
+        unchanged: Nothing to write, or held by Klaviyo already.
+        combined: Sent as one with a later record of the same key.
+        rejected: By reason code.
+        unsettled: By what is known of their fate; Klaviyo may or may not have them.
+    """
+
+    received: int = 0
+    accepted: int = 0
+    unchanged: int = 0
+    combined: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    unsettled: Counter[str] = field(default_factory=Counter)
+    jobs: int = 0
+    requests: int = 0
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def reject(self, code: str, key: Key | None) -> None:
+        """Count a refused record, and keep the first few keys of its code, masked."""
+        self.rejected[code] += 1
+        kept = self.examples.setdefault(code, [])
+        if key is not None and len(kept) < EXAMPLES:
+            kind, value = key.masked()
+            kept.append(f"{kind} {value[:_HASH_SHOWN] if value.startswith('sha256:') else value}")
+
+    def ratio(self) -> float:
+        """The part of the records received that was refused."""
+        return self.rejected.total() / self.received if self.received else 0.0
+
+    def told(self, stream: str, *, dry: bool) -> Iterator[str]:
+        """The summary, one line after the other."""
+        counts = [
+            f"{self.received:,} received",
+            f"{self.accepted:,} {'would be sent' if dry else 'accepted'}",
+            *(f"{count:,} {name}" for name, count in self._rare().items() if count),
+        ]
+        requests = counted(self.requests, "request")
+        yield f"{stream}: {', '.join(counts)}; {counted(self.jobs, 'job')}, {requests}"
+        for code, count in self.rejected.most_common():
+            examples = ", ".join(self.examples[code])
+            yield f"{stream}: rejected {count:,} as {code}{f': {examples}' if examples else ''}"
+        for why, count in self.unsettled.most_common():
+            yield f"{stream}: not settled {count:,}: {why}"
+
+    def _rare(self) -> dict[str, int]:
+        return {
+            "unchanged": self.unchanged,
+            "combined": self.combined,
+            "rejected": self.rejected.total(),
+            "not settled": self.unsettled.total(),
+        }
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,160 @@
+"""Profiles, through bulk import jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from typing_extensions import override
+
+from klaviyo_wire.bulk import PROFILE_IMPORT, BulkLimits
+from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.sinks.base import Field, Kind, Reason, Rejected, Resource
+from target_klaviyo_profiles.sinks.bulk import ROWS, BulkJobSink, Job
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.values import Json
+
+_ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "image", "location", "properties")
+_LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "timezone", "ip"})
+_COORDINATES = frozenset({"latitude", "longitude"})
+
+
+class Profiles(BulkJobSink):
+    """Creates profiles and updates those that exist; what a record does not mention stays as it is."""
+
+    stream: ClassVar[str] = "profiles"
+    operations: ClassVar[tuple[str, ...]] = (
+        "bulk_import_profiles",
+        "get_bulk_import_profiles_job",
+        "get_errors_for_bulk_import_profiles_job",
+    )
+    job: ClassVar[Job] = Job(*operations)
+    limits: ClassVar[BulkLimits] = PROFILE_IMPORT
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field("id", Kind.TEXT, "Klaviyo's profile id: the first choice of identifier, for profiles that exist"),
+        Field("external_id", Kind.TEXT, "Your own id: the identifier where `id` is absent"),
+        Field("email", Kind.TEXT, "The identifier where `id` and `external_id` are absent; else not sent"),
+        Field("phone_number", Kind.TEXT, "With `+` and country code: the identifier where the others are absent"),
+        Field("first_name", Kind.TEXT, "First name"),
+        Field("last_name", Kind.TEXT, "Last name"),
+        Field("organization", Kind.TEXT, "Company or organisation"),
+        Field("locale", Kind.TEXT, "Language tag, such as `en-US`"),
+        Field("title", Kind.TEXT, "Job title"),
+        Field("image", Kind.TEXT, "URL of a picture"),
+        Field(
+            "location",
+            Kind.OBJECT,
+            "Any of `address1`, `address2`, `city`, `region`, `zip`, `country`, `timezone`, `ip`, `latitude`, "
+            "`longitude`",
+        ),
+        Field("properties", Kind.OBJECT, "Custom properties to set; those not named stay"),
+        Field("unset", Kind.TEXTS, "Names of custom properties to remove"),
+        Field("list_id", Kind.TEXT, "List that the profile joins; joining is not consent"),
+    )
+
+    @override
+    def warnings(self, names: AbstractSet[str]) -> list[str]:
+        given = [kind for kind in identifiers.PRECEDENCE if kind in names]
+        if len(given) < 2:  # noqa: PLR2004 - two of them can meet in one record
+            return []
+        listed = ", ".join(f"`{kind}`" for kind in given)
+        return [f"{self.stream}: of {listed} only the first that a record has is sent: several can merge profiles"]
+
+    @override
+    def identify(self, record: Json) -> Key:
+        key = identifiers.first(record)
+        if key is None:
+            names = ", ".join(f"`{kind}`" for kind in identifiers.PRECEDENCE)
+            raise Rejected(Reason("no_identifier", f"the record has none of {names}", "Give one of them."))
+        try:
+            return identifiers.compared(key._replace(value=identifiers.sent_as(key)))
+        except identifiers.InvalidIdentifier as fault:
+            code, remedy = f"invalid_{key.kind}", f"Correct `{key.kind}`, or leave the record out."
+            raise Rejected(Reason(code, f"`{key.kind}`: {fault}", remedy, f"/{key.kind}"), key) from None
+
+    @override
+    def to_resource(self, record: Json, key: Key) -> Resource | None:
+        if location := record.get("location"):
+            record = {**record, "location": _location(location)}
+        attributes: Json = {name: record[name] for name in _ATTRIBUTES if record.get(name) not in (None, {})}
+        unset = record.get("unset")
+        if unset and not attributes.get("properties", {}).keys().isdisjoint(unset):
+            detail = "`unset` names properties that `properties` sets"
+            raise Rejected(Reason("contradiction", detail, "Either set or unset a property.", "/unset"))
+        list_id = record.get("list_id", "").strip() or None
+        if key.kind == "id":
+            if not attributes and not unset and list_id is None:
+                return None  # the profile exists, and there is nothing to say about it
+            body: Json = {"type": "profile", "id": key.value, "attributes": attributes}
+        else:
+            # As given, not as compared: Klaviyo keeps the spelling of a new profile's address.
+            identifier = key.value if key.kind == "phone_number" else record[key.kind].strip()
+            body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
+        if unset:
+            body["meta"] = {"patch_properties": {"unset": unset}}
+        return Resource(body, list_id)
+
+    @override
+    def combined(self, earlier: bytes, later: bytes) -> bytes | None:
+        """Both, field by field and property by property: what the later one does not mention, the earlier one says."""
+        before, after = msgspec.json.decode(earlier), msgspec.json.decode(later)
+        attributes: Json = {**before["attributes"], **after["attributes"]}
+        set_before, set_after = _properties(before), _properties(after)
+        unset_before, unset_after = _unset(before), _unset(after)
+        properties = {name: value for name, value in set_before.items() if name not in unset_after} | set_after
+        unset = [name for name in unset_before if name not in set_after and name not in unset_after] + unset_after
+        attributes.pop("properties", None)
+        if properties:
+            attributes["properties"] = properties
+        if "location" in attributes:
+            attributes["location"] = {**before["attributes"].get("location", {}), **attributes["location"]}
+        body: Json = {**after, "attributes": attributes}
+        if unset:
+            body["meta"] = {"patch_properties": {"unset": unset}}
+        payload = msgspec.json.encode(body)
+        return payload if len(payload) <= PROFILE_IMPORT.item_bytes else None
+
+    @override
+    def envelope(self, group: str | None) -> Json:
+        data: Json = {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": ROWS}}}
+        if group is not None:
+            data["relationships"] = {"lists": {"data": [{"type": "list", "id": group}]}}
+        return {"data": data}
+
+    @override
+    def keys_of(self, sent: Mapping[str, object]) -> list[Key]:
+        attributes = sent.get("attributes")
+        flat = {**(attributes if isinstance(attributes, Mapping) else sent), "id": sent.get("id")}
+        given = ((kind, flat.get(kind)) for kind in identifiers.PRECEDENCE)
+        return [identifiers.compared(Key(kind, value.strip())) for kind, value in given if isinstance(value, str)]
+
+
+def _properties(body: Json) -> Json:
+    properties: Json = body["attributes"].get("properties", {})
+    return properties
+
+
+def _unset(body: Json) -> list[str]:
+    unset: list[str] = body.get("meta", {}).get("patch_properties", {}).get("unset", [])
+    return unset
+
+
+def _location(given: Json) -> Json:
+    location: Json = {}
+    for name, value in given.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if name in _COORDINATES and (number or isinstance(value, str)):
+            location[name] = value
+        elif name in _LOCATION_TEXTS and (isinstance(value, str) or (number and isinstance(value, int))):
+            location[name] = str(value)  # a postal code, kept as a number
+        else:
+            known = name in _COORDINATES | _LOCATION_TEXTS
+            detail = f"`location.{name}` {'is of the wrong type' if known else 'is not a field of a location'}"
+            names = ", ".join(sorted(_LOCATION_TEXTS | _COORDINATES))
+            remedy = f"A location holds text in {names}; coordinates may be numbers."
+            raise Rejected(Reason("invalid_value", detail, remedy, f"/location/{name}"))
+    return location

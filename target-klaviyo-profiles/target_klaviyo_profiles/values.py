@@ -1,0 +1,34 @@
+"""JSON values made fit to send: without nulls, without numbers that JSON does not have."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Unsendable(ValueError):  # noqa: N818 - it says what the value is
+    """A value that JSON cannot carry; the message says which, as the rest of a sentence about the field."""
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The value without its nulls, at every depth; None only for null itself.
+
+    Klaviyo says that a bulk import ignores null, one vendor saw it clear fields: so null is never sent. Inside
+    arrays, too: what is left is what there is to say.
+
+    Raises:
+        Unsendable: the value holds NaN or an infinity.
+        RecursionError: it is nested deeper than Python can follow.
+    """
+    match value:
+        case dict():
+            return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+        case list():
+            return [without_nulls(inner) for inner in value if inner is not None]
+        case float() if not math.isfinite(value):
+            msg = f"holds {value}, which JSON does not have"
+            raise Unsendable(msg)
+        case _:
+            return value

@@ -1,0 +1,212 @@
+"""The command: one clear line and a non-zero exit for whatever can go wrong; no line of input in any message."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time as wall
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.faults import ImportOutcome
+
+from target_klaviyo_profiles.__main__ import main
+from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+Json = dict[str, Any]
+KEY = "pk_0123456789abcdef0123456789"
+SCHEMA: Json = {
+    "type": "SCHEMA",
+    "stream": "profiles",
+    "schema": {"properties": {"external_id": {}, "email": {}, "properties": {}}},
+    "key_properties": ["external_id"],
+}
+RECORD: Json = {"type": "RECORD", "stream": "profiles", "record": {"external_id": "crm-1"}}
+SECRET = "ada.lovelace@mail.example.net"
+
+
+def _lines(*messages: Json | str) -> str:
+    return "".join(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in messages)
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in this process on some input: exit code, standard output and standard error."""
+    monkeypatch.setattr("singer_sdk.plugin_base._setup_console_logging", lambda **_: None)
+    monkeypatch.setattr(TargetKlaviyoProfiles, "_setup_signal_handlers", lambda _: None)
+    monkeypatch.setattr("backoff._sync.time.sleep", lambda _: None)
+    monkeypatch.setattr("logging.captureWarnings", lambda **_: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.chdir(tmp_path)
+
+    def command(config: Json | str, text: str) -> tuple[int, str, str]:
+        path = tmp_path / "config.json"
+        path.write_text(config if isinstance(config, str) else json.dumps(config))
+        monkeypatch.setattr(sys, "argv", ["target-klaviyo-profiles", "--config", str(path)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass"))))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        if isinstance(code, str):  # the interpreter prints it and exits with 1
+            return 1, out, f"{err}{code}\n"
+        return int(code or 0), out, err
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("config", "text", "said"),
+    [
+        ("{bad", "", "a file given by --config is not a JSON object"),
+        ("[1]", "", "a file given by --config is not a JSON object"),
+        ({}, "", "'api_key' is a required property"),
+        ({"api_key": 12345678}, "", "the setting `api_key` is not text"),
+        ({"api_key": " "}, _lines(SCHEMA), "the setting `api_key` is empty"),
+        ({"api_key": KEY, "api_url": "klaviyo"}, _lines(SCHEMA), "the setting `api_url` is 'klaviyo'"),
+        ({"api_key": KEY, "revision": "new"}, _lines(SCHEMA), "the setting `revision` is 'new'"),
+        ({"api_key": KEY, "rate_limit_share": 0}, "", "rate_limit_share"),
+        ({"api_key": KEY, "concurrency": 0}, "", "concurrency"),
+        ({"api_key": KEY, "on_reject": "ignore"}, "", "'ignore' is not one of ['warn', 'fail']"),
+        ({"api_key": KEY, "load_method": "overwrite"}, "", "'overwrite' is not one of ['upsert']"),
+        ({"api_key": KEY, "rejects_path": "no/such/folder.jsonl"}, _lines(SCHEMA), "the setting `rejects_path`"),
+        ({"api_key": KEY, "rejects_path": "."}, _lines(SCHEMA), "is a folder"),
+        ({"api_key": KEY}, "Sent to ada.lovelace@mail.example.net\n", "line 1 of the input is not JSON (character 1)"),
+        ({"api_key": KEY}, _lines(SCHEMA, '{"type": "RECORD", "email": "ada'), "line 2 of the input is not JSON"),
+        ({"api_key": KEY}, _lines("[1]"), "line 1 of the input is JSON, but not a Singer message"),
+        ({"api_key": KEY}, _lines({"record": {"email": SECRET}}), "message of the input lacks `type`"),
+        ({"api_key": KEY}, _lines({"type": "RECORD", "stream": "profiles"}), "a RECORD message"),
+        ({"api_key": KEY}, _lines({"type": "SCHEMA", "stream": "profiles", "schema": {}}), "lacks `properties`"),
+        ({"api_key": KEY}, _lines({"type": "HELLO"}), "line 1 of the input is a message of an unknown type, 'HELLO'"),
+        ({"api_key": KEY}, _lines({"type": {}}), "its `type` is of the wrong type"),
+        ({"api_key": KEY}, _lines({**RECORD, "record": SECRET}), "its `record` is of the wrong type"),
+        ({"api_key": KEY}, _lines(RECORD), "before a corresponding schema"),
+        ({"api_key": KEY}, _lines({**SCHEMA, "stream": "people"}), "as one of `profiles`, `templates`"),
+        (
+            {"api_key": KEY},
+            _lines({**SCHEMA, "schema": {"properties": {"emial": {}, "id": {}}}}),
+            "has fields that its sink does not know: `emial`",
+        ),
+        (
+            {"api_key": KEY},
+            _lines(SCHEMA, {"type": "BATCH", "stream": "profiles", "encoding": {}, "manifest": []}),
+            "`batch_config`",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    command: Callable[..., tuple[int, str, str]], config: Json | str, text: str, said: str
+) -> None:
+    code, out, err = command(config, text)
+    assert code == 1
+    assert out == ""
+    assert err.startswith("target-klaviyo-profiles: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert SECRET not in err
+    assert "12345678" not in err
+
+
+def test_a_host_that_does_not_answer(command: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = command({"api_key": KEY, "api_url": "http://127.0.0.1:9"}, _lines(SCHEMA, RECORD))
+    assert (code, out) == (1, "")
+    assert err == (
+        "target-klaviyo-profiles: cannot reach http://127.0.0.1:9 (ConnectionError): "
+        "check the setting `api_url` and this machine's network\n"
+    )
+
+
+def test_a_record_that_json_cannot_carry_is_refused_alone(
+    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """NaN and lone surrogates are no JSON: the line that holds one must not end the run."""
+    sandbox.imports.delay = 0
+    odd = ('{"type": "RECORD", "stream": "profiles", "record": {"external_id": "nan", "properties": {"a": NaN}}}',)
+    half = '{"type": "RECORD", "stream": "profiles", "record": {"external_id": "half", "properties": {"a": "\\ud800"}}}'
+    state = {"type": "STATE", "value": {"at": 1}}
+    config = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+    code, out, _ = command(config, _lines(SCHEMA, *odd, half, RECORD, state))
+    assert (code, out) == (0, '{"at": 1}\n')
+    rejects = (tmp_path / "target-klaviyo-profiles-rejects.jsonl").read_text().splitlines()
+    assert [json.loads(line)["key"] for line in rejects] == [{"external_id": "nan"}, {"external_id": "half"}]
+    assert sandbox.store.profile_by("external_id", "crm-1") is not None
+
+
+@pytest.fixture
+def process(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Start the command as a process of its own, on what is written to its standard input."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "api_url": sandbox.url}))
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "target_klaviyo_profiles", "--config", str(config)],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    deadline = wall.monotonic() + 20
+    while not happened():
+        assert wall.monotonic() < deadline
+        wall.sleep(0.02)
+
+
+INPUT = _lines(SCHEMA, RECORD, {"type": "STATE", "value": {"at": 1}}).encode()
+
+
+def test_sigterm_ends_the_run_at_once_and_emits_no_state(
+    process: Callable[[], subprocess.Popen[bytes]], sandbox: Sandbox
+) -> None:
+    """The SDK would drain again, amid the drain, and emit a STATE that nothing has confirmed."""
+    sandbox.faults.add(ImportOutcome(outcome="stuck"))
+    running = process()
+    assert running.stdin
+    running.stdin.write(INPUT)
+    running.stdin.close()
+    running.stdin = None
+    _until(lambda: sandbox.store.count("import_jobs") == 1)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=20)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert out == b""
+    assert b"\ntarget-klaviyo-profiles: stopped by SIGTERM; the next run sends again what was not settled\n" in err
+    assert b"Traceback" not in err
+
+
+def test_killed_and_started_again_the_account_holds_the_input(
+    process: Callable[[], subprocess.Popen[bytes]], sandbox: Sandbox
+) -> None:
+    running = process()
+    assert running.stdin
+    running.stdin.write(INPUT)
+    running.stdin.close()
+    running.stdin = None
+    _until(lambda: sandbox.store.count("import_jobs") == 1)
+    running.kill()
+    assert running.communicate()[0] == b""
+    sandbox.imports.delay = 0
+    out, err = process().communicate(INPUT, timeout=20)
+    assert out == b'{"at": 1}\n'
+    assert sandbox.store.profile_by("external_id", "crm-1") is not None
+    assert b"profiles: 1 received, 1 accepted; 1 job" in err
+    assert b"Traceback" not in err

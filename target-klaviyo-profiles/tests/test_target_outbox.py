@@ -1,0 +1,266 @@
+"""Duplicates, batches and flights, against a dispatcher that only remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from klaviyo_wire.bulk import BulkLimits
+from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.outbox import Outbox
+from target_klaviyo_profiles.sinks.base import (
+    Batch,
+    Field,
+    Kind,
+    Line,
+    Outcome,
+    Reason,
+    Rejected,
+    Resource,
+    Sink,
+)
+
+Json = dict[str, Any]
+ENVELOPE = 7
+
+
+class Notes(Sink):
+    """A sink of small requests."""
+
+    stream: ClassVar[str] = "notes"
+    operations: ClassVar[tuple[str, ...]] = ("bulk_import_profiles",)
+    fields: ClassVar[tuple[Field, ...]] = tuple(Field(name, Kind.TEXT, name) for name in ("key", "group", "text"))
+    limits: ClassVar[BulkLimits] = BulkLimits(items=4, request_bytes=90, item_bytes=60)
+
+    @override
+    def identify(self, record: Json) -> Key:
+        if "key" not in record:
+            raise Rejected(Reason("no_key", "", ""))
+        return Key("key", record["key"])
+
+    @override
+    def to_resource(self, record: Json, key: Key) -> Resource | None:
+        return Resource({"t": record["text"]}, record.get("group")) if "text" in record else None
+
+    @override
+    def envelope_size(self, group: str | None) -> int:
+        return ENVELOPE
+
+    @override
+    def deliver(self, batch: Batch, line: Line) -> Outcome:
+        raise NotImplementedError
+
+
+class LoneNotes(Notes):
+    """Notes of which no two can be one."""
+
+    @override
+    def combined(self, earlier: bytes, later: bytes) -> bytes | None:
+        return None
+
+
+class Memory:
+    """Keeps batches in flight until `collect` lands the one that `choose` picks; checks that no key flies twice."""
+
+    def __init__(
+        self, choose: Callable[[int], int] = lambda _: 0, outcome: Outcome | None = None, sink: Sink | None = None
+    ) -> None:
+        self.flying: list[Batch] = []
+        self.sent: list[tuple[str | None, list[tuple[str, bytes]]]] = []
+        self.rejected: list[tuple[Key | None, str, int | None]] = []
+        self.outcome = outcome or Outcome()
+        self.outbox = Outbox(sink or Notes(), self)
+        self._choose = choose
+
+    def dispatch(self, outbox: Outbox, batch: Batch) -> None:
+        flying = {key for other in self.flying for key in other.keys}
+        assert flying.isdisjoint(batch.keys)
+        assert len(set(batch.keys)) == len(batch.keys)
+        self.sent.append((batch.group, [(key.value, row) for key, row in zip(batch.keys, batch.payloads, strict=True)]))
+        self.flying.append(batch)
+
+    def collect(self) -> None:
+        batch = self.flying.pop(self._choose(len(self.flying)))
+        self.outbox.landed(batch, self.outcome)
+
+    def reject(self, stream: str, key: Key | None, reason: Reason, *, record: int | None = None) -> None:
+        self.outbox.tally.reject(reason.code, key)
+        self.rejected.append((key, reason.code, record))
+
+    def settle(self) -> None:
+        while not self.outbox.empty:
+            self.outbox.send_all()
+            if self.flying:
+                self.collect()
+
+    def size(self, rows: list[tuple[str, bytes]]) -> int:
+        return ENVELOPE + sum(len(row) for _, row in rows) + len(rows) - 1
+
+
+def _texts(batches: list[tuple[str | None, list[tuple[str, bytes]]]]) -> list[tuple[str, str | None, bytes]]:
+    return [(key, group, row) for group, rows in batches for key, row in rows]
+
+
+def _payload(text: str) -> bytes:
+    return b'{"t":"%b"}' % text.encode()
+
+
+@given(sizes=st.lists(st.integers(0, 52), max_size=60))
+def test_distinct_rows_keep_their_order_and_travel_in_batches_as_full_as_the_limits_allow(sizes: list[int]) -> None:
+    memory = Memory()
+    for number, size in enumerate(sizes):
+        memory.outbox.put({"key": str(number), "text": "x" * size})
+    memory.settle()
+    assert _texts(memory.sent) == [(str(number), None, _payload("x" * size)) for number, size in enumerate(sizes)]
+    batches = [rows for _, rows in memory.sent]
+    for rows, following in zip(batches, [*batches, None][1:], strict=True):
+        assert len(rows) <= Notes.limits.items
+        assert memory.size(rows) <= Notes.limits.request_bytes
+        if following:
+            full = memory.size([*rows, following[0]]) > Notes.limits.request_bytes
+            assert full or len(rows) == Notes.limits.items
+    assert memory.outbox.tally.accepted == len(sizes)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abcde"), st.sampled_from([None, "g", "h"]), st.integers(0, 30)) | st.just("land"),
+    max_size=60,
+)
+
+
+def _put(memory: Memory, steps: list[Any]) -> list[tuple[str, str | None, bytes]]:
+    """Put records and let batches land; gives the rows that were put."""
+    rows: list[tuple[str, str | None, bytes]] = []
+    for number, step in enumerate(steps):
+        if step == "land":
+            if memory.flying:
+                memory.collect()
+            continue
+        key, group, size = step
+        text = f"{number}:{'x' * size}"
+        rows.append((key, group, _payload(text)))
+        memory.outbox.put({"key": key, "group": group, "text": text})
+    memory.settle()
+    return rows
+
+
+@given(steps=STEPS, data=st.data())
+def test_rows_that_cannot_be_combined_are_sent_one_after_the_other(steps: list[Any], data: st.DataObject) -> None:
+    memory = Memory(choose=lambda count: data.draw(st.integers(0, count - 1)), sink=LoneNotes())
+    rows, sent = _put(memory, steps), _texts(memory.sent)
+    assert sorted(sent, key=str) == sorted(rows, key=str)
+    for key in "abcde":
+        assert [each for each in sent if each[0] == key] == [each for each in rows if each[0] == key]
+    assert memory.outbox.tally.combined == 0
+
+
+@given(steps=STEPS, data=st.data())
+def test_whatever_repeats_and_whenever_batches_land_the_last_record_wins(steps: list[Any], data: st.DataObject) -> None:
+    """Per key and group the last is sent last; between groups the order of the records is kept."""
+    memory = Memory(choose=lambda count: data.draw(st.integers(0, count - 1)))
+    rows, sent = _put(memory, steps), _texts(memory.sent)
+    assert set(sent) <= set(rows)
+    assert len(set(sent)) == len(sent)
+    for key in "abcde":
+        of_key = [each for each in rows if each[0] == key]
+        assert [each for each in of_key if each in sent] == [each for each in sent if each[0] == key]
+        for group in (None, "g", "h"):
+            assert [e for e in sent if e[:2] == (key, group)][-1:] == [e for e in of_key if e[1] == group][-1:]
+    tally = memory.outbox.tally
+    assert (tally.accepted, tally.combined) == (len(sent), len(rows) - len(sent))
+
+
+def test_a_record_replaces_an_earlier_one_that_was_not_sent() -> None:
+    memory = Memory()
+    for text in ("first", "second"):
+        memory.outbox.put({"key": "a", "text": text})
+    memory.settle()
+    assert _texts(memory.sent) == [("a", None, _payload("second"))]
+
+
+def test_a_record_waits_for_the_batch_that_has_its_key() -> None:
+    memory = Memory()
+    for key in ("a", "b", "c", "d"):
+        memory.outbox.put({"key": key, "text": "old"})
+    assert len(memory.flying) == 1
+    for text in ("new", "newer"):
+        memory.outbox.put({"key": "a", "text": text})
+    memory.outbox.send_all()
+    assert len(memory.sent) == 1
+    memory.collect()
+    memory.outbox.send_all()
+    assert _texts(memory.sent[1:]) == [("a", None, _payload("newer"))]
+
+
+def test_what_waits_is_bounded() -> None:
+    """With every key in flight and new records for them coming, the outbox waits for landings instead of growing."""
+    memory = Memory()
+    for round_ in range(50):
+        for key in ("a", "b", "c", "d"):
+            memory.outbox.put({"key": key, "text": f"{round_}{'x' * 40}"})
+    assert memory.outbox._deferred_bytes <= Notes.limits.request_bytes
+    assert len(memory.sent) > 10
+
+
+def test_half_full_batches_of_many_groups_are_bounded() -> None:
+    memory = Memory()
+    for number in range(200):
+        memory.outbox.put({"key": str(number), "group": str(number), "text": "x" * 20})
+        assert memory.outbox._held_bytes <= 5 * Notes.limits.request_bytes
+    memory.settle()
+    assert memory.outbox._held_bytes == 0
+    assert len(_texts(memory.sent)) == 200
+
+
+def test_refused_and_empty_records_are_counted_and_not_sent() -> None:
+    memory = Memory()
+    memory.outbox.put({"text": "no key"})
+    memory.outbox.put({"key": "a"})
+    memory.settle()
+    assert memory.sent == []
+    assert memory.rejected == [(None, "no_key", 1)]
+    assert (memory.outbox.tally.received, memory.outbox.tally.unchanged) == (2, 1)
+
+
+def test_after_a_job_of_unknown_fate_its_keys_are_not_sent_again() -> None:
+    """Klaviyo may still write the old record: a newer one would race with it."""
+    memory = Memory(outcome=Outcome(unsettled={Key("key", "a"): "stuck"}))
+    for key in ("a", "b", "c", "d", "a"):
+        memory.outbox.put({"key": key, "text": "x"})
+    memory.settle()
+    memory.outbox.put({"key": "a", "text": "y"})
+    memory.settle()
+    assert [key for key, *_ in _texts(memory.sent)] == ["a", "b", "c", "d"]
+    tally = memory.outbox.tally
+    assert (tally.received, tally.accepted, tally.unsettled) == (6, 3, {"stuck": 3})
+
+
+def test_a_stream_that_cannot_be_written_counts_everything_as_unsettled() -> None:
+    memory = Memory()
+    for key in ("a", "b", "c", "d", "a", "e"):
+        memory.outbox.put({"key": key, "text": "x"})
+    memory.outbox.lost(memory.flying.pop(), "no scope")
+    memory.outbox.put({"key": "f", "text": "x"})
+    memory.settle()
+    tally = memory.outbox.tally
+    assert (tally.received, tally.accepted, tally.unsettled) == (7, 0, {"no scope": 7})
+    assert memory.outbox.empty
+
+
+def test_every_fate_is_counted_once() -> None:
+    keys = [Key("key", each) for each in "abcd"]
+    reason = Reason("invalid", "", "")
+    outcome = Outcome(
+        rejected={keys[0]: reason}, unnamed=[reason], unsettled={keys[1]: "stuck"}, unchanged={keys[2]}, jobs=1
+    )
+    memory = Memory(outcome=outcome)
+    for key in keys:
+        memory.outbox.put({"key": key.value, "text": "x"})
+    memory.settle()
+    tally = memory.outbox.tally
+    assert tally.rejected == {"invalid": 2}
+    assert (tally.accepted, tally.unchanged, tally.unsettled, tally.jobs) == (0, 1, {"stuck": 1}, 1)
