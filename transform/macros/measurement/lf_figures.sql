@@ -1,0 +1,28 @@
+{#- Numbers as text, for the sentences of a verdict. -#}
+
+{% macro lf_figure(number, decimals) -%}
+    cast(cast(round(cast({{ number }} as numeric(30, 10)), {{ decimals }}) as numeric(30, {{ decimals }})) as {{ dbt.type_string() }})
+{%- endmacro %}
+
+
+{#- A difference with its sign: percentage points, for revenue an amount per assigned profile. -#}
+{% macro lf_signed_figure(difference, metric) -%}
+    case when {{ difference }} >= 0 then '+' else '' end || case
+        when {{ metric }} = 'revenue' then {{ lf_figure(difference, 4) }} || ' per profile'
+        else {{ lf_figure("100e0 * " ~ difference, 2) }} || ' pp'
+    end
+{%- endmacro %}
+
+
+{#- A p-value; small ones by their bound. -#}
+{% macro lf_p_figure(p) -%}
+    case when {{ p }} < 1e-6 then 'p < 0.000001' else 'p = ' || {{ lf_figure(p, 6) }} end
+{%- endmacro %}
+
+
+{#- What a verdict needs at least, beside what there is: the columns least_received, converted and started_at. -#}
+{% macro lf_minimum_figures() -%}
+    cast(least_received as {{ dbt.type_string() }}) || ' receipts in the smallest arm (of {{ var("min_received_per_arm") }}), '
+    || cast(converted as {{ dbt.type_string() }}) || ' conversions (of {{ var("min_conversions") }}), first receipt '
+    || cast(started_at as {{ dbt.type_string() }}) || ' UTC ({{ lf_min_hours() }} h ago or more).'
+{%- endmacro %}

@@ -1,0 +1,69 @@
+with
+
+profiles as (
+
+    select * from {{ ref('stg_klaviyo__profiles') }}
+
+),
+
+assignments as (
+
+    select * from {{ ref('fct_assignments') }}
+
+),
+
+arms as (
+
+    select * from {{ ref('int_experiment_arms') }}
+
+),
+
+-- A property whose name only looks like ours is somebody else's.
+our_properties as (
+
+    select 'lf_assignments' as property
+
+    union
+
+    select 'lf_' || experiment_key || '_' || slot_key as property
+    from assignments
+
+    union
+
+    select 'lf_' || experiment_key || '_' || slot_key as property
+    from arms
+
+),
+
+every_property as (
+
+    select
+        profile_id,
+        properties,
+        {{ lf_json_each_key('properties') }} as property
+
+    from profiles
+
+),
+
+keep_ours as (
+
+    select
+        every_property.profile_id,
+        every_property.property,
+        {{ lf_json_value('every_property.properties', 'every_property.property') }} as value
+
+    from every_property
+    inner join our_properties on every_property.property = our_properties.property
+
+),
+
+-- A property that is null holds nothing: there is nothing to unset.
+drop_nulls as (
+
+    select * from keep_ours
+    where not {{ lf_json_is_null('value') }}
+
+)
+
+select * from drop_nulls

@@ -1,0 +1,115 @@
+with
+
+events as (
+
+    select * from {{ ref('int_events_classified') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+assignments as (
+
+    select * from {{ ref('fct_assignments') }}
+
+),
+
+versions as (
+
+    select
+        experiment_key,
+        experiment_version,
+        min(assigned_at) as started_at
+
+    from assignments
+    group by experiment_key, experiment_version
+
+),
+
+-- A bot's click shows the link as well as a person's does.
+found_by_link as (
+
+    select distinct
+        cid_experiment_key as experiment_key,
+        message_id
+
+    from events
+    where
+        role = 'clicked'
+        and cid_experiment_key is not null
+        and message_id is not null
+
+),
+
+named_in_definition as (
+
+    select
+        experiment_key,
+        {{ lf_json_each_text('campaign_message_ids') }} as message_id
+
+    from experiments
+
+),
+
+experiment_messages as (
+
+    select * from found_by_link
+
+    union
+
+    select * from named_in_definition
+
+),
+
+first_seen as (
+
+    select
+        experiment_messages.experiment_key,
+        experiment_messages.message_id,
+        min(events.occurred_at) as first_seen_at
+
+    from experiment_messages
+    inner join events on experiment_messages.message_id = events.message_id
+    group by experiment_messages.experiment_key, experiment_messages.message_id
+
+),
+
+-- A message carries no version: it was sent under the newest one that had begun by then.
+rank_versions as (
+
+    select
+        first_seen.experiment_key,
+        versions.experiment_version,
+        first_seen.message_id,
+        first_seen.first_seen_at,
+        row_number() over (
+            partition by first_seen.experiment_key, first_seen.message_id
+            order by
+                case when versions.started_at <= first_seen.first_seen_at then 0 else 1 end,
+                case when versions.started_at <= first_seen.first_seen_at then -versions.experiment_version end,
+                versions.experiment_version
+        ) as version_rank
+
+    from first_seen
+    inner join versions on first_seen.experiment_key = versions.experiment_key
+
+),
+
+keep_best as (
+
+    select
+        experiment_key,
+        experiment_version,
+        message_id,
+        first_seen_at
+
+    from rank_versions
+    where version_rank = 1
+
+)
+
+select * from keep_best

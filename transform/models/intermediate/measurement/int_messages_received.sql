@@ -1,0 +1,58 @@
+with
+
+events as (
+
+    select * from {{ ref('int_events_classified') }}
+
+),
+
+messages as (
+
+    select * from {{ ref('int_experiment_messages') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+-- Whoever opened, clicked or complained has received, also where the receipt itself was not loaded.
+receipts as (
+
+    select
+        ---------- ids
+        messages.experiment_key,
+        messages.experiment_version,
+        events.profile_id,
+
+        ---------- booleans
+        max(case when events.role = 'opened' and events.is_human then 1 else 0 end) = 1 as has_opened,
+        max(case when events.role = 'clicked' and events.is_human then 1 else 0 end) = 1 as has_clicked,
+        max(case when events.role = 'unsubscribed' then 1 else 0 end) = 1 as has_unsubscribed,
+
+        ---------- timestamps
+        coalesce(
+            min(case when events.role = 'received' then events.occurred_at end),
+            min(events.occurred_at)
+        ) as received_at
+
+    from events
+    inner join messages on events.message_id = messages.message_id
+    -- Only the current version's definition is known, and with it its arms, window and primary metric.
+    inner join experiments
+        on
+            messages.experiment_key = experiments.experiment_key
+            and messages.experiment_version = experiments.experiment_version
+    where
+        events.role in ('received', 'opened', 'clicked', 'unsubscribed', 'marked_spam')
+        and events.profile_id is not null
+    group by
+        messages.experiment_key,
+        messages.experiment_version,
+        events.profile_id
+
+)
+
+select * from receipts

@@ -1,0 +1,57 @@
+with
+
+templates as (
+
+    select * from {{ ref('stg_experiments__templates') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+klaviyo_templates as (
+
+    select * from {{ ref('stg_klaviyo__templates') }}
+
+),
+
+live_templates as (
+
+    select
+        templates.template_name as name,
+        templates.html,
+        templates.text,
+        '<!-- lf:' || templates.sha256 || ' -->' as marker
+
+    from templates
+    inner join experiments
+        on
+            templates.experiment_key = experiments.experiment_key
+            and templates.template_name = experiments.template_name
+    where experiments.status = 'live'
+
+),
+
+-- Klaviyo may hold several templates of one name: one that carries the marker is enough.
+keep_unpublished as (
+
+    select
+        name,
+        html,
+        text
+
+    from live_templates
+    where not exists (
+        select 1
+        from klaviyo_templates
+        where
+            klaviyo_templates.template_name = live_templates.name
+            and {{ dbt.position("live_templates.marker", "klaviyo_templates.html") }} > 0
+    )
+
+)
+
+select * from keep_unpublished

@@ -1,0 +1,42 @@
+with
+
+source as (
+
+    select * from {{ source('experiments', 'experiment_arms') }}
+
+),
+
+-- The loader deletes nothing: what the last complete reading of the folder did not touch is no longer defined.
+last_reading as (
+
+    select max(defined_at) as defined_at from {{ source('experiments', 'definition_snapshots') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        experiment_key,
+        slot_key,
+        arm_key,
+
+        ---------- texts
+        content_sha256,
+
+        ---------- numerics
+        cast(position as integer) as position,
+        cast(weight_bp as integer) as weight_bp,
+
+        ---------- booleans
+        is_control,
+
+        ---------- timestamps
+        defined_at
+
+    from source
+    where defined_at >= (select last_reading.defined_at from last_reading)
+
+)
+
+select * from renamed

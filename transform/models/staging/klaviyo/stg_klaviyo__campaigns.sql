@@ -1,0 +1,33 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'campaigns') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        id as campaign_id,
+
+        ---------- texts
+        name as campaign_name,
+        status,
+        channel,
+
+        ---------- booleans
+        archived as is_archived,
+
+        ---------- timestamps
+        created_at,
+        scheduled_at,
+        updated_at,
+        send_time as sent_at
+
+    from source
+
+)
+
+select * from renamed

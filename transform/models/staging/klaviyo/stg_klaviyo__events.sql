@@ -1,0 +1,33 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'events') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        id as event_id,
+        profile_id,
+        metric_id,
+        {{ lf_json_text('event_properties', '$message') }} as message_id,
+        {{ lf_cid(lf_json_text('event_properties', 'URL')) }} as cid,
+
+        ---------- numerics
+        {{ lf_json_number('event_properties', '$value') }} as value,
+
+        ---------- booleans
+        {{ lf_json_is_true('event_properties', 'machine_open') }} as is_machine_open,
+        {{ lf_json_is_true('event_properties', 'Bot Click') }} as is_bot_click,
+
+        ---------- timestamps
+        datetime as occurred_at
+
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,26 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'lists') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        id as list_id,
+
+        ---------- texts
+        name as list_name,
+
+        ---------- timestamps
+        created as created_at,
+        updated as updated_at
+
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,26 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'membership_snapshots') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        group_type,
+        group_id,
+
+        ---------- numerics
+        cast(member_count as bigint) as member_count,
+
+        ---------- timestamps
+        snapshot_at
+
+    from source
+
+)
+
+select * from renamed

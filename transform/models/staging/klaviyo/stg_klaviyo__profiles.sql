@@ -1,0 +1,30 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'profiles') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        id as profile_id,
+        email,
+        phone_number,
+        external_id,
+
+        ---------- objects
+        properties,
+
+        ---------- timestamps
+        created as created_at,
+        updated as updated_at,
+        last_event_date as last_event_at
+
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,24 @@
+with
+
+source as (
+
+    select * from {{ source('klaviyo', 'segment_memberships') }}
+
+),
+
+renamed as (
+
+    select
+        ---------- ids
+        segment_id,
+        profile_id,
+
+        ---------- timestamps
+        joined_group_at as joined_at,
+        snapshot_at
+
+    from source
+
+)
+
+select * from renamed

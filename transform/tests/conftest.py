@@ -1,0 +1,65 @@
+"""Fixtures of the dbt project's tests: warehouses in the states that the tests begin with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
+
+from transform_project import Outcome, Project, Warehouse, World, small_world
+
+FILE = "klaviyo.duckdb"
+
+
+@pytest.fixture
+def world() -> World:
+    return small_world()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.parse(tmp_path_factory.mktemp("parse") / FILE, tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture(scope="session")
+def first_jobs(project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, dict[str, set[str]]]:
+    """After jobs that came too early: nothing was read yet, not even a raw table is there. With the models of each job."""
+    warehouse = Warehouse(tmp_path_factory.mktemp("first") / FILE, project)
+    jobs = ("measure", "publish", "assign")
+    return warehouse, {job: warehouse.dbt("build", "--selector", job, "--exclude-resource-type", "test").built() for job in jobs}
+
+
+@pytest.fixture(scope="session")
+def first_run(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> Warehouse:
+    """Every model built on an empty account. To be read, not changed."""
+    return first_jobs[0]
+
+
+@pytest.fixture(scope="session")
+def whole_build(first_run: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Outcome]:
+    """`dbt build` on the small world, its unit tests included."""
+    warehouse = first_run.copy(tmp_path_factory.mktemp("built") / "warehouse")
+    small_world().land(warehouse)
+    return warehouse, warehouse.dbt("build")
+
+
+@pytest.fixture(scope="session")
+def built(whole_build: tuple[Warehouse, Outcome]) -> Warehouse:
+    """The small world after `dbt build`. To be read, not changed."""
+    return whole_build[0]
+
+
+@pytest.fixture
+def warehouse(built: Warehouse, tmp_path: Path) -> Warehouse:
+    """The small world after `dbt build`, to be changed."""
+    return built.copy(tmp_path / "warehouse")
+
+
+@pytest.fixture(scope="session")
+def selects(whole_build: tuple[Warehouse, Outcome]) -> dict[str, str]:
+    """The compiled SQL of each model: over the views below it, it says what a run would build, in milliseconds."""
+    nodes = (result["node"] for result in whole_build[1].results)
+    return {node["name"]: node["compiled_code"] for node in nodes if node["resource_type"] == "model"}

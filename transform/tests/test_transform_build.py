@@ -1,0 +1,93 @@
+"""The whole project on a small account: does it build, and does it count what is there?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from transform_project import Outcome, Warehouse, bucket
+
+
+def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
+    """A newcomer may run dbt before the tap, or read only some streams: no error, and nothing published."""
+    assert first_run.query("select * from publish.pub_klaviyo_profiles") == []
+    assert first_run.query("select * from publish.pub_klaviyo_templates") == []
+    assert first_run.query("select * from marts.fct_assignments") == []
+
+
+def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
+    jobs = first_jobs[1]
+    pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
+    assert pipeline == {"fct_assignments", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    assert jobs["publish"] == jobs["assign"] - {"fct_assignments"}
+    results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
+    assert results == {"fct_experiment_results", "fct_experiment_verdicts"}
+
+
+def test_every_model_and_every_test_succeeds(whole_build: tuple[Warehouse, Outcome]) -> None:
+    results = whole_build[1].results
+    statuses = Counter((result["node"]["resource_type"], str(result["status"])) for result in results)
+    assert {status for _, status in statuses} == {"success", "pass"}
+    assert statuses["unit_test", "pass"] > 30
+    assert statuses["test", "pass"] > 100
+
+
+def test_everybody_is_assigned_by_the_published_recipe(built: Warehouse) -> None:
+    """Bucket for bucket what Python's md5 gives, for ids of every kind."""
+    profiles = [row[0] for row in built.query("select id from klaviyo_raw.profiles")]
+    listed = [row[0] for row in built.query("select profile_id from klaviyo_raw.list_memberships")]
+
+    def assign(experiment: str, slot: str, profile: str, ends: dict[str, int]) -> tuple[str, str, str, str, int]:
+        drawn = bucket(f"split-{experiment}-1-{slot}", profile)
+        return experiment, slot, profile, next(arm for arm, end in ends.items() if drawn < end), drawn
+
+    hero = {"control": 5000, "bold": 10_000}
+    footer = {"control": 2000, "short": 5000, "long": 10_000}
+    zebra = {"control": 5000, "zebra": 10_000}
+    expected = [assign("spring", "hero", profile, hero) for profile in profiles]
+    expected += [assign("spring", "footer", profile, footer) for profile in profiles]
+    expected += [
+        assign("autumn", "hero", profile, zebra)
+        for profile in listed
+        if bucket("traffic-autumn-1", profile) < 3000
+    ]
+    ledger = built.query("select experiment_key, slot_key, profile_id, arm_key, bucket from marts.fct_assignments")
+    assert sorted(ledger) == sorted(expected)
+    assert {"Zoë-名前", "a'b\"c", "legacy"} <= {row[2] for row in ledger}
+
+
+def test_a_row_of_the_ledger_tells_why(built: Warehouse) -> None:
+    reasons = built.query("select distinct reason from marts.fct_assignments where experiment_key = 'autumn'")
+    assert ("member of list LstOne; traffic 3000 bp; arm owns [0, 5000)",) in reasons
+
+
+def test_outcomes_are_counted_per_assigned_profile(built: Warehouse) -> None:
+    """Of 240: every 4th opened in person and every 4th by machine, every 10th clicked and every 10th was clicked by a bot."""
+    totals = built.query(
+        """
+        select metric, sum(units), sum(received), sum(total)
+        from marts.fct_experiment_results
+        where experiment_key = 'spring' and slot_key = 'hero'
+        group by metric order by metric
+        """
+    )
+    assert totals == [
+        ("clicked", 240, 240, 24.0),
+        ("opened", 240, 240, 60.0),
+        ("ordered", 240, 240, 12.0),
+        ("revenue", 240, 240, 126.0),
+        ("unsubscribed", 240, 240, 1.0),
+    ]
+
+
+def test_each_slot_has_its_verdict(built: Warehouse) -> None:
+    verdicts = built.rows("select * from marts.fct_experiment_verdicts order by experiment_key, slot_key")
+    assert [(row["experiment_key"], row["slot_key"], row["verdict"]) for row in verdicts] == [
+        ("autumn", "hero", "no_data"),
+        ("spring", "footer", "too_early"),
+        ("spring", "hero", "too_early"),
+    ]
+    hero = verdicts[2]
+    assert hero["crossover_rate"] == 0
+    assert hero["srm_p_value"] > 0.001
+    assert hero["reason"].startswith("Minimum not reached: ")
+    assert "24 conversions (of 30), first receipt 2026-11-02 08:00:00 UTC (24 h ago or more)." in hero["reason"]

@@ -1,0 +1,55 @@
+"""The raw tables that the project expects are those that the taps and the loader make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from transform_project import Project
+
+
+def landed(schema: Mapping[str, Any]) -> str:
+    """Type of the column that target-duckdb 0.8.0 gives a property."""
+    kinds = schema["type"]
+    if "object" in kinds or "array" in kinds:
+        return "json"
+    if schema.get("format") == "date-time":
+        return "timestamp"
+    return {"number": "double", "integer": "hugeint", "boolean": "boolean", "string": "varchar"}[
+        next(kind for kind in ("number", "integer", "boolean", "string") if kind in kinds)
+    ]
+
+
+def declared(project: Project, source: str) -> dict[str, dict[str, str]]:
+    return {
+        table.name: {column.name: column.data_type for column in table.columns.values()}
+        for table in project.manifest.sources.values()
+        if table.source_name == source
+    }
+
+
+def check(tables: Mapping[str, Mapping[str, str]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    for table, columns in tables.items():
+        properties = schemas[table]["properties"]
+        assert columns == {name: landed(properties[name]) for name in columns}, table
+
+
+def test_klaviyos_raw_tables(project: Project) -> None:
+    streams = pytest.importorskip("tap_klaviyo_engagement.streams").STREAMS
+    check(declared(project, "klaviyo"), {stream.name: stream.schema for stream in streams})
+
+
+def test_the_definitions_raw_tables(project: Project) -> None:
+    tap = pytest.importorskip("tap_experiments.streams")
+    defined_at = {"type": ["string"], "format": "date-time"}
+    schemas = {
+        stream.name: {
+            "properties": {
+                **{name: p for part in stream.properties for name, p in part.to_dict().items()},
+                "defined_at": defined_at,
+            }
+        }
+        for stream in tap.STREAMS
+    }
+    check(declared(project, "experiments"), schemas)

@@ -1,0 +1,201 @@
+"""Hashing and statistics against published and independently computed figures, through the project's own macros and models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from transform_project import Row, Warehouse, experiment
+
+
+def vectors(reference: Path, name: str) -> Any:  # noqa: ANN401
+    return json.loads((reference / "vectors" / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def expressions(first_run: Warehouse) -> dict[str, str]:
+    """SQL of the macros, as dbt renders them for the warehouse."""
+    macros = {
+        "bucket": "lf_bucket('salt', 'unit')",
+        "phi": "lf_phi('x')",
+        "chi2": "lf_chi2_sf('x', 'degrees')",
+    }
+    inline = "\n-- next\n".join(f"{{{{ {call} }}}}" for call in macros.values())
+    (result,) = first_run.dbt("compile", "--inline", inline).results
+    texts = result["node"]["compiled_code"].split("-- next")
+    return dict(zip(macros, texts, strict=True))
+
+
+def evaluate(expression: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Value of a SQL expression over columns (`name type, ...`) for each row."""
+    with duckdb.connect() as connection:
+        connection.execute(f"create table vectors (place integer, {columns})")
+        values = [json.dumps(column) for column in (list(range(len(rows))), *zip(*rows, strict=True))]
+        lists = ", ".join("unnest(from_json(?, '[\"varchar\"]'))" for _ in values)
+        connection.execute(f"insert into vectors select {lists}", values)  # noqa: S608
+        query = f"select {expression} from vectors order by place"  # noqa: S608
+        return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def test_buckets_are_equal_on_every_engine(reference: Path, expressions: dict[str, str]) -> None:
+    """Salts and ids of every kind: accents in both normal forms, CJK, emoji, blanks, newlines, the empty id."""
+    rows = vectors(reference, "cross_engine_md5.json")["rows"]
+    assert len(rows) > 100
+    inputs = [(row["salt"], row["unit_id"]) for row in rows]
+    buckets = evaluate(expressions["bucket"], "salt varchar, unit varchar", inputs)
+    assert buckets == [row["bucket10k_md5_u32"] for row in rows]
+
+
+def test_buckets_are_those_of_the_published_sharder(reference: Path, expressions: dict[str, str]) -> None:
+    """1,953 assignments published by Eppo, with both draws."""
+    published = vectors(reference, "eppo_md5_assignments.json")
+    inputs = [("test", "input")]  # the sharder's own case is the text `test-input`
+    expected = [dict(published["sharder"])["test-input"]]
+    for experiment in published["experiments"]:
+        for subject, exposure, assignment, _ in experiment["rows"]:
+            inputs += [
+                (f"exposure-{subject}", experiment["experiment"]),
+                (f"assignment-{subject}", experiment["experiment"]),
+            ]
+            expected += [exposure, assignment]
+    assert len(expected) > 3_900
+    assert evaluate(expressions["bucket"], "salt varchar, unit varchar", inputs) == expected
+
+
+def test_a_unit_without_id_has_no_bucket(expressions: dict[str, str]) -> None:
+    assert evaluate(expressions["bucket"], "salt varchar, unit varchar", [("s", None)]) == [None]
+
+
+def test_the_normal_distribution_is_exact(reference: Path, expressions: dict[str, str]) -> None:
+    rows = vectors(reference, "scipy_reference.json")["normal_cdf"]
+    values = evaluate(expressions["phi"], "x double", [(x,) for x, _ in rows])
+    assert values == pytest.approx([expected for _, expected in rows], rel=5e-8, abs=3e-16)
+
+
+def test_the_normal_distribution_has_no_cliff(expressions: dict[str, str]) -> None:
+    """Far tails neither fail nor leave 0 to 1, and the halves add up."""
+    points = [0.0, 1e-9, 7.07106, 7.07107, 9.0, 40.0, 1e6]
+    upper = evaluate(expressions["phi"], "x double", [(x,) for x in points])
+    lower = evaluate(expressions["phi"], "x double", [(-x,) for x in points])
+    assert [a + b for a, b in zip(upper, lower, strict=True)] == pytest.approx([1.0] * len(points), abs=1e-15)
+    assert upper == sorted(upper)
+    assert min(lower) >= 0
+
+
+def test_the_chi_square_tail_is_exact(reference: Path, expressions: dict[str, str]) -> None:
+    rows = vectors(reference, "scipy_reference.json")["chi2_sf"]
+    inputs = [(x, degrees) for x, degrees, _ in rows]
+    values = evaluate(expressions["chi2"], "x double, degrees integer", inputs)
+    assert values == pytest.approx([expected for *_, expected in rows], rel=1e-9, abs=1e-14)
+
+
+def test_the_chi_square_tail_ends_where_it_says(expressions: dict[str, str]) -> None:
+    values = evaluate(expressions["chi2"], "x double, degrees integer", [(30.0, 19), (30.0, 20), (30.0, 0)])
+    assert values[0] == pytest.approx(0.0517984, abs=1e-6)
+    assert values[1:] == [None, None]
+
+
+@pytest.fixture(scope="module")
+def measured(
+    reference: Path,
+    built: Warehouse,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Warehouse:
+    """The results and checks of the moments that gbstats was given, each case an experiment of its own."""
+    warehouse = built.copy(tmp_path_factory.mktemp("statistics") / "warehouse")
+    oracle = vectors(reference, "gbstats_oracle_generated.json")
+    moments: list[Row] = []
+    experiments: list[Row] = []
+
+    def moment(key: str, arm: str, metric: str, weight: int, units: int, total: float, squares: float) -> None:
+        moments.append(
+            {
+                "experiment_key": key,
+                "experiment_version": 1,
+                "slot_key": "hero",
+                "arm_key": arm,
+                "metric": metric,
+                "weight_bp": weight,
+                "units": units,
+                "received": units,
+                "converted": 0,
+                "total": total,
+                "total_of_squares": squares,
+                "is_control": arm == "control",
+            }
+        )
+
+    for case in oracle["cases"]:
+        if case["kind"] in {"proportion", "mean"}:
+            key = f"case_{case['case_id']}"
+            experiments.append(experiment(key))
+            for arm in ("control", "treatment"):
+                given = case[arm]
+                metric = "clicked" if case["kind"] == "proportion" else "revenue"
+                moment(key, arm, metric, 5000, given["n"], given["y"], given.get("yy", given["y"]))
+    for number, row in enumerate(oracle["srm"]):
+        key = f"ratio_{number}"
+        experiments.append(experiment(key))
+        for place, (users, weight) in enumerate(zip(row["users"], row["weights"], strict=True)):
+            moment(key, f"arm_{place}", "opened", round(weight * 10_000), users, 0, 0)
+    warehouse.land("experiments", experiments)
+    warehouse.land("int_moments", moments, schema="intermediate")
+    warehouse.dbt("run", "--select", "fct_experiment_results", "int_slots_checked")
+    return warehouse
+
+
+def test_results_are_those_of_gbstats(reference: Path, measured: Warehouse) -> None:
+    """Difference, standard error, sequential interval and p-value, chance to win and risk; absolute, flat prior."""
+    rows = {
+        row["experiment_key"]: row
+        for row in measured.rows("select * from marts.fct_experiment_results where arm_key = 'treatment'")
+    }
+    cases = [
+        case
+        for case in vectors(reference, "gbstats_oracle_generated.json")["cases"]
+        if case["kind"] in {"proportion", "mean"}
+    ]
+    assert len(cases) > 20
+    for case in cases:
+        row = rows[f"case_{case['case_id']}"]
+        plain = case["results"]["ttest_absolute"]
+        sequential = case["results"]["sequential_absolute"]
+        bayes = case["results"]["bayes_flat_absolute"]
+        error = plain["stderr"]
+        assert row["difference"] == pytest.approx(plain["estimate"], rel=1e-12)
+        assert row["standard_error"] == pytest.approx(error, rel=1e-11)
+        assert row["interval_low"] == pytest.approx(sequential["ci"][0], abs=1e-10 * error)
+        assert row["interval_high"] == pytest.approx(sequential["ci"][1], abs=1e-10 * error)
+        assert row["p_value"] == pytest.approx(sequential["p_value"], rel=1e-9, abs=1e-12)
+        assert row["chance_to_win"] == pytest.approx(bayes["chance_to_win"], abs=1e-12)
+        assert row["expected_loss"] == pytest.approx(bayes["risk"][1], abs=1e-11 * error)
+
+
+def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:
+    """The same figures under the name of a metric where more is worse: the chance turns, the interval does not."""
+    results = "select * from marts.fct_experiment_results where arm_key = 'treatment' and metric = "
+    before = {row["experiment_key"]: row for row in measured.rows(results + "'clicked'")}
+    measured.query("update intermediate.int_moments set metric = 'unsubscribed' where metric = 'clicked'")
+    measured.dbt("run", "--select", "fct_experiment_results")
+    after = {row["experiment_key"]: row for row in measured.rows(results + "'unsubscribed'")}
+    assert len(before) > 10
+    assert after.keys() == before.keys()
+    for key, row in before.items():
+        turned = after[key]
+        assert turned["chance_to_win"] == pytest.approx(1 - row["chance_to_win"], abs=1e-12)
+        assert turned["expected_loss"] == pytest.approx(row["expected_loss"] + row["difference"], abs=1e-12)
+        assert turned["interval_low"] == row["interval_low"]
+        assert turned["p_value"] == row["p_value"]
+
+
+def test_sample_ratio_mismatch_is_that_of_gbstats(reference: Path, measured: Warehouse) -> None:
+    values = dict(measured.query("select experiment_key, srm_p_value from intermediate.int_slots_checked"))
+    rows = vectors(reference, "gbstats_oracle_generated.json")["srm"]
+    assert len(rows) > 20
+    for number, row in enumerate(rows):
+        expected = row["p_value"]
+        assert values[f"ratio_{number}"] == pytest.approx(expected, rel=1e-7, abs=1e-14), row

@@ -1,0 +1,310 @@
+"""The dbt project on a warehouse of its own, filled as the loader would fill it: what the tests share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventLevel, EventMsg
+
+PROJECT = Path(__file__).parents[1]
+NOW = datetime(2026, 11, 9, 8)  # noqa: DTZ001  the warehouse keeps naive UTC
+READ_AT = datetime(2026, 11, 9, 7)  # noqa: DTZ001
+
+Row = dict[str, Any]
+
+
+def bucket(salt: str, unit: str) -> int:
+    """The published recipe, apart from the project's SQL."""
+    return int(hashlib.md5(f"{salt}-{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
+
+
+@dataclass
+class Outcome:
+    """What a dbt command did: its result per node, and the warnings it printed."""
+
+    results: list[Row]
+    warnings: list[str]
+
+    def built(self) -> set[str]:
+        """Names of the models it built."""
+        return {row["node"]["name"] for row in self.results if row["node"]["resource_type"] == "model"}
+
+
+@dataclass
+class Project:
+    """The parsed dbt project; parsing it takes seconds, so it is done once."""
+
+    manifest: Manifest
+    artifacts: Path
+
+    @classmethod
+    def parse(cls, warehouse: Path, artifacts: Path) -> Project:
+        """`warehouse` gives the database its name only."""
+        return cls(_invoke(None, warehouse, artifacts, {}, ["parse"])[0], artifacts)
+
+
+@dataclass
+class Warehouse:
+    """One DuckDB file that the project works on. The file's name is the database's name: it is always the same."""
+
+    path: Path
+    project: Project
+    as_of: datetime = NOW
+    variables: Row = field(default_factory=dict)
+
+    def dbt(self, *arguments: str) -> Outcome:
+        """Run a dbt command, which must succeed."""
+        variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **self.variables}
+        run, printed = _invoke(self.project.manifest, self.path, self.project.artifacts, variables, arguments)
+        return Outcome([result.to_dict() for result in run], printed)
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with duckdb.connect(self.path) as connection:
+            yield connection
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(sql).fetchall()
+
+    def rows(self, sql: str) -> list[Row]:
+        with self.connect() as connection:
+            cursor = connection.execute(sql)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+    def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
+        """Replace the rows of a table; objects become JSON text, as the loader writes them."""
+        with self.connect() as connection:
+            held = connection.execute(f"describe {schema}.{table}").fetchall()
+            read = ", ".join(f'"{name}": "{"VARCHAR" if kind == "JSON" else kind}"' for name, kind, *_ in held)
+            text = json.dumps([{k: _cell(v) for k, v in row.items()} for row in rows])
+            connection.execute(f"delete from {schema}.{table}")  # noqa: S608
+            connection.execute(
+                f"insert into {schema}.{table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",  # noqa: S608
+                [text],
+            )
+
+    def copy(self, folder: Path) -> Warehouse:
+        """The same content in a new folder."""
+        folder.mkdir(parents=True)
+        path = Path(shutil.copy(self.path, folder / self.path.name))
+        return Warehouse(path, self.project, self.as_of, dict(self.variables))
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401
+    """A value as the JSON that DuckDB reads back into a column: objects are text, as the loader writes them."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _invoke(
+    manifest: Manifest | None, warehouse: Path, artifacts: Path, variables: Row, arguments: Sequence[str]
+) -> tuple[Any, list[str]]:
+    os.environ["KLAVIYO_LOOP_WAREHOUSE"] = str(warehouse)
+    printed: list[str] = []
+
+    def note(event: EventMsg) -> None:
+        if event.info.level == EventLevel.WARN:
+            printed.append(event.info.msg)
+
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
+    options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
+    options += ["--vars", json.dumps(variables)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dbt's own
+        outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
+        DuckDBConnectionManager.close_all_connections()  # else the file stays incomplete until the process ends
+    if outcome.exception:
+        raise outcome.exception
+    assert outcome.success, [
+        (result.node.unique_id, result.message)
+        for result in getattr(outcome.result, "results", ())
+        if result.status in {"error", "fail"}
+    ]
+    return outcome.result, printed
+
+
+@dataclass
+class World:
+    """Raw rows of an account and its experiments; change them, then `land` them."""
+
+    metrics: list[Row]
+    profiles: list[Row]
+    lists: list[Row]
+    segments: list[Row]
+    list_memberships: list[Row]
+    segment_memberships: list[Row]
+    membership_snapshots: list[Row]
+    events: list[Row]
+    templates: list[Row]
+    experiments: list[Row]
+    experiment_arms: list[Row]
+    experiment_templates: list[Row]
+    definition_snapshots: list[Row]
+
+    def land(self, warehouse: Warehouse) -> None:
+        for table, rows in vars(self).items():
+            warehouse.land(table, rows)
+
+    def take(self, published: Iterable[Row]) -> None:
+        """Write profiles as Klaviyo does: top-level keys are merged, lists come back in another order."""
+        properties = {profile["id"]: profile["properties"] for profile in self.profiles}
+        for record in published:
+            held = properties[record["id"]]
+            for name, value in json.loads(record["properties"] or "{}").items():
+                held[name] = value[::-1] if isinstance(value, list) else value
+            for name in json.loads(record["unset"] or "[]"):
+                del held[name]
+
+
+def experiment(key: str, **changes: Any) -> Row:  # noqa: ANN401
+    return {
+        "experiment_key": key,
+        "version": 1,
+        "status": "live",
+        "description": "Which one?",
+        "channel": "email",
+        "audience_type": "segment",
+        "audience": "Everybody",
+        "traffic_bp": 10_000,
+        "primary_metric": "clicked",
+        "attribution_window_days": 5,
+        "property_format": "list",
+        "template_name": f"lf_{key}",
+        "campaign_message_ids": [],
+        "definition_sha256": "0" * 64,
+        "defined_at": READ_AT,
+        **changes,
+    }
+
+
+def arms(key: str, slot: str, weights: Mapping[str, int]) -> list[Row]:
+    """Arms of a slot in the order of the mapping; the first is the control."""
+    return [
+        {
+            "experiment_key": key,
+            "slot_key": slot,
+            "arm_key": arm,
+            "position": position,
+            "is_control": position == 0,
+            "weight_bp": weight,
+            "content_sha256": "0" * 64,
+            "defined_at": READ_AT,
+        }
+        for position, (arm, weight) in enumerate(weights.items())
+    ]
+
+
+def template(key: str, sha256: str) -> Row:
+    return {
+        "template_name": f"lf_{key}",
+        "experiment_key": key,
+        "html": f"<html><body>{key}<!-- lf:{sha256} --></body></html>",
+        "text": None,
+        "sha256": sha256,
+        "defined_at": READ_AT,
+    }
+
+
+METRICS = {
+    "MetRcv": ("klaviyo", "Received Email"),
+    "MetOpn": ("klaviyo", "Opened Email"),
+    "MetClk": ("klaviyo", "Clicked Email"),
+    "MetUns": ("klaviyo", "Unsubscribed from Email Marketing"),
+    "MetOrd": ("shopify", "Placed Order"),
+    "MetSee": ("api", "Viewed Product"),
+}
+SENT_AT = NOW - timedelta(days=7)
+
+
+def small_world(members: int = 240) -> World:
+    """Two live experiments and one send.
+
+    Everybody is in the segment `Everybody` and received the message of `spring`; the first forty are in the list
+    `Zürich — 東京`, which is the audience of `autumn` with 30 % traffic.
+    """
+    ids = [f"01{number:024d}" for number in range(members - 3)] + ["legacy", "Zoë-名前", "a'b\"c"]
+    memberships = [{"profile_id": profile, "joined_group_at": READ_AT, "snapshot_at": READ_AT} for profile in ids]
+    return World(
+        metrics=[
+            {"id": metric, "name": name, "integration": {"object": "integration", "key": key}}
+            for metric, (key, name) in METRICS.items()
+        ],
+        profiles=[
+            {
+                "id": profile,
+                "email": f"{number}@shop.example",
+                "created": READ_AT,
+                "updated": READ_AT,
+                "properties": {"company_id": "Cmp", "lf_shoe_size": 42, "näme": "x"},
+            }
+            for number, profile in enumerate(ids)
+        ],
+        lists=[{"id": "LstOne", "name": "Zürich — 東京"}],
+        segments=[{"id": "SegAll", "name": "Everybody"}],
+        list_memberships=[{"list_id": "LstOne", **member} for member in memberships[:40]],
+        segment_memberships=[{"segment_id": "SegAll", **member} for member in memberships],
+        membership_snapshots=[
+            {"group_type": "segment", "group_id": "SegAll", "snapshot_at": READ_AT, "member_count": members},
+            {"group_type": "list", "group_id": "LstOne", "snapshot_at": READ_AT, "member_count": 40},
+        ],
+        events=[
+            {"id": f"{profile}/{place}", "profile_id": profile, **event}
+            for number, profile in enumerate(ids)
+            for place, event in enumerate(_events(number, profile))
+        ],
+        templates=[],
+        experiments=[
+            experiment("spring"),
+            experiment("autumn", traffic_bp=3000, audience_type="list", audience="Zürich — 東京"),
+        ],
+        experiment_arms=[
+            *arms("spring", "hero", {"control": 5000, "bold": 5000}),
+            *arms("spring", "footer", {"control": 2000, "short": 3000, "long": 5000}),
+            *arms("autumn", "hero", {"control": 5000, "zebra": 5000}),
+        ],
+        experiment_templates=[template("spring", "aa"), template("autumn", "bb")],
+        definition_snapshots=[{"name": "experiments", "defined_at": READ_AT, "experiments": 2}],
+    )
+
+
+def _events(number: int, profile: str) -> Iterator[Row]:
+    """What the recipient of that number does: every 2nd opens, every 5th clicks, every 20th orders in and after the window."""
+
+    def event(metric: str, hours: float, **properties: Any) -> Row:  # noqa: ANN401
+        return {
+            "metric_id": metric,
+            "datetime": SENT_AT + timedelta(hours=hours),
+            "event_properties": properties,
+        }
+
+    message = {"$message": "MsgSpring"}
+    arm = "control" if bucket("split-spring-1-hero", profile) < 5000 else "bold"
+    yield event("MetSee", -1)
+    yield event("MetRcv", 0, **message)
+    if number % 2 == 0:
+        yield event("MetOpn", 1, **message, machine_open=number % 4 == 0)
+    if number % 5 == 0:
+        link = f"https://shop.example/?lf_cid=spring.hero.{arm}"
+        yield event("MetClk", 2, **message, URL=link, **{"Bot Click": number % 10 == 0})
+    if number % 20 == 0:
+        yield event("MetOrd", 24 * 5, **{"$value": 10.5})
+        yield event("MetOrd", 24 * 5 + 0.1, **{"$value": 99})
+    if number == 7:
+        yield event("MetUns", 3, **message)
