@@ -1,0 +1,75 @@
+# Every command of this repository. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
+	plugins/klaviyo-sandbox plugins/lift-report plugins/tap-duckdb plugins/tap-experiments
+EDITABLE := $(addprefix -e ./,$(PACKAGES))
+MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
+ENVIRONMENT ?= dev
+JOB ?= pipeline
+
+export PATH := $(BIN):$(PATH)
+export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo pipeline test check lint typing docs unit lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .meltano/.ready ## Install everything the pipeline needs
+
+demo: setup ## Run the whole loop against a local Klaviyo; no account needed
+	@$(BIN)/python scripts/demo.py
+
+pipeline: setup ## Run the pipeline on a real account: make pipeline [ENVIRONMENT=prod] [JOB=pipeline]
+	@$(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
+
+test: check unit ## Run every check and every test
+
+check: lint typing docs
+
+lint: $(VENV)/.dev ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typing: $(VENV)/.dev ## Types
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs WRITE=--write renews them)
+	$(BIN)/python scripts/docs.py $(WRITE)
+
+unit: $(VENV)/.dev .meltano/.ready ## Tests
+	$(BIN)/pytest
+
+lock: $(VENV)/.dev ## Choose the newest allowed versions: constraints.txt
+	$(BIN)/uv lock --quiet --upgrade
+	$(BIN)/uv export --quiet --all-groups --all-packages --no-hashes --no-emit-workspace --no-header --no-annotate \
+		--format requirements.txt --output-file constraints.txt
+
+clean: ## Remove environments, outputs and caches
+	rm -rf $(VENV) .meltano .demo output
+
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+$(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)
+	@echo "Installing the packages of this repository and Meltano …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group run $(EDITABLE)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing what the tests need …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
+	@touch $@
+
+.meltano/.ready: $(VENV)/.run $(PLUGINS)
+	@echo "Installing the Meltano plugins …"
+	@mkdir -p .meltano
+	@$(BIN)/meltano install > .meltano/install.log 2>&1 || { cat .meltano/install.log >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,132 @@
+"""The whole loop against a local Klaviyo, in a minute or two, leaving nothing running."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, run_job
+
+HOME = ROOT / ".demo"
+LOG = HOME / "log.jsonl"
+TRUTH = ROOT / "scripts" / "demo_truth.yml"
+PROFILES, EVENTS, SEGMENTS, SEED = 6_000, 12_000, 3, 7
+STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
+
+
+def say(topic: str, text: str) -> None:
+    """One line of the demo's output."""
+    print(f"{topic:<11} {text}", flush=True)
+
+
+def counted(counts: dict[str, int]) -> str:
+    """`profiles 6,000 · events 12,000`."""
+    return " · ".join(f"{name} {counts[name]:,}" for name in STREAMS)
+
+
+class Sandbox:
+    """A running `klaviyo-sandbox`."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self.environment = {
+            "TAP_KLAVIYO_ENGAGEMENT_API_KEY": api_key,
+            "TAP_KLAVIYO_ENGAGEMENT_API_URL": url,
+            "TARGET_KLAVIYO_PROFILES_API_KEY": api_key,
+            "TARGET_KLAVIYO_PROFILES_API_URL": url,
+            "KLAVIYO_LOOP_DEMO_HOME": str(HOME),
+            "MELTANO_DATABASE_URI": f"sqlite:///{HOME}/meltano.db",
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Rows per stream, as the sandbox holds them."""
+        with urllib.request.urlopen(f"{self.url}/sandbox/counts") as answer:  # noqa: S310 - our own server
+            return json.load(answer)  # type: ignore[no-any-return]
+
+    def send(self) -> dict[str, Any]:
+        """Play a campaign with the generated template."""
+        done = subprocess.run(  # noqa: S603
+            [
+                BIN / "klaviyo-sandbox", "send", "--url", self.url, "--template", "lf_spring_hero",
+                "--audience", "Demo audience", "--truth", str(TRUTH), "--seed", str(SEED), "--format", "json",
+            ],  # fmt: skip
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            msg = f"send: {done.stderr.strip()}"
+            raise JobFailed(msg)
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def sandbox() -> Iterator[Sandbox]:
+    """Start a sandbox on a free port; it is gone afterwards, whatever happened."""
+    ready = HOME / "sandbox.json"
+    command = [
+        BIN / "klaviyo-sandbox", "--profiles", str(PROFILES), "--events", str(EVENTS), "--segments", str(SEGMENTS),
+        "--seed", str(SEED), "--port", "0", "--ready-file", str(ready),
+    ]  # fmt: skip
+    with (HOME / "sandbox.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:  # noqa: S603
+        try:
+            while not ready.exists():
+                if process.poll() is not None:
+                    msg = f"the sandbox did not start: {(HOME / 'sandbox.log').read_text().strip()[-500:]}"
+                    raise JobFailed(msg)
+                time.sleep(0.05)
+            told = json.loads(ready.read_text())
+            yield Sandbox(told["url"], told["api_key"])
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def warehouse_counts() -> dict[str, int]:
+    """Rows per raw table."""
+    with duckdb.connect(str(HOME / "klaviyo.duckdb"), read_only=True) as warehouse:
+        return {
+            name: warehouse.sql(f"select count(*) from klaviyo_raw.{name}").fetchall()[0][0]  # noqa: S608
+            for name in STREAMS
+        }
+
+
+def published(run: Run) -> str:
+    """What the target said at its end."""
+    lines = run.said.get("target-klaviyo-profiles", ["nothing"])
+    return next((line for line in reversed(lines) if "profiles" in line), lines[-1]).strip()
+
+
+def main() -> None:
+    """Play the demo."""
+    began = time.monotonic()
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir()
+    with one_line_errors(LOG), sandbox() as klaviyo:
+        say("sandbox", f"a local Klaviyo at {klaviyo.url}")
+        say("", counted(klaviyo.counts()))
+        first = run_job("pipeline", "demo", LOG, tell=print, extra=klaviyo.environment)
+        say("warehouse", counted(warehouse_counts()))
+        say("published", published(first))
+        sent = klaviyo.send()
+        say("send", f"{sent['people']['received']:,} of {sent['audience']:,} people received the campaign")
+        second = run_job("pipeline", "demo", LOG, tell=print, extra=klaviyo.environment)
+        say("published", published(second))
+        for line in second.said.get("lift-report", ()):
+            say("measured", line)
+        say("truth", "the bold hero doubles clicks: scripts/demo_truth.yml")
+        say("warehouse", os.path.relpath(HOME / "klaviyo.duckdb"))
+        say("report", os.path.relpath(HOME / "report.html"))
+        say("done", f"in {time.monotonic() - began:.0f} s; everything Meltano said is in {os.path.relpath(LOG)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Writes the tables of the READMEs that come from the code; without `--write` it only says which are stale."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from tap_duckdb.tap import TapDuckDB
+from tap_experiments.tap import TapExperiments
+from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+ROOT = Path(__file__).parent.parent
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    header = list(header)
+    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def settings(schema: Mapping[str, Any]) -> str:
+    """Our own settings, in the order of the code; the SDK's built-in ones are in `--about`."""
+    required = set(schema.get("required", ()))
+    return table(
+        ("setting", "required", "default", "description"),
+        (
+            (
+                f"`{name}`",
+                "yes" if name in required else "",
+                f"`{value['default']}`" if value.get("default") is not None else "",
+                " ".join(str(value.get("description", "")).split()),
+            )
+            for name, value in schema["properties"].items()
+        ),
+    )
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def scopes(operations: Iterable[str]) -> str:
+    """The scopes of some operations, each once."""
+    return _code(sorted({scope for name in operations for scope in ENDPOINTS[name].scopes}))
+
+
+def streams() -> str:
+    """The tap's streams and where each comes from."""
+    rows = []
+    for stream in STREAMS:
+        endpoint = ENDPOINTS.get(stream.operation)
+        source = f"`{endpoint.method} {endpoint.path}`" if endpoint else "made by the memberships"
+        cursor = f"`{stream.replication_key}`" if stream.replication_key else "none: read whole"
+        needed = scopes([stream.operation]) if endpoint else ""
+        rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed))
+    return table(("stream", "endpoint", "key", "cursor", "scopes"), rows)
+
+
+def sinks() -> str:
+    """The target's sinks, what each calls, and the fields of its records."""
+    calls = table(
+        ("stream", "writes through", "scopes"),
+        (
+            (
+                f"`{sink.stream}`",
+                f"`{ENDPOINTS[sink.operations[0]].method} {ENDPOINTS[sink.operations[0]].path}`",
+                scopes(sink.operations),
+            )
+            for sink in SINKS
+        ),
+    )
+    fields = [
+        f"Fields of `{sink.stream}`:\n\n"
+        + table(
+            ("field", "type", "description"),
+            ((f"`{field.name}`", str(field.kind), field.description) for field in sink.fields),
+        )
+        for sink in SINKS
+    ]
+    return "\n\n".join([calls, *fields])
+
+
+TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
+BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
+    (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
+    (TAP, "streams"): streams,
+    (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
+    (TARGET, "sinks"): sinks,
+    (Path("plugins/tap-experiments/README.md"), "settings"): lambda: settings(TapExperiments.config_jsonschema),
+    (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
+}
+"""Which block of which README is written by what: the text between `<!-- name -->` and `<!-- /name -->`."""
+
+
+def renewed(text: str, name: str, block: str) -> str:
+    """The text with one block replaced.
+
+    Raises:
+        ValueError: the markers are not there, once each.
+    """
+    pattern = re.compile(rf"(?s)<!-- {name} -->.*?<!-- /{name} -->")
+    if len(pattern.findall(text)) != 1:
+        msg = f"there must be one pair of markers <!-- {name} --> … <!-- /{name} -->"
+        raise ValueError(msg)
+    return pattern.sub(lambda _: f"<!-- {name} -->\n{block}\n<!-- /{name} -->", text)
+
+
+def main() -> None:
+    """Write, or say what is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="renew the tables")
+    write = parser.parse_args().write
+    stale = []
+    for (path, name), make in BLOCKS.items():
+        text = (ROOT / path).read_text()
+        fresh = renewed(text, name, make())
+        if fresh != text:
+            stale.append(f"{path}: {name}")
+            if write:
+                (ROOT / path).write_text(fresh)
+    if stale and not write:
+        sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
+    print(f"{len(BLOCKS)} generated tables are fresh" if not stale else f"renewed: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Runs a Meltano job and says what happened in a few lines; everything else goes to a log file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+REMEDIES = {
+    "No space left on device": "the disk is full: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
+    "File too large": "the disk is full, or a quota is: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
+    "Conflicting lock is held": "another process has the warehouse open: close it and run the job again",
+}
+
+ARROW = " → "
+_ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):")
+_LOG_PREFIX = re.compile(r"^[\d :,.TZ-]+\|[^|]*\|[^|]*\| *")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+Tell = Callable[[str], None]
+
+
+class JobFailed(Exception):  # noqa: N818 - named for what a reader is told
+    """A job ended before its time; the text is one line for a person."""
+
+
+@dataclass
+class Run:
+    """What Meltano's log has said so far."""
+
+    tell: Tell
+    block: str = ""
+    said: dict[str, list[str]] = field(default_factory=dict)
+    failure: str = ""
+    culprits: list[str] = field(default_factory=list)
+
+    def hear(self, entry: Mapping[str, Any]) -> None:
+        """Take one entry of the log: remember what each plugin said, tell of each finished block."""
+        event = _COLOUR.sub("", str(entry.get("event", "")))
+        plugin = str(entry.get("string_id") or (entry.get("name") if "cmd_type" in entry else "") or "")
+        if plugin:
+            self.said.setdefault(plugin, []).append(event)
+        if event.startswith("Running job with name '"):
+            self.block = event.split(":", 1)[1].split("'")[0].replace("-to-target", f"{ARROW}target")
+        elif entry.get("cmd_type") == "command":
+            self.block = plugin
+        elif event == "Block run completed":
+            seconds = float(entry.get("duration_seconds", 0))
+            mark = "done" if entry.get("success") else "failed"
+            self.tell(f"    {self.block:<46} {mark} {seconds:6.1f} s")
+            if not entry.get("success"):
+                self.failure = str(entry.get("err", "")).strip()
+                self.culprits = self._culprits(entry.get("exit_codes") or {})
+
+    def _culprits(self, exit_codes: Mapping[str, int]) -> list[str]:
+        """The plugins of the block that failed, the extractor first: a loader often fails for its sake."""
+        plugins = self.block.split(ARROW)
+        ends = {"extractors": plugins[0], "loaders": plugins[-1]}
+        return [plugin for kind, plugin in ends.items() if exit_codes.get(kind)] or plugins
+
+    def reason(self) -> str:
+        """The failing plugin's own words, in one line."""
+        lines = [line for plugin in self.culprits for line in reversed(self.said.get(plugin, ())) if line.strip()]
+        for text, remedy in REMEDIES.items():
+            if any(text in line for line in lines):
+                return remedy
+        errors = [line for line in lines if _ERROR.search(line)]
+        # A tap that fails while Meltano asks it for its catalog is quoted, not logged.
+        quoted = [line.strip() for line in self.failure.splitlines() if line.strip()]
+        chosen = (errors or lines)[:1] if len(quoted) <= 1 else quoted[-1:]
+        return _LOG_PREFIX.sub("", (chosen or quoted or ["no reason given"])[0].strip())
+
+
+def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping[str, str] | None = None) -> Run:
+    """Run one Meltano job.
+
+    Args:
+        job: Name in meltano.yml.
+        environment: Meltano environment.
+        log: Meltano's whole output is appended here.
+        tell: Gets a line for each finished block.
+        extra: Environment variables on top of this process's own.
+
+    Raises:
+        JobFailed: a block failed.
+    """
+    command = [str(BIN / "meltano"), "--log-format=json", f"--environment={environment}", "run", job]
+    run = Run(tell)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as file,
+        subprocess.Popen(  # noqa: S603 - our own arguments
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                run.hear(entry)
+    if process.returncode:
+        msg = f"{job}: {run.block or 'meltano'}: {run.reason()}"
+        raise JobFailed(msg)
+    return run
+
+
+@contextmanager
+def one_line_errors(log: Path) -> Iterator[None]:
+    """A failure ends the process with one line and the place of the log."""
+    try:
+        yield
+    except JobFailed as failure:
+        sys.exit(f"failed: {failure}\nthe whole log: {log}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the next run goes on where this one stopped")
+
+
+def main() -> None:
+    """Command line: a job of meltano.yml in an environment of meltano.yml."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job", help="a job of meltano.yml")
+    parser.add_argument("--environment", default="dev", help="an environment of meltano.yml")
+    arguments = parser.parse_args()
+    home = ROOT / "output" / arguments.environment
+    log = home / "log.jsonl"
+    with one_line_errors(log):
+        run = run_job(arguments.job, arguments.environment, log, tell=print)
+    for plugin in ("target-klaviyo-profiles", "lift-report"):
+        for line in run.said.get(plugin, ()):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()

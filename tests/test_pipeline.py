@@ -1,0 +1,202 @@
+"""The whole loop under Meltano, against a sandbox; the tests of this file build on one another, in order."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import requests
+from klaviyo_sandbox import Sandbox, truth
+from klaviyo_sandbox.control import SendRequest
+from klaviyo_sandbox.records import GroupKind, Profile
+from klaviyo_sandbox.rendering import CompiledTemplate, person_context
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+
+from pipeline import Run, run_job  # noqa: E402
+
+AUDIENCE = "Demo audience"
+TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
+STREAMS = (
+    "metrics",
+    "events",
+    "profiles",
+    "lists",
+    "segments",
+    "list_memberships",
+    "segment_memberships",
+    "campaigns",
+    "campaign_messages",
+    "templates",
+)
+
+
+@dataclass
+class Loop:
+    """A sandbox, a warehouse, and Meltano between them."""
+
+    sandbox: Sandbox
+    home: Path
+
+    def run(self, job: str) -> Run:
+        key, url = self.sandbox.api_key, self.sandbox.url
+        return run_job(
+            job,
+            "demo",
+            self.home / "log.jsonl",
+            tell=print,
+            extra={
+                "KLAVIYO_LOOP_DEMO_HOME": str(self.home),
+                "MELTANO_DATABASE_URI": f"sqlite:///{self.home}/meltano.db",
+                "TAP_KLAVIYO_ENGAGEMENT_API_KEY": key,
+                "TAP_KLAVIYO_ENGAGEMENT_API_URL": url,
+                "TARGET_KLAVIYO_PROFILES_API_KEY": key,
+                "TARGET_KLAVIYO_PROFILES_API_URL": url,
+            },
+        )
+
+    def query(self, sql: str) -> list[Any]:
+        with duckdb.connect(str(self.home / "klaviyo.duckdb"), read_only=True) as warehouse:
+            return warehouse.sql(sql).fetchall()
+
+    def counts(self) -> dict[str, int]:
+        return {name: self.query(f"select count(*) from klaviyo_raw.{name}")[0][0] for name in STREAMS}  # noqa: S608
+
+    def truth(self) -> dict[str, int]:
+        counts = self.sandbox.control.counts()
+        return {name: counts[name] for name in STREAMS}
+
+    def audience(self) -> list[Profile]:
+        group = self.sandbox.store.group_named(AUDIENCE, GroupKind.SEGMENT)
+        assert group is not None
+        return self.sandbox.store.members_of(group.id)
+
+    def wanted(self) -> dict[str, set[str]]:
+        """Tokens by profile, as the ledger says."""
+        rows = self.query(
+            "select profile_id, experiment_key || ':' || slot_key || ':' || arm_key from marts.fct_assignments"
+        )
+        tokens: dict[str, set[str]] = {}
+        for profile_id, token in rows:
+            tokens.setdefault(profile_id, set()).add(token)
+        return tokens
+
+    def held(self) -> dict[str, set[str]]:
+        """Tokens by profile, as Klaviyo holds them."""
+        rows = self.sandbox.store.read("select id from profiles")
+        profiles = self.sandbox.store.profiles([row[0] for row in rows])
+        return {
+            profile.id: set(profile.properties["lf_assignments"])
+            for profile in profiles
+            if "lf_assignments" in profile.properties
+        }
+
+    def writes(self) -> dict[str, int]:
+        """Successful writing requests so far, by operation."""
+        counted = self.sandbox.control.requests()["requests"]
+        writing = ("bulk_import_profiles 202", "create_template 201", "update_template 200")
+        return {name: counted.get(name, 0) for name in writing}
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    with Sandbox(profiles=6_000, events=9_000, segments=3, seed=11, truth=TRUTH) as sandbox:
+        yield Loop(sandbox, tmp_path_factory.mktemp("loop"))
+
+
+def test_the_first_pipeline_brings_every_row(loop: Loop) -> None:
+    loop.run("pipeline")
+    # The generated template was published after the templates were read; nothing else was written anew.
+    assert loop.counts() == loop.truth() | {"templates": loop.truth()["templates"] - 1}
+
+
+def test_every_profile_of_the_audience_carries_what_the_warehouse_says(loop: Loop) -> None:
+    wanted = loop.wanted()
+    assert set(wanted) == {profile.id for profile in loop.audience()}
+    assert len(wanted) > 1_000
+    assert loop.held() == wanted
+
+
+def test_the_template_shows_everybody_the_assigned_arm(loop: Loop) -> None:
+    template = loop.sandbox.store.template_named("lf_spring_hero")
+    assert template is not None
+    compiled = CompiledTemplate(template.html)
+    wanted = loop.wanted()
+    for profile in loop.audience():
+        html = compiled.render(person_context(profile))
+        shown = set(re.findall(r"lf_cid=(\w+)\.(\w+)\.(\w+)", html))
+        assert {":".join(token) for token in shown} == wanted[profile.id]
+    stranger = compiled.render({"person": {}})
+    assert set(re.findall(r"lf_cid=([\w.]+)", stranger)) == {"spring_hero.hero.fb"}
+
+
+def test_a_second_publish_sends_nothing(loop: Loop) -> None:
+    before = loop.writes()
+    loop.run("publish")
+    assert loop.writes() == before
+    assert loop.query("select count(*) from publish.pub_klaviyo_profiles") == [(0,)]
+
+
+def test_a_profile_changed_by_hand_is_repaired_and_no_other(loop: Loop) -> None:
+    victim = loop.audience()[0]
+    body = {
+        "data": {
+            "type": "profile",
+            "id": victim.id,
+            "attributes": {"properties": {"lf_assignments": ["spring_hero:hero:nonsense"], "mine": "kept"}},
+        }
+    }
+    answer = requests.patch(
+        f"{loop.sandbox.url}/api/profiles/{victim.id}",
+        data=json.dumps(body),
+        headers={
+            "Authorization": f"Klaviyo-API-Key {loop.sandbox.api_key}",
+            "revision": "2026-07-15",
+            "Content-Type": "application/vnd.api+json",
+            "Accept": "application/vnd.api+json",
+        },
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    before = loop.writes()
+    loop.run("publish")
+    assert loop.query("select id from publish.pub_klaviyo_profiles") == [(victim.id,)]
+    assert loop.writes() == before | {"bulk_import_profiles 202": before["bulk_import_profiles 202"] + 1}
+    assert loop.held() == loop.wanted()
+    repaired = loop.sandbox.store.profile(victim.id)
+    assert repaired is not None
+    assert repaired.properties["mine"] == "kept"
+
+
+def test_a_send_comes_back_whole_late_events_included(loop: Loop) -> None:
+    summary = loop.sandbox.control.send(
+        SendRequest(template="lf_spring_hero", audience=AUDIENCE, seed=5, duration=3, late_by=86_400)
+    )
+    assert summary.late > 0
+    loop.run("changes")
+    on_time = loop.truth()
+    assert {name: loop.counts()[name] for name in ("events", "profiles")} == {
+        name: on_time[name] for name in ("events", "profiles")
+    }
+    loop.sandbox.store.release_events()
+    assert loop.truth()["events"] == on_time["events"] + summary.late
+    loop.run("events")
+    assert loop.counts()["events"] == loop.truth()["events"]
+    ids = {row[0] for row in loop.query("select id from klaviyo_raw.events")}
+    assert ids == {row[0] for row in loop.sandbox.store.read("select id from events")}
+
+
+def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
+    run = loop.run("measure")
+    verdicts = loop.query("select experiment_key, slot_key, verdict, winning_arm from marts.fct_experiment_verdicts")
+    assert verdicts == [("spring_hero", "hero", "winner", "bold")]
+    assert any("spring_hero" in line for line in run.said["lift-report"])
+    assert (loop.home / "report.html").stat().st_size > 5_000

@@ -1,0 +1,118 @@
+"""What Meltano is told about the plugins is what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tap_duckdb.tap import TapDuckDB
+from tap_experiments.tap import TapExperiments
+from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+ROOT = Path(__file__).parent.parent
+CODE = {
+    "tap-klaviyo-engagement": TapKlaviyoEngagement,
+    "tap-experiments": TapExperiments,
+    "tap-duckdb": TapDuckDB,
+    "target-klaviyo-profiles": TargetKlaviyoProfiles,
+}
+KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
+
+Plugin = dict[str, Any]
+
+
+def _plugins() -> dict[str, Plugin]:
+    return {
+        plugin["name"]: plugin
+        for path in sorted((ROOT / "plugins").glob("*.meltano.yml"))
+        for plugins in yaml.safe_load(path.read_text())["plugins"].values()
+        for plugin in plugins
+    }
+
+
+PLUGINS = _plugins()
+PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text())
+
+
+def _kind(property_schema: dict[str, Any]) -> str:
+    if property_schema.get("secret"):
+        return "string"
+    if property_schema.get("format") == "date-time":
+        return "date_iso8601"
+    types = property_schema["type"]
+    names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
+    return KINDS.get(names[0], "string")
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_settings_are_those_of_the_code(name: str) -> None:
+    schema = CODE[name].config_jsonschema["properties"]
+    declared = {setting["name"]: setting for setting in PLUGINS[name]["settings"]}
+    assert list(declared) == list(schema)
+    for setting, code in schema.items():
+        told = declared[setting]
+        assert told.get("kind") == _kind(code), setting
+        assert bool(told.get("sensitive")) is bool(code.get("secret")), setting
+        assert told.get("description"), setting
+        if "default" in code and not str(told.get("value", "")).startswith("$"):
+            assert told.get("value") == code["default"], setting
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_required_settings_are_those_of_the_code(name: str) -> None:
+    required = CODE[name].config_jsonschema.get("required", [])
+    groups = PLUGINS[name].get("settings_group_validation", [[]])
+    given = {setting["name"] for setting in PLUGINS[name]["settings"] if "value" in setting}
+    assert set(groups[0]) == set(required) - given
+
+
+def test_no_deprecated_spelling() -> None:
+    for plugin in PLUGINS.values():
+        assert all(setting.get("kind") != "password" for setting in plugin.get("settings", []))
+    assert "version" not in PROJECT
+
+
+def test_each_stream_is_selected_by_exactly_one_rhythm() -> None:
+    """Two plugins with one stream would read it twice and keep two bookmarks."""
+    selected = [
+        pattern.removesuffix(".*")
+        for plugin in PLUGINS.values()
+        if plugin.get("inherit_from") == "tap-klaviyo-engagement"
+        for pattern in plugin["select"]
+    ]
+    assert sorted(selected) == sorted(stream.name for stream in STREAMS)
+
+
+def test_local_packages_are_installed_from_the_project_root() -> None:
+    """A relative path breaks `meltano install` from a subfolder; a missing one lets pip ask an index for the name."""
+    for name, plugin in PLUGINS.items():
+        if name not in CODE:
+            continue
+        pip_url = plugin["pip_url"]
+        assert "-e ./" not in pip_url
+        assert f"$MELTANO_PROJECT_ROOT/{'plugins/' if name in ('tap-experiments', 'tap-duckdb') else ''}{name}" in pip_url
+        if "klaviyo" in name:
+            assert "-e $MELTANO_PROJECT_ROOT/klaviyo-wire" in pip_url
+
+
+def test_every_task_names_a_plugin_and_its_command() -> None:
+    for job in PROJECT["jobs"]:
+        for task in job["tasks"]:
+            for word in task.split():
+                plugin, _, command = word.partition(":")
+                assert plugin in PLUGINS, task
+                assert not command or command in PLUGINS[plugin]["commands"], task
+    names = {job["name"] for job in PROJECT["jobs"]}
+    assert {"extract", "define", "assign", "publish", "measure", "pipeline"} <= names
+    assert {schedule["job"] for schedule in PROJECT["schedules"]} <= names
+
+
+def test_the_pipeline_is_the_jobs_in_order() -> None:
+    tasks = {job["name"]: job["tasks"] for job in PROJECT["jobs"]}
+    parts = ("extract", "define", "assign", "publish", "measure")
+    assert tasks["pipeline"] == [task for part in parts for task in tasks[part]]
+    assert tasks["extract"] == [task for part in ("events", "profiles", "groups") for task in tasks[part]]

@@ -1,0 +1,97 @@
+"""House rules that a tool can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607
+    return [ROOT / name.decode() for name in listed.split(b"\0") if name]
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def _sources(folder: str) -> list[Path]:
+    return [path for path in (ROOT / folder).rglob("*.py") if "tests" not in path.parts and "benchmarks" not in path.parts]
+
+
+OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report")
+RULES = {
+    # folder: (our packages it may import, third-party modules it may not)
+    "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
+    "tap-klaviyo-engagement/tap_klaviyo_engagement": (("tap_klaviyo_engagement", "klaviyo_wire"), ()),
+    "tap-klaviyo-engagement/tap_klaviyo_engagement/streams": (
+        ("tap_klaviyo_engagement", "klaviyo_wire"),
+        ("requests", "backoff"),
+    ),
+    "target-klaviyo-profiles/target_klaviyo_profiles": (("target_klaviyo_profiles", "klaviyo_wire"), ()),
+    "target-klaviyo-profiles/target_klaviyo_profiles/sinks": (
+        ("target_klaviyo_profiles", "klaviyo_wire"),
+        ("requests", "backoff", "singer_sdk.streams"),
+    ),
+    "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk", "requests")),
+    "plugins/tap-experiments/src": (("tap_experiments",), ()),
+    "plugins/tap-duckdb/src": (("tap_duckdb",), ()),
+    "plugins/lift-report/src": (("lift_report",), ("singer_sdk",)),
+}
+
+
+@pytest.mark.parametrize("folder", RULES)
+def test_who_may_import_whom(folder: str) -> None:
+    allowed, banned = RULES[folder]
+    sources = _sources(folder)
+    assert sources
+    for path in sources:
+        for name in _imports(path):
+            if name.startswith(OURS):
+                assert name.split(".")[0] in allowed, f"{path.relative_to(ROOT)} imports {name}"
+            assert not any(name == module or name.startswith(f"{module}.") for module in banned), (
+                f"{path.relative_to(ROOT)} imports {name}"
+            )
+
+
+FOREIGN = re.compile(
+    r"/root/|/home/\w|/work/|/tmp/\w+/\w|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian",
+)
+
+
+def test_the_project_names_no_machine_and_no_package_index() -> None:
+    for path in _tracked():
+        if path == Path(__file__) or path.suffix in {".lock"}:
+            continue
+        text = path.read_text(errors="ignore")
+        assert not FOREIGN.search(text), f"{path.relative_to(ROOT)}: {FOREIGN.search(text)}"
+
+
+def test_no_secret_is_committed() -> None:
+    for path in _tracked():
+        assert path.name != ".env"
+        for key in re.findall(r"pk_[0-9a-f]{30,}", path.read_text(errors="ignore")):
+            pytest.fail(f"{path.relative_to(ROOT)} holds {key[:6]}…")
+
+
+def test_versions_are_fixed_once() -> None:
+    constraints = (ROOT / "constraints.txt").read_text()
+    assert re.search(r"^duckdb==1\.2\.2\b", constraints, re.MULTILINE)
+    assert re.search(r"^dbt-core==1\.11\.", constraints, re.MULTILINE)
+    assert "://" not in constraints
+
+
+def test_the_python_of_this_run_is_a_supported_one() -> None:
+    assert (3, 11) <= sys.version_info < (3, 14)
