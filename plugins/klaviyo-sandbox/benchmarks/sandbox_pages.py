@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 import requests
+
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.api import Request
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+from typing_extensions import override
+
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
-from typing_extensions import override
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 

@@ -8,15 +8,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import requests
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match, relevance
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.operations import OPERATIONS
 from klaviyo_wire.endpoints import ENDPOINTS
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 Json = dict[str, Any]
 Query = Mapping[str, str]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 from click.testing import CliRunner
+
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.cli import main
 from klaviyo_sandbox.records import Template

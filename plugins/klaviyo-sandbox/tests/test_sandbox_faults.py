@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import requests
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.api import Request
 from klaviyo_sandbox.faults import (
     AnyFault,
@@ -25,6 +25,9 @@ from klaviyo_sandbox.faults import (
     TouchProfiles,
     Truncate,
 )
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 PROFILES = "/api/profiles?page[size]=5&sort=updated"
 NEW = {"data": {"type": "profile", "attributes": {"email": "ada@shop.example"}}}
@@ -52,6 +55,7 @@ def test_reset(sandbox: Sandbox, api: requests.Session) -> None:
     with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):
         api.get(PROFILES)
     assert api.get(PROFILES).ok
+    assert sandbox.requests == {"get_profiles reset": 1, "get_profiles 200": 1}
 
 
 def test_truncate(sandbox: Sandbox, api: requests.Session) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from klaviyo_sandbox.errors import Refusal
 from klaviyo_sandbox.filters import Condition, parse
 from klaviyo_wire.endpoints import Filter, Value
@@ -45,8 +46,10 @@ def test_what_the_builder_writes_is_read_back(
         found = parse(whole, FILTERS)
         assert [(each.operator, each.field) for each in found] == [(one, field) for one, field, _ in expressions]
         for each, (_, _, value) in zip(found, expressions, strict=True):
-            expected = value if isinstance(value, list) else [] if value is None else [value]
-            assert list(each.values) == expected
+            if isinstance(value, list):
+                assert list(each.values) == value
+            else:
+                assert list(each.values) == ([] if value is None else [value])
 
 
 @given(st.text("()[],\"'\\ abequalsnmty01-T:Z", max_size=40))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.records import Event, Group, GroupKind, Membership, Profile
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 T0 = 1_780_000_000
 

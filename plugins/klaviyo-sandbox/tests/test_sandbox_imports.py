@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.imports import Outcome
 from klaviyo_sandbox.records import GroupKind, Profile
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 JOBS = "/api/profile-bulk-import-jobs"
 DAY = 86_400

@@ -10,6 +10,8 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from klaviyo_sandbox import Sandbox, ids
 from klaviyo_sandbox.filters import Condition
 from klaviyo_sandbox.pages import Column, Listing
@@ -17,7 +19,6 @@ from klaviyo_sandbox.queries import Position, Query
 from klaviyo_sandbox.records import Event, GroupKind, Profile
 from klaviyo_sandbox.store import Store
 from klaviyo_wire.filters import Operator
-from msgspec.structs import replace
 
 T0 = 1_780_000_000
 

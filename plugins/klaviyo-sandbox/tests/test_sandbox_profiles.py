@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.records import GroupKind, Profile, Suppression, SuppressionReason
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 ANNA = Profile(
     id="ANNA",

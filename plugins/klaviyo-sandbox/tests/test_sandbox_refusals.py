@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from jsonschema import Draft202012Validator
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.records import GroupKind, Template
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 JSON_API = {"Content-Type": "application/vnd.api+json"}
 

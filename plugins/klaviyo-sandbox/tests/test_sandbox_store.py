@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from klaviyo_sandbox import ids, times
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.operations.templates import normalised
 from klaviyo_sandbox.records import GroupKind
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 HTML = (
     "<p>Hi {{ first_name|default:'you' }}</p><a href='https://shop.example/?lf_cid=e.s.a'>x</a>{% unsubscribe %}"

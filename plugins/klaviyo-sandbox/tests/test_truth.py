@@ -111,8 +111,11 @@ shares = st.floats(0, 1)
 
 @given(baseline=st.builds(Rates, shares, shares, shares, shares, shares), noise=st.builds(Noise), lift=shares)
 def test_lowering_a_rate_lowers_what_is_expected(baseline: Rates, noise: Noise, lift: float) -> None:
-    effects = tuple(
-        Effect("a.b", "quiet", outcome, multiply=lift) for outcome in ("open", "click", "order", "unsubscribe")
+    effects = (
+        Effect("a.b", "quiet", "open", multiply=lift),
+        Effect("a.b", "quiet", "click", multiply=lift),
+        Effect("a.b", "quiet", "order", multiply=lift),
+        Effect("a.b", "quiet", "unsubscribe", multiply=lift),
     )
     quiet = Truth(baseline=baseline, noise=noise, effects=effects)
 

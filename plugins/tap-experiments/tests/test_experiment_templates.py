@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.conf import settings
-from django.template import Context, Engine, Library
+from django.conf import settings  # type: ignore[import-untyped]
+from django.template import Context, Engine, Library  # type: ignore[import-untyped]
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
@@ -23,22 +23,23 @@ if TYPE_CHECKING:
     from tap_experiments.templates import Template
 
 if not settings.configured:
-    settings.configure(USE_I18N=False)
-
-KLAVIYO = Library()
-ENGINE = Engine()
-ENGINE.template_builtins.append(KLAVIYO)
+    settings.configure(USE_I18N=False, USE_TZ=False)
 
 
-@KLAVIYO.filter
 def lookup(value: object, key: str) -> object:
     """A property of an object, empty if there is none."""
     return value.get(key, "") if isinstance(value, dict) else ""
 
 
-@KLAVIYO.simple_tag
 def unsubscribe() -> str:
     return "UNSUBSCRIBE"
+
+
+KLAVIYO = Library()
+KLAVIYO.filter("lookup", lookup)
+KLAVIYO.simple_tag(unsubscribe)
+ENGINE = Engine()
+ENGINE.template_builtins.append(KLAVIYO)
 
 
 def render(source: str, person: dict[str, Any]) -> str:

@@ -9,8 +9,6 @@ from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
-from klaviyo_wire.endpoints import Endpoint
-
 from klaviyo_sandbox import bodies
 from klaviyo_sandbox.errors import refuse
 from klaviyo_sandbox.imports import Imports
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from klaviyo_sandbox.records import Json
     from klaviyo_sandbox.store import Store
     from klaviyo_sandbox.truth import Truth
+    from klaviyo_wire.endpoints import Endpoint
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class Account:
         """What a campaign that is sent through the API truly causes."""
         self.url = ""
         self.requests: Counter[str] = Counter()
-        """Requests by operation and status, `get_events 200`."""
+        """Requests by operation and what was answered: `get_events 200`, `get_events reset`."""
         self._keys: dict[str, frozenset[str] | None] = {}
 
     def issue_key(self, scopes: Collection[str] | None = None) -> str:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
-from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
 
 from klaviyo_sandbox import errors, queries
 from klaviyo_sandbox.account import Account, Call
 from klaviyo_sandbox.bodies import MOST_BYTES
 from klaviyo_sandbox.errors import Refusal, refuse
 from klaviyo_sandbox.operations import OPERATIONS
+from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.limits import RateLimiter
@@ -97,12 +97,9 @@ class Api:
         self._account.advance()
         headers: dict[str, str] = {}
         try:
-            response = self._handle(request, headers)
+            return self._handle(request, headers)
         except Refusal as refusal:
-            response = self.refused(refusal, headers)
-        name = operation_of(request) or "unknown"
-        self._account.requests[f"{name} {response.status}"] += 1
-        return response
+            return self.refused(refusal, headers)
 
     def _handle(self, request: Request, headers: dict[str, str]) -> Response:
         endpoint, path = _route(request)

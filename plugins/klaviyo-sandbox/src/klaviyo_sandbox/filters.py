@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
+from klaviyo_sandbox.errors import refuse
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator
-
-from klaviyo_sandbox.errors import refuse
 
 MOST_VALUES = 100
 """Klaviyo does not say how many values `any` takes; a page holds this many."""

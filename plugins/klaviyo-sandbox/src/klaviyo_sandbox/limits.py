@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from klaviyo_wire.endpoints import Endpoint, Limits
+from typing import TYPE_CHECKING
 
 from klaviyo_sandbox.errors import throttled
+
+if TYPE_CHECKING:
+    from klaviyo_wire.endpoints import Endpoint, Limits
 
 _SECOND, _MINUTE, _DAY = 1, 60, 86_400
 

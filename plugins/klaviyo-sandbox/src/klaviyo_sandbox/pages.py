@@ -13,10 +13,10 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from klaviyo_wire.filters import Operator
 from typing_extensions import override
 
 from klaviyo_sandbox import times
+from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.filters import Condition, Literal

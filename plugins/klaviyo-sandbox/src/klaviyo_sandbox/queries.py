@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
-from klaviyo_wire.endpoints import Endpoint, Value
-from klaviyo_wire.filters import Operator
 
 from klaviyo_sandbox import filters
 from klaviyo_sandbox.errors import expired_cursor, refuse
+from klaviyo_wire.endpoints import Endpoint, Value
+from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.filters import Condition

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
@@ -90,6 +91,11 @@ class Sandbox:
     def imports(self) -> Imports:
         """The bulk imports: their delay, how the next ones end, and statistics."""
         return self._account.imports
+
+    @property
+    def requests(self) -> Counter[str]:
+        """Requests so far, by operation and what was answered: `get_events 200`, `get_events reset`."""
+        return self._account.requests
 
     def key(self, scopes: Collection[str]) -> str:
         """A new private key with just these scopes."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from klaviyo_sandbox import control, errors
-from klaviyo_sandbox.api import Api, Request, Response
+from klaviyo_sandbox.api import Api, Request, Response, operation_of
 from klaviyo_sandbox.faults import (
     ExpiredCursor,
     ImportOutcome,
@@ -79,6 +79,8 @@ class Server:
         for fault in faults:
             self._prepare(fault)
         response = self._respond(request, faults)
+        outcome = response.status if response else "reset"
+        self._account.requests[f"{operation_of(request) or 'unknown'} {outcome}"] += 1
         for fault in faults:
             if isinstance(fault, TouchProfiles):
                 fault.touch(self._account.store, self._schedule.rng, self._account.clock.seconds())
