@@ -7,12 +7,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -58,11 +56,23 @@ class Sandbox:
         """Play a campaign with the generated template."""
         done = subprocess.run(  # noqa: S603
             [
-                BIN / "klaviyo-sandbox", "send", "--url", self.url, "--template", "lf_spring_hero",
-                "--audience", "Demo audience", "--truth", str(TRUTH), "--seed", str(SEED), "--format", "json",
-            ],  # fmt: skip
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+                str(BIN / "klaviyo-sandbox"),
+                "send",
+                "--url",
+                self.url,
+                "--template",
+                "lf_spring_hero",
+                "--audience",
+                "Demo audience",
+                "--truth",
+                str(TRUTH),
+                "--seed",
+                str(SEED),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             msg = f"send: {done.stderr.strip()}"
             raise JobFailed(msg)
@@ -74,9 +84,20 @@ def sandbox() -> Iterator[Sandbox]:
     """Start a sandbox on a free port; it is gone afterwards, whatever happened."""
     ready = HOME / "sandbox.json"
     command = [
-        BIN / "klaviyo-sandbox", "--profiles", str(PROFILES), "--events", str(EVENTS), "--segments", str(SEGMENTS),
-        "--seed", str(SEED), "--port", "0", "--ready-file", str(ready),
-    ]  # fmt: skip
+        str(BIN / "klaviyo-sandbox"),
+        "--profiles",
+        str(PROFILES),
+        "--events",
+        str(EVENTS),
+        "--segments",
+        str(SEGMENTS),
+        "--seed",
+        str(SEED),
+        "--port",
+        "0",
+        "--ready-file",
+        str(ready),
+    ]
     with (HOME / "sandbox.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:  # noqa: S603
         try:
             while not ready.exists():
@@ -129,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

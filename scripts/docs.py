@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.streams import STREAMS

@@ -41,6 +41,7 @@ class Run:
     tell: Tell
     block: str = ""
     said: dict[str, list[str]] = field(default_factory=dict)
+    errors: dict[str, list[str]] = field(default_factory=dict)
     failure: str = ""
     culprits: list[str] = field(default_factory=list)
 
@@ -50,6 +51,8 @@ class Run:
         plugin = str(entry.get("string_id") or (entry.get("name") if "cmd_type" in entry else "") or "")
         if plugin:
             self.said.setdefault(plugin, []).append(event)
+            if entry.get("level") in ("error", "critical") or _ERROR.search(event):
+                self.errors.setdefault(plugin, []).append(event)
         if event.startswith("Running job with name '"):
             self.block = event.split(":", 1)[1].split("'")[0].replace("-to-target", f"{ARROW}target")
         elif entry.get("cmd_type") == "command":
@@ -70,11 +73,13 @@ class Run:
 
     def reason(self) -> str:
         """The failing plugin's own words, in one line."""
-        lines = [line for plugin in self.culprits for line in reversed(self.said.get(plugin, ())) if line.strip()]
+        # Without culprits, Meltano itself broke down, as it does when a loader dies before it has read anything.
+        culprits = self.culprits or self.block.split(ARROW)
+        lines = [line for plugin in culprits for line in reversed(self.said.get(plugin, ())) if line.strip()]
+        errors = [line for plugin in culprits for line in reversed(self.errors.get(plugin, ()))]
         for text, remedy in REMEDIES.items():
             if any(text in line for line in lines):
                 return remedy
-        errors = [line for line in lines if _ERROR.search(line)]
         # A tap that fails while Meltano asks it for its catalog is quoted, not logged.
         quoted = [line.strip() for line in self.failure.splitlines() if line.strip()]
         chosen = (errors or lines)[:1] if len(quoted) <= 1 else quoted[-1:]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from klaviyo_sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -22,8 +23,14 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
 from pipeline import JobFailed, run_job  # noqa: E402
 
+ID_AND_NAME = {"properties": {"id": {"type": "string"}, "first_name": {"type": "string"}}}
 PROFILE = [
-    {"type": "SCHEMA", "stream": "profiles", "schema": {"properties": {"id": {"type": "string"}}}, "key_properties": ["id"]},
+    {
+        "type": "SCHEMA",
+        "stream": "profiles",
+        "schema": {"properties": {"id": {"type": "string"}}},
+        "key_properties": ["id"],
+    },
     {"type": "RECORD", "stream": "profiles", "record": {"id": "01M1PA9MBA7VB258TP74BXMQTG", "first_name": "Ada"}},
     {"type": "STATE", "value": {"bookmarks": {"a": 1}}},
 ]
@@ -42,7 +49,9 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("warehouse") / "klaviyo.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema publish")
-        connection.execute("create table publish.pub_klaviyo_profiles as select 'x' || i as id from range(100000) r(i)")
+        connection.execute(
+            "create table publish.pub_klaviyo_profiles as select 'x' || i as id from range(99999) r(i)"
+        )
     return path
 
 
@@ -108,7 +117,9 @@ def test_a_wrong_key(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_missing_scope_stops_its_stream_alone(sandbox: Sandbox) -> None:
-    key = sandbox.key(["metrics:read", "profiles:read", "lists:read", "segments:read", "templates:read", "campaigns:read"])
+    key = sandbox.key(
+        ["metrics:read", "profiles:read", "lists:read", "segments:read", "templates:read", "campaigns:read"]
+    )
     done = subprocess.run(  # noqa: S603
         [BIN / "tap-klaviyo-engagement", "--config=ENV"],
         env={"PATH": os.environ["PATH"], **_tap(sandbox, api_key=key)},
@@ -117,7 +128,9 @@ def test_a_missing_scope_stops_its_stream_alone(sandbox: Sandbox) -> None:
         check=False,
     )
     _one_clear_line((done.returncode, done.stderr), "`events:read`", "events")
-    streams = [message["stream"] for message in map(json.loads, done.stdout.splitlines()) if message["type"] == "RECORD"]
+    streams = [
+        message["stream"] for message in map(json.loads, done.stdout.splitlines()) if message["type"] == "RECORD"
+    ]
     assert streams.count("profiles") == PROFILES
     assert "segment_memberships" in streams
 
@@ -128,7 +141,9 @@ def test_a_missing_scope_of_a_sink(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_an_unreachable_host(sandbox: Sandbox, tmp_path: Path, nowhere: str) -> None:
-    _one_clear_line(_run("tap-klaviyo-engagement", "--config=ENV", env=_tap(sandbox, api_url=nowhere)), "`api_url`")
+    _one_clear_line(
+        _run("tap-klaviyo-engagement", "--config=ENV", env=_tap(sandbox, api_url=nowhere)), "`api_url`"
+    )
     env = _target(sandbox, tmp_path, api_url=nowhere)
     _one_clear_line(_run("target-klaviyo-profiles", "--config=ENV", env=env, stdin=SINGER), "`api_url`")
 
@@ -143,7 +158,7 @@ def test_a_malformed_experiment(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     definition = tmp_path / "experiments" / "spring_hero" / "experiment.yml"
     definition.write_text(definition.read_text().replace("split: equal", "split: {control: 60, bold: 30}"))
-    outcome = _run("tap-experiments", env={"TAP_EXPERIMENTS_PATH": str(tmp_path / "experiments")}, *(["--config=ENV"]))
+    outcome = _run("tap-experiments", "--config=ENV", env={"TAP_EXPERIMENTS_PATH": str(tmp_path / "experiments")})
     _one_clear_line(outcome, "spring_hero/experiment.yml", "split", "100")
 
 
@@ -193,9 +208,7 @@ def test_the_pipeline_says_what_is_wrong_with_an_experiment(tmp_path: Path, sand
     assert "broken/experiment.yml" in reason
 
 
-def test_the_pipeline_says_that_the_disk_is_full(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pipeline_says_that_the_disk_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
     """A limit on the size of files stands in for a full disk: it needs no root, and fails the same writes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))

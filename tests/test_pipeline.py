@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 import requests
+
 from klaviyo_sandbox import Sandbox, truth
 from klaviyo_sandbox.control import SendRequest
 from klaviyo_sandbox.records import GroupKind, Profile
@@ -196,7 +197,9 @@ def test_a_send_comes_back_whole_late_events_included(loop: Loop) -> None:
 
 def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     run = loop.run("measure")
-    verdicts = loop.query("select experiment_key, slot_key, verdict, winning_arm from marts.fct_experiment_verdicts")
+    verdicts = loop.query(
+        "select experiment_key, slot_key, verdict, winning_arm from marts.fct_experiment_verdicts"
+    )
     assert verdicts == [("spring_hero", "hero", "winner", "bold")]
     assert any("spring_hero" in line for line in run.said["lift-report"])
     assert (loop.home / "report.html").stat().st_size > 5_000

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from singer_sdk.plugin_base import PluginBase
+
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.streams import STREAMS
@@ -14,7 +16,7 @@ from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 ROOT = Path(__file__).parent.parent
-CODE = {
+CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-engagement": TapKlaviyoEngagement,
     "tap-experiments": TapExperiments,
     "tap-duckdb": TapDuckDB,
@@ -88,13 +90,16 @@ def test_each_stream_is_selected_by_exactly_one_rhythm() -> None:
 
 
 def test_local_packages_are_installed_from_the_project_root() -> None:
-    """A relative path breaks `meltano install` from a subfolder; a missing one lets pip ask an index for the name."""
+    """A relative path breaks `meltano install` in a subfolder; without one, pip asks an index for the name."""
     for name, plugin in PLUGINS.items():
         if name not in CODE:
             continue
         pip_url = plugin["pip_url"]
         assert "-e ./" not in pip_url
-        assert f"$MELTANO_PROJECT_ROOT/{'plugins/' if name in ('tap-experiments', 'tap-duckdb') else ''}{name}" in pip_url
+        assert (
+            f"$MELTANO_PROJECT_ROOT/{'plugins/' if name in ('tap-experiments', 'tap-duckdb') else ''}{name}"
+            in pip_url
+        )
         if "klaviyo" in name:
             assert "-e $MELTANO_PROJECT_ROOT/klaviyo-wire" in pip_url
 

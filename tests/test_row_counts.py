@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from klaviyo_sandbox import Sandbox
 from tap_klaviyo_engagement.streams import STREAMS
 
@@ -97,7 +98,10 @@ HOSTILE = [
 
 def test_hostile_values_arrive_as_they_are(tmp_path: Path) -> None:
     """Text and JSON cross the loader's CSV files unharmed; the first and last row of each batch too."""
-    rows = [{"id": f"k{n:04}", "value": text, "held": {"v": text, "n": [1, None, 2**70]}} for n, text in enumerate(HOSTILE * 30)]
+    rows = [
+        {"id": f"k{n:04}", "value": text, "held": {"v": text, "n": [1, None, 2**70]}}
+        for n, text in enumerate(HOSTILE * 30)
+    ]
     schema = {
         "properties": {
             "id": {"type": "string"},

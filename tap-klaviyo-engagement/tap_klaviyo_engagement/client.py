@@ -15,8 +15,8 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from importlib.metadata import version
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -102,8 +102,8 @@ class Run:
     """
 
     config: Mapping[str, Any]
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
     failed: list[str] = field(default_factory=list)
     """Names of the streams that could not finish."""
     snapshots: list[Json] = field(default_factory=list)
@@ -111,7 +111,8 @@ class Run:
 
     def __post_init__(self) -> None:
         """The run starts."""
-        self.started = self.now()
+        self.limit = second(self.now() - MARGIN)
+        """No bookmark and no upper bound lies after it."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -241,12 +242,12 @@ class KlaviyoStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
         """Emit window after window, and move the bookmark after each."""
-        bookmark = Bookmark(self.stored_bookmark(), iso(second(self.run.started - MARGIN)))
+        bookmark = Bookmark(self.stored_bookmark(), iso(self.run.limit))
         windows = self.windows(bookmark.value)
         seen = Seen()
         for window in windows:
             rows = 0
-            for record in self.once(seen, lambda window=window: self.window_rows(window)):  # type: ignore[misc]
+            for record in self.once(seen, partial(self.window_rows, window)):
                 if self.cursor:
                     bookmark.saw(record[self.cursor])
                 rows += 1
@@ -264,9 +265,9 @@ class KlaviyoStream(Stream):
             starts.append(moment(bookmark) - back)
         if self.from_start_date and self.run.settings.start_date:
             starts.append(self.run.settings.start_date)
-        start, now = max(starts, default=None), self.run.started
+        start = max(starts, default=None)
         begin = (start or self.earliest()) if self.windowed else None
-        return Windows(start, begin or now, now)
+        return Windows(start, begin or self.run.limit, self.run.limit)
 
     def earliest(self) -> datetime | None:
         """A first moment to begin at, None when there are no rows.

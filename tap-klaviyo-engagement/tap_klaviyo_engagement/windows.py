@@ -66,8 +66,9 @@ class Windows:
 class Seen:
     """Tells a row met again from a new one.
 
-    Repeats come from a listing that was started again and from rows near the edge of a window, so this window and
-    the one before are remembered: memory follows the size of a window, not of the stream.
+    The one place where a row is dropped. Repeats come from a listing that was started again and from rows near the
+    edge of a window, so this window and the one before are remembered: memory follows the size of a window, not of
+    the stream.
     """
 
     def __init__(self) -> None:

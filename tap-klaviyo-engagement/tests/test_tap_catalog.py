@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_klaviyo_engagement import streams
-from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+
+if TYPE_CHECKING:
+    from tap_klaviyo_engagement.client import KlaviyoStream
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "catalog.json"
 EVERYTHING = {

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.faults import Slow
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
 COMMAND = [sys.executable, "-m", "tap_klaviyo_engagement"]
@@ -54,17 +55,24 @@ def _errors(stderr: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def events_only(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog with nothing but events: seconds less."""
-    folder = tmp_path_factory.mktemp("catalog")
-    config = _write(folder, {"api_key": sandbox.api_key, "api_url": sandbox.url})
-    catalog = json.loads(_run("--config", config, "--discover").stdout)
-    catalog["streams"] = [entry for entry in catalog["streams"] if entry["tap_stream_id"] == "events"]
-    for metadata in catalog["streams"][0]["metadata"]:
-        metadata["metadata"]["selected"] = True
-    path = folder / "catalog.json"
-    path.write_text(json.dumps(catalog))
-    return path
+def whole_catalog(sandbox: Sandbox) -> Json:
+    catalog: Json = TapKlaviyoEngagement(
+        config={"api_key": sandbox.api_key, "include_subscriptions": True}
+    ).catalog_dict
+    return catalog
+
+
+@pytest.fixture
+def catalog(whole_catalog: Json, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a catalog with these streams: what a test does not need costs seconds."""
+
+    def write(*streams: str) -> Path:
+        entries = [entry for entry in whole_catalog["streams"] if entry["tap_stream_id"] in streams]
+        path = tmp_path / "catalog.json"
+        path.write_text(json.dumps({"streams": entries}))
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -120,9 +128,9 @@ def test_a_full_disk_is_one_line_and_a_failure(config: Path) -> None:
     assert "cannot write to standard output: No space left on device" in line
 
 
-def test_a_reader_that_stops_is_one_line_and_a_failure(config: Path, events_only: Path) -> None:
+def test_a_reader_that_stops_is_one_line_and_a_failure(config: Path, catalog: Callable[..., Path]) -> None:
     with subprocess.Popen(  # noqa: S603 - our own
-        [*COMMAND, "--config", str(config), "--catalog", str(events_only)],
+        [*COMMAND, "--config", str(config), "--catalog", str(catalog("events"))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -138,11 +146,11 @@ def test_a_reader_that_stops_is_one_line_and_a_failure(config: Path, events_only
 
 
 def test_a_signal_ends_the_run_with_the_last_state_written(
-    sandbox: Sandbox, config: Path, events_only: Path
+    sandbox: Sandbox, config: Path, catalog: Callable[..., Path]
 ) -> None:
     sandbox.faults.add(Slow(operation="get_events", nth=3, seconds=20))
     with subprocess.Popen(  # noqa: S603 - our own
-        [*COMMAND, "--config", str(config), "--catalog", str(events_only)],
+        [*COMMAND, "--config", str(config), "--catalog", str(catalog("events"))],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -178,12 +186,16 @@ def test_a_broken_file_is_one_line_and_a_failure(
     assert said in line
 
 
-def test_the_log_at_its_loudest_holds_neither_key_nor_personal_data(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_log_at_its_loudest_holds_neither_key_nor_personal_data(
+    sandbox: Sandbox, tmp_path: Path, catalog: Callable[..., Path]
+) -> None:
     settings = {"api_url": sandbox.url, "include_subscriptions": True, "lists": ["Nobody"]}
     ended = _run(
         "--config",
         _write(tmp_path, settings),
         "--config=ENV",
+        "--catalog",
+        catalog("profiles", "events", "list_memberships"),
         TAP_KLAVIYO_ENGAGEMENT_API_KEY=sandbox.api_key,
         TAP_KLAVIYO_ENGAGEMENT_LOGLEVEL="DEBUG",
         LOGLEVEL="DEBUG",

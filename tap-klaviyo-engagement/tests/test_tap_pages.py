@@ -55,6 +55,19 @@ def test_empty_pages_end_nothing_and_the_order_of_rows_does_not_matter(
     httpserver.check_assertions()
 
 
+def test_a_row_that_changed_between_two_pages_is_emitted_as_it_is_now(
+    httpserver: HTTPServer, run_tap: RunTap
+) -> None:
+    """It moved behind the position of the cursor: without its second form, the bookmark would pass it unseen."""
+    pages = (
+        [_profile("a", "2026-01-01T00:00:00+00:00", first_name="Ada")],
+        [_profile("a", "2026-01-02T00:00:00+00:00", first_name="Grace")],
+        [_profile("b", "2026-01-03T00:00:00+00:00")],
+    )
+    extract = run_tap(_serve(httpserver, *pages), ["profiles"])
+    assert [record["first_name"] for record in extract.records["profiles"]] == ["Ada", "Grace", None]
+
+
 def test_half_an_emoji_costs_no_row(httpserver: HTTPServer, run_tap: RunTap) -> None:
     page = [_profile("a", "2026-01-01T00:00:00+00:00", first_name="Zo\ud83d", properties={"n": 2**70})]
     (record,) = run_tap(_serve(httpserver, page), ["profiles"]).records["profiles"]

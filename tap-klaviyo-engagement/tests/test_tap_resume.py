@@ -79,7 +79,7 @@ def _small_pages() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=EVENT_STEPS)
 def test_no_event_is_lost(steps: list[Step], sandbox: Sandbox, time: Time, run_tap: RunTap) -> None:
     sandbox.store._write("delete from events", [[]])
@@ -101,7 +101,7 @@ def test_no_event_is_lost(steps: list[Step], sandbox: Sandbox, time: Time, run_t
     assert emitted == {row[0] for row in sandbox.store.read("select id from events")}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=PROFILE_STEPS)
 def test_no_change_of_a_profile_is_lost(steps: list[Step], sandbox: Sandbox, time: Time, run_tap: RunTap) -> None:
     people = [row[0] for row in sandbox.store.read("select id from profiles order by id")]

@@ -262,6 +262,22 @@ def test_an_event_that_arrives_late_is_found_within_the_lookback(empty: Sandbox,
     assert _ids(found) == ["late", "newest", "too late"]
 
 
+@pytest.mark.parametrize("behind", ["the bookmark's second", "the margin"])
+def test_a_row_that_becomes_readable_late_is_not_lost(
+    behind: str, sandbox: Sandbox, config: Json, run_tap: RunTap
+) -> None:
+    """Profiles have no lookback and no inclusive filter: the bound one second back and the margin save them."""
+    (new, old, *others) = (row[0] for row in sandbox.store.read("select id from profiles order by id"))
+    sandbox.store.touch_profiles(others, int((NOW - timedelta(days=2)).timestamp()))
+    sandbox.store.touch_profiles([new], int((NOW - timedelta(seconds=30)).timestamp()))
+    first = run_tap(config, ["profiles"], now=_now)
+    assert first.bookmark("profiles") == iso(NOW - timedelta(days=2))
+    at = NOW - (timedelta(days=2) if behind == "the bookmark's second" else timedelta(minutes=3))
+    sandbox.store.touch_profiles([old], int(at.timestamp()))
+    second = run_tap(config, ["profiles"], state=first.state, now=_later())
+    assert {new, old} <= {record["id"] for record in second.records["profiles"]}
+
+
 def test_a_profile_that_changes_while_it_is_read_comes_again(
     sandbox: Sandbox, config: Json, run_tap: RunTap
 ) -> None:

@@ -19,6 +19,7 @@ def main() -> None:
     try:
         TargetKlaviyoProfiles.cli()
     except (KlaviyoError, TargetError, SingerSDKError, SingerError, OSError) as error:
+        sys.stdout = None  # the interpreter's own flush at exit would complain again about what cannot be written
         sys.exit(f"{PACKAGE}: {redact(' '.join(str(error).split()))}")
 
 

@@ -42,7 +42,7 @@ class Desk:
 
     Args:
         sinks: What may be written.
-        lines: Gives the line of a stream; called once per stream that has records.
+        lines: Gives a line; called once per stream that shows up.
         rejects: Where refused records go.
         concurrency: Batches in flight at once, over all streams.
         tell: Takes the lines of a dry run, in which nothing is sent; None sends.
@@ -51,7 +51,7 @@ class Desk:
     def __init__(
         self,
         sinks: Iterable[Sink],
-        lines: Callable[[str], Line],
+        lines: Callable[[], Line],
         rejects: Rejects,
         *,
         concurrency: int,
@@ -79,7 +79,7 @@ class Desk:
             msg = f"there is no sink for the stream `{stream}`: name it, by a stream map, as one of {known}"
             raise ConfigurationError(msg)
         if stream not in self._outboxes:
-            self._open_lines[stream] = self._lines(stream)
+            self._open_lines[stream] = self._lines()
             self._outboxes[stream] = Outbox(self._sinks[stream], self)
         return self._outboxes[stream]
 
@@ -183,4 +183,5 @@ def _would_send(sink: Sink, batch: Batch, size: int) -> str:
     endpoint, rows = sink.endpoints()[0], len(batch.keys)
     size += sink.envelope_size(batch.group) + rows - 1
     group = f", group {batch.group}" if batch.group else ""
-    return f"would send {sink.stream}: {endpoint.method} {endpoint.path}, {counted(rows, 'row')}, {size:,} bytes{group}"
+    request = f"{endpoint.method} {endpoint.path}"
+    return f"would send {sink.stream}: {request}, {counted(rows, 'row')}, {size:,} bytes{group}"

@@ -72,7 +72,7 @@ def sent_as(key: Key) -> str:
 
 def compared(key: Key) -> Key:
     """The key as Klaviyo compares it: e-mail addresses without regard to case."""
-    return key._replace(value=key.value.lower()) if key.kind == "email" else key
+    return Key(key.kind, key.value.lower()) if key.kind == "email" else key
 
 
 def _check_email(address: str) -> None:

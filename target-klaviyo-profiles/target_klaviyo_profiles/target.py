@@ -21,7 +21,7 @@ from typing_extensions import override
 from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.desk import Desk
-from target_klaviyo_profiles.errors import ConfigurationError, InputError, RunFailed
+from target_klaviyo_profiles.errors import ConfigurationError, InputError, OutputError, RunFailed
 from target_klaviyo_profiles.reader import Reader
 from target_klaviyo_profiles.rejects import DEFAULT_PATH, Rejects
 from target_klaviyo_profiles.sinks import SINKS
@@ -114,7 +114,7 @@ class TargetKlaviyoProfiles(Target):
 
     @classmethod
     @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """Read the files given by `--config`.
 
         Raises:
@@ -172,7 +172,7 @@ class TargetKlaviyoProfiles(Target):
             clock=self.time,
         )
 
-        def line(stream: str) -> Line:  # noqa: ARG001 - each stream has a client of its own
+        def line() -> Line:  # each stream has a client, and a count, of its own
             return Line(connection.client(), self.time.monotonic, self.time.sleep, self._setting("job_timeout"))
 
         return Desk(
@@ -247,10 +247,18 @@ class TargetKlaviyoProfiles(Target):
 
     @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Emit STATE unless a record before it has no known fate; a dry run never does."""
+        """Emit STATE unless a record before it has no known fate; a dry run never does.
+
+        Raises:
+            OutputError: nobody takes it.
+        """
         if self._dry or not self.desk.settled:
             return
-        super()._write_state_message(state)
+        try:
+            super()._write_state_message(state)
+        except OSError as error:
+            msg = f"cannot write STATE to standard output ({error.strerror})"
+            raise OutputError(msg) from error
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

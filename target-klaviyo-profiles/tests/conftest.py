@@ -11,14 +11,16 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from klaviyo_sandbox import Sandbox
 
+from klaviyo_sandbox import Sandbox
 from target_klaviyo_profiles.client import Time
-from target_klaviyo_profiles.report import Tally
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.report import Tally
 
 Json = dict[str, Any]
 IMPORT_SECONDS = 5.0

@@ -24,7 +24,9 @@ Json = dict[str, Any]
 _TEXTS = st.text(max_size=12)
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS
 _VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner), max_leaves=6)
-_LOCATION = {name: st.none() | _TEXTS | st.integers() for name in ("address1", "city", "country", "zip", "timezone")}
+_LOCATION = {
+    name: st.none() | _TEXTS | st.integers() for name in ("address1", "city", "country", "zip", "timezone")
+}
 PROFILES = st.fixed_dictionaries(
     {"external_id": _TEXTS | st.integers()},
     optional={
@@ -102,7 +104,9 @@ def test_the_judges_are_strict(judges: dict[str, Draft202012Validator]) -> None:
     assert not judges["bulk_import_profiles"].is_valid(body)
 
 
-@pytest.mark.parametrize("attributes", [{"name": "n", "html": "<p>x</p>"}, {"name": "n", "html": "x", "text": "y"}])
+@pytest.mark.parametrize(
+    "attributes", [{"name": "n", "html": "<p>x</p>"}, {"name": "n", "html": "x", "text": "y"}]
+)
 def test_templates(judges: dict[str, Draft202012Validator], attributes: Json) -> None:
     row = Templates().row(attributes)
     assert row is not None

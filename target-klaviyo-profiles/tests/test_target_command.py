@@ -10,14 +10,16 @@ import sys
 import time as wall
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
-from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import ImportOutcome
 
+from klaviyo_sandbox.faults import ImportOutcome
 from target_klaviyo_profiles.__main__ import main
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 Json = dict[str, Any]
 KEY = "pk_0123456789abcdef0123456789"
@@ -79,13 +81,21 @@ def command(
         ({"api_key": KEY, "load_method": "overwrite"}, "", "'overwrite' is not one of ['upsert']"),
         ({"api_key": KEY, "rejects_path": "no/such/folder.jsonl"}, _lines(SCHEMA), "the setting `rejects_path`"),
         ({"api_key": KEY, "rejects_path": "."}, _lines(SCHEMA), "is a folder"),
-        ({"api_key": KEY}, "Sent to ada.lovelace@mail.example.net\n", "line 1 of the input is not JSON (character 1)"),
+        (
+            {"api_key": KEY},
+            "Sent to ada.lovelace@mail.example.net\n",
+            "line 1 of the input is not JSON (character 1)",
+        ),
         ({"api_key": KEY}, _lines(SCHEMA, '{"type": "RECORD", "email": "ada'), "line 2 of the input is not JSON"),
         ({"api_key": KEY}, _lines("[1]"), "line 1 of the input is JSON, but not a Singer message"),
         ({"api_key": KEY}, _lines({"record": {"email": SECRET}}), "message of the input lacks `type`"),
         ({"api_key": KEY}, _lines({"type": "RECORD", "stream": "profiles"}), "a RECORD message"),
         ({"api_key": KEY}, _lines({"type": "SCHEMA", "stream": "profiles", "schema": {}}), "lacks `properties`"),
-        ({"api_key": KEY}, _lines({"type": "HELLO"}), "line 1 of the input is a message of an unknown type, 'HELLO'"),
+        (
+            {"api_key": KEY},
+            _lines({"type": "HELLO"}),
+            "line 1 of the input is a message of an unknown type, 'HELLO'",
+        ),
         ({"api_key": KEY}, _lines({"type": {}}), "its `type` is of the wrong type"),
         ({"api_key": KEY}, _lines({**RECORD, "record": SECRET}), "its `record` is of the wrong type"),
         ({"api_key": KEY}, _lines(RECORD), "before a corresponding schema"),
@@ -129,11 +139,11 @@ def test_a_record_that_json_cannot_carry_is_refused_alone(
 ) -> None:
     """NaN and lone surrogates are no JSON: the line that holds one must not end the run."""
     sandbox.imports.delay = 0
-    odd = ('{"type": "RECORD", "stream": "profiles", "record": {"external_id": "nan", "properties": {"a": NaN}}}',)
-    half = '{"type": "RECORD", "stream": "profiles", "record": {"external_id": "half", "properties": {"a": "\\ud800"}}}'
+    record = '{"type": "RECORD", "stream": "profiles", "record": {"external_id": "%s", "properties": {"a": %s}}}'
+    odd = [record % ("nan", "NaN"), record % ("half", '"\\ud800"')]
     state = {"type": "STATE", "value": {"at": 1}}
     config = {"api_key": sandbox.api_key, "api_url": sandbox.url}
-    code, out, _ = command(config, _lines(SCHEMA, *odd, half, RECORD, state))
+    code, out, _ = command(config, _lines(SCHEMA, *odd, RECORD, state))
     assert (code, out) == (0, '{"at": 1}\n')
     rejects = (tmp_path / "target-klaviyo-profiles-rejects.jsonl").read_text().splitlines()
     assert [json.loads(line)["key"] for line in rejects] == [{"external_id": "nan"}, {"external_id": "half"}]
@@ -141,18 +151,18 @@ def test_a_record_that_json_cannot_carry_is_refused_alone(
 
 
 @pytest.fixture
-def process(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def process(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the command as a process of its own, on what is written to its standard input."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"api_key": sandbox.api_key, "api_url": sandbox.url}))
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
+    def start(stdout: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "target_klaviyo_profiles", "--config", str(config)],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
         started.append(process)
@@ -175,7 +185,7 @@ INPUT = _lines(SCHEMA, RECORD, {"type": "STATE", "value": {"at": 1}}).encode()
 
 
 def test_sigterm_ends_the_run_at_once_and_emits_no_state(
-    process: Callable[[], subprocess.Popen[bytes]], sandbox: Sandbox
+    process: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox
 ) -> None:
     """The SDK would drain again, amid the drain, and emit a STATE that nothing has confirmed."""
     sandbox.faults.add(ImportOutcome(outcome="stuck"))
@@ -194,7 +204,7 @@ def test_sigterm_ends_the_run_at_once_and_emits_no_state(
 
 
 def test_killed_and_started_again_the_account_holds_the_input(
-    process: Callable[[], subprocess.Popen[bytes]], sandbox: Sandbox
+    process: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox
 ) -> None:
     running = process()
     assert running.stdin
@@ -209,4 +219,18 @@ def test_killed_and_started_again_the_account_holds_the_input(
     assert out == b'{"at": 1}\n'
     assert sandbox.store.profile_by("external_id", "crm-1") is not None
     assert b"profiles: 1 received, 1 accepted; 1 job" in err
+    assert b"Traceback" not in err
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(
+    process: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox
+) -> None:
+    sandbox.imports.delay = 0
+    with Path("/dev/full").open("wb") as full:
+        running = process(full)
+        _, err = running.communicate(INPUT, timeout=20)
+    assert running.returncode == 1
+    assert err.endswith(
+        b"\ntarget-klaviyo-profiles: cannot write STATE to standard output (No space left on device)\n"
+    )
     assert b"Traceback" not in err

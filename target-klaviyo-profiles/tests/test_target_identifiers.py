@@ -67,7 +67,9 @@ def test_addresses_that_would_sink_a_job(address: str) -> None:
 
 _LOCALS = st.text("aZ9_+-.", min_size=1, max_size=30)
 _DOMAINS = st.lists(st.text("aZ9-", min_size=1, max_size=8), min_size=1, max_size=3).map(".".join)
-_TOPS = st.sampled_from(["co", "COM", "museum", "local", "test", "arpa", "onion", "x1", "c", "in-valid", "invalid"])
+_TOPS = st.sampled_from(
+    ["co", "COM", "museum", "local", "test", "arpa", "onion", "x1", "c", "in-valid", "invalid"]
+)
 
 
 @given(local=_LOCALS, domain=_DOMAINS, top=_TOPS)
@@ -87,7 +89,9 @@ def test_phone_numbers_are_sent_in_e164(given: str, sent: str) -> None:
     assert identifiers.sent_as(Key("phone_number", given)) == sent
 
 
-@pytest.mark.parametrize("number", ["4155552671", "+1", "+1415555", "+999123456789", "call me", "+14155552671x", ""])
+@pytest.mark.parametrize(
+    "number", ["4155552671", "+1", "+1415555", "+999123456789", "call me", "+14155552671x", ""]
+)
 def test_numbers_that_would_sink_a_job(number: str) -> None:
     with pytest.raises(InvalidIdentifier) as caught:
         identifiers.sent_as(Key("phone_number", number))

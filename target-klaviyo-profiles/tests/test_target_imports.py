@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.faults import AnyFault, ImportOutcome, Page, Reset, Status, Throttle, Truncate
 from klaviyo_sandbox.imports import Outcome
 from klaviyo_sandbox.records import GroupKind, Profile
-
+from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import ConfigurationError, Retriable
 from target_klaviyo_profiles import identifiers
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks import bulk
+from target_klaviyo_profiles.sinks.base import Outcome as SinkOutcome
 from target_klaviyo_profiles.sinks.profiles import Profiles
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 Json = dict[str, Any]
 Load = Callable[..., Any]
@@ -43,7 +47,7 @@ def test_what_is_read_back_is_what_was_sent(sandbox: Sandbox, load: Load, messag
         {
             "external_id": "crm-1",
             "first_name": "Søren 🎁",
-            "last_name": "D'Arcy \"Ltd\"",
+            "last_name": 'D\'Arcy "Ltd"',
             "locale": "da-DK",
             "location": {"city": "東京", "latitude": 35.6852, "zip": "00501"},
             "properties": {
@@ -96,7 +100,7 @@ def test_25_000_profiles_are_three_jobs(sandbox: Sandbox, load: Load, messages: 
     assert tally.requests <= 3 * 6
 
 
-def test_large_profiles_are_split_by_bytes(sandbox: Sandbox, load: Load, messages: Messages) -> None:
+def test_large_profiles_are_split_by_bytes(load: Load, messages: Messages) -> None:
     run = load(messages({"external_id": f"crm-{n}", "properties": {"text": "é" * 20_000}} for n in range(250)))
     row = Profiles().row({"external_id": "crm-100", "properties": {"text": "é" * 20_000}})
     assert row is not None
@@ -105,7 +109,7 @@ def test_large_profiles_are_split_by_bytes(sandbox: Sandbox, load: Load, message
     assert run.tallies["profiles"].accepted == 250
 
 
-def test_refusals_of_a_job_are_joined_to_their_records(sandbox: Sandbox, load: Load, messages: Messages) -> None:
+def test_refusals_of_a_job_are_joined_to_their_records(load: Load, messages: Messages) -> None:
     """Klaviyo accepts the job and refuses rows later; more than a page of them."""
     missing = [{"id": f"01MISSING{number:017d}", "title": "Dr"} for number in range(130)]
     run = load(messages([*_people(40), *missing, *({"external_id": f"e{n}"} for n in range(40))]))
@@ -214,7 +218,10 @@ def test_a_job_that_does_not_complete_leaves_its_records_unsettled(
 
 
 def test_a_stuck_job_costs_its_timeout_and_no_more(
-    sandbox: Sandbox, load: Load, messages: Messages, time: Any  # noqa: ANN401 - a class of conftest
+    sandbox: Sandbox,
+    load: Load,
+    messages: Messages,
+    time: Any,  # noqa: ANN401 - a class of conftest
 ) -> None:
     sandbox.faults.add(ImportOutcome(outcome="stuck"))
     run = load(messages(_people(1)), job_timeout=300)
@@ -245,7 +252,9 @@ SUBMIT, LOOK, ERRORS = Profiles.operations
         Status(operation=ERRORS, times=3),
         Truncate(operation=ERRORS, nth=2),
     ],
-    ids=lambda fault: f"{type(fault).__name__}-{fault.operation}-{'worked' if getattr(fault, 'worked', 0) else ''}",
+    ids=lambda fault: (
+        f"{type(fault).__name__}-{fault.operation}-{'worked' if getattr(fault, 'worked', 0) else ''}"
+    ),
 )
 def test_what_passes_is_waited_out(sandbox: Sandbox, load: Load, messages: Messages, fault: AnyFault) -> None:
     sandbox.faults.add(fault)
@@ -271,7 +280,7 @@ def test_klaviyo_down_ends_the_run_in_one_line(sandbox: Sandbox, load: Load, mes
 def test_failures_that_klaviyo_counts_and_does_not_name_are_told(
     load: Load, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk.jsonapi, "resources", _without_errors(bulk.jsonapi.resources))
+    monkeypatch.setattr(jsonapi, "resources", _without_errors(jsonapi.resources))
     run = load(messages([*_people(2), {"id": "01MISSING", "title": "Dr"}]))
     assert run.tallies["profiles"].rejected == {"unnamed_failure": 1}
     assert run.tallies["profiles"].accepted == 2
@@ -298,7 +307,7 @@ def _without_errors(resources: Callable[[Json], list[Json]]) -> Callable[[Json],
 def test_an_import_error_finds_its_row(payload: Json | None, pointer: str | None, row: int | None) -> None:
     keys = [identifiers.Key("id", "01J"), identifiers.Key("email", "b@x.co")]
     job = bulk._Accepted("J", keys, 0.0)
-    following = bulk._Following(Profiles(), None, bulk.Outcome(), job)  # type: ignore[arg-type]
+    following = bulk._Following(Profiles(), None, SinkOutcome(), job)  # type: ignore[arg-type]
     assert following._row(payload, pointer, set(keys)) == (None if row is None else keys[row])
 
 

@@ -64,7 +64,7 @@ class LoneNotes(Notes):
 
 
 class Memory:
-    """Keeps batches in flight until `collect` lands the one that `choose` picks; checks that no key flies twice."""
+    """Keeps batches in flight until `collect` lands the one that `choose` picks; no key may fly twice."""
 
     def __init__(
         self, choose: Callable[[int], int] = lambda _: 0, outcome: Outcome | None = None, sink: Sink | None = None
@@ -76,18 +76,27 @@ class Memory:
         self.outbox = Outbox(sink or Notes(), self)
         self._choose = choose
 
-    def dispatch(self, outbox: Outbox, batch: Batch) -> None:
+    def dispatch(self, outbox: Outbox, batch: Batch) -> None:  # noqa: ARG002
         flying = {key for other in self.flying for key in other.keys}
         assert flying.isdisjoint(batch.keys)
         assert len(set(batch.keys)) == len(batch.keys)
-        self.sent.append((batch.group, [(key.value, row) for key, row in zip(batch.keys, batch.payloads, strict=True)]))
+        self.sent.append(
+            (batch.group, [(key.value, row) for key, row in zip(batch.keys, batch.payloads, strict=True)])
+        )
         self.flying.append(batch)
 
     def collect(self) -> None:
         batch = self.flying.pop(self._choose(len(self.flying)))
         self.outbox.landed(batch, self.outcome)
 
-    def reject(self, stream: str, key: Key | None, reason: Reason, *, record: int | None = None) -> None:
+    def reject(
+        self,
+        stream: str,  # noqa: ARG002
+        key: Key | None,
+        reason: Reason,
+        *,
+        record: int | None = None,
+    ) -> None:
         self.outbox.tally.reject(reason.code, key)
         self.rejected.append((key, reason.code, record))
 
@@ -110,7 +119,9 @@ def _payload(text: str) -> bytes:
 
 
 @given(sizes=st.lists(st.integers(0, 52), max_size=60))
-def test_distinct_rows_keep_their_order_and_travel_in_batches_as_full_as_the_limits_allow(sizes: list[int]) -> None:
+def test_distinct_rows_keep_their_order_and_travel_in_batches_as_full_as_the_limits_allow(
+    sizes: list[int],
+) -> None:
     memory = Memory()
     for number, size in enumerate(sizes):
         memory.outbox.put({"key": str(number), "text": "x" * size})
@@ -159,7 +170,9 @@ def test_rows_that_cannot_be_combined_are_sent_one_after_the_other(steps: list[A
 
 
 @given(steps=STEPS, data=st.data())
-def test_whatever_repeats_and_whenever_batches_land_the_last_record_wins(steps: list[Any], data: st.DataObject) -> None:
+def test_whatever_repeats_and_whenever_batches_land_the_last_record_wins(
+    steps: list[Any], data: st.DataObject
+) -> None:
     """Per key and group the last is sent last; between groups the order of the records is kept."""
     memory = Memory(choose=lambda count: data.draw(st.integers(0, count - 1)))
     rows, sent = _put(memory, steps), _texts(memory.sent)
@@ -197,7 +210,7 @@ def test_a_record_waits_for_the_batch_that_has_its_key() -> None:
 
 
 def test_what_waits_is_bounded() -> None:
-    """With every key in flight and new records for them coming, the outbox waits for landings instead of growing."""
+    """With every key in flight and new records for them coming, the outbox waits for landings."""
     memory = Memory()
     for round_ in range(50):
         for key in ("a", "b", "c", "d"):

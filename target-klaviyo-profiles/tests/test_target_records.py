@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +63,13 @@ def test_an_id_is_beside_the_attributes() -> None:
 
 
 def test_only_the_first_identifier_is_sent_since_several_can_merge_profiles() -> None:
-    record = {"id": "01J", "external_id": "crm-1", "email": "a@b.co", "phone_number": "+14155552671", "title": "Dr"}
+    record = {
+        "id": "01J",
+        "external_id": "crm-1",
+        "email": "a@b.co",
+        "phone_number": "+14155552671",
+        "title": "Dr",
+    }
     assert _sent(record) == {"type": "profile", "id": "01J", "attributes": {"title": "Dr"}}
     del record["id"], record["external_id"]
     assert _sent(record) == {"type": "profile", "attributes": {"email": "a@b.co", "title": "Dr"}}
@@ -96,13 +103,16 @@ def test_objects_of_nulls_are_not_sent_at_all() -> None:
     }
 
 
-@pytest.mark.parametrize("record", [{"id": "01J"}, {"id": "01J", "email": "a@b.co", "properties": None, "unset": []}])
+@pytest.mark.parametrize(
+    "record", [{"id": "01J"}, {"id": "01J", "email": "a@b.co", "properties": None, "unset": []}]
+)
 def test_a_known_profile_about_which_nothing_is_said_is_not_sent(record: Json) -> None:
     assert Profiles().row(record) is None
 
 
 @pytest.mark.parametrize(
-    "record", [{"email": "a@b.co"}, {"external_id": "1"}, {"id": "01J", "list_id": "L"}, {"id": "01J", "unset": ["a"]}]
+    "record",
+    [{"email": "a@b.co"}, {"external_id": "1"}, {"id": "01J", "list_id": "L"}, {"id": "01J", "unset": ["a"]}],
 )
 def test_creating_joining_and_unsetting_are_something(record: Json) -> None:
     assert Profiles().row(record) is not None
@@ -114,7 +124,9 @@ def test_whole_numbers_are_taken_as_text_since_warehouses_keep_ids_as_numbers() 
 
 
 def test_metadata_columns_are_left_out() -> None:
-    assert _sent({"email": "a@b.co", "_sdc_batched_at": "x", "_sdc_new_one": 1})["attributes"] == {"email": "a@b.co"}
+    assert _sent({"email": "a@b.co", "_sdc_batched_at": "x", "_sdc_new_one": 1})["attributes"] == {
+        "email": "a@b.co"
+    }
 
 
 _NAMES = st.sampled_from("abcd")
@@ -146,7 +158,9 @@ def test_combined_records_do_what_they_do_one_after_the_other(changes: list[Json
     sink, rows = Profiles(), []
     for change in changes:
         change["properties"] = {
-            name: value for name, value in change.get("properties", {}).items() if name not in change.get("unset", [])
+            name: value
+            for name, value in change.get("properties", {}).items()
+            if name not in change.get("unset", [])
         }
         row = sink.row({"email": "a@b.co", **change})
         assert row is not None
@@ -241,8 +255,18 @@ def test_every_sink_says_what_it_is(sink: type[Sink]) -> None:
     assert all(field.description for field in sink.fields)
     assert len({field.name for field in sink.fields}) == len(sink.fields)
     assert sink.scopes()
-    assert not sink.endpoints()[0].method == "GET"
+    assert sink.endpoints()[0].method != "GET"
 
 
 def test_streams_are_unique() -> None:
     assert len({sink.stream for sink in SINKS}) == len(SINKS)
+
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@pytest.mark.parametrize(("heading", "sink"), [("### Profiles", Profiles()), ("### Templates", Templates())])
+def test_the_records_of_the_readme_are_accepted(heading: str, sink: Sink) -> None:
+    block = README.read_text(encoding="utf-8").split(heading)[1].split("```json\n")[1].split("```")[0]
+    for line in block.splitlines():
+        assert sink.row(json.loads(line)) is not None

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import ImportOutcome, Status
 
+from klaviyo_sandbox.faults import ImportOutcome, Status
 from klaviyo_wire.bulk import BulkLimits
 from target_klaviyo_profiles.desk import Desk
 from target_klaviyo_profiles.errors import OutputError, RunFailed
 from target_klaviyo_profiles.sinks.profiles import Profiles
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 Json = dict[str, Any]
 Load = Callable[..., Any]
@@ -36,7 +38,12 @@ def _record(number: int, stream: str = "profiles") -> Json:
 def _schema(stream: str = "profiles", **more: Json) -> Json:
     names = ("name", "html") if stream == "templates" else ("external_id", "title")
     properties: Json = {name: {"type": "string"} for name in names}
-    return {"type": "SCHEMA", "stream": stream, "schema": {"properties": {**properties, **more}}, "key_properties": []}
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"properties": {**properties, **more}},
+        "key_properties": [],
+    }
 
 
 @pytest.fixture
@@ -160,7 +167,9 @@ def test_a_full_disk_stops_the_run_and_its_state(load: Load, messages: Messages)
 def test_refusals_fail_the_run_where_asked_after_everything_good_is_written(
     sandbox: Sandbox, load: Load, messages: Messages, settings: Json, fails: str | None
 ) -> None:
-    run = load(messages([{"email": "nope"}, {"email": "no"}, {"external_id": "1"}, {"external_id": "2"}]), **settings)
+    run = load(
+        messages([{"email": "nope"}, {"email": "no"}, {"external_id": "1"}, {"external_id": "2"}]), **settings
+    )
     assert str(run.error or "").endswith(fails or "")
     assert bool(run.error) is bool(fails)
     assert sandbox.store.profile_by("external_id", "2") is not None
@@ -215,7 +224,7 @@ def _everything(sandbox: Sandbox) -> list[Any]:
 
 
 @pytest.fixture
-def in_flight(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def in_flight(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many batches were in flight, at each dispatch."""
     counts: list[int] = []
     dispatch = Desk.dispatch
@@ -225,7 +234,7 @@ def in_flight(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         counts.append(desk._flights)
 
     monkeypatch.setattr(Desk, "dispatch", counted)
-    yield counts
+    return counts
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from klaviyo_sandbox import Sandbox
+
 from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_sandbox.records import Template
-
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks.templates import unchanged
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 Json = dict[str, Any]
 Load = Callable[..., Any]
 Messages = Callable[..., list[Json]]
 
-HTML = "<h1>Ünï 🎁</h1>{% if person|lookup:'lf_assignments' %}<a href=\"https://x.example/?a=1&b=2\">x</a>{% endif %}"
+HTML = (
+    "<h1>Ünï 🎁</h1>{% if person|lookup:'lf_assignments' %}<a href=\"https://x.example/?a=1&b=2\">x</a>{% endif %}"
+)
 
 
 def _generated(body: str) -> str:
@@ -88,7 +92,9 @@ def test_several_templates_of_a_name_are_nobodys_guess(sandbox: Sandbox, write: 
 
 
 def test_a_designers_work_is_not_overwritten(sandbox: Sandbox, write: Load) -> None:
-    drawn = Template(id="DRAWN1", name="spring", editor_type="USER_DRAGGABLE", html="<p>x</p>", created=0, updated=0)
+    drawn = Template(
+        id="DRAWN1", name="spring", editor_type="USER_DRAGGABLE", html="<p>x</p>", created=0, updated=0
+    )
     sandbox.store.put_template(drawn)
     run = write({"name": "spring", "html": "<p>new</p>"})
     assert [each["code"] for each in run.rejects] == ["not_html"]
@@ -140,7 +146,9 @@ def test_a_creation_that_is_lost_is_not_repeated_in_the_run(sandbox: Sandbox, wr
 
 
 def test_what_klaviyo_wraps_around_html_is_no_change() -> None:
-    assert unchanged({"html": "<p>x</p>\r\n<p>y</p>"}, {"html": "<html><head></head><body><p>x</p>\n<p>y</p></body></html>"})
+    assert unchanged(
+        {"html": "<p>x</p>\r\n<p>y</p>"}, {"html": "<html><head></head><body><p>x</p>\n<p>y</p></body></html>"}
+    )
     assert not unchanged({"html": "<p>x</p>"}, {"html": "<html><head></head><body><p>y</p></body></html>"})
     assert not unchanged({"html": "<p>x</p>"}, {"html": None})
 

@@ -25,11 +25,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def first_jobs(project: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, dict[str, set[str]]]:
-    """After jobs that came too early: nothing was read yet, not even a raw table is there. With the models of each job."""
+def first_jobs(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Warehouse, dict[str, set[str]]]:
+    """After jobs that came too early: not even a raw table is there. With the models that each job built."""
     warehouse = Warehouse(tmp_path_factory.mktemp("first") / FILE, project)
-    jobs = ("measure", "publish", "assign")
-    return warehouse, {job: warehouse.dbt("build", "--selector", job, "--exclude-resource-type", "test").built() for job in jobs}
+    built = {}
+    for job in ("measure", "publish", "assign"):
+        built[job] = warehouse.dbt("build", "--selector", job, "--exclude-resource-type", "test").built()
+    return warehouse, built
 
 
 @pytest.fixture(scope="session")

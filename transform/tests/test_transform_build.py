@@ -61,7 +61,7 @@ def test_a_row_of_the_ledger_tells_why(built: Warehouse) -> None:
 
 
 def test_outcomes_are_counted_per_assigned_profile(built: Warehouse) -> None:
-    """Of 240: every 4th opened in person and every 4th by machine, every 10th clicked and every 10th was clicked by a bot."""
+    """Of 240, every 4th opened in person and every 4th by machine; every 10th clicked and every 10th was a bot."""
     totals = built.query(
         """
         select metric, sum(units), sum(received), sum(total)

@@ -21,7 +21,7 @@ def landed(schema: Mapping[str, Any]) -> str:
     ]
 
 
-def declared(project: Project, source: str) -> dict[str, dict[str, str]]:
+def declared(project: Project, source: str) -> dict[str, dict[str, str | None]]:
     return {
         table.name: {column.name: column.data_type for column in table.columns.values()}
         for table in project.manifest.sources.values()
@@ -29,7 +29,7 @@ def declared(project: Project, source: str) -> dict[str, dict[str, str]]:
     }
 
 
-def check(tables: Mapping[str, Mapping[str, str]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+def check(tables: Mapping[str, Mapping[str, str | None]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
     for table, columns in tables.items():
         properties = schemas[table]["properties"]
         assert columns == {name: landed(properties[name]) for name in columns}, table

@@ -18,7 +18,6 @@ import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt_common.events.base_types import EventLevel, EventMsg
 
 PROJECT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 9, 8)  # noqa: DTZ001  the warehouse keeps naive UTC
@@ -64,11 +63,11 @@ class Warehouse:
     path: Path
     project: Project
     as_of: datetime = NOW
-    variables: Row = field(default_factory=dict)
+    landed: dict[str, str] = field(default_factory=dict)
 
     def dbt(self, *arguments: str) -> Outcome:
         """Run a dbt command, which must succeed."""
-        variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **self.variables}
+        variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}"}
         run, printed = _invoke(self.project.manifest, self.path, self.project.artifacts, variables, arguments)
         return Outcome([result.to_dict() for result in run], printed)
 
@@ -89,13 +88,16 @@ class Warehouse:
 
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
         """Replace the rows of a table; objects become JSON text, as the loader writes them."""
+        text = json.dumps([{name: _cell(value) for name, value in row.items()} for row in rows])
+        if self.landed.get(table) == text:
+            return
+        self.landed[table] = text
         with self.connect() as connection:
             held = connection.execute(f"describe {schema}.{table}").fetchall()
             read = ", ".join(f'"{name}": "{"VARCHAR" if kind == "JSON" else kind}"' for name, kind, *_ in held)
-            text = json.dumps([{k: _cell(v) for k, v in row.items()} for row in rows])
             connection.execute(f"delete from {schema}.{table}")  # noqa: S608
             connection.execute(
-                f"insert into {schema}.{table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",  # noqa: S608
+                f"insert into {schema}.{table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",
                 [text],
             )
 
@@ -103,7 +105,7 @@ class Warehouse:
         """The same content in a new folder."""
         folder.mkdir(parents=True)
         path = Path(shutil.copy(self.path, folder / self.path.name))
-        return Warehouse(path, self.project, self.as_of, dict(self.variables))
+        return Warehouse(path, self.project, self.as_of, dict(self.landed))
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401
@@ -119,8 +121,8 @@ def _invoke(
     os.environ["KLAVIYO_LOOP_WAREHOUSE"] = str(warehouse)
     printed: list[str] = []
 
-    def note(event: EventMsg) -> None:
-        if event.info.level == EventLevel.WARN:
+    def note(event: Any) -> None:  # noqa: ANN401  dbt types its events as a protocol without the message
+        if event.info.level == "warn":
             printed.append(event.info.msg)
 
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
@@ -129,7 +131,8 @@ def _invoke(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dbt's own
         outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
-        DuckDBConnectionManager.close_all_connections()  # else the file stays incomplete until the process ends
+        # Otherwise the file stays incomplete until the process ends.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if outcome.exception:
         raise outcome.exception
     assert outcome.success, [
@@ -285,7 +288,7 @@ def small_world(members: int = 240) -> World:
 
 
 def _events(number: int, profile: str) -> Iterator[Row]:
-    """What the recipient of that number does: every 2nd opens, every 5th clicks, every 20th orders in and after the window."""
+    """What the recipient of that number does: every 2nd opens, every 5th clicks, every 20th orders twice."""
 
     def event(metric: str, hours: float, **properties: Any) -> Row:  # noqa: ANN401
         return {

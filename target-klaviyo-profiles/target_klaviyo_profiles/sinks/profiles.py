@@ -18,7 +18,9 @@ from target_klaviyo_profiles.sinks.bulk import ROWS, BulkJobSink, Job
 if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
 
-_ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "image", "location", "properties")
+_ATTRIBUTES = frozenset(
+    {"first_name", "last_name", "organization", "locale", "title", "image", "location", "properties"}
+)
 _LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "timezone", "ip"})
 _COORDINATES = frozenset({"latitude", "longitude"})
 
@@ -59,7 +61,7 @@ class Profiles(BulkJobSink):
     @override
     def warnings(self, names: AbstractSet[str]) -> list[str]:
         given = [kind for kind in identifiers.PRECEDENCE if kind in names]
-        if len(given) < 2:  # noqa: PLR2004 - two of them can meet in one record
+        if len(given) <= 1:
             return []
         listed = ", ".join(f"`{kind}`" for kind in given)
         return [f"{self.stream}: of {listed} only the first that a record has is sent: several can merge profiles"]
@@ -71,7 +73,7 @@ class Profiles(BulkJobSink):
             names = ", ".join(f"`{kind}`" for kind in identifiers.PRECEDENCE)
             raise Rejected(Reason("no_identifier", f"the record has none of {names}", "Give one of them."))
         try:
-            return identifiers.compared(key._replace(value=identifiers.sent_as(key)))
+            return identifiers.compared(Key(key.kind, identifiers.sent_as(key)))
         except identifiers.InvalidIdentifier as fault:
             code, remedy = f"invalid_{key.kind}", f"Correct `{key.kind}`, or leave the record out."
             raise Rejected(Reason(code, f"`{key.kind}`: {fault}", remedy, f"/{key.kind}"), key) from None
@@ -80,7 +82,7 @@ class Profiles(BulkJobSink):
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         if location := record.get("location"):
             record = {**record, "location": _location(location)}
-        attributes: Json = {name: record[name] for name in _ATTRIBUTES if record.get(name) not in (None, {})}
+        attributes: Json = {name: value for name, value in record.items() if name in _ATTRIBUTES and value != {}}
         unset = record.get("unset")
         if unset and not attributes.get("properties", {}).keys().isdisjoint(unset):
             detail = "`unset` names properties that `properties` sets"
@@ -100,7 +102,7 @@ class Profiles(BulkJobSink):
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
-        """Both, field by field and property by property: what the later one does not mention, the earlier one says."""
+        """Both, field by field and property by property; the later one is right where they differ."""
         before, after = msgspec.json.decode(earlier), msgspec.json.decode(later)
         attributes: Json = {**before["attributes"], **after["attributes"]}
         set_before, set_after = _properties(before), _properties(after)
@@ -116,7 +118,8 @@ class Profiles(BulkJobSink):
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
         payload = msgspec.json.encode(body)
-        return payload if len(payload) <= PROFILE_IMPORT.item_bytes else None
+        fits = PROFILE_IMPORT.item_bytes is None or len(payload) <= PROFILE_IMPORT.item_bytes
+        return payload if fits else None
 
     @override
     def envelope(self, group: str | None) -> Json:

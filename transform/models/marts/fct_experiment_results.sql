@@ -27,7 +27,7 @@ experiments as (
 estimate as (
 
     select
-        moments.*,
+        *,
         total / nullif(units, 0) as mean,
         case
             when metric = 'revenue'
@@ -71,7 +71,7 @@ compare as (
 orient as (
 
     select
-        compare.*,
+        *,
         case when metric = 'unsubscribed' then -difference else difference end as gain,
         nullif(standard_error, 0) as spread
 
@@ -82,7 +82,7 @@ orient as (
 infer as (
 
     select
-        orient.*,
+        *,
         {{ lf_always_valid_half_width('spread', 'compared_units') }} as half_width,
         {{ lf_always_valid_p('difference', 'spread', 'compared_units') }} as p_value,
         {{ lf_chance_to_win('gain', 'spread') }} as chance_to_win,

@@ -94,7 +94,7 @@ rank_challengers as (
 adjust_challengers as (
 
     select
-        rank_challengers.*,
+        *,
         case
             when p_value is not null
                 then least(1e0, max(step_p_value) over (
@@ -112,7 +112,7 @@ adjust_challengers as (
 judge_challengers as (
 
     select
-        adjust_challengers.*,
+        *,
         coalesce(
             difference > 0 and (
                 adjusted_p_value < {{ var('alpha') }}
@@ -142,7 +142,7 @@ judge_challengers as (
 rank_for_sentence as (
 
     select
-        judge_challengers.*,
+        *,
         row_number() over (
             partition by experiment_key, slot_key
             order by
@@ -262,7 +262,7 @@ evidence as (
 decide as (
 
     select
-        evidence.*,
+        *,
         case
             when srm_p_value < {{ var('srm_alpha') }} then 'invalid_srm'
             when
@@ -287,9 +287,9 @@ decide as (
 compose_comparison as (
 
     select
-        decide.*,
+        *,
         challenger || ' ' || {{ lf_signed_figure('difference', 'primary_metric') }} || ' against ' || control_arm_key
-            || ' in ' || primary_metric || ' (always-valid 95 % interval '
+            || ' in ' || primary_metric || ' (always-valid {{ "%g" | format(100 * (1 - var('alpha'))) }} % interval '
             || {{ lf_signed_figure('interval_low', 'primary_metric') }} || ' to '
             || {{ lf_signed_figure('interval_high', 'primary_metric') }}
             || ', ' || {{ lf_p_figure('adjusted_p_value') }}
@@ -321,8 +321,11 @@ verdicts as (
                     || ' profiles that clicked saw another arm than the assigned one ('
                     || {{ lf_figure('100e0 * crossover_rate', 2) }} || ' %).'
             when 'no_data'
-                then 'None of the ' || cast(units as {{ dbt.type_string() }})
-                    || ' assigned profiles is known to have received a message of the experiment.'
+                then case
+                    when units = 0 then 'Nobody is assigned.'
+                    else 'None of the ' || cast(units as {{ dbt.type_string() }})
+                        || ' assigned profiles is known to have received a message of the experiment.'
+                end
             when 'too_early' then 'Minimum not reached: ' || {{ lf_minimum_figures() }}
             when 'blocked_guardrail'
                 then challenger || ' has ' || {{ lf_signed_figure('unsubscribe_low', "'unsubscribed'") }}

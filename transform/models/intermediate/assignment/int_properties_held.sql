@@ -35,33 +35,40 @@ our_properties as (
 
 ),
 
-every_property as (
+listed_names as (
 
-    select
-        profile_id,
-        properties,
-        {{ lf_json_each_key('properties') }} as property
-
-    from profiles
+    select {{ lf_text_list('property') }} as names
+    from our_properties
 
 ),
 
-keep_ours as (
+find_ours as (
 
     select
-        every_property.profile_id,
-        every_property.property,
-        {{ lf_json_value('every_property.properties', 'every_property.property') }} as value
+        profiles.profile_id,
+        profiles.properties,
+        {{ lf_json_each_key('profiles.properties', 'listed_names.names') }} as property
 
-    from every_property
-    inner join our_properties on every_property.property = our_properties.property
+    from profiles
+    cross join listed_names
+
+),
+
+read_values as (
+
+    select
+        profile_id,
+        property,
+        {{ lf_json_value('properties', 'property') }} as value
+
+    from find_ours
 
 ),
 
 -- A property that is null holds nothing: there is nothing to unset.
 drop_nulls as (
 
-    select * from keep_ours
+    select * from read_values
     where not {{ lf_json_is_null('value') }}
 
 )

@@ -24,6 +24,17 @@ outcomes as (
 
 ),
 
+metrics as (
+
+    {% for metric in ['opened', 'clicked', 'ordered', 'revenue', 'unsubscribed'] -%}
+    select '{{ metric }}' as metric
+    {% if not loop.last -%}
+    union all
+    {% endif -%}
+    {% endfor %}
+
+),
+
 -- An experiment that was never live has nobody assigned and nothing to measure.
 arms_by_metric as (
 
@@ -32,12 +43,7 @@ arms_by_metric as (
         metrics.metric
 
     from arms
-    cross join (
-        {% for metric in ['opened', 'clicked', 'ordered', 'revenue', 'unsubscribed'] -%}
-        select '{{ metric }}' as metric
-        {% if not loop.last %}union all{% endif %}
-        {% endfor %}
-    ) as metrics
+    cross join metrics
     where arms.status <> 'draft'
 
 ),

@@ -45,30 +45,55 @@ purchases as (
 
 outcomes as (
 
-    select experiment_key, experiment_version, profile_id, 'opened' as metric, 1e0 as value
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'opened' as metric,
+        1e0 as value
     from receipts
     where has_opened
 
     union all
 
-    select experiment_key, experiment_version, profile_id, 'clicked' as metric, 1e0 as value
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'clicked' as metric,
+        1e0 as value
     from receipts
     where has_clicked
 
     union all
 
-    select experiment_key, experiment_version, profile_id, 'unsubscribed' as metric, 1e0 as value
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'unsubscribed' as metric,
+        1e0 as value
     from receipts
     where has_unsubscribed
 
     union all
 
-    select experiment_key, experiment_version, profile_id, 'ordered' as metric, 1e0 as value
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'ordered' as metric,
+        1e0 as value
     from purchases
 
     union all
 
-    select experiment_key, experiment_version, profile_id, 'revenue' as metric, revenue as value
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'revenue' as metric,
+        revenue as value
     from purchases
     where revenue <> 0
 

@@ -35,7 +35,7 @@ arms as (
 expect as (
 
     select
-        arms.*,
+        *,
         weight_bp * 1e0
         * sum(observed) over (partition by experiment_key, experiment_version, slot_key)
         / sum(weight_bp) over (partition by experiment_key, experiment_version, slot_key) as expected
