@@ -120,10 +120,27 @@ def warehouse_counts() -> dict[str, int]:
         }
 
 
-def published(run: Run) -> str:
+def pipeline(klaviyo: Sandbox) -> Run:
+    """Run the whole pipeline, telling of each task as it ends, on one line."""
+    print(f"{'pipeline':<11}", end=" ", flush=True)
+    began = time.monotonic()
+
+    def tell(task: str, seconds: float) -> None:
+        label = task.split(maxsplit=1)[0].removeprefix("tap-klaviyo-").removeprefix("dbt:")
+        print(f"{label} {seconds:.0f} ·", end=" ", flush=True)
+
+    try:
+        run = run_job("pipeline", "demo", LOG, tell=tell, extra=klaviyo.environment)
+    except JobFailed:
+        print()
+        raise
+    print(f"{time.monotonic() - began:.0f} s")
+    return run
+
+
+def written(run: Run) -> str:
     """What the target said at its end."""
-    lines = run.said.get("target-klaviyo-profiles", ["nothing"])
-    return next((line for line in reversed(lines) if "profiles" in line), lines[-1]).strip()
+    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if " received, " in line)
 
 
 def main() -> None:
@@ -132,21 +149,28 @@ def main() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir()
     with one_line_errors(LOG), sandbox() as klaviyo:
-        say("sandbox", f"a local Klaviyo at {klaviyo.url}")
-        say("", counted(klaviyo.counts()))
-        first = run_job("pipeline", "demo", LOG, tell=print, extra=klaviyo.environment)
+        say("sandbox", f"a local Klaviyo at {klaviyo.url}: {counted(klaviyo.counts())}")
+        first = pipeline(klaviyo)
         say("warehouse", counted(warehouse_counts()))
-        say("published", published(first))
+        say("written", written(first))
         sent = klaviyo.send()
-        say("send", f"{sent['people']['received']:,} of {sent['audience']:,} people received the campaign")
-        second = run_job("pipeline", "demo", LOG, tell=print, extra=klaviyo.environment)
-        say("published", published(second))
-        for line in second.said.get("lift-report", ()):
-            say("measured", line)
-        say("truth", "the bold hero doubles clicks: scripts/demo_truth.yml")
-        say("warehouse", os.path.relpath(HOME / "klaviyo.duckdb"))
-        say("report", os.path.relpath(HOME / "report.html"))
-        say("done", f"in {time.monotonic() - began:.0f} s; everything Meltano said is in {os.path.relpath(LOG)}")
+        say(
+            "send",
+            f"{sent['people']['received']:,} of {sent['audience']:,} received it; {sent['late']} events come late",
+        )
+        second = pipeline(klaviyo)
+        say("written", written(second))
+        say("measured", second.said["lift-report"][0])
+        say("truth", "the bold hero doubles clicks (scripts/demo_truth.yml)")
+        say(
+            "look at",
+            f"{_shown('report.html')} and {_shown('klaviyo.duckdb')}; the whole log is {_shown('log.jsonl')}",
+        )
+        say("done", f"in {time.monotonic() - began:.0f} s; nothing is left running")
+
+
+def _shown(name: str) -> str:
+    return os.path.relpath(HOME / name)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -22,12 +24,11 @@ REMEDIES = {
     "Conflicting lock is held": "another process has the warehouse open: close it and run the job again",
 }
 
-ARROW = " → "
 _ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):")
 _LOG_PREFIX = re.compile(r"^[\d :,.TZ-]+\|[^|]*\|[^|]*\| *")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-Tell = Callable[[str], None]
+Tell = Callable[[str, float], None]
 
 
 class JobFailed(Exception):  # noqa: N818 - named for what a reader is told
@@ -36,45 +37,50 @@ class JobFailed(Exception):  # noqa: N818 - named for what a reader is told
 
 @dataclass
 class Run:
-    """What Meltano's log has said so far."""
+    """What Meltano's log has said so far of a job's tasks."""
 
+    tasks: Sequence[str]
     tell: Tell
-    block: str = ""
+    done: int = 0
     said: dict[str, list[str]] = field(default_factory=dict)
     errors: dict[str, list[str]] = field(default_factory=dict)
     failure: str = ""
     culprits: list[str] = field(default_factory=list)
 
+    @property
+    def task(self) -> str:
+        """The task that is running."""
+        return self.tasks[min(self.done, len(self.tasks) - 1)]
+
     def hear(self, entry: Mapping[str, Any]) -> None:
-        """Take one entry of the log: remember what each plugin said, tell of each finished block."""
+        """Take one entry of the log: remember what each plugin said, tell of each finished task."""
         event = _COLOUR.sub("", str(entry.get("event", "")))
         plugin = str(entry.get("string_id") or (entry.get("name") if "cmd_type" in entry else "") or "")
         if plugin:
             self.said.setdefault(plugin, []).append(event)
             if entry.get("level") in ("error", "critical") or _ERROR.search(event):
                 self.errors.setdefault(plugin, []).append(event)
-        if event.startswith("Running job with name '"):
-            self.block = event.split(":", 1)[1].split("'")[0].replace("-to-target", f"{ARROW}target")
-        elif entry.get("cmd_type") == "command":
-            self.block = plugin
-        elif event == "Block run completed":
-            seconds = float(entry.get("duration_seconds", 0))
-            mark = "done" if entry.get("success") else "failed"
-            self.tell(f"    {self.block:<46} {mark} {seconds:6.1f} s")
-            if not entry.get("success"):
+        if event == "Block run completed":
+            if entry.get("success"):
+                self.tell(self.task, float(entry.get("duration_seconds", 0)))
+                self.done += 1
+            else:
                 self.failure = str(entry.get("err", "")).strip()
                 self.culprits = self._culprits(entry.get("exit_codes") or {})
 
+    def _plugins(self) -> list[str]:
+        return [word.partition(":")[0] for word in self.task.split()]
+
     def _culprits(self, exit_codes: Mapping[str, int]) -> list[str]:
-        """The plugins of the block that failed, the extractor first: a loader often fails for its sake."""
-        plugins = self.block.split(ARROW)
+        """The plugins of the task that failed, the extractor first: a loader often fails for its sake."""
+        plugins = self._plugins()
         ends = {"extractors": plugins[0], "loaders": plugins[-1]}
-        return [plugin for kind, plugin in ends.items() if exit_codes.get(kind)] or plugins
+        return [plugin for kind, plugin in ends.items() if exit_codes.get(kind)]
 
     def reason(self) -> str:
         """The failing plugin's own words, in one line."""
         # Without culprits, Meltano itself broke down, as it does when a loader dies before it has read anything.
-        culprits = self.culprits or self.block.split(ARROW)
+        culprits = self.culprits or self._plugins()
         lines = [line for plugin in culprits for line in reversed(self.said.get(plugin, ())) if line.strip()]
         errors = [line for plugin in culprits for line in reversed(self.errors.get(plugin, ()))]
         for text, remedy in REMEDIES.items():
@@ -86,6 +92,19 @@ class Run:
         return _LOG_PREFIX.sub("", (chosen or quoted or ["no reason given"])[0].strip())
 
 
+def tasks_of(job: str) -> list[str]:
+    """The tasks of a job in meltano.yml.
+
+    Raises:
+        JobFailed: there is no such job.
+    """
+    jobs = {each["name"]: each["tasks"] for each in yaml.safe_load((ROOT / "meltano.yml").read_text())["jobs"]}
+    if job not in jobs:
+        msg = f"meltano.yml has no job {job!r}; it has {', '.join(jobs)}"
+        raise JobFailed(msg)
+    return list(jobs[job])
+
+
 def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping[str, str] | None = None) -> Run:
     """Run one Meltano job.
 
@@ -93,14 +112,14 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         job: Name in meltano.yml.
         environment: Meltano environment.
         log: Meltano's whole output is appended here.
-        tell: Gets a line for each finished block.
+        tell: Gets each finished task and its seconds.
         extra: Environment variables on top of this process's own.
 
     Raises:
-        JobFailed: a block failed.
+        JobFailed: a task failed.
     """
     command = [str(BIN / "meltano"), "--log-format=json", f"--environment={environment}", "run", job]
-    run = Run(tell)
+    run = Run(tasks_of(job), tell)
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", encoding="utf-8") as file,
@@ -123,7 +142,7 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
             if isinstance(entry, dict):
                 run.hear(entry)
     if process.returncode:
-        msg = f"{job}: {run.block or 'meltano'}: {run.reason()}"
+        msg = f"{run.task}: {run.reason()}"
         raise JobFailed(msg)
     return run
 
@@ -139,6 +158,11 @@ def one_line_errors(log: Path) -> Iterator[None]:
         sys.exit("interrupted: the next run goes on where this one stopped")
 
 
+def progress(task: str, seconds: float) -> None:
+    """A line for each finished task."""
+    print(f"{task:<48} {seconds:6.1f} s", flush=True)
+
+
 def main() -> None:
     """Command line: a job of meltano.yml in an environment of meltano.yml."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -148,7 +172,7 @@ def main() -> None:
     home = ROOT / "output" / arguments.environment
     log = home / "log.jsonl"
     with one_line_errors(log):
-        run = run_job(arguments.job, arguments.environment, log, tell=print)
+        run = run_job(arguments.job, arguments.environment, log, tell=progress)
     for plugin in ("target-klaviyo-profiles", "lift-report"):
         for line in run.said.get(plugin, ()):
             print(line)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import JobFailed, run_job  # noqa: E402
+from pipeline import JobFailed, progress, run_job  # noqa: E402
 
 ID_AND_NAME = {"properties": {"id": {"type": "string"}, "first_name": {"type": "string"}}}
 PROFILE = [
@@ -189,7 +189,7 @@ def _job(job: str, home: Path, sandbox: Sandbox, **extra: str) -> str:
         **extra,
     }
     with pytest.raises(JobFailed) as caught:
-        run_job(job, "demo", home / "log.jsonl", tell=print, extra=env)
+        run_job(job, "demo", home / "log.jsonl", tell=progress, extra=env)
     assert "\n" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
     return str(caught.value)

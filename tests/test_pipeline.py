@@ -22,7 +22,7 @@ from klaviyo_sandbox.rendering import CompiledTemplate, person_context
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import Run, run_job  # noqa: E402
+from pipeline import Run, progress, run_job  # noqa: E402
 
 AUDIENCE = "Demo audience"
 TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
@@ -53,7 +53,7 @@ class Loop:
             job,
             "demo",
             self.home / "log.jsonl",
-            tell=print,
+            tell=progress,
             extra={
                 "KLAVIYO_LOOP_DEMO_HOME": str(self.home),
                 "MELTANO_DATABASE_URI": f"sqlite:///{self.home}/meltano.db",

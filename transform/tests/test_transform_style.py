@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +108,12 @@ def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
         assert model.raw_code.count("select * from {{ ref(") + model.raw_code.count("{{ source(") >= len(
             set(model.depends_on.nodes)
         ), name
+
+
+def test_the_readme_lists_every_variable_and_job() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    configured = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \|", readme.split("## Variables")[1], flags=re.MULTILINE)
+    assert {name: yaml.safe_load(default) for name, default in rows} == configured
+    jobs = yaml.safe_load((PROJECT / "selectors.yml").read_text(encoding="utf-8"))["selectors"]
+    assert re.findall(r"`dbt build --selector (\w+)`", readme) == [job["name"] for job in jobs]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -118,7 +119,6 @@ def _cell(value: Any) -> Any:  # noqa: ANN401
 def _invoke(
     manifest: Manifest | None, warehouse: Path, artifacts: Path, variables: Row, arguments: Sequence[str]
 ) -> tuple[Any, list[str]]:
-    os.environ["KLAVIYO_LOOP_WAREHOUSE"] = str(warehouse)
     printed: list[str] = []
 
     def note(event: Any) -> None:  # noqa: ANN401  dbt types its events as a protocol without the message
@@ -128,7 +128,8 @@ def _invoke(
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
     options += ["--vars", json.dumps(variables)]
-    with warnings.catch_warnings():
+    environment = mock.patch.dict(os.environ, KLAVIYO_LOOP_WAREHOUSE=str(warehouse))
+    with environment, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dbt's own
         outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
         # Otherwise the file stays incomplete until the process ends.
