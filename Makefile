@@ -51,8 +51,8 @@ lock: $(VENV)/.dev ## Choose the newest allowed versions: constraints.txt
 	$(BIN)/uv export --quiet --all-groups --all-packages --no-hashes --no-emit-workspace --no-header --no-annotate \
 		--format requirements.txt --output-file constraints.txt
 
-clean: ## Remove environments, outputs and caches
-	rm -rf $(VENV) .meltano .demo output
+clean: ## Remove the environments and the demo; the warehouses under output/ stay
+	rm -rf $(VENV) .meltano .demo
 
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +26,24 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-duckdb": TapDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }
+ASK = "import json, {module} as m; print(json.dumps(m.{plugin}.config_jsonschema))"
 KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 
 Plugin = dict[str, Any]
+
+
+@cache
+def _schema(name: str) -> dict[str, Any]:
+    """The plugin's own settings, asked in a fresh process: the SDK adds its built-in ones to a class in use."""
+    owner = CODE[name]
+    told = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", ASK.format(module=owner.__module__, plugin=owner.__name__)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    schema: dict[str, Any] = json.loads(told.stdout)
+    return schema
 
 
 def _plugins() -> dict[str, Plugin]:
@@ -52,7 +71,7 @@ def _kind(property_schema: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", CODE)
 def test_settings_are_those_of_the_code(name: str) -> None:
-    schema = CODE[name].config_jsonschema["properties"]
+    schema = _schema(name)["properties"]
     declared = {setting["name"]: setting for setting in PLUGINS[name]["settings"]}
     assert list(declared) == list(schema)
     for setting, code in schema.items():
@@ -66,7 +85,7 @@ def test_settings_are_those_of_the_code(name: str) -> None:
 
 @pytest.mark.parametrize("name", CODE)
 def test_required_settings_are_those_of_the_code(name: str) -> None:
-    required = CODE[name].config_jsonschema.get("required", [])
+    required = _schema(name).get("required", [])
     groups = PLUGINS[name].get("settings_group_validation", [[]])
     given = {setting["name"] for setting in PLUGINS[name]["settings"] if "value" in setting}
     assert set(groups[0]) == set(required) - given

@@ -49,7 +49,7 @@ RULES = {
         ("target_klaviyo_profiles", "klaviyo_wire"),
         ("requests", "backoff", "singer_sdk.streams"),
     ),
-    "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk", "requests")),
+    "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
     "plugins/tap-experiments/src": (("tap_experiments",), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb",), ()),
     "plugins/lift-report/src": (("lift_report",), ("singer_sdk",)),

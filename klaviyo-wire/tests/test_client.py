@@ -236,6 +236,17 @@ def test_a_page_that_names_itself_as_the_next_one_is_not_followed_for_ever(
         list(client.pages("get_lists"))
 
 
+def test_the_proxy_of_the_environment_is_used(
+    httpserver: HTTPServer, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", httpserver.url_for(""))
+    httpserver.expect_request("/api/lists").respond_with_json({"data": []})
+    assert _client("http://klaviyo.invalid", time).call("get_lists") == {"data": []}
+    assert httpserver.log[0][0].host == "klaviyo.invalid"
+
+
 @pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])
 def test_a_malformed_api_url_is_refused(url: str, time: Time) -> None:
     with pytest.raises(ConfigurationError, match="api_url"):

@@ -104,8 +104,8 @@ class Run:
     config: Mapping[str, Any]
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
-    failed: list[str] = field(default_factory=list)
-    """Names of the streams that could not finish."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why each stream that could not finish could not."""
     snapshots: list[Json] = field(default_factory=list)
     """Rows of `membership_snapshots`: the groups read completely so far."""
 
@@ -456,7 +456,7 @@ class KlaviyoStream(Stream):
                 raise SystemExit(1) from error
             kept = " and keeps its bookmark" if self.cursor else ""
             self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, error)
-            self.run.failed.append(self.name)
+            self.run.failed[self.name] = str(error)
         except (AbortedSyncFailedException, AbortedSyncPausedException):
             self.logger.info("%s can be read", self.name)  # `--test` has seen its record
 

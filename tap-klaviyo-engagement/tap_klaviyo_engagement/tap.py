@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement import settings
-from tap_klaviyo_engagement.client import Json, Run
+from tap_klaviyo_engagement.client import Json, Run, StreamFault
 from tap_klaviyo_engagement.output import Output
 from tap_klaviyo_engagement.streams import STREAMS
 
@@ -96,14 +96,16 @@ class TapKlaviyoEngagement(Tap):
 
         Raises:
             ConfigurationError: nothing can be read before a person changes something.
-            SystemExit: a stream could not finish.
+            StreamFault: a stream could not finish; the others did.
         """
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         tap = cls.configured(config, _json_object(state, "state"), _json_object(catalog, "catalog"))
         tap.sync_all()
         if tap.run.failed:
-            raise SystemExit(1)
+            told = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
+            msg = f"not finished: {told}"
+            raise StreamFault(msg)
 
     @override
     @classmethod

@@ -120,8 +120,8 @@ def run_tap() -> RunTap:
         try:
             tap.sync_all()
         except Killed:
-            return Extract(pipe.messages, tap.run.failed, killed=True)
-        return Extract(pipe.messages, tap.run.failed)
+            return Extract(pipe.messages, list(tap.run.failed), killed=True)
+        return Extract(pipe.messages, list(tap.run.failed))
 
     return run
 

@@ -98,15 +98,11 @@ def test_a_missing_scope_is_one_line_and_a_failure_after_everything_else(sandbox
     key = sandbox.key(["metrics:read", "lists:read", "segments:read", "templates:read", "events:read"])
     ended = _run("--config", _write(tmp_path, {"api_key": key, "api_url": sandbox.url}))
     assert ended.returncode == 1
-    lines = _errors(ended.stderr)
-    assert len(lines) == 5
-    assert {line.split("| ")[-1].split()[0] for line in lines} == {
-        "campaigns",
-        "campaign_messages",
-        "profiles",
-        "list_memberships",
-        "segment_memberships",
-    }
+    *lines, last = _errors(ended.stderr)
+    stopped = ["campaigns", "campaign_messages", "profiles", "list_memberships", "segment_memberships"]
+    assert [line.split("| ")[-1].split()[0] for line in lines] == stopped
+    assert ended.stderr.rstrip().endswith(last), "whoever reads only the last line knows it all"
+    assert all(f"{stream}: the API key may not call" in last for stream in stopped)
     assert "`campaigns:read`" in lines[0]
     assert ended.stdout.count('"stream":"events"') > 3_000
 

@@ -216,9 +216,9 @@ def test_awkward_values_pass_as_they_are(empty: Sandbox, run_tap: RunTap) -> Non
 
 def test_a_second_run_with_nothing_new_is_cheap(sandbox: Sandbox, config: Json, run_tap: RunTap) -> None:
     first = run_tap(config, now=_now)
-    before = Counter(sandbox._account.requests)
+    before = Counter(sandbox.requests)
     second = run_tap(config | {"event_lookback": 0}, state=first.state, now=_later())
-    asked = sandbox._account.requests - before
+    asked = sandbox.requests - before
     assert asked["get_profiles 200"] <= 2
     assert asked["get_events 200"] <= 3
     assert asked["get_templates 200"] == 1
@@ -348,7 +348,7 @@ def test_without_template_ids_no_campaign_is_asked_for_its_messages(
 ) -> None:
     columns = ["campaign_id", "channel", "label", "definition", "send_times", "created_at"]
     plain = run_tap(config, {"campaign_messages": columns}, now=_now).records["campaign_messages"]
-    assert "get_messages_for_campaign 200" not in sandbox._account.requests
+    assert "get_messages_for_campaign 200" not in sandbox.requests
     whole = run_tap(config, ["campaign_messages"], now=_now).records["campaign_messages"]
     for record in whole:
         del record["template_id"]
@@ -421,7 +421,7 @@ def test_a_group_deleted_while_groups_are_read_is_left_out(
 
     def deleting() -> datetime:
         """The groups are listed before the first is begun; then one of them goes."""
-        if sandbox._account.requests["get_segments 200"] and not deleted:
+        if sandbox.requests["get_segments 200"] and not deleted:
             deleted.append(groups[-1])
             sandbox.store._write("delete from groups where id = ?", [deleted])
         return NOW

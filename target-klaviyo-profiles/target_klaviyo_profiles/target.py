@@ -234,8 +234,9 @@ class TargetKlaviyoProfiles(Target):
         faults = []
         limit = self._setting("max_reject_ratio")
         for stream, tally in self.desk.tallies.items():
-            for why, count in tally.unsettled.items():
-                faults.append(f"{stream}: {count:,} records are not settled: {why}")
+            if reasons := list(tally.unsettled):
+                more = f", and {len(reasons) - 1} more reasons above" if len(reasons) > 1 else ""
+                faults.append(f"{stream}: {tally.unsettled.total():,} records are not settled: {reasons[0]}{more}")
             rejected = tally.rejected.total()
             if rejected and self._setting("on_reject") == "fail":
                 faults.append(f"{stream}: {rejected:,} records were refused, and `on_reject` is `fail`")

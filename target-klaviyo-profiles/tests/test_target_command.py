@@ -154,7 +154,9 @@ def test_a_record_that_json_cannot_carry_is_refused_alone(
 def process(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start the command as a process of its own, on what is written to its standard input."""
     config = tmp_path / "config.json"
-    config.write_text(json.dumps({"api_key": sandbox.api_key, "api_url": sandbox.url}))
+    # The SDK reads the numbers of a configuration file as decimals.
+    numbers = {"rate_limit_share": 0.95, "job_timeout": 600.5, "max_reject_ratio": 0.5}
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "api_url": sandbox.url, **numbers}))
     started: list[subprocess.Popen[bytes]] = []
 
     def start(stdout: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:

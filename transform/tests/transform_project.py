@@ -66,9 +66,9 @@ class Warehouse:
     as_of: datetime = NOW
     landed: dict[str, str] = field(default_factory=dict)
 
-    def dbt(self, *arguments: str) -> Outcome:
+    def dbt(self, *arguments: str, **variables: object) -> Outcome:
         """Run a dbt command, which must succeed."""
-        variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}"}
+        variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         run, printed = _invoke(self.project.manifest, self.path, self.project.artifacts, variables, arguments)
         return Outcome([result.to_dict() for result in run], printed)
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -168,6 +169,11 @@ class Client:
                 msg = f"{operation}: a page names itself as the next one"
                 raise CursorExpired(msg)
 
+    @cached_property
+    def _network(self) -> Mapping[str, Any]:
+        """Proxy and certificates of this machine's environment, which `Session.send` alone does not look at."""
+        return self._transport.session.merge_environment_settings(self._api_url, {}, None, None, None)
+
     def _attempt(
         self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest
     ) -> jsonapi.Json:
@@ -177,7 +183,7 @@ class Client:
         where = f"{endpoint.method} {endpoint.path}"
         try:
             response = self._transport.session.send(
-                request, timeout=self._transport.timeout, allow_redirects=False
+                request, timeout=self._transport.timeout, allow_redirects=False, **self._network
             )
         except requests.RequestException as error:
             raise self._unanswered(where, error) from error

@@ -155,12 +155,9 @@ class _Submission:
         for row, problem in problems.items():
             detail = problem.detail or problem.title
             self._outcome.rejected[self._batch.keys[row]] = _reason(problem.code, detail, problem.pointer)
-        _log.warning(
-            "Klaviyo refused a %s request for %d of its rows (%s); the others are sent again",
-            self._sink.stream,
-            len(problems),
-            redact(next(iter(problems.values())).detail),
-        )
+        example = next(iter(problems.values()))
+        said = redact(example.detail or example.title)
+        _log.warning("Klaviyo refuses %d of the %s in a request: %s", len(problems), self._sink.stream, said)
 
 
 def _first(problems: Sequence[Problem], refusal: Refused) -> Problem:
@@ -222,11 +219,11 @@ class _Following:
             named, unnamed = self._errors()
             if len(named) + len(unnamed) >= failed:
                 break
-        missing = failed - len(named) - len(unnamed)
+        missing = max(0, failed - len(named) - len(unnamed))
         detail = f"Klaviyo counts {failed} failures in the job and names {failed - missing}"
         unnamed += [_reason("unnamed_failure", detail, None, self._job.id)] * missing
         self._outcome.rejected.update(named)
-        self._outcome.unnamed += unnamed
+        self._outcome.unnamed += unnamed[: len(self._job.keys) - len(named)]
 
     def _errors(self) -> tuple[dict[Key, Reason], list[Reason]]:
         waiting = set(self._job.keys)

@@ -24,5 +24,5 @@
 {% macro lf_minimum_figures() -%}
     cast(least_received as {{ dbt.type_string() }}) || ' receipts in the smallest arm (of {{ var("min_received_per_arm") }}), '
     || cast(converted as {{ dbt.type_string() }}) || ' conversions (of {{ var("min_conversions") }}), first receipt '
-    || cast(started_at as {{ dbt.type_string() }}) || ' UTC ({{ lf_min_hours() }} h ago or more).'
+    || cast(started_at as {{ dbt.type_string() }}) || ' UTC ({{ var('min_hours') }} h ago or more).'
 {%- endmacro %}

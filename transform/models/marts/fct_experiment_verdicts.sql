@@ -236,7 +236,7 @@ evidence as (
         coalesce(count_challengers.all_worse, false) as all_worse,
         coalesce(count_challengers.all_equivalent, false) as all_equivalent,
         coalesce(
-            first_receipts.started_at <= {{ dbt.dateadd('hour', -1 * lf_min_hours(), lf_now()) }}
+            first_receipts.started_at <= {{ dbt.dateadd('hour', -1 * var('min_hours'), lf_now()) }}
             and slots.least_received >= {{ var('min_received_per_arm') }}
             and slots.converted >= {{ var('min_conversions') }}, false
         ) as has_minimum

@@ -127,7 +127,7 @@ class Sandbox:
         def serve() -> None:
             try:
                 asyncio.run(self.run(listening.set))
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread, which waits for it
                 failures.append(error)
                 listening.set()
 
