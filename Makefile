@@ -44,7 +44,7 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 	$(BIN)/python scripts/docs.py $(WRITE)
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadscope
 
 lock: $(VENV)/.dev ## Choose the newest allowed versions: constraints.txt
 	$(BIN)/uv lock --quiet --upgrade

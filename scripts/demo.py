@@ -154,18 +154,13 @@ def main() -> None:
         say("warehouse", counted(warehouse_counts()))
         say("written", written(first))
         sent = klaviyo.send()
-        say(
-            "send",
-            f"{sent['people']['received']:,} of {sent['audience']:,} received it; {sent['late']} events come late",
-        )
+        received, audience, late = sent["people"]["received"], sent["audience"], sent["late"]
+        say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")
         second = pipeline(klaviyo)
         say("written", written(second))
         say("measured", second.said["lift-report"][0])
         say("truth", "the bold hero doubles clicks (scripts/demo_truth.yml)")
-        say(
-            "look at",
-            f"{_shown('report.html')} and {_shown('klaviyo.duckdb')}; the whole log is {_shown('log.jsonl')}",
-        )
+        say("report", f"{_shown('report.html')}; warehouse {_shown('klaviyo.duckdb')}; log {_shown('log.jsonl')}")
         say("done", f"in {time.monotonic() - began:.0f} s; nothing is left running")
 
 

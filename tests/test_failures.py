@@ -1,10 +1,9 @@
-"""What goes wrong outside ends in one clear line and a non-zero exit, from the programs and from the pipeline."""
+"""What goes wrong outside ends in one clear line and a non-zero exit; for whole jobs, test_pipeline.py tells."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -19,9 +18,7 @@ from klaviyo_sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import JobFailed, progress, run_job  # noqa: E402
 
 ID_AND_NAME = {"properties": {"id": {"type": "string"}, "first_name": {"type": "string"}}}
 PROFILE = [
@@ -175,45 +172,3 @@ def test_a_full_disk(sandbox: Sandbox, tmp_path: Path, warehouse: Path) -> None:
     refused = SINGER.replace("01M1PA9MBA7VB258TP74BXMQTG", "")
     env = _target(sandbox, tmp_path, rejects_path=full)
     _one_clear_line(_run("target-klaviyo-profiles", "--config=ENV", env=env, stdin=refused), "rejects_path")
-
-
-# The same from the pipeline: the job fails, and the reason is the plugin's own line.
-
-
-def _job(job: str, home: Path, sandbox: Sandbox, **extra: str) -> str:
-    env = {
-        "KLAVIYO_LOOP_DEMO_HOME": str(home),
-        "MELTANO_DATABASE_URI": f"sqlite:///{home}/meltano.db",
-        "TAP_KLAVIYO_ENGAGEMENT_API_KEY": sandbox.api_key,
-        "TAP_KLAVIYO_ENGAGEMENT_API_URL": sandbox.url,
-        **extra,
-    }
-    with pytest.raises(JobFailed) as caught:
-        run_job(job, "demo", home / "log.jsonl", tell=progress, extra=env)
-    assert "\n" not in str(caught.value)
-    assert "Traceback" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_the_pipeline_says_what_the_tap_said(tmp_path: Path, sandbox: Sandbox) -> None:
-    reason = _job("profiles", tmp_path, sandbox, TAP_KLAVIYO_ENGAGEMENT_API_KEY="pk_wrong")
-    assert "tap-klaviyo-profiles" in reason
-    assert "`api_key`" in reason
-
-
-def test_the_pipeline_says_what_is_wrong_with_an_experiment(tmp_path: Path, sandbox: Sandbox) -> None:
-    (tmp_path / "experiments" / "broken").mkdir(parents=True)
-    (tmp_path / "experiments" / "broken" / "experiment.yml").write_text("key: [")
-    reason = _job("define", tmp_path, sandbox, TAP_EXPERIMENTS_PATH=str(tmp_path / "experiments"))
-    assert "broken/experiment.yml" in reason
-
-
-def test_the_pipeline_says_that_the_disk_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A limit on the size of files stands in for a full disk: it needs no root, and fails the same writes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))
-    try:
-        reason = _job("profiles", tmp_path, sandbox)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "disk is full" in reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from klaviyo_sandbox.rendering import CompiledTemplate, person_context
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import Run, progress, run_job  # noqa: E402
+from pipeline import JobFailed, Run, progress, run_job  # noqa: E402
 
 AUDIENCE = "Demo audience"
 TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
@@ -47,7 +48,7 @@ class Loop:
     sandbox: Sandbox
     home: Path
 
-    def run(self, job: str) -> Run:
+    def run(self, job: str, **extra: str) -> Run:
         key, url = self.sandbox.api_key, self.sandbox.url
         return run_job(
             job,
@@ -61,6 +62,7 @@ class Loop:
                 "TAP_KLAVIYO_ENGAGEMENT_API_URL": url,
                 "TARGET_KLAVIYO_PROFILES_API_KEY": key,
                 "TARGET_KLAVIYO_PROFILES_API_URL": url,
+                **extra,
             },
         )
 
@@ -203,3 +205,42 @@ def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     assert verdicts == [("spring_hero", "hero", "winner", "bold")]
     assert any("spring_hero" in line for line in run.said["lift-report"])
     assert (loop.home / "report.html").stat().st_size > 5_000
+
+
+# When a job fails, the reason is one line: the plugin's own.
+
+
+def _reason(loop: Loop, job: str, home: Path, **extra: str) -> str:
+    with pytest.raises(JobFailed) as caught:
+        Loop(loop.sandbox, home).run(job, **extra)
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_failing_tap_is_quoted(loop: Loop, tmp_path: Path) -> None:
+    reason = _reason(loop, "profiles", tmp_path, TAP_KLAVIYO_ENGAGEMENT_API_KEY="pk_wrong")
+    assert reason.startswith("tap-klaviyo-profiles")
+    assert "`api_key`" in reason
+
+
+def test_a_wrong_definition_is_quoted(loop: Loop, tmp_path: Path) -> None:
+    (tmp_path / "experiments" / "broken").mkdir(parents=True)
+    (tmp_path / "experiments" / "broken" / "experiment.yml").write_text("key: [")
+    reason = _reason(loop, "define", tmp_path, TAP_EXPERIMENTS_PATH=str(tmp_path / "experiments"))
+    assert "broken/experiment.yml" in reason
+
+
+def test_a_full_disk_is_told_with_its_remedy(loop: Loop, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: it needs no root, and fails the same writes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))
+    try:
+        reason = _reason(loop, "profiles", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "disk is full" in reason
+
+
+def test_a_job_that_does_not_exist_is_told_with_those_that_do(loop: Loop, tmp_path: Path) -> None:
+    assert "extract" in _reason(loop, "extrakt", tmp_path)
