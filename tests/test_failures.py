@@ -148,7 +148,7 @@ def test_an_unreachable_host(sandbox: Sandbox, tmp_path: Path, nowhere: str) -> 
 @pytest.mark.parametrize("variable", ["TAP_KLAVIYO_ENGAGEMENT_API_KEY", "TARGET_KLAVIYO_PROFILES_API_KEY"])
 def test_no_key_at_all(variable: str) -> None:
     program = "tap-klaviyo-engagement" if variable.startswith("TAP") else "target-klaviyo-profiles"
-    _one_clear_line(_run(program, "--config=ENV"), "api_key")
+    _one_clear_line(_run(program, "--config=ENV"), "`api_key` is missing", variable)
 
 
 def test_a_malformed_experiment(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ class TapKlaviyoEngagement(Tap):
                 catalog=catalog,
             )
         except ConfigValidationError as error:
-            raise ConfigurationError("; ".join(map(_without_key, error.errors))) from error
+            raise ConfigurationError("; ".join(map(_with_remedy, error.errors))) from error
         _ = tap.run.client
         return tap
 
@@ -175,9 +175,13 @@ def _json_object(file: IO[str] | None, what: str) -> Json | None:
     return value
 
 
-def _without_key(error: str) -> str:
-    # The validation quotes what it refuses.
-    return "the setting `api_key` is not text" if "config['api_key']" in error else error
+def _with_remedy(error: str) -> str:
+    """A fault that the validation found, without the value of the key, which it would quote."""
+    if "config['api_key']" in error:
+        return "the setting `api_key` is not text"
+    if error == "'api_key' is a required property":
+        return "the setting `api_key` is missing: set TAP_KLAVIYO_ENGAGEMENT_API_KEY to a private key (`pk_…`)"
+    return error
 
 
 def _number(text: str) -> float | str:

@@ -151,10 +151,7 @@ class TargetKlaviyoProfiles(Target):
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
-            faults = (
-                "the setting `api_key` is not text" if "api_key" in fault and "required" not in fault else fault
-                for fault in error.errors
-            )
+            faults = map(_with_remedy, error.errors)
             msg = f"the settings are wrong: {'; '.join(faults)}"
             raise ConfigurationError(msg) from None
 
@@ -344,3 +341,10 @@ class StreamSink(SdkSink):
         except Exception as error:
             self._target.fail(error)
             raise
+
+
+def _with_remedy(fault: str) -> str:
+    """A fault that the validation found, without the value of the key, which it would quote."""
+    if fault == "'api_key' is a required property":
+        return "the setting `api_key` is missing: set TARGET_KLAVIYO_PROFILES_API_KEY to a private key (`pk_…`)"
+    return "the setting `api_key` is not text" if "api_key" in fault else fault

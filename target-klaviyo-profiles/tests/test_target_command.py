@@ -70,7 +70,7 @@ def command(
     [
         ("{bad", "", "a file given by --config is not a JSON object"),
         ("[1]", "", "a file given by --config is not a JSON object"),
-        ({}, "", "'api_key' is a required property"),
+        ({}, "", "the setting `api_key` is missing: set TARGET_KLAVIYO_PROFILES_API_KEY"),
         ({"api_key": 12345678}, "", "the setting `api_key` is not text"),
         ({"api_key": " "}, _lines(SCHEMA), "the setting `api_key` is empty"),
         ({"api_key": KEY, "api_url": "klaviyo"}, _lines(SCHEMA), "the setting `api_url` is 'klaviyo'"),

@@ -30,7 +30,6 @@ class BulkLimits:
 
 
 PROFILE_IMPORT = BulkLimits(items=10_000, item_bytes=100 * KILOBYTE)
-LIST_MEMBERS = BulkLimits(items=1_000)
 
 
 def encode(value: object) -> bytes:
