@@ -26,6 +26,7 @@ REMEDIES = {
 
 _ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):")
 _LOG_PREFIX = re.compile(r"^[\d :,.TZ-]+\|[^|]*\|[^|]*\| *")
+_SUMMARY = re.compile(r"[a-z_]+: |would send |refused records")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Tell = Callable[[str, float], None]
@@ -173,9 +174,11 @@ def main() -> None:
     log = home / "log.jsonl"
     with one_line_errors(log):
         run = run_job(arguments.job, arguments.environment, log, tell=progress)
-    for plugin in ("target-klaviyo-profiles", "lift-report"):
-        for line in run.said.get(plugin, ()):
+    for line in run.said.get("target-klaviyo-profiles", ()):
+        if _SUMMARY.match(line):
             print(line)
+    for line in run.said.get("lift-report", ()):
+        print(line)
 
 
 if __name__ == "__main__":
