@@ -4,6 +4,7 @@ import atexit
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -404,3 +405,25 @@ def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if " | INFO " not in line] == [done.stderr.splitlines()[-1]]
     assert done.stderr.endswith("the records could not be written to standard output: No space left on device\n")
+
+
+def test_a_signal_is_not_taken_for_the_end_of_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "large.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema publish")
+        connection.execute(
+            "create table publish.pub_klaviyo_profiles as select 'P' || i as id from range(400000) r(i)"
+        )
+    command = [sys.executable, "-m", "tap_duckdb", "--config", "ENV"]
+    with subprocess.Popen(  # noqa: S603
+        command,
+        env={**os.environ, "TAP_DUCKDB_PATH": str(path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as tap:
+        assert tap.stdout is not None
+        tap.stdout.readline()
+        tap.send_signal(signal.SIGTERM)
+        rest, _ = tap.communicate(timeout=30)
+    assert rest.count(b"RECORD") < 400_000
+    assert tap.returncode == 128 + signal.SIGTERM

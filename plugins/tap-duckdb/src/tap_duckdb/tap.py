@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,3 +94,12 @@ class TapDuckDB(Tap):
         except (OSError, TypeError, ValueError) as error:
             message = f"{', '.join(value)}: {error}"
             raise click.BadParameter(message, ctx, param) from error
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with the status of a stopped process: the SDK would end with 0, and the rows so far look like all.
+
+        Raises:
+            SystemExit: always.
+        """
+        raise SystemExit(128 + signum)
