@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, run_job
+from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, rehearsal, run_job
 
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
@@ -38,14 +38,7 @@ class Sandbox:
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
-        self.environment = {
-            "TAP_KLAVIYO_ENGAGEMENT_API_KEY": api_key,
-            "TAP_KLAVIYO_ENGAGEMENT_API_URL": url,
-            "TARGET_KLAVIYO_PROFILES_API_KEY": api_key,
-            "TARGET_KLAVIYO_PROFILES_API_URL": url,
-            "KLAVIYO_LOOP_DEMO_HOME": str(HOME),
-            "MELTANO_DATABASE_URI": f"sqlite:///{HOME}/meltano.db",
-        }
+        self.environment = rehearsal(HOME, url, api_key)
 
     def counts(self) -> dict[str, int]:
         """Rows per stream, as the sandbox holds them."""

@@ -93,6 +93,17 @@ class Run:
         return _LOG_PREFIX.sub("", (chosen or quoted or ["no reason given"])[0].strip())
 
 
+def rehearsal(home: Path, url: str, api_key: str) -> dict[str, str]:
+    """The variables with which the environment `demo` runs against a sandbox and leaves all it makes in `home`."""
+    programs = ("TAP_KLAVIYO_ENGAGEMENT", "TARGET_KLAVIYO_PROFILES")
+    return {
+        "KLAVIYO_LOOP_DEMO_HOME": str(home),
+        "MELTANO_DATABASE_URI": f"sqlite:///{home}/meltano.db",
+        **{f"{program}_API_URL": url for program in programs},
+        **{f"{program}_API_KEY": api_key for program in programs},
+    }
+
+
 def tasks_of(job: str) -> list[str]:
     """The tasks of a job in meltano.yml.
 

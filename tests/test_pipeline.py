@@ -23,7 +23,7 @@ from klaviyo_sandbox.rendering import CompiledTemplate, person_context
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import JobFailed, Run, progress, run_job  # noqa: E402
+from pipeline import JobFailed, Run, progress, rehearsal, run_job  # noqa: E402
 
 AUDIENCE = "Demo audience"
 TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
@@ -49,22 +49,8 @@ class Loop:
     home: Path
 
     def run(self, job: str, **extra: str) -> Run:
-        key, url = self.sandbox.api_key, self.sandbox.url
-        return run_job(
-            job,
-            "demo",
-            self.home / "log.jsonl",
-            tell=progress,
-            extra={
-                "KLAVIYO_LOOP_DEMO_HOME": str(self.home),
-                "MELTANO_DATABASE_URI": f"sqlite:///{self.home}/meltano.db",
-                "TAP_KLAVIYO_ENGAGEMENT_API_KEY": key,
-                "TAP_KLAVIYO_ENGAGEMENT_API_URL": url,
-                "TARGET_KLAVIYO_PROFILES_API_KEY": key,
-                "TARGET_KLAVIYO_PROFILES_API_URL": url,
-                **extra,
-            },
-        )
+        environment = rehearsal(self.home, self.sandbox.url, self.sandbox.api_key) | extra
+        return run_job(job, "demo", self.home / "log.jsonl", tell=progress, extra=environment)
 
     def query(self, sql: str) -> list[Any]:
         with duckdb.connect(str(self.home / "klaviyo.duckdb"), read_only=True) as warehouse:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from klaviyo_sandbox import Sandbox
 from tap_klaviyo_engagement.streams import STREAMS
@@ -27,14 +28,10 @@ BATCH = 100
 def _load(messages: bytes, folder: Path) -> Path:
     """Give the messages to the loader, configured as the pipeline does, but in small batches."""
     path = folder / "klaviyo.duckdb"
-    settings = {
-        "path": str(path),
-        "default_target_schema": "klaviyo_raw",
-        "add_metadata_columns": True,
-        "flush_all_streams": True,
-        "batch_size_rows": BATCH,
-        "temp_dir": str(folder),
-    }
+    plugins = yaml.safe_load((ROOT / "plugins" / "loaders.meltano.yml").read_text())["plugins"]["loaders"]
+    declared = next(plugin["settings"] for plugin in plugins if plugin["name"] == "target-duckdb")
+    settings = {setting["name"]: setting["value"] for setting in declared}
+    settings |= {"path": str(path), "temp_dir": str(folder), "batch_size_rows": BATCH}
     (folder / "settings.json").write_text(json.dumps(settings))
     subprocess.run(  # noqa: S603
         [LOADER, "--config", folder / "settings.json"], input=messages, check=True, capture_output=True

@@ -51,6 +51,15 @@ class Memberships(KlaviyoStream):
         )
 
 
+def _schema(group: str) -> Json:
+    return th.PropertiesList(
+        th.Property(f"{group}_id", th.StringType, required=True, description=f"{group.capitalize()} id"),
+        th.Property("profile_id", th.StringType, required=True, description="Profile id"),
+        th.Property("joined_group_at", th.DateTimeType, description="When the profile last joined"),
+        th.Property("snapshot_at", th.DateTimeType, description=f"When the reading of this {group} began"),
+    ).to_dict()
+
+
 class ListMemberships(Memberships):
     """Members of lists."""
 
@@ -60,12 +69,7 @@ class ListMemberships(Memberships):
     groups_operation = "get_lists"
     groups_setting = "lists"
     primary_keys = ("list_id", "profile_id")
-    schema = th.PropertiesList(
-        th.Property("list_id", th.StringType, required=True, description="List id"),
-        th.Property("profile_id", th.StringType, required=True, description="Profile id"),
-        th.Property("joined_group_at", th.DateTimeType, description="When the profile last joined"),
-        th.Property("snapshot_at", th.DateTimeType, description="When the reading of this list began"),
-    ).to_dict()
+    schema = _schema("list")
 
 
 class SegmentMemberships(Memberships):
@@ -77,12 +81,7 @@ class SegmentMemberships(Memberships):
     groups_operation = "get_segments"
     groups_setting = "segments"
     primary_keys = ("segment_id", "profile_id")
-    schema = th.PropertiesList(
-        th.Property("segment_id", th.StringType, required=True, description="Segment id"),
-        th.Property("profile_id", th.StringType, required=True, description="Profile id"),
-        th.Property("joined_group_at", th.DateTimeType, description="When the profile last joined"),
-        th.Property("snapshot_at", th.DateTimeType, description="When the reading of this segment began"),
-    ).to_dict()
+    schema = _schema("segment")
 
 
 class MembershipSnapshots(KlaviyoStream):
