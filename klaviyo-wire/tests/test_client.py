@@ -16,6 +16,7 @@ import requests
 from werkzeug import Request, Response
 
 from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.errors import ConfigurationError, CursorExpired, MissingScope, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
@@ -66,12 +67,10 @@ def test_a_request_is_signed_dated_and_encoded(httpserver: HTTPServer, client: C
         return Response('{"data": []}', content_type="application/vnd.api+json")
 
     httpserver.expect_request("/api/events").respond_with_handler(answer)
-    client.call(
-        "get_events", params={"filter": 'equals(profile_id,"a+b")', "page[size]": "1000"}, revision="2026-10-15"
-    )
+    client.call("get_events", params={"filter": 'equals(profile_id,"a+b")', "page[size]": "1000"})
     request = seen[0]
     assert request.headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
-    assert request.headers["revision"] == "2026-10-15"
+    assert request.headers["revision"] == ENDPOINTS["get_events"].revision
     assert request.headers["Accept"] == "application/vnd.api+json"
     assert request.query_string == b"filter=equals%28profile_id%2C%22a%2Bb%22%29&page%5Bsize%5D=1000"
 

@@ -51,7 +51,7 @@ class Client:
         governor: Shared by everything in the process that talks to the account.
         transport: Session, sleep and timeouts.
         api_url: Scheme and host; the paths are the table's.
-        revision: API revision unless a call names its own.
+        revision: API revision of every request; None: the one that each endpoint's entry describes.
         user_agent: Sent with every request.
         decode: Parses a JSON body; a faster one than the standard library's may be given.
     """
@@ -63,7 +63,7 @@ class Client:
         transport: Transport,
         *,
         api_url: str = auth.DEFAULT_API_URL,
-        revision: str = auth.DEFAULT_REVISION,
+        revision: str | None = None,
         user_agent: str = "klaviyo-wire",
         decode: Callable[[bytes], Any] = json.loads,
     ) -> None:
@@ -79,7 +79,8 @@ class Client:
         self._user_agent = user_agent
         self._decode = decode
         self._reached = False
-        auth.headers(revision, user_agent=user_agent)  # a malformed revision fails here, not at the first request
+        if revision is not None:
+            auth.headers(revision, user_agent=user_agent)  # a malformed one fails here, not at the first request
 
     def call(  # noqa: PLR0913
         self,
@@ -88,18 +89,16 @@ class Client:
         path: Mapping[str, str] = NO_PARAMS,
         params: Mapping[str, str] = NO_PARAMS,
         body: object = None,
-        revision: str | None = None,
         repeatable: bool = True,
         collection: bool = False,
     ) -> jsonapi.Json:
         """One request, answered: the JSON document, or an empty dict where the operation has no body.
 
         Args:
-            operation: Klaviyo's operation id.
+            operation: The key of an entry in `endpoints.ENDPOINTS`.
             path: Values of the path parameters.
             params: Query parameters, not encoded.
             body: JSON value, or bytes already encoded.
-            revision: API revision of this request.
             repeatable: False for a write that must not happen twice: then only an answer that proves that
                 nothing happened (429) is retried.
             collection: The answer is a list of resources. A document without one is a broken answer, not an
@@ -113,7 +112,7 @@ class Client:
         if params:
             url = f"{url}?{urlencode(params, quote_via=quote)}"
         data = body if isinstance(body, bytes) or body is None else bulk.encode(body)
-        headers = auth.headers(revision or self._revision, user_agent=self._user_agent)
+        headers = auth.headers(self._revision or endpoint.revision, user_agent=self._user_agent)
         request = self._transport.session.prepare_request(
             requests.Request(endpoint.method, url, headers=headers, data=data, auth=self._key)
         )
@@ -148,7 +147,6 @@ class Client:
         *,
         path: Mapping[str, str] = NO_PARAMS,
         params: Mapping[str, str] = NO_PARAMS,
-        revision: str | None = None,
     ) -> Iterator[jsonapi.Json]:
         """The documents of a listing, following `links.next` to the end; an empty page does not end it.
 
@@ -159,7 +157,7 @@ class Client:
         """
         following: Mapping[str, str] = params
         while True:
-            document = self.call(operation, path=path, params=following, revision=revision, collection=True)
+            document = self.call(operation, path=path, params=following, collection=True)
             yield document
             link = jsonapi.next_link(document)
             if link is None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from klaviyo_wire import fields
+from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.filters import Operator
 
 
@@ -94,6 +95,13 @@ class Endpoint:
     reductions: tuple[Reduction, ...] = ()
     bodiless: bool = False
     """A success has no body; anywhere else an empty body is a cut answer."""
+    revision: str = DEFAULT_REVISION
+    """The API revision that the entry describes, and that its requests name."""
+
+    @property
+    def key(self) -> str:
+        """What the entry is found by: the operation id, with the revision where a later one changed it."""
+        return self.operation if self.revision == DEFAULT_REVISION else f"{self.operation}@{self.revision}"
 
     def limits_for(self, params: Mapping[str, str]) -> Limits:
         """The lowest limits that a request with these query parameters draws on."""
@@ -659,5 +667,5 @@ _TABLE = (
     ),
 )
 
-ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({entry.operation: entry for entry in _TABLE})
-"""Every operation the project uses, by operation id."""
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({entry.key: entry for entry in _TABLE})
+"""Every operation the project uses, by `Endpoint.key`."""
