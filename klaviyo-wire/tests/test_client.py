@@ -16,8 +16,8 @@ import requests
 from werkzeug import Request, Response
 
 from klaviyo_wire.auth import ApiKey
-from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
+from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError, CursorExpired, MissingScope, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
 
