@@ -159,6 +159,23 @@ def test_a_wait_of_hours_is_not_slept_through(httpserver: HTTPServer, client: Cl
     assert time.slept == []
 
 
+def test_a_used_up_quota_of_the_day_is_not_slept_through(
+    httpserver: HTTPServer, client: Client, time: Time
+) -> None:
+    httpserver.expect_request("/api/flow-values-reports").respond_with_json({"data": {}})
+    daily = ENDPOINTS["query_flow_values"].limits.daily
+    assert daily
+    for _ in range(daily):
+        client.call("query_flow_values", body={})
+    before = time.now
+    with pytest.raises(Retriable, match="quota of the day") as refused:
+        client.call("query_flow_values", body={})
+    assert time.now == before < 86_400
+    assert refused.value.throttled
+    assert refused.value.retry_after == pytest.approx(86_400 - before, abs=60)
+    assert len(httpserver.log) == daily
+
+
 def test_an_unrepeatable_write_is_sent_again_only_when_nothing_happened(
     httpserver: HTTPServer, client: Client
 ) -> None:

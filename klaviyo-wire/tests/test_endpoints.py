@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Value
 
 Operation = dict[str, Any]
@@ -19,14 +20,19 @@ Operation = dict[str, Any]
 def _operations(path: Path) -> dict[str, Operation]:
     document = json.loads(path.read_text())
     return {
-        operation["operationId"]: {**operation, "method": method.upper(), "path": url}
+        operation["operationId"]: {
+            **operation,
+            "method": method.upper(),
+            "path": url,
+            "schemas": document["components"]["schemas"],
+        }
         for url, methods in document["paths"].items()
         for method, operation in methods.items()
         if isinstance(operation, dict) and "operationId" in operation
     }
 
 
-@pytest.fixture(params=sorted(ENDPOINTS))
+@pytest.fixture(params=sorted(key for key, entry in ENDPOINTS.items() if entry.revision == DEFAULT_REVISION))
 def pair(request: pytest.FixtureRequest, reference: Path) -> tuple[Endpoint, Operation]:
     path = reference / "reference" / "openapi" / "stable-2026-07-15.json"
     return ENDPOINTS[request.param], _operations(path)[request.param]
@@ -34,6 +40,19 @@ def pair(request: pytest.FixtureRequest, reference: Path) -> tuple[Endpoint, Ope
 
 def _parameter(operation: Operation, name: str) -> dict[str, Any] | None:
     return next((p["schema"] for p in operation["parameters"] if p["name"] == name), None)
+
+
+def _body_attributes(operation: Operation) -> dict[str, Any]:
+    """What the schema of a request's body says of each attribute; nothing without a body."""
+    found: dict[str, Any] = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {})
+    found = found.get("schema", {})
+    for step in ("data", "attributes", None):
+        while "$ref" in found:
+            found = operation["schemas"][found["$ref"].rpartition("/")[2]]
+        found = found.get("properties", {})
+        if step is not None:
+            found = found.get(step, {})
+    return found
 
 
 def _per_type(operation: Operation, prefix: str) -> dict[str, set[str]]:
@@ -82,12 +101,15 @@ def test_which_answers_have_a_body(pair: tuple[Endpoint, Operation]) -> None:
 
 def test_pages(pair: tuple[Endpoint, Operation]) -> None:
     endpoint, operation = pair
-    if _parameter(operation, "page[cursor]") is None:
+    in_query = [name for name in ("page[cursor]", "page_cursor") if _parameter(operation, name) is not None]
+    in_body = _body_attributes(operation)
+    if not in_query and "page_cursor" not in in_body:
         assert endpoint.page is None
         return
-    size = _parameter(operation, "page[size]") or {}
+    size = _parameter(operation, "page[size]") or in_body.get("page_size", {})
     assert endpoint.page is not None
     assert (endpoint.page.default, endpoint.page.maximum) == (size.get("default"), size.get("maximum"))
+    assert endpoint.page.cursor == (in_query[0] if in_query else None)
 
 
 def test_filters(pair: tuple[Endpoint, Operation]) -> None:

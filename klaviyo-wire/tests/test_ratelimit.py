@@ -89,7 +89,7 @@ def test_a_shorter_wait_does_not_lift_a_longer_one() -> None:
 
 def test_the_limits_in_the_headers_replace_the_documented_ones() -> None:
     governor = Governor(Clock())
-    governor.learned(PROFILES, {}, "2, 2;w=1, 20;w=60")
+    governor.answered(PROFILES, {}, {"RateLimit-Limit": "2, 2;w=1, 20;w=60"})
     assert [governor.reserve(PROFILES, {}) for _ in range(2)] == [0, 0]
     assert governor.reserve(PROFILES, {}) > 1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,10 +18,9 @@ from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.ratelimit import Governor
 
-if TYPE_CHECKING:
-    from klaviyo_wire.jsonapi import Json
-
 PACKAGE = "target-klaviyo-profiles"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class StreamClient(Client):
     _counting = threading.Lock()
 
     @override
-    def call(self, operation: str, **options: Any) -> Json:
+    def fetch(self, operation: str, decode: Callable[[bytes], T], **options: Any) -> T:
         with self._counting:
             self.requests += 1
-        return super().call(operation, **options)
+        return super().fetch(operation, decode, **options)
 
 
 class Connection:

@@ -43,12 +43,21 @@ class ApiKey(AuthBase):
 
 
 def headers(revision: str, *, user_agent: str) -> dict[str, str]:
-    """Headers of a request at an API revision (`2026-07-15`, beta `2026-07-15.pre`).
+    """Headers of a request at an API revision.
 
     Raises:
         ConfigurationError: `revision` does not have the form of one.
     """
+    check(revision)
+    return {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "revision": revision, "User-Agent": user_agent}
+
+
+def check(revision: str) -> None:
+    """Whether this has the form of an API revision (`2026-07-15`, beta `2026-07-15.pre`).
+
+    Raises:
+        ConfigurationError: it does not.
+    """
     if not _REVISION.fullmatch(revision):
         msg = f"the setting `revision` is {revision!r}: give one of Klaviyo's dates, such as {DEFAULT_REVISION}"
         raise ConfigurationError(msg)
-    return {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "revision": revision, "User-Agent": user_agent}

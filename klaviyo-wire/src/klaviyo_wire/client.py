@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import backoff
 import requests
+import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
@@ -28,13 +29,15 @@ FIRST_CONTACT_TRIES = 4
 LONGEST_WAIT = 32.0
 NO_PARAMS: Mapping[str, str] = {}
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Transport:
     """What the loop needs of the outside world; a test gives its own.
 
-    `timeout` is (connect, read) in seconds; `patience` the longest `Retry-After` that is waited for, in
-    seconds: a daily quota answers with hours, and failing beats sleeping through them.
+    `timeout` is (connect, read) in seconds; `patience` the longest that is waited for a place or as `Retry-After`
+    says, in seconds: with a daily quota it is hours, and failing beats sleeping through them.
     """
 
     session: requests.Session
@@ -80,29 +83,28 @@ class Client:
         self._decode = decode
         self._reached = False
         if revision is not None:
-            auth.headers(revision, user_agent=user_agent)  # a malformed one fails here, not at the first request
+            auth.check(revision)  # a malformed one fails here, not at the first request
 
-    def call(  # noqa: PLR0913
+    def fetch(  # noqa: PLR0913
         self,
         operation: str,
+        decode: Callable[[bytes], T],
         *,
         path: Mapping[str, str] = NO_PARAMS,
         params: Mapping[str, str] = NO_PARAMS,
         body: object = None,
         repeatable: bool = True,
-        collection: bool = False,
-    ) -> jsonapi.Json:
-        """One request, answered: the JSON document, or an empty dict where the operation has no body.
+    ) -> T:
+        """One request, answered, and its body decoded.
 
         Args:
             operation: The key of an entry in `endpoints.ENDPOINTS`.
+            decode: Reads the body. A ValueError says that the answer is broken: the request is sent again.
             path: Values of the path parameters.
             params: Query parameters, not encoded.
             body: JSON value, or bytes already encoded.
             repeatable: False for a write that must not happen twice: then only an answer that proves that
                 nothing happened (429) is retried.
-            collection: The answer is a list of resources. A document without one is a broken answer, not an
-                empty list: whoever took it for one would believe that everything is gone.
 
         Raises:
             KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up.
@@ -120,14 +122,15 @@ class Client:
         patience = MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
         tried = 0
 
-        def attempt() -> jsonapi.Json:
+        def attempt() -> T:
             nonlocal tried
             tried += 1
-            document = self._attempt(endpoint, params, request)
-            if collection and not isinstance(document.get("data"), list):
-                msg = f"{endpoint.method} {endpoint.path} answered without a list of resources"
-                raise Retriable(msg)
-            return document
+            answer = self._attempt(endpoint, params, request)
+            try:
+                return decode(answer)
+            except ValueError as error:
+                msg = f"{endpoint.method} {endpoint.path} answered with a broken body: {error}"
+                raise Retriable(msg) from error
 
         def hopeless(error: Exception) -> bool:
             assert isinstance(error, Retriable)  # noqa: S101 - narrowed by on_exception
@@ -141,6 +144,19 @@ class Client:
         )
         return retry(attempt)()
 
+    def call(
+        self,
+        operation: str,
+        *,
+        path: Mapping[str, str] = NO_PARAMS,
+        params: Mapping[str, str] = NO_PARAMS,
+        body: object = None,
+        repeatable: bool = True,
+    ) -> jsonapi.Json:
+        """`fetch` of a JSON document; an empty dict where the operation has no body."""
+        decode = _nothing if ENDPOINTS[operation].bodiless else self._document
+        return self.fetch(operation, decode, path=path, params=params, body=body, repeatable=repeatable)
+
     def pages(
         self,
         operation: str,
@@ -148,70 +164,109 @@ class Client:
         path: Mapping[str, str] = NO_PARAMS,
         params: Mapping[str, str] = NO_PARAMS,
     ) -> Iterator[jsonapi.Json]:
-        """The documents of a listing, following `links.next` to the end; an empty page does not end it.
+        """The documents of a listing; see `follow`."""
+        return self.follow(operation, self._collection, jsonapi.next_link, path=path, params=params)
+
+    def follow(
+        self,
+        operation: str,
+        decode: Callable[[bytes], T],
+        link: Callable[[T], str | None],
+        *,
+        path: Mapping[str, str] = NO_PARAMS,
+        params: Mapping[str, str] = NO_PARAMS,
+    ) -> Iterator[T]:
+        """The pages of a listing, following `links.next` to the end; an empty page does not end it.
 
         Only the parameters of `links.next` are used, never its host: the key goes where the settings say.
+
+        Args:
+            operation: As for `fetch`.
+            decode: As for `fetch`. A document without a list of resources is a broken answer, not an empty list:
+                whoever took it for one would believe that everything is gone.
+            link: `links.next` of a page, None on the last one.
+            path: As for `fetch`.
+            params: As for `fetch`.
 
         Raises:
             CursorExpired: also when a page names itself as the next one.
         """
         following: Mapping[str, str] = params
         while True:
-            document = self.call(operation, path=path, params=following, collection=True)
-            yield document
-            link = jsonapi.next_link(document)
-            if link is None:
+            page = self.fetch(operation, decode, path=path, params=following)
+            yield page
+            to = link(page)
+            if to is None:
                 return
-            asked, following = following, dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
+            asked, following = following, dict(parse_qsl(urlsplit(to).query, keep_blank_values=True))
             if following == asked:
                 msg = f"{operation}: a page names itself as the next one"
                 raise CursorExpired(msg)
 
+    def _document(self, body: bytes) -> jsonapi.Json:
+        document = self._decode(body)
+        if not isinstance(document, dict):
+            msg = "JSON that is not a document"
+            raise ValueError(msg)  # noqa: TRY004 - as JSON that is malformed
+        return document
+
+    def _collection(self, body: bytes) -> jsonapi.Json:
+        document = self._document(body)
+        if not isinstance(document.get("data"), list):
+            msg = "no list of resources"
+            raise ValueError(msg)  # noqa: TRY004 - as JSON that is malformed
+        return document
+
+    def remaining(self, operation: str) -> tuple[int, int]:
+        """Requests that may still leave for an operation in this minute, and how many a minute has."""
+        return self._governor.remaining(ENDPOINTS[operation], NO_PARAMS)
+
     @cached_property
     def _network(self) -> Mapping[str, Any]:
-        """Proxy and certificates of this machine's environment, which `Session.send` alone does not look at."""
-        return self._transport.session.merge_environment_settings(self._api_url, {}, None, None, None)
+        """Proxy and certificates of this machine's environment, which `Session.send` alone does not look at.
 
-    def _attempt(
-        self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest
-    ) -> jsonapi.Json:
+        `stream` is among them: the body is read here.
+        """
+        merge = self._transport.session.merge_environment_settings
+        return merge(self._api_url, proxies={}, stream=True, verify=None, cert=None)
+
+    def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest) -> bytes:
+        where = f"{endpoint.method} {endpoint.path}"
         wait = self._governor.reserve(endpoint, params)
+        if endpoint.limits.daily and wait > self._transport.patience:
+            msg = f"{where}: the quota of the day is used up"
+            raise Retriable(msg, retry_after=wait, throttled=True)
         if wait > 0:
             self._transport.sleep(wait)
-        where = f"{endpoint.method} {endpoint.path}"
         try:
             response = self._transport.session.send(
                 request, timeout=self._transport.timeout, allow_redirects=False, **self._network
             )
-        except requests.RequestException as error:
+            with response:
+                # In one piece: `Response.content` puts it together from pieces of 10 kB.
+                body: bytes = response.raw.read(decode_content=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._unanswered(where, error) from error
         self._reached = True
-        if limits := response.headers.get("RateLimit-Limit"):
-            self._governor.learned(endpoint, params, limits)
-        fault = classify(endpoint, response.status_code, response.headers, response.content)
+        self._governor.answered(endpoint, params, response.headers)
+        fault = classify(endpoint, response.status_code, response.headers, body)
         if isinstance(fault, Retriable) and fault.throttled:
             self._governor.throttled(endpoint, params, fault.retry_after or 1.0)
         if fault is not None:
             raise fault
-        if endpoint.bodiless:
-            return {}
-        try:
-            document = self._decode(response.content)
-        except ValueError as error:
-            msg = f"{where} answered {response.status_code} with a body that is not JSON"
-            raise Retriable(msg) from error
-        if not isinstance(document, dict):
-            msg = f"{where} answered {response.status_code} with JSON that is not a document"
-            raise Retriable(msg)
-        return document
+        return body
 
-    def _unanswered(self, where: str, error: requests.RequestException) -> Retriable:
+    def _unanswered(self, where: str, error: Exception) -> Retriable:
         if self._reached:
             return Retriable(f"{where} failed: {type(error).__name__}")
         return Unreachable(
             f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
             "check the setting `api_url` and this machine's network"
         )
+
+
+def _nothing(_body: bytes) -> jsonapi.Json:
+    return {}
 
 
 def _waits() -> Generator[float, Any, None]:

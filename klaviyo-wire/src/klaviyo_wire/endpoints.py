@@ -1,7 +1,11 @@
 """What Klaviyo documents about each operation: one table, read by the tap, the target and the sandbox.
 
-Source of every entry: Klaviyo's OpenAPI document of revision 2026-07-15 (limits, scopes, filters, page sizes,
+Source of the entries of revision 2026-07-15: Klaviyo's OpenAPI document (limits, scopes, filters, page sizes,
 sort fields, includes, sparse fieldsets); `tests/test_endpoints.py` compares the table with that document.
+Source of those of 2026-10-15: Klaviyo's SDK of that revision, klaviyo-api 25.0.0 (parameters, limits, scopes,
+filters, models). It does not say what `sort`, `include` and `fields[...]` accept: includes are the types that have
+a `fields` parameter, fieldsets the attributes of their models, sorts the times that can be filtered by
+(`-updated_at` and `-updated` were seen in use).
 An operation is known by Klaviyo's own operation id.
 """
 
@@ -31,6 +35,9 @@ S = Limits(3, 60)
 M = Limits(10, 150)
 L = Limits(75, 750)
 XL = Limits(350, 3500)
+REPORTS = Limits(1, 2, 225)
+OMNICHANNEL = "2026-10-15"
+"""From this revision on a campaign is another model: audiences, messages and variations, of every channel."""
 
 
 class Value(StrEnum):
@@ -57,14 +64,18 @@ class Filter:
 class Page:
     """Rows per page: what the endpoint answers by default and at most.
 
-    `maximum` is None where the endpoint pages by cursor but refuses `page[size]`.
+    `maximum` is None where the endpoint pages by cursor but refuses `page[size]`. `cursor` is the query parameter
+    that the cursor goes in; None: the request's body has it, as the attribute `page_cursor` beside `page_size`.
     """
 
     default: int | None
     maximum: int | None
+    cursor: str | None = "page[cursor]"
 
 
 CURSOR_ONLY = Page(None, None)
+REPORT = Page(None, None, cursor="page_cursor")
+IN_BODY = Page(500, None, cursor=None)
 
 
 @dataclass(frozen=True)
@@ -114,12 +125,27 @@ def _filter(name: str, operators: str, value: Value = Value.STRING) -> Filter:
     return Filter(name, frozenset(Operator(text) for text in operators.split()), value)
 
 
+_OMNICHANNEL_CAMPAIGN = {
+    "campaign-audience": fields.CAMPAIGN_AUDIENCE,
+    "campaign-message": fields.OMNICHANNEL_MESSAGE,
+    "campaign": fields.OMNICHANNEL_CAMPAIGN,
+    "tag": fields.TAG,
+}
+
 _TABLE = (
     # accounts
     Endpoint(
         "get_accounts",
         "GET",
         "/api/accounts",
+        limits=XS,
+        scopes=("accounts:read",),
+        fields={"account": fields.ACCOUNT},
+    ),
+    Endpoint(
+        "get_account",
+        "GET",
+        "/api/accounts/{id}",
         limits=XS,
         scopes=("accounts:read",),
         fields={"account": fields.ACCOUNT},
@@ -186,6 +212,34 @@ _TABLE = (
         scopes=("metrics:read",),
         include=("flow-triggers",),
         fields={"flow": fields.FLOW, "metric": fields.METRIC},
+    ),
+    Endpoint(
+        "query_metric_aggregates",
+        "POST",
+        "/api/metric-aggregates",
+        limits=S,
+        scopes=("metrics:read",),
+        page=IN_BODY,
+        fields={"metric-aggregate": fields.METRIC_AGGREGATE},
+    ),
+    # reports
+    Endpoint(
+        "query_campaign_values",
+        "POST",
+        "/api/campaign-values-reports",
+        limits=REPORTS,
+        scopes=("campaigns:read",),
+        page=REPORT,
+        fields={"campaign-values-report": fields.VALUES_REPORT},
+    ),
+    Endpoint(
+        "query_flow_values",
+        "POST",
+        "/api/flow-values-reports",
+        limits=REPORTS,
+        scopes=("flows:read",),
+        page=REPORT,
+        fields={"flow-values-report": fields.VALUES_REPORT},
     ),
     # profiles
     Endpoint(
@@ -600,6 +654,274 @@ _TABLE = (
         limits=M,
         scopes=("campaigns:read",),
         fields={"campaign-send-job": fields.CAMPAIGN_SEND_JOB},
+    ),
+    # campaigns from 2026-10-15
+    Endpoint(
+        "get_campaigns",
+        "GET",
+        "/api/campaigns",
+        limits=M,
+        scopes=("campaigns:read",),
+        page=Page(100, 100),
+        filters=(
+            _filter("id", "any"),
+            _filter("name", "contains"),
+            _filter("archived", "equals", Value.BOOLEAN),
+            _filter("builder", "equals"),
+            _filter("created_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("created_at", "updated_at"),
+        include=("campaign-audiences", "campaign-messages", "tags"),
+        fields=_OMNICHANNEL_CAMPAIGN,
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign",
+        "GET",
+        "/api/campaigns/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign-audiences", "campaign-messages", "tags"),
+        fields=_OMNICHANNEL_CAMPAIGN,
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign_audiences_for_campaign",
+        "GET",
+        "/api/campaigns/{id}/campaign-audiences",
+        limits=M,
+        scopes=("campaigns:read",),
+        fields={"campaign-audience": fields.CAMPAIGN_AUDIENCE},
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign_audience",
+        "GET",
+        "/api/campaign-audiences/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign", "campaign-messages"),
+        fields={
+            "campaign-audience": fields.CAMPAIGN_AUDIENCE,
+            "campaign-message": fields.OMNICHANNEL_MESSAGE,
+            "campaign": fields.OMNICHANNEL_CAMPAIGN,
+        },
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign_messages",
+        "GET",
+        "/api/campaign-messages",
+        limits=M,
+        scopes=("campaigns:read",),
+        page=Page(20, 100),
+        filters=(
+            _filter("id", "any equals"),
+            _filter("campaign_id", "equals"),
+            _filter("name", "contains"),
+            _filter("status", "equals"),
+            _filter("created", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("created", "updated"),
+        include=("campaign",),
+        fields={"campaign-message": fields.OMNICHANNEL_MESSAGE, "campaign": fields.OMNICHANNEL_CAMPAIGN},
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign_message",
+        "GET",
+        "/api/campaign-messages/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign", "campaign-variations"),
+        fields={
+            "campaign-message": fields.OMNICHANNEL_MESSAGE,
+            "campaign-variation": fields.CAMPAIGN_VARIATION,
+            "campaign": fields.OMNICHANNEL_CAMPAIGN,
+        },
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_messages_for_campaign",
+        "GET",
+        "/api/campaigns/{id}/campaign-messages",
+        limits=M,
+        scopes=("campaigns:read",),
+        page=CURSOR_ONLY,
+        include=("campaign",),
+        fields={"campaign-message": fields.OMNICHANNEL_MESSAGE, "campaign": fields.OMNICHANNEL_CAMPAIGN},
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_variations_for_campaign_message",
+        "GET",
+        "/api/campaign-messages/{id}/campaign-variations",
+        limits=M,
+        scopes=("campaigns:read",),
+        fields={"campaign-variation": fields.CAMPAIGN_VARIATION},
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "get_campaign_variation",
+        "GET",
+        "/api/campaign-variations/{id}",
+        limits=M,
+        scopes=("campaigns:read",),
+        include=("campaign-message", "image", "translation"),
+        fields={
+            "campaign-message": fields.OMNICHANNEL_MESSAGE,
+            "campaign-variation": fields.CAMPAIGN_VARIATION,
+            "image": fields.IMAGE,
+            "translation": fields.TRANSLATION,
+        },
+        revision=OMNICHANNEL,
+    ),
+    # flows
+    Endpoint(
+        "get_flows",
+        "GET",
+        "/api/flows",
+        limits=S,
+        scopes=("flows:read",),
+        page=Page(50, 50),
+        filters=(
+            _filter("id", "any"),
+            _filter("name", "contains ends-with equals starts-with"),
+            _filter("status", "equals"),
+            _filter("archived", "equals", Value.BOOLEAN),
+            _filter("created", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("trigger_type", "equals"),
+        ),
+        sort=("created", "id", "name", "status", "trigger_type", "updated"),
+        include=("flow-actions", "tags"),
+        fields={"flow-action": fields.FLOW_ACTION, "flow": fields.FLOW, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "get_flow",
+        "GET",
+        "/api/flows/{id}",
+        limits=S,
+        scopes=("flows:read",),
+        include=("flow-actions", "tags"),
+        fields={"flow-action": fields.FLOW_ACTION, "flow": fields.FLOW_DETAIL, "tag": fields.TAG},
+        additional_fields={"flow": ("definition",)},
+    ),
+    Endpoint(
+        "get_actions_for_flow",
+        "GET",
+        "/api/flows/{id}/flow-actions",
+        limits=S,
+        scopes=("flows:read",),
+        page=Page(50, 50),
+        filters=(
+            _filter("id", "any"),
+            _filter("action_type", "any equals"),
+            _filter("status", "equals"),
+            _filter("created", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("action_type", "created", "id", "status", "updated"),
+        fields={"flow-action": fields.FLOW_ACTION},
+    ),
+    Endpoint(
+        "get_flow_action",
+        "GET",
+        "/api/flow-actions/{id}",
+        limits=S,
+        scopes=("flows:read",),
+        include=("flow", "flow-messages"),
+        fields={
+            "flow-action": fields.FLOW_ACTION,
+            "flow-message": fields.FLOW_MESSAGE,
+            "flow": fields.FLOW,
+        },
+    ),
+    Endpoint(
+        "get_flow_action_messages",
+        "GET",
+        "/api/flow-actions/{id}/flow-messages",
+        limits=S,
+        scopes=("flows:read",),
+        page=Page(50, 50),
+        filters=(
+            _filter("id", "any"),
+            _filter("name", "contains ends-with equals starts-with"),
+            _filter("created", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("updated", "equals greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+        ),
+        sort=("created", "id", "name", "updated"),
+        fields={"flow-message": fields.FLOW_MESSAGE},
+    ),
+    Endpoint(
+        "get_flow_message",
+        "GET",
+        "/api/flow-messages/{id}",
+        limits=S,
+        scopes=("flows:read",),
+        include=("flow-action", "template"),
+        fields={
+            "flow-action": fields.FLOW_ACTION,
+            "flow-message": fields.FLOW_MESSAGE,
+            "template": fields.EMBEDDED_TEMPLATE,
+        },
+    ),
+    # tags, forms, webhooks
+    Endpoint(
+        "get_tags",
+        "GET",
+        "/api/tags",
+        limits=S,
+        scopes=("tags:read",),
+        page=Page(50, 50),
+        filters=(_filter("name", "contains ends-with equals starts-with"),),
+        sort=("id", "name"),
+        include=("tag-group",),
+        fields={"tag-group": fields.TAG_GROUP, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "get_tag_groups",
+        "GET",
+        "/api/tag-groups",
+        limits=S,
+        scopes=("tags:read",),
+        page=Page(25, 25),
+        filters=(
+            _filter("name", "contains ends-with equals starts-with"),
+            _filter("exclusive", "equals", Value.BOOLEAN),
+            _filter("default", "equals", Value.BOOLEAN),
+        ),
+        sort=("id", "name"),
+        fields={"tag-group": fields.TAG_GROUP},
+    ),
+    Endpoint(
+        "get_forms",
+        "GET",
+        "/api/forms",
+        limits=S,
+        scopes=("forms:read",),
+        page=Page(20, 100),
+        filters=(
+            _filter("id", "any equals"),
+            _filter("name", "any contains equals"),
+            _filter("ab_test", "equals", Value.BOOLEAN),
+            _filter("updated_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("created_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("status", "equals"),
+        ),
+        sort=("created_at", "updated_at"),
+        fields={"form": fields.FORM},
+    ),
+    Endpoint(
+        "get_webhooks",
+        "GET",
+        "/api/webhooks",
+        limits=XS,
+        scopes=("webhooks:read",),
+        include=("webhook-topics",),
+        fields={"webhook-topic": fields.WEBHOOK_TOPIC, "webhook": fields.WEBHOOK},
     ),
     # templates
     Endpoint(

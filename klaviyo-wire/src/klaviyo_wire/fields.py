@@ -1,7 +1,8 @@
 """Names that `fields[<type>]` accepts, per resource type.
 
-Source: Klaviyo's OpenAPI document of revision 2026-07-15. A nested attribute is named by its dotted path.
-Where one type accepts different names on different endpoints there are several constants.
+Source: Klaviyo's OpenAPI document of revision 2026-07-15; for what came with 2026-10-15 the models of its SDK. A
+nested attribute is named by its dotted path. Where one type accepts different names on different endpoints there
+are several constants.
 """
 
 from __future__ import annotations
@@ -104,6 +105,10 @@ PROFILE_BULK_IMPORT_JOB = _names("""
 """)
 IMPORT_ERROR = _names("code detail id original_payload source source.pointer title")
 TAG = _names("id name")
+TAG_GROUP = _names("default exclusive id name")
+FORM = _names("ab_test created_at id name status updated_at")
+WEBHOOK = _names("created_at description enabled endpoint_url id name updated_at")
+WEBHOOK_TOPIC = _names("id")
 LIST_DETAIL = LIST | {"profile_count"}
 MEMBER = PROFILE | {"joined_group_at"}
 SEGMENT_DETAIL = SEGMENT | {"profile_count"}
@@ -148,4 +153,153 @@ TEMPLATE = _names("""
     definition.body.properties.css_class definition.body.properties.id definition.body.sections
     definition.body.styles definition.body.styles.background_color definition.body.styles.width
     definition.id definition.styles definition.template_id editor_type html id name text updated
+""")
+METRIC_AGGREGATE = _names("data dates id")
+VALUES_REPORT = _names("id results")
+# From 2026-10-15.
+OMNICHANNEL_CAMPAIGN = _names("""
+    created_at definition definition.archived definition.builder definition.color
+    definition.description definition.name definition.send_settings
+    definition.send_settings.exit_condition_conversion_metric_id
+    definition.send_settings.exit_condition_enabled
+    definition.send_settings.send_passed_rltz_immediately definition.send_settings.send_strategy
+    definition.send_settings.send_timezone id updated_at
+""")
+CAMPAIGN_AUDIENCE = _names("""
+    created definition definition.excluded definition.included definition.name definition.priority
+    id updated
+""")
+OMNICHANNEL_MESSAGE = _names("""
+    created definition definition.ab_test definition.ab_test.winner_metric
+    definition.ab_test.winner_percentage definition.ab_test.winner_wait_hours definition.name
+    definition.send_options definition.send_options.is_ignoring_unsubscribes
+    definition.send_options.recipient_percentage definition.send_options.send_strategy
+    definition.send_options.send_time definition.send_options.send_times
+    definition.send_options.throttle_unit definition.send_options.throttling_type
+    definition.status definition.tracking_options definition.tracking_options.is_add_utm
+    definition.tracking_options.is_tracking_clicks definition.tracking_options.is_tracking_opens id
+    updated
+""")
+CAMPAIGN_VARIATION = _names("created definition definition.details definition.name id updated")
+TRANSLATION = _names("id")
+FLOW_DETAIL = FLOW | _names("""
+    definition definition.actions definition.entry_action_id definition.profile_filter
+    definition.profile_filter.condition_groups definition.reentry_criteria
+    definition.reentry_criteria.duration definition.reentry_criteria.unit definition.triggers
+""")
+FLOW_ACTION = _names("""
+    created definition definition.data definition.data.action_output_filter
+    definition.data.action_output_filter.condition_groups definition.data.branches
+    definition.data.current_experiment definition.data.current_experiment.allocations
+    definition.data.current_experiment.automatic_winner_selection_settings
+    definition.data.current_experiment.automatic_winner_selection_settings.automatic_end_date
+    definition.data.current_experiment.automatic_winner_selection_settings.automatic_end_statistical_certainty
+    definition.data.current_experiment.automatic_winner_selection_settings.enabled
+    definition.data.current_experiment.id definition.data.current_experiment.name
+    definition.data.current_experiment.started definition.data.current_experiment.variations
+    definition.data.current_experiment.winner_metric definition.data.delay_until_time
+    definition.data.delay_until_weekdays definition.data.experiment_status
+    definition.data.list_id definition.data.main_action definition.data.main_action.data
+    definition.data.main_action.data.message
+    definition.data.main_action.data.message.action_buttons
+    definition.data.main_action.data.message.add_info_link
+    definition.data.main_action.data.message.add_opt_out_language
+    definition.data.main_action.data.message.add_org_prefix
+    definition.data.main_action.data.message.add_tracking_params
+    definition.data.main_action.data.message.additional_filters
+    definition.data.main_action.data.message.additional_filters.condition_groups
+    definition.data.main_action.data.message.android_link
+    definition.data.main_action.data.message.badge
+    definition.data.main_action.data.message.badge_options
+    definition.data.main_action.data.message.badge_options.badge_config
+    definition.data.main_action.data.message.badge_options.set_from_property
+    definition.data.main_action.data.message.badge_options.value
+    definition.data.main_action.data.message.bcc_email
+    definition.data.main_action.data.message.body
+    definition.data.main_action.data.message.cc_email
+    definition.data.main_action.data.message.conversion_metric_id
+    definition.data.main_action.data.message.custom_tracking_params
+    definition.data.main_action.data.message.dynamic_image
+    definition.data.main_action.data.message.from_email
+    definition.data.main_action.data.message.from_label
+    definition.data.main_action.data.message.id
+    definition.data.main_action.data.message.image_id
+    definition.data.main_action.data.message.include_contact_card
+    definition.data.main_action.data.message.ios_link
+    definition.data.main_action.data.message.kv_pairs
+    definition.data.main_action.data.message.message_hierarchy
+    definition.data.main_action.data.message.name
+    definition.data.main_action.data.message.on_open
+    definition.data.main_action.data.message.preview_text
+    definition.data.main_action.data.message.push_type
+    definition.data.main_action.data.message.reply_to_email
+    definition.data.main_action.data.message.shorten_links
+    definition.data.main_action.data.message.smart_sending_enabled
+    definition.data.main_action.data.message.sms_quiet_hours_enabled
+    definition.data.main_action.data.message.sound
+    definition.data.main_action.data.message.subject_line
+    definition.data.main_action.data.message.template_id
+    definition.data.main_action.data.message.title
+    definition.data.main_action.data.message.transactional
+    definition.data.main_action.data.message.vendor_id
+    definition.data.main_action.data.message.video_asset_id
+    definition.data.main_action.data.message.web_url definition.data.main_action.data.status
+    definition.data.main_action.id definition.data.main_action.links
+    definition.data.main_action.links.next definition.data.main_action.temporary_id
+    definition.data.main_action.type definition.data.message
+    definition.data.message.action_buttons definition.data.message.add_info_link
+    definition.data.message.add_opt_out_language definition.data.message.add_org_prefix
+    definition.data.message.add_tracking_params definition.data.message.additional_filters
+    definition.data.message.additional_filters.condition_groups
+    definition.data.message.android_link definition.data.message.badge
+    definition.data.message.badge_options definition.data.message.badge_options.badge_config
+    definition.data.message.badge_options.set_from_property
+    definition.data.message.badge_options.value definition.data.message.bcc_email
+    definition.data.message.body definition.data.message.cc_email
+    definition.data.message.conversion_metric_id definition.data.message.custom_tracking_params
+    definition.data.message.dynamic_image definition.data.message.from_email
+    definition.data.message.from_label definition.data.message.headers
+    definition.data.message.id definition.data.message.image_id
+    definition.data.message.include_contact_card definition.data.message.ios_link
+    definition.data.message.kv_pairs definition.data.message.message_hierarchy
+    definition.data.message.name definition.data.message.on_open
+    definition.data.message.preview_text definition.data.message.push_type
+    definition.data.message.reply_to_email definition.data.message.shorten_links
+    definition.data.message.smart_sending_enabled
+    definition.data.message.sms_quiet_hours_enabled definition.data.message.sound
+    definition.data.message.subject_line definition.data.message.template_id
+    definition.data.message.title definition.data.message.to_emails
+    definition.data.message.transactional definition.data.message.url
+    definition.data.message.vendor_id definition.data.message.video_asset_id
+    definition.data.message.web_url definition.data.name definition.data.on_execution
+    definition.data.profile_filter definition.data.profile_filter.condition_groups
+    definition.data.profile_operations definition.data.secondary_value
+    definition.data.service_configuration definition.data.service_configuration.event_key
+    definition.data.service_configuration.event_payload
+    definition.data.service_configuration.report_id
+    definition.data.service_configuration.service_method_type
+    definition.data.service_configuration.tracking_company_id definition.data.status
+    definition.data.target_days definition.data.target_time definition.data.timezone
+    definition.data.trigger_filter definition.data.trigger_filter.condition_groups
+    definition.data.trigger_id definition.data.trigger_subtype definition.data.trigger_type
+    definition.data.unit definition.data.value definition.id definition.links
+    definition.links.next definition.links.next_if_false definition.links.next_if_true
+    definition.temporary_id definition.type id updated
+""")
+FLOW_MESSAGE = _names("""
+    channel created definition definition.action_buttons definition.add_info_link
+    definition.add_opt_out_language definition.add_org_prefix definition.add_tracking_params
+    definition.additional_filters definition.additional_filters.condition_groups
+    definition.android_link definition.badge definition.badge_options
+    definition.badge_options.badge_config definition.badge_options.set_from_property
+    definition.badge_options.value definition.bcc_email definition.body definition.cc_email
+    definition.conversion_metric_id definition.custom_tracking_params definition.dynamic_image
+    definition.from_email definition.from_label definition.headers definition.id
+    definition.image_id definition.include_contact_card definition.ios_link definition.kv_pairs
+    definition.message_hierarchy definition.name definition.on_open definition.preview_text
+    definition.push_type definition.reply_to_email definition.shorten_links
+    definition.smart_sending_enabled definition.sms_quiet_hours_enabled definition.sound
+    definition.subject_line definition.template_id definition.title definition.to_emails
+    definition.transactional definition.url definition.vendor_id definition.video_asset_id
+    definition.web_url id updated
 """)

@@ -24,6 +24,7 @@ class Operator(StrEnum):
     STARTS_WITH = "starts-with"
     ENDS_WITH = "ends-with"
     ANY = "any"
+    CONTAINS_ANY = "contains-any"
     HAS = "has"
 
     def __call__(self, field: str, value: Scalar | Iterable[Scalar] | None = None) -> str:

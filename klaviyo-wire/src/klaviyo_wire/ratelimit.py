@@ -73,13 +73,29 @@ class Governor:
             quota = self._quota(endpoint, endpoint.limits_for(params))
             quota.blocked_until = max(quota.blocked_until, self._clock() + retry_after)
 
-    def learned(self, endpoint: Endpoint, params: Mapping[str, str], header: str) -> None:
-        """The limits Klaviyo stated in an answer replace the documented ones."""
-        limits = parse_limits(header)
-        if limits is None:
-            return
+    def answered(self, endpoint: Endpoint, params: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        """What an answer says of the quota goes before what is documented and before our own count.
+
+        `RateLimit-Limit` states the limits. `RateLimit-Remaining: 0` says that the window is used up, perhaps by
+        another program with a key of the same account: nothing leaves before `RateLimit-Reset` seconds are over.
+        """
+        limits = parse_limits(headers.get("RateLimit-Limit", ""))
+        used_up = headers.get("RateLimit-Remaining") == "0"
+        reset = headers.get("RateLimit-Reset", "")
         with self._lock:
-            self._quota(endpoint, endpoint.limits_for(params)).limits = limits
+            quota = self._quota(endpoint, endpoint.limits_for(params))
+            if limits is not None:
+                quota.limits = limits
+            if used_up and reset.isdigit() and int(reset) <= MINUTE:
+                quota.blocked_until = max(quota.blocked_until, self._clock() + int(reset))
+
+    def remaining(self, endpoint: Endpoint, params: Mapping[str, str]) -> tuple[int, int]:
+        """Requests that may still leave within a minute from the oldest one counted, and how many a minute has."""
+        with self._lock:
+            quota = self._quota(endpoint, endpoint.limits_for(params))
+            start = self._clock() - MINUTE
+            count = max(1, int(quota.limits.steady * self._share))
+            return max(0, count - sum(1 for sent in quota.sent if sent > start)), count
 
     def _quota(self, endpoint: Endpoint, limits: Limits) -> _Quota:
         return self._quotas.setdefault((endpoint.operation, limits), _Quota(limits))
