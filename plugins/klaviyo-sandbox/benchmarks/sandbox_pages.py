@@ -2,8 +2,8 @@
 
     python benchmarks/sandbox_pages.py [--profiles 500000] [--events 1000000]
 
-Pages are read over HTTP, one after the other; `answered` is the time the sandbox works on one, `received` what a
-client waits for it.
+Pages are read over HTTP, one after the other, of whole listings and of windows of time; `answered` is the time the
+sandbox works on one, `received` what a client waits for it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import requests
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.api import Request
+from klaviyo_sandbox.records import GroupKind
+from klaviyo_sandbox.world import EVERYBODY
 
 PAGES = 100
 
@@ -30,13 +33,27 @@ def main() -> None:
     asked = parser.parse_args()
 
     began = time.perf_counter()
-    sandbox = Sandbox(profiles=asked.profiles, events=asked.events, segments=10)
+    sandbox = Sandbox(profiles=asked.profiles, events=asked.events, segments=10, everybody=True)
     print(f"{asked.profiles:,} profiles and {asked.events:,} events made in {time.perf_counter() - began:.1f} s")
     with sandbox:
+        events = "/api/events?page[size]=1000&sort=datetime"
+        profiles = "/api/profiles?page[size]=100&sort=updated"
+        members = f"/api/segments/{_everybody(sandbox)}/profiles?page[size]=100&sort=joined_group_at"
+        now = sandbox.clock.now()
+        start, end = (f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (120, 20))
+        since = f"&filter=greater-or-equal({{0}},{start}),less-than({{0}},{end})"
         for name, path in (
-            ("1,000 events", "/api/events?page[size]=1000&sort=datetime"),
-            ("1,000 events, sparse", "/api/events?page[size]=1000&sort=datetime&fields[event]=datetime"),
-            ("100 profiles", "/api/profiles?page[size]=100&sort=updated"),
+            ("1,000 events", events),
+            ("1,000 events, sparse", f"{events}&fields[event]=datetime"),
+            ("1,000 events of a window", events + since.format("datetime")),
+            ("1,000 events of a window, sparse", f"{events}&fields[event]=datetime{since.format('datetime')}"),
+            ("100 profiles", profiles),
+            (
+                "100 profiles of a window",
+                profiles + since.replace("-or-equal", "-than").format("updated"),
+            ),
+            ("100 members", members),
+            ("100 members of a window", members + since.format("joined_group_at")),
         ):
             pages = list(_pages(sandbox, path))
             answered = statistics.median(_answered(sandbox, target) for target, _ in pages)
@@ -44,6 +61,13 @@ def main() -> None:
             print(f"{name}: answered in {answered * 1000:.1f} ms, received in {received * 1000:.1f} ms (median)")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(f"most memory, client included: {peak / 1e9:.2f} GB")
+
+
+def _everybody(sandbox: Sandbox) -> str:
+    group = sandbox.store.group_named(EVERYBODY, GroupKind.SEGMENT)
+    if group is None:
+        raise LookupError(EVERYBODY)
+    return group.id
 
 
 def _pages(sandbox: Sandbox, path: str) -> Iterator[tuple[str, float]]:

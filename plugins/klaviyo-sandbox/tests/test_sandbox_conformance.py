@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match, relevance
 
 from klaviyo_sandbox.operations import OPERATIONS
+from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
@@ -34,16 +35,27 @@ class Answer(NamedTuple):
     body: Json | None
 
 
+IN_STORY = {key for key, entry in ENDPOINTS.items() if entry.revision == DEFAULT_REVISION}
+"""Campaigns of the next revision have tests of their own: SDK, document and recordings are of this one."""
+
+
 def test_every_operation_of_the_table_has_a_handler() -> None:
     assert set(OPERATIONS) == set(ENDPOINTS)
 
 
 def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     """A story in which every operation has its part; `call` makes a request and gives the document."""
-    call("get_accounts")
+    account = call("get_accounts")["data"][0]["id"]
+    call("get_account", account)
+    call("get_tags", query={"include": "tag-group", "sort": "name"})
+    call("get_tag_groups", query={"filter": "equals(default,false)"})
+    call("get_forms", query={"sort": "-updated_at"})
+    call("get_webhooks", query={"include": "webhook-topics"})
+    play_flows(call)
 
     metrics = call("get_metrics", query={"include": "flow-triggers"})
     call("get_metric", metrics["data"][0]["id"], query={"include": "flow-triggers"})
+    play_reports(call, {each["attributes"]["name"]: each["id"] for each in metrics["data"]})
     events = call("get_events", query={"sort": "-datetime", "page[size]": "5", "include": "metric,profile"})
     call("get_event", events["data"][0]["id"], query={"include": "metric,profile,attributions"})
 
@@ -111,6 +123,49 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_campaign_send_job", campaign["id"])
 
 
+def play_flows(call: Call) -> None:
+    """The part of a flow like the recorded one: a delay and a mail."""
+    query = {"filter": 'equals(name,"Win-back")', "include": "flow-actions,tags", "sort": "name"}
+    flow = call("get_flows", query=query)["data"][0]["id"]
+    call("get_flow", flow, query={"include": "flow-actions,tags", "additional-fields[flow]": "definition"})
+    actions = call("get_actions_for_flow", flow, query={"sort": "created"})["data"]
+    call("get_flow_action", actions[0]["id"], query={"include": "flow,flow-messages"})
+    mail = str(int(actions[0]["id"]) + 1)
+    messages = call("get_flow_action_messages", mail, query={"sort": "-updated"})["data"]
+    call("get_flow_message", messages[0]["id"], query={"include": "flow-action,template"})
+
+
+def play_every_flow(call: Call) -> None:
+    """Every flow with all of its actions and messages: every kind of definition there is."""
+    for archived in ("true", "false"):
+        for flow in call("get_flows", query={"filter": f"equals(archived,{archived})"})["data"]:
+            call("get_flow", flow["id"], query={"additional-fields[flow]": "definition"})
+            for action in call("get_actions_for_flow", flow["id"])["data"]:
+                call("get_flow_action_messages", action["id"])
+
+
+def play_reports(call: Call, metrics: Mapping[str, str]) -> None:
+    """The part of the reads that are a POST."""
+    aggregates: Json = {
+        "metric_id": metrics["Opened Email"],
+        "measurements": ["count", "sum_value", "unique"],
+        "interval": "week",
+        "by": ["$message", "$flow"],
+        "filter": ["greater-or-equal(datetime,2026-06-01T00:00:00)", "less-than(datetime,2026-11-01T00:00:00)"],
+        "timezone": "Europe/Copenhagen",
+    }
+    call("query_metric_aggregates", body=document("metric-aggregate", aggregates))
+    call("query_metric_aggregates", body=document("metric-aggregate", {**aggregates, "by": None}))
+    for kind, operation in (("campaign", "query_campaign_values"), ("flow", "query_flow_values")):
+        report: Json = {
+            "statistics": ["recipients", "opens_unique", "open_rate", "conversion_value"],
+            "timeframe": {"key": "last_12_months"},
+            "conversion_metric_id": metrics["Placed Order"],
+            "filter": 'contains-any(send_channel,["email","sms"])',
+        }
+        call(operation, body=document(f"{kind}-values-report", report))
+
+
 def identifier(kind: str, resource_id: str) -> Json:
     return {"type": kind, "id": resource_id}
 
@@ -168,7 +223,7 @@ def test_the_official_sdk_drives_every_operation(sandbox: Sandbox) -> None:
             return answer
 
         play(sandbox, call)
-    assert done == set(ENDPOINTS)
+    assert done == IN_STORY
 
 
 def _keywords(query: Query) -> dict[str, Any]:
@@ -207,6 +262,7 @@ def answers(sandbox: Sandbox, api: requests.Session) -> dict[str, list[Answer]]:
         return answer.body or {}
 
     play(sandbox, call)
+    play_every_flow(call)
     return found
 
 
@@ -306,7 +362,7 @@ def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.
     def call(operation: str, *ids: str, body: Json | None = None, query: Query | None = None) -> Json:
         recorded = [json.loads(each.read_text()) for each in sorted(recordings.glob(f"{operation}.2*.json"))]
         asked = _recorded_query(recorded[0]["request"]["query"]) if recorded else dict(query or {})
-        if ENDPOINTS[operation].filter_required:
+        if "filter" in (query or {}):
             asked["filter"] = (query or {})["filter"]
         answer = fetch(api, operation, ids, asked, body)
         for each in recorded:
@@ -320,7 +376,7 @@ def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.
 
     play(sandbox, call)
     assert differences == []
-    assert set(ENDPOINTS) - compared == {"send_campaign", "get_campaign_send_job"}, "there is no recording"
+    assert IN_STORY - compared == {"send_campaign", "get_campaign_send_job"}, "there is no recording"
 
 
 def _recorded_query(query: Json) -> dict[str, str]:

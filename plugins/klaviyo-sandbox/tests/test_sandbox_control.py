@@ -48,6 +48,7 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
     members = sandbox.store.count("members")
     assert counts["list_memberships"] + counts["segment_memberships"] == members
     assert list(counts) == [
+        "accounts",
         "metrics",
         "events",
         "profiles",
@@ -58,6 +59,13 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
         "campaigns",
         "campaign_messages",
         "templates",
+        "flows",
+        "flow_actions",
+        "flow_messages",
+        "tags",
+        "tag_groups",
+        "forms",
+        "webhooks",
         "late_events",
     ]
 
@@ -171,6 +179,7 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A running `klaviyo-sandbox` and its ready file."""
     ready = tmp_path / "ready.json"
     arguments = ["--profiles", "20", "--events", "30", "--segments", "1", "--ready-file", str(ready)]
+    arguments += ["--everybody", "--no-advanced-kdp"]
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "klaviyo_sandbox", *arguments],
         stdout=subprocess.PIPE,
@@ -194,7 +203,9 @@ def test_it_serves_until_it_is_told_to_stop(served: tuple[subprocess.Popen[str],
     headers = {"Authorization": f"Klaviyo-API-Key {written['api_key']}", "revision": "2026-07-15"}
     response = requests.get(f"{written['url']}/api/accounts", headers=headers, timeout=5)
     assert (response.status_code, response.headers["RateLimit-Remaining"]) == (200, "0")
-    assert requests.get(f"{written['url']}/sandbox/counts", timeout=5).json()["profiles"] == 20
+    counts = requests.get(f"{written['url']}/sandbox/counts", timeout=5).json()
+    assert (counts["profiles"], counts["segments"], counts["lists"]) == (20, 4, 3)
+    assert requests.get(f"{written['url']}/api/webhooks", headers=headers, timeout=5).status_code == 403
     process.send_signal(number)
     output, errors = process.communicate(timeout=10)
     assert (process.returncode, output, errors) == (0, "", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -11,10 +11,11 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from typing_extensions import override
 
 from klaviyo_sandbox import Sandbox, ids
 from klaviyo_sandbox.filters import Condition
-from klaviyo_sandbox.pages import Column, Listing
+from klaviyo_sandbox.pages import Column, Listing, Row
 from klaviyo_sandbox.queries import Position, Query
 from klaviyo_sandbox.records import Event, GroupKind, Profile
 from klaviyo_sandbox.store import Store
@@ -199,6 +200,73 @@ def test_bounds_agree_with_python(values: list[int], operator: Operator, bound: 
     query = Query(conditions=[Condition(operator, "timestamp", (bound,))], sort="timestamp", size=100)
     found = [row[-2] for row in listing.page(store, query).rows]
     assert found == sorted(each for each in values if OPERATORS[operator](each, bound))
+    store.close()
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    values=st.lists(st.integers(0, 9), max_size=30),
+    bounds=st.lists(st.tuples(st.sampled_from(list(OPERATORS)), st.integers(0, 9)), max_size=3),
+    size=st.integers(1, 4),
+    descending=st.booleans(),
+)
+def test_every_page_of_a_window_keeps_to_it(
+    values: list[int], bounds: list[tuple[Operator, int]], size: int, *, descending: bool
+) -> None:
+    store = Store()
+    store.add_events(events(values))
+    listing = Listing(
+        source="events",
+        columns="id",
+        id="id",
+        filters={"timestamp": Column("timestamp")},
+        sorts={"timestamp": "timestamp"},
+    )
+    conditions = [Condition(operator, "timestamp", (bound,)) for operator, bound in bounds]
+    found: list[int] = []
+    after = None
+    while True:
+        query = Query(conditions=conditions, sort="timestamp", descending=descending, size=size, after=after)
+        page = listing.page(store, query)
+        found += [row[-2] for row in page.rows]
+        if not page.more:
+            break
+        after = Position(page.rows[-1][-2], page.rows[-1][-1], 0)
+    kept = [each for each in values if all(OPERATORS[operator](each, bound) for operator, bound in bounds)]
+    assert found == sorted(kept, reverse=descending)
+    store.close()
+
+
+class Recording(Store):
+    """Remembers what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, Sequence[object]]] = []
+
+    @override
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        self.asked.append((sql, values))
+        return super().read(sql, values)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_of_a_window_begins_where_the_last_one_ended(*, descending: bool) -> None:
+    """The database does not step over what earlier pages held: reading a window would cost its square."""
+    store = Recording()
+    listing = Listing(
+        source="events",
+        columns="id",
+        id="id",
+        filters={"timestamp": Column("timestamp")},
+        sorts={"timestamp": "timestamp"},
+    )
+    window = [Condition(each, "timestamp", (T0,)) for each in (Operator.GREATER_OR_EQUAL, Operator.LESS_THAN)]
+    after = Position(T0 + 1, "A", 0)
+    listing.page(store, Query(conditions=window, sort="timestamp", descending=descending, size=3, after=after))
+    ((sql, values),) = store.asked
+    ((*_, plan),) = store.read(f"explain query plan {sql}", values)
+    assert f"(timestamp,id){'<' if descending else '>'}(?,?)" in plan
     store.close()
 
 

@@ -202,3 +202,30 @@ def test_suppressed_profiles_are_found_and_sorted(sandbox: Sandbox, api: request
     assert found("suppression", "equals({0}.reason,'UNSUBSCRIBE')," + early) == []
     assert found("list_suppressions", "equals({0}.list_id,'VIP')," + early) == ["P2", "P3", "P1"]
     assert found("list_suppressions", "equals({0}.list_id,'OTHER')," + early) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"additional-fields[profile]": "subscriptions,predictive_analytics"},
+        {"fields[profile]": "email,location.city,properties,updated"},
+        {"fields[profile]": "id", "additional-fields[profile]": "subscriptions"},
+    ],
+)
+def test_a_page_and_a_single_profile_agree(api: requests.Session, query: dict[str, str]) -> None:
+    listed = api.get("/api/profiles", params={**query, "page[size]": "100"}).json()["data"]
+    assert len(listed) == 60
+    assert listed == [api.get(f"/api/profiles/{each['id']}", params=query).json()["data"] for each in listed]
+
+
+@pytest.mark.usefixtures("anna")
+def test_a_page_shows_what_was_written_since(sandbox: Sandbox, api: requests.Session) -> None:
+    patch(api, first_name='An"na', location={"city": "Bergen", "zip": None}, properties={"tags": ["é", None]})
+    sandbox.store.touch_profiles(["ANNA"], 1_800_000_000)
+    (listed,) = api.get("/api/profiles", params={"filter": 'equals(id,"ANNA")'}).json()["data"]
+    assert listed == api.get("/api/profiles/ANNA").json()["data"]
+    attributes = listed["attributes"]
+    assert (attributes["first_name"], attributes["location"]["city"]) == ('An"na', "Bergen")
+    assert (attributes["location"]["zip"], attributes["properties"]["tags"]) == (None, [None, "é"])
+    assert attributes["updated"] == "2027-01-15T08:00:00+00:00"

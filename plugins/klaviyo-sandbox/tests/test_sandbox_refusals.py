@@ -72,11 +72,6 @@ def test_the_revision_must_be_a_living_one(api: requests.Session, revision: str 
     assert response.status_code == status, response.text
 
 
-def test_campaigns_are_not_those_of_the_omnichannel_revision(api: requests.Session) -> None:
-    response = api.get("/api/campaigns", headers={"revision": "2026-10-15"})
-    assert "2026-07-15" in problem(response, 400)["detail"]
-
-
 # routes
 
 

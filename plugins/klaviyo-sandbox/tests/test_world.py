@@ -2,17 +2,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from klaviyo_sandbox import world
-from klaviyo_sandbox.people import AWKWARD, HISTORY
+from klaviyo_sandbox.people import AWKWARD, DAY, HISTORY, people
 from klaviyo_sandbox.records import (
     Campaign,
     CampaignMessage,
     ConsentState,
+    Flow,
+    FlowAction,
+    FlowMessage,
+    Form,
     Group,
     GroupKind,
     Metric,
@@ -75,6 +80,7 @@ def records(store: Store, table: str, kind: type[Any]) -> list[Any]:
 def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     tables = (
         "profiles", "events", "members", "suppressions", "metrics", "groups", "templates", "campaigns", "messages",
+        "flows", "flow_actions", "flow_messages", "tag_groups", "tags", "forms", "webhooks",
     )  # fmt: skip
     return {table: sorted(store.read(f"select * from {table}"), key=repr) for table in tables}  # noqa: S608
 
@@ -159,6 +165,16 @@ def test_many_profiles_share_a_second(profiles: list[Profile]) -> None:
     assert all(each.created <= each.updated <= NOW - 3_600 for each in profiles)
 
 
+def test_changes_lie_all_over_the_past_and_thousands_in_the_second_of_the_great_import() -> None:
+    changed = Counter(each.updated for each in people(50_000, Random(1), NOW))  # noqa: S311
+    (_, great), (_, next_one) = changed.most_common(2)
+
+    assert 1_500 < great < 3_000
+    assert 200 < next_one < 1_000
+    months = Counter((NOW - at) // (60 * DAY) for at in changed.elements())
+    assert all(months[month] > 200 for month in range(15))
+
+
 def test_consent_comes_in_all_states_and_agrees_with_suppressions(store: Store, profiles: list[Profile]) -> None:
     states = Counter(each.email_marketing.state for each in profiles)
     reasons = defaultdict(set)
@@ -214,6 +230,40 @@ def test_many_joined_in_the_same_second_and_nobody_before_being_known(store: Sto
     assert max(Counter((group, joined) for joined, _, group in rows).values()) > 100
 
 
+@pytest.fixture(scope="module")
+def crowd() -> Store:
+    """Enough people for several imports, and a list and a segment of all of them."""
+    store = Store()
+    world.populate(store, profiles=13_000, events=0, segments=0, seed=5, now=NOW, everybody=True)
+    return store
+
+
+@pytest.mark.parametrize("kind", GroupKind)
+def test_everybody_is_in_a_list_and_a_segment_that_can_be_read_in_slices(crowd: Store, kind: GroupKind) -> None:
+    group = crowd.group_named(world.EVERYBODY, kind)
+    assert group
+    rows = crowd.read("select profile_id, joined from members where group_id = ? order by joined", [group.id])
+
+    assert {row[0] for row in rows} == {row[0] for row in crowd.read("select id from profiles")}
+    joined = [row[1] for row in rows]
+    ((_, most),) = Counter(joined).most_common(1)
+    assert 1_500 < most < 2_500, "half of the members would be one slice that cannot be cut"
+    span = (joined[-1] - joined[0]) // 10 + 1
+    slices = Counter((at - joined[0]) // span for at in joined)
+    assert all(slices[each] > 100 for each in range(10))
+
+
+def test_everybody_changes_nothing_else() -> None:
+    store = Store()
+    world.populate(store, profiles=300, events=800, segments=2, seed=5, now=NOW, everybody=True)
+    with_all, without = contents(store), contents(shop())
+    for table in ("groups", "members"):
+        added = [row for row in with_all[table] if row not in set(without[table])]
+        assert len(with_all.pop(table)) == len(without.pop(table)) + len(added)
+        assert len(added) in {2, 600}
+    assert with_all == without
+
+
 # --- metrics, campaigns, templates ---
 
 
@@ -259,6 +309,41 @@ def test_templates_are_in_klaviyos_language(store: Store) -> None:
         assert CompiledTemplate(template.html).render({"person": {}}).startswith("<html><head></head><body>")
 
 
+def test_flows_have_every_status_and_trigger_and_ids_of_their_kind(store: Store) -> None:
+    flows: list[Flow] = records(store, "flows", Flow)
+    actions: list[FlowAction] = records(store, "flow_actions", FlowAction)
+    messages: list[FlowMessage] = records(store, "flow_messages", FlowMessage)
+
+    assert {(each.status, each.archived) for each in flows} >= {
+        ("draft", False), ("manual", False), ("live", False), ("draft", True), ("manual", True),
+    }  # fmt: skip
+    assert len({each.trigger_type for each in flows}) == 6
+    assert {each.action_type for each in actions} == {
+        "send-email", "send-sms", "send-mobile-push", "time-delay", "conditional-split", "update-profile",
+    }  # fmt: skip
+    assert all(each.id.isdecimal() and each.flow_id in {flow.id for flow in flows} for each in actions)
+    by_id = {each.id: each for each in actions}
+    sent = {(each.action_id, by_id[each.action_id].definition["data"]["message"]["id"]) for each in messages}
+    assert sent == {(each.action_id, each.id) for each in messages}
+    for kind in (flows, actions, messages):
+        for each in kind:
+            assert each.created <= each.updated <= NOW
+    assert max(Counter(each.updated for each in flows).values()) > 1
+    for message in messages:
+        assert (message.template_id is not None) == (message.channel == "Email")
+        if message.template_id:
+            template = store.template(message.template_id)
+            assert template is not None
+            assert not template.reusable
+
+
+def test_forms_are_drafts_and_live_ones(store: Store) -> None:
+    forms: list[Form] = records(store, "forms", Form)
+
+    assert {each.status for each in forms} == {"draft", "live"}
+    assert all(each.created_at < each.updated_at < NOW and each.version_ids for each in forms)
+
+
 # --- events ---
 
 
@@ -286,7 +371,11 @@ def test_campaign_events_name_the_message_and_flow_events_the_flow(store: Store,
     mails = [each.properties for each in events if each.metric == "Received Email"]
 
     assert {told["$message"] in messages for told in mails if "$flow" not in told} == {True}
-    assert {told["$message"] in messages for told in mails if "$flow" in told} == {False}
+    flows: list[FlowMessage] = records(store, "flow_messages", FlowMessage)
+    actions = {each.id: each.flow_id for each in records(store, "flow_actions", FlowAction)}
+    told = {(each["$flow"], each["$message"]) for each in mails if "$flow" in each}
+    assert len(told) == 4
+    assert told < {(actions[each.action_id], each.id) for each in flows}
     assert all(told["$event_id"].startswith(told["$message"] + ":") for told in mails)
 
 

@@ -40,6 +40,8 @@ class Account:
         self.imports = Imports(store, self.rng, import_seconds)
         self.truth = truth
         """What a campaign that is sent through the API truly causes."""
+        self.advanced_kdp = True
+        """Whether the account has the feature without which webhooks are refused."""
         self.url = ""
         self.requests: Counter[str] = Counter()
         """Requests by operation and what was answered: `get_events 200`, `get_events reset`."""
@@ -120,18 +122,22 @@ class Call:
         if body_id != self.path["id"]:
             refuse("The id in the body is not the id in the path.", pointer="/data/id")
 
-    def one(self, resource: Json | Raw, *, status: int = 200, included: list[Json] | None = None) -> Answer:
-        """A document of one resource."""
-        return self._document(status, resource, {"self": self._self()}, included)
+    def one(
+        self,
+        resource: Json | Raw,
+        *,
+        status: int = 200,
+        page: Page | None = None,
+        included: list[Json] | None = None,
+    ) -> Answer:
+        """A document of one resource; with a page, which is of something inside, with the link to the next."""
+        return self._document(status, resource, self._links(page), included)
 
     def many(
         self, resources: list[Json] | Raw, *, page: Page | None = None, included: list[Json] | None = None
     ) -> Answer:
         """A document of several; with a page, with the link to the next."""
-        links: Json = {"self": self._self()}
-        if page is not None:
-            links |= {"next": page.next_link(self.query, self.account.url), "prev": None}
-        return self._document(200, resources, links, included)
+        return self._document(200, resources, self._links(page), included)
 
     def _document(
         self, status: int, data: list[Json] | Raw | Json, links: Json, included: list[Json] | None
@@ -143,8 +149,11 @@ class Call:
             document["included"] = list(once.values())
         return Answer(status, document | {"links": links})
 
-    def _self(self) -> str:
-        return self.query.link(self.account.url)
+    def _links(self, page: Page | None) -> Json:
+        links: Json = {"self": self.query.link(self.account.url)}
+        if page is not None:
+            links |= {"next": page.next_link(self.query, self.account.url), "prev": None}
+        return links
 
 
 Handler = Callable[[Call], Answer]

@@ -20,7 +20,8 @@ from klaviyo_sandbox.account import Account, Call
 from klaviyo_sandbox.bodies import MOST_BYTES
 from klaviyo_sandbox.errors import Refusal, refuse
 from klaviyo_sandbox.operations import OPERATIONS
-from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import ENDPOINTS, OMNICHANNEL, Endpoint
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.limits import RateLimiter
@@ -40,8 +41,10 @@ REVISIONS = frozenset(
         *("2026-01-15", "2026-04-15", "2026-07-15", "2026-10-15"),
     )
 )
-# From here on campaigns are another model: audiences, variations, an account-wide listing of messages.
-_OMNICHANNEL = date(2026, 10, 15)
+_KNOWN = {each.isoformat(): each for each in REVISIONS}
+_FIRST = date.fromisoformat(DEFAULT_REVISION)
+# Operations whose document is another one from 2026-10-15 on, which the sandbox does not read.
+_ONLY_BEFORE_OMNICHANNEL = {"create_campaign"}
 
 _ROUTES = [
     (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", entry.path) + "/?"), entry) for entry in ENDPOINTS.values()
@@ -78,11 +81,11 @@ class Response:
 
 
 def operation_of(request: Request) -> str | None:
-    """The id of the operation that a request is for, if it is one."""
-    for pattern, endpoint in _ROUTES:
-        if endpoint.method == request.method and pattern.fullmatch(request.path):
-            return endpoint.operation
-    return None
+    """The operation that a request is for, by its key in the endpoint table; None if it is none."""
+    try:
+        return _route(request)[0].key
+    except Refusal:
+        return None
 
 
 class Api:
@@ -112,9 +115,9 @@ class Api:
             raise errors.permission_denied()
         if request.method != "GET":
             _check_body(request, endpoint)
-        query = queries.read(endpoint, request.path, parameters, now)
+        query = queries.read(endpoint, request.path, parameters, now, request.body)
         call = Call(self._account, endpoint, path, query, request.body)
-        answer = OPERATIONS[endpoint.operation](call)
+        answer = OPERATIONS[endpoint.key](call)
         if answer.document is None:
             return Response(answer.status, headers)
         return Response(answer.status, headers | {"Content-Type": JSON_API}, msgspec.json.encode(answer.document))
@@ -137,28 +140,50 @@ class Api:
 
 
 def _route(request: Request) -> tuple[Endpoint, Mapping[str, str]]:
-    matches = [(endpoint, match) for pattern, endpoint in _ROUTES if (match := pattern.fullmatch(request.path))]
-    for endpoint, match in matches:
-        if endpoint.method == request.method:
-            return endpoint, match.groupdict()
-    if matches:
+    """The newest entry that is not newer than the revision asked for, and its path parameters.
+
+    A request without a revision, or with none that exists, gets the newest: it is refused once that may be said.
+    """
+    path = request.path
+    matches = [(endpoint, match) for pattern, endpoint in _ROUTES if (match := pattern.fullmatch(path))]
+    if not matches:
+        raise errors.not_found()
+    matches = [each for each in matches if each[0].method == request.method]
+    if not matches:
         raise errors.method_not_allowed(request.method)
-    raise errors.not_found()
+    asked = _revision(request) or date.max
+    # What older revisions had is not known: they are served as the table's first.
+    matches = [each for each in matches if _since(each[0]) <= max(asked, _FIRST)]
+    if not matches:
+        raise errors.not_in_revision(request.method)
+    endpoint, match = max(matches, key=lambda each: each[0].revision)
+    return endpoint, match.groupdict()
+
+
+def _since(endpoint: Endpoint) -> date:
+    return date.fromisoformat(endpoint.revision)
+
+
+def _revision(request: Request) -> date | None:
+    """The revision asked for, if it is one."""
+    match = _REVISION.fullmatch(request.headers.get("revision", ""))
+    return _KNOWN.get(match[1]) if match else None
 
 
 def _check_revision(request: Request, endpoint: Endpoint, today: date) -> None:
     text = request.headers.get("revision")
     if text is None:
         refuse("The 'revision' header is required.", pointer="/data/")
-    match = _REVISION.fullmatch(text)
-    known = {each.isoformat(): each for each in REVISIONS}
-    if match is None or match[1] not in known:
+    revision = _revision(request)
+    if revision is None:
         refuse(f"'{text}' is not a revision.", pointer="/data/")
-    revision = known[match[1]]
     if revision.replace(year=revision.year + _YEARS_OF_LIFE) <= today:
         raise errors.retired(text)
-    if revision >= _OMNICHANNEL and "campaign" in endpoint.path:
-        refuse(f"The sandbox has campaigns as of revision 2026-07-15, not {text}.", pointer="/data/")
+    if endpoint.operation in _ONLY_BEFORE_OMNICHANNEL and revision >= date.fromisoformat(OMNICHANNEL):
+        refuse(
+            f"The sandbox has {endpoint.operation} as of revision {endpoint.revision}, not {text}.",
+            pointer="/data/",
+        )
 
 
 def _check_body(request: Request, endpoint: Endpoint) -> None:

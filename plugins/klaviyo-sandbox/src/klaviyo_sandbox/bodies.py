@@ -382,6 +382,82 @@ class SendJob(_Strict):
     id: str
 
 
+# metric aggregates
+
+
+class _AggregateAttributes(_Strict, kw_only=True):
+    metric_id: str
+    measurements: Annotated[list[Literal["count", "sum_value", "unique"]], Meta(min_length=1)]
+    filter: list[str]
+    interval: Literal["day", "hour", "month", "week"] | None = "day"
+    by: list[str] | None = None
+    timezone: str | None = "UTC"
+    page_size: int | None = 500
+    page_cursor: str | None = None
+    return_fields: list[str] | None = None
+    sort: str | None = None
+
+
+class AggregateQuery(_Strict):
+    """`POST /api/metric-aggregates`."""
+
+    type: Literal["metric-aggregate"]
+    attributes: _AggregateAttributes
+
+
+# reports
+
+
+class Timeframe(_Strict):
+    """Either a key, or a start and an end."""
+
+    key: (
+        Literal[
+            "last_12_months",
+            "last_30_days",
+            "last_365_days",
+            "last_3_months",
+            "last_7_days",
+            "last_90_days",
+            "last_month",
+            "last_week",
+            "last_year",
+            "this_month",
+            "this_week",
+            "this_year",
+            "today",
+            "yesterday",
+        ]
+        | None
+    ) = None
+    start: str | None = None
+    end: str | None = None
+
+
+class ValuesAttributes(_Strict, kw_only=True):
+    """What a values report is to say."""
+
+    statistics: Annotated[list[str], Meta(min_length=1)]
+    timeframe: Timeframe
+    conversion_metric_id: str
+    group_by: list[str] | None = None
+    filter: str | None = None
+
+
+class CampaignValues(_Strict):
+    """`POST /api/campaign-values-reports`."""
+
+    type: Literal["campaign-values-report"]
+    attributes: ValuesAttributes
+
+
+class FlowValues(_Strict):
+    """`POST /api/flow-values-reports`."""
+
+    type: Literal["flow-values-report"]
+    attributes: ValuesAttributes
+
+
 # reading
 
 

@@ -33,6 +33,7 @@ _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is an
 @click.option(
     "--segments", type=click.IntRange(0), default=5, show_default=True, help="Segments, beside those named."
 )
+@click.option("--everybody", is_flag=True, help="Also a segment and a list of all people.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides everything random.")
 @click.option(
     "--latency-ms", type=click.FloatRange(0), default=0, show_default=True, help="Added to every answer."
@@ -41,6 +42,9 @@ _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is an
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: a free one.")
 @click.option(
     "--import-seconds", type=click.FloatRange(0), default=0.3, show_default=True, help="Length of an import."
+)
+@click.option(
+    "--advanced-kdp/--no-advanced-kdp", default=True, show_default=True, help="Without it webhooks are refused."
 )
 @click.option("--ready-file", type=_FILE, help='Write {"url", "api_key"} here once it listens.')
 @click.option("--faults", type=_FILE, help="Schedule of faults, JSON or YAML.")
@@ -58,7 +62,7 @@ def _serve(
     faults: Path | None,
     truth_file: Path | None,
     rate_limits: RateLimits,
-    **world: Any,  # noqa: ANN401 - the numbers that `Sandbox` takes
+    **world: Any,  # noqa: ANN401 - what else `Sandbox` takes
 ) -> None:
     try:
         if faults:

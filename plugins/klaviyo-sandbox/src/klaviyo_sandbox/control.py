@@ -65,6 +65,7 @@ class _Advance(Struct, forbid_unknown_fields=True):
 
 
 _COUNTS = {
+    "accounts": "select 1",
     "metrics": "select count(*) from metrics",
     "events": "select count(*) from events",
     "profiles": "select count(*) from profiles",
@@ -75,6 +76,13 @@ _COUNTS = {
     "campaigns": "select count(*) from campaigns",
     "campaign_messages": "select count(*) from messages",
     "templates": "select count(*) from templates where reusable",
+    "flows": "select count(*) from flows",
+    "flow_actions": "select count(*) from flow_actions",
+    "flow_messages": "select count(*) from flow_messages",
+    "tags": "select count(*) from tags",
+    "tag_groups": "select count(*) from tag_groups",
+    "forms": "select count(*) from forms",
+    "webhooks": "select count(*) from webhooks",
     "late_events": "select count(*) from late_events",
 }
 

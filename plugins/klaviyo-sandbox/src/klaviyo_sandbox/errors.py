@@ -79,6 +79,11 @@ def not_found() -> Refusal:
     return _plain(404, "not_found", "Not found.")
 
 
+def not_in_revision(method: str) -> Refusal:
+    """404, the operation came with a later revision (the text is a client's report)."""
+    return _plain(404, "not_found", "Not found.", f"No valid revision was found for the method {method}.")
+
+
 def _plain(status: int, code: str, title: str, detail: str | None = None) -> Refusal:
     entry = Problem(code=code, title=title, detail=detail or title, source={"pointer": "/data/"})
     return Refusal(status, [entry])
@@ -97,6 +102,12 @@ def authentication_failed() -> Refusal:
 def permission_denied() -> Refusal:
     """403, the key lacks a scope. Klaviyo's text does not name it."""
     return _plain(403, "permission_denied", "You do not have permission to perform this action.")
+
+
+def no_advanced_kdp() -> Refusal:
+    """403, the account has not bought the feature (recorded)."""
+    title = "You do not have permission to perform this action."
+    return _plain(403, "permission_denied", title, "You must have Advanced KDP enabled to use this endpoint.")
 
 
 def method_not_allowed(method: str) -> Refusal:

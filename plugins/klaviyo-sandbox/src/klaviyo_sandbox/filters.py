@@ -5,29 +5,35 @@
     value      = text / number / "true" / "false" / datetime / "[" [ literal *( "," literal ) ] "]"
 
 Text is quoted with `"` or `'`; inside, a backslash escapes the quote and itself. A datetime is bare RFC 3339 with
-an offset. There is no `or`. Spaces are allowed after commas only.
+an offset. There is no `or`. Spaces are allowed after commas, and inside a field's name (`Bot Click`).
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import NoReturn
 
-from klaviyo_sandbox.errors import refuse
+from msgspec.structs import replace
+
+from klaviyo_sandbox.errors import Refusal, refuse
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator
 
 MOST_VALUES = 100
 """Klaviyo does not say how many values `any` takes; a page holds this many."""
 
+_OF_LISTS = {Operator.ANY, Operator.CONTAINS_ANY}
+
 Literal = str | bool | float | datetime
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]*")
+_FIELD = re.compile(r"[A-Za-z_$][\w.\-]*( [A-Za-z][\w\-]*)*")
 _BARE = re.compile(r"[^,()\[\]\"']+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
+_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +55,35 @@ class _Bare:
 _Written = str | _Bare
 
 
-def parse(text: str, allowed: tuple[Filter, ...]) -> list[Condition]:
+def parse(text: str, allowed: tuple[Filter, ...], zone: tzinfo | None = None) -> list[Condition]:
     """The conditions of a `filter` parameter, checked against what the endpoint allows.
+
+    Args:
+        text: the parameter.
+        allowed: what can be filtered by, and how.
+        zone: of datetimes without an offset; None: those are refused.
 
     Raises:
         Refusal: the text is not of the grammar, or names a field, operator or value the endpoint does not take.
     """
     reader = _Reader(text)
     by_field = {each.field: each for each in allowed}
-    return [_checked(expression, by_field) for expression in reader.filter()]
+    return [_checked(expression, by_field, zone) for expression in reader.filter()]
+
+
+def parse_in_body(
+    text: str, allowed: tuple[Filter, ...], pointer: str, zone: tzinfo | None = None
+) -> list[Condition]:
+    """As `parse`, for a filter that stands in the body, at `pointer`.
+
+    Raises:
+        Refusal: as `parse`; it names the place in the body.
+    """
+    try:
+        return parse(text, allowed, zone)
+    except Refusal as refusal:
+        source = {"pointer": pointer}
+        raise Refusal(refusal.status, [replace(each, source=source) for each in refusal.problems]) from None
 
 
 def _refuse(detail: str) -> NoReturn:
@@ -98,7 +124,7 @@ class _Reader:
             inner = self._expressions()
             self._expect(")")
             return inner
-        field = self._match(_NAME)
+        field = self._match(_FIELD)
         value = self._value() if self._take(",") else None
         self._expect(")")
         return [_Expression(operator, field, value)]
@@ -160,7 +186,7 @@ class _Reader:
         _refuse(f"Invalid filter provided: unexpected input at position {self._at}.")
 
 
-def _checked(expression: _Expression, allowed: dict[str, Filter]) -> Condition:
+def _checked(expression: _Expression, allowed: dict[str, Filter], zone: tzinfo | None) -> Condition:
     name, field = expression.operator, expression.field
     if name not in set(Operator):
         _refuse(f"'{name}' is not a filter operator.")
@@ -172,10 +198,10 @@ def _checked(expression: _Expression, allowed: dict[str, Filter]) -> Condition:
         # The double space is Klaviyo's (recorded for campaigns).
         operators = ",".join(sorted(spec.operators))
         _refuse(f"'{name}' is not an allowed filter operator for {field}.  Allowed operators are {operators}")
-    return Condition(operator, field, _values(operator, expression, spec.value))
+    return Condition(operator, field, _values(operator, expression, spec.value, zone))
 
 
-def _values(operator: Operator, expression: _Expression, kind: Value) -> tuple[Literal, ...]:
+def _values(operator: Operator, expression: _Expression, kind: Value, zone: tzinfo | None) -> tuple[Literal, ...]:
     written = expression.value
     if operator is Operator.HAS:
         if written is not None:
@@ -183,16 +209,16 @@ def _values(operator: Operator, expression: _Expression, kind: Value) -> tuple[L
         return ()
     if written is None:
         _refuse(f"'{operator}' needs a value ({expression.field}).")
-    if operator is Operator.ANY:
+    if operator in _OF_LISTS:
         if not isinstance(written, list) or not 1 <= len(written) <= MOST_VALUES:
-            _refuse(f"'any' needs a list of 1 to {MOST_VALUES} values ({expression.field}).")
-        return tuple(_literal(each, kind, expression.field) for each in written)
+            _refuse(f"'{operator}' needs a list of 1 to {MOST_VALUES} values ({expression.field}).")
+        return tuple(_literal(each, kind, expression.field, zone) for each in written)
     if isinstance(written, list):
         _refuse(f"'{operator}' takes one value, not a list ({expression.field}).")
-    return (_literal(written, kind, expression.field),)
+    return (_literal(written, kind, expression.field, zone),)
 
 
-def _literal(written: _Written, kind: Value, field: str) -> Literal:
+def _literal(written: _Written, kind: Value, field: str, zone: tzinfo | None) -> Literal:
     if isinstance(written, str):
         if kind is Value.STRING:
             return written
@@ -201,9 +227,9 @@ def _literal(written: _Written, kind: Value, field: str) -> Literal:
     elif kind is Value.NUMBER and _NUMBER.fullmatch(written.text):
         return float(written.text)
     elif kind is Value.DATETIME and _DATETIME.fullmatch(written.text):
-        try:
-            return datetime.fromisoformat(written.text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(written.text)
+            if moment.tzinfo or zone:
+                return moment if moment.tzinfo else moment.replace(tzinfo=zone)
     shown = written if isinstance(written, str) else written.text
     _refuse(f"'{shown}' is not a valid {kind} value for {field}.")

@@ -33,6 +33,8 @@ _COMPARISONS = {
     Operator.LESS_THAN: "<",
     Operator.LESS_OR_EQUAL: "<=",
 }
+_LOWER = {Operator.GREATER_THAN, Operator.GREATER_OR_EQUAL}
+_UPPER = {Operator.LESS_THAN, Operator.LESS_OR_EQUAL}
 
 
 class Kind(Enum):
@@ -56,11 +58,16 @@ class Column:
         """The condition in SQL; its values are appended to `values`."""
         if condition.operator is Operator.HAS:
             return f"{self.sql} is not null"
+        if condition.operator is Operator.ENDS_WITH:
+            values += condition.values * 2
+            return f"substr({self.sql}, length({self.sql}) - length(?) + 1) = ?"
         values += [self._stored(value) for value in condition.values]
         if condition.operator is Operator.ANY:
             return f"{self.sql} in ({', '.join('?' * len(condition.values))})"
         if condition.operator is Operator.CONTAINS:
             return f"instr({self.sql}, ?) > 0"
+        if condition.operator is Operator.STARTS_WITH:
+            return f"instr({self.sql}, ?) = 1"
         return f"{self.sql} {_COMPARISONS[condition.operator]} ?"
 
     def _stored(self, value: Literal) -> object:
@@ -125,7 +132,11 @@ class Listing:
         """
         values: Values = list(owner)
         clauses = [self.where]
-        clauses += [self.filters[each.field].condition(each, values) for each in query.conditions]
+        clauses += [
+            self.filters[each.field].condition(each, values)
+            for each in query.conditions
+            if not self._passed(each, query)
+        ]
         if more is not None:
             clauses.append(more(values))
         name = query.sort or self.default_sort
@@ -142,6 +153,17 @@ class Listing:
         )
         return Page(rows[: query.size], more=len(rows) > query.size)
 
+    def _passed(self, condition: Condition, query: Query) -> bool:
+        """Whether all that lies beyond the last page meets a condition: a bound on the sort key, passed before.
+
+        The database would begin every page at that bound, and not where the last one ended.
+        """
+        key = query.sort and self.sorts[query.sort]
+        bounds = _UPPER if query.descending else _LOWER
+        return (
+            query.after is not None and condition.operator in bounds and self.filters[condition.field].sql == key
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -149,6 +171,12 @@ class Page:
 
     rows: list[Row]
     more: bool
+
+    @classmethod
+    def of(cls, found: Mapping[str, object], size: int, after: str | None) -> Page:
+        """A page of what was worked out in memory: by its id, each row the value, no sort key, and the id."""
+        rest = sorted(key for key in found if after is None or key > after)
+        return cls([(found[key], None, key) for key in rest[:size]], more=len(rest) > size)
 
     def next_link(self, query: Query, base: str) -> str | None:
         """The next page's address; None on the last."""

@@ -66,6 +66,8 @@ def people(count: int, rng: Random, now: int) -> Iterator[Profile]:
     """That many profiles, none younger than an hour; many share the second of their creation or update."""
     imports = [_age(rng) for _ in range(count // 1_000 + 1)]
     syncs = [rng.randrange(3_600, 30 * DAY) for _ in range(count // 2_000 + 1)]
+    # One in ten was one great import: with 100,000 people, thousands in its second.
+    syncs[::10] = syncs[:1] * len(syncs[::10])
     legacy_ids: set[str] = set()
     for index in range(count):
         age = rng.choice(imports) if chance(rng, 0.4) else _age(rng)

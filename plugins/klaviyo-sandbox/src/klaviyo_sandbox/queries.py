@@ -9,7 +9,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
@@ -28,7 +28,6 @@ Key = str | int | None
 """What a page is sorted by, as the database holds it."""
 
 METRICS_PER_PAGE = 200
-_CURSOR = "page[cursor]"
 _UPPER_BOUNDS = {Operator.LESS_THAN, Operator.LESS_OR_EQUAL}
 
 
@@ -47,6 +46,10 @@ class Query:
     path: str = ""
     parameters: Sequence[tuple[str, str]] = ()
     """As sent and decoded, without the cursor."""
+    body: bytes = b""
+    """What else says what is asked for, where reading is a POST."""
+    cursor: str = "page[cursor]"
+    """The parameter that leads to the next page."""
     conditions: Sequence[Condition] = ()
     sort: str | None = None
     descending: bool = False
@@ -65,9 +68,29 @@ class Query:
         """This request's address, or, given the last row of its page, that of the next page."""
         parameters = list(self.parameters)
         if last_id is not None:
-            parameters.append((_CURSOR, _encode(Position(key, last_id, _digest(self.path, self.parameters)))))
+            parameters.append((self.cursor, _encode(Position(key, last_id, self._digest()))))
         query = urlencode(parameters, quote_via=quote, safe="")
         return f"{base}{quote(self.path)}{'?' if query else ''}{query}"
+
+    def position(self, cursor: str) -> Position:
+        """Where a cursor that this request's link gave goes on.
+
+        Raises:
+            Refusal: it is none, or another request's.
+        """
+        try:
+            position = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=="), type=Position)
+        except (binascii.Error, UnicodeEncodeError, ValueError, msgspec.DecodeError):
+            raise expired_cursor() from None
+        if position.request != self._digest():
+            refuse(
+                "The cursor belongs to a request with other parameters; keep them the same from page to page.",
+                parameter="page_cursor",
+            )
+        return position
+
+    def _digest(self) -> int:
+        return zlib.crc32(msgspec.json.encode([self.path, *sorted(self.parameters)]) + self.body)
 
 
 def pairs(query_string: str) -> list[tuple[str, str]]:
@@ -87,7 +110,9 @@ def pairs(query_string: str) -> list[tuple[str, str]]:
     return decoded
 
 
-def read(endpoint: Endpoint, path: str, parameters: Sequence[tuple[str, str]], now: datetime) -> Query:
+def read(
+    endpoint: Endpoint, path: str, parameters: Sequence[tuple[str, str]], now: datetime, body: bytes = b""
+) -> Query:
     """The query of a request to this endpoint.
 
     Raises:
@@ -101,10 +126,12 @@ def read(endpoint: Endpoint, path: str, parameters: Sequence[tuple[str, str]], n
                 parameter=_written(name),
             )
     sort, descending = _sort(endpoint, given)
-    kept = [(name, value) for name, value in parameters if name != _CURSOR]
-    return Query(
+    cursor = (endpoint.page and endpoint.page.cursor) or "page_cursor"
+    query = Query(
         path=path,
-        parameters=kept,
+        parameters=[(name, value) for name, value in parameters if name != cursor],
+        body=body,
+        cursor=cursor,
         conditions=_conditions(endpoint, given, now),
         sort=sort,
         descending=descending,
@@ -115,8 +142,8 @@ def read(endpoint: Endpoint, path: str, parameters: Sequence[tuple[str, str]], n
             for kind, known in endpoint.additional_fields.items()
         },
         size=_size(endpoint, given),
-        after=_after(path, kept, given.get(_CURSOR)),
     )
+    return replace(query, after=query.position(given[cursor])) if cursor in given else query
 
 
 def resource_of(path: str) -> str:
@@ -129,11 +156,12 @@ def _known(endpoint: Endpoint, name: str) -> bool:
         "filter": bool(endpoint.filters),
         "sort": bool(endpoint.sort),
         "include": bool(endpoint.include),
-        _CURSOR: endpoint.page is not None,
         "page[size]": endpoint.page is not None and endpoint.page.maximum is not None,
     }
     if name in simple:
         return simple[name]
+    if endpoint.page is not None and name == endpoint.page.cursor:
+        return True
     head, _, rest = name.partition("[")
     known = {"fields": endpoint.fields, "additional-fields": endpoint.additional_fields}.get(head, {})
     return rest.endswith("]") and rest[:-1] in known
@@ -200,24 +228,5 @@ def _size(endpoint: Endpoint, given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _after(path: str, kept: Sequence[tuple[str, str]], cursor: str | None) -> Position | None:
-    if cursor is None:
-        return None
-    try:
-        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=="), type=Position)
-    except (binascii.Error, UnicodeEncodeError, ValueError, msgspec.DecodeError):
-        raise expired_cursor() from None
-    if position.request != _digest(path, kept):
-        refuse(
-            "The cursor belongs to a request with other parameters; keep them the same from page to page.",
-            parameter="page_cursor",
-        )
-    return position
-
-
 def _encode(position: Position) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
-
-
-def _digest(path: str, parameters: Sequence[tuple[str, str]]) -> int:
-    return zlib.crc32(msgspec.json.encode([path, *sorted(parameters)]))

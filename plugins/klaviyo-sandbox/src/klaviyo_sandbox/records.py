@@ -1,7 +1,8 @@
 """What the sandbox holds: one typed row per resource.
 
-Times: Klaviyo keeps whole seconds on profiles, events, metrics, lists, segments and templates, so these are `int`
-seconds since the epoch; consent, suppressions and campaigns have microseconds and are aware `datetime`s in UTC.
+Times: Klaviyo keeps whole seconds on profiles, events, metrics, lists, segments, templates, flows and forms, so
+these are `int` seconds since the epoch; consent, suppressions, campaigns and webhooks have microseconds and are
+aware `datetime`s in UTC.
 Fields that Klaviyo answers as objects are plain JSON dictionaries.
 """
 
@@ -180,6 +181,87 @@ class CampaignMessage(Struct, frozen=True, kw_only=True):
     send_times: list[Json] = field(default_factory=list)
     created_at: datetime
     updated_at: datetime
+
+
+class Flow(Struct, frozen=True, kw_only=True):
+    """A flow: `draft`, `manual` or `live`. `triggers` and `profile_filter` are as its definition shows them."""
+
+    id: str
+    name: str
+    status: str = "draft"
+    archived: bool = False
+    created: int
+    updated: int
+    trigger_type: str = "Unconfigured"
+    triggers: list[Json] = field(default_factory=list)
+    profile_filter: Json | None = None
+
+
+class FlowAction(Struct, frozen=True, kw_only=True):
+    """A step of a flow; `status` is that of actions that send or write. The id is a number, written as text."""
+
+    id: str
+    flow_id: str
+    action_type: str
+    status: str | None = None
+    created: int
+    updated: int
+    definition: Json
+
+
+class FlowMessage(Struct, frozen=True, kw_only=True):
+    """What an action sends; `template_id` names the copy of a template that belongs to it."""
+
+    id: str
+    action_id: str
+    name: str
+    channel: str = "Email"
+    template_id: str | None = None
+    created: int
+    updated: int
+    definition: Json
+
+
+class TagGroup(Struct, frozen=True, kw_only=True):
+    """Tags of a kind; of an exclusive group a thing has at most one tag."""
+
+    id: str
+    name: str
+    exclusive: bool = False
+    default: bool = False
+
+
+class Tag(Struct, frozen=True, kw_only=True):
+    """A tag of a group."""
+
+    id: str
+    name: str
+    group_id: str
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """A sign-up form, `draft` or `live`. The ids of its versions are numbers, written as text."""
+
+    id: str
+    name: str
+    status: str = "draft"
+    ab_test: bool = False
+    created_at: int
+    updated_at: int
+    version_ids: list[str] = field(default_factory=list)
+
+
+class Webhook(Struct, frozen=True, kw_only=True):
+    """A webhook and the topics it is called for; Klaviyo shows its address masked."""
+
+    id: str
+    name: str
+    description: str | None = None
+    endpoint_url: str
+    enabled: bool = True
+    created_at: datetime
+    updated_at: datetime
+    topics: list[str] = field(default_factory=list)
 
 
 class ImportJob(Struct, frozen=True, kw_only=True):

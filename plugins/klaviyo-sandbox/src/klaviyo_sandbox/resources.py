@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from msgspec import UNSET, UnsetType
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from klaviyo_sandbox import times
 from klaviyo_sandbox.records import (
     Campaign,
     CampaignMessage,
     ConsentState,
+    Flow,
+    FlowAction,
+    FlowMessage,
+    Form,
     Group,
     GroupKind,
     ImportFailure,
@@ -20,7 +27,10 @@ from klaviyo_sandbox.records import (
     Metric,
     Profile,
     Suppression,
+    Tag,
+    TagGroup,
     Template,
+    Webhook,
 )
 
 Names = frozenset[str] | None
@@ -29,9 +39,14 @@ Names = frozenset[str] | None
 Related = list[Json] | Json | UnsetType | None
 """A relationship's identifiers; unset: not loaded, so that only links are shown."""
 
+Row = tuple[Any, ...]
+
 COMPANY_ID = "AbC123"
+TIMEZONE = "Europe/Copenhagen"
 IMPORTS_KEPT = timedelta(days=7)
 _LOCATION = ("address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip")
+_OF_PROFILES = ("lists", "segments", "push-tokens")
+_NOWHERE: Json = dict.fromkeys(_LOCATION)
 _PREDICTIVE = (
     "historic_number_of_orders",
     "predicted_number_of_orders",
@@ -53,7 +68,21 @@ _EVENT = (
 )
 _PROFILE = b'{"type":"profile","id":"%b"}'
 _METRIC = b'{"type":"metric","id":"%b"}'
+_PROFILE_ROW = b'{"type":"profile","id":"%b","attributes":%b,"relationships":%b,"links":{"self":"%b/"}}'
+_PROFILE_ATTRIBUTES = (
+    b'{%b,"anonymous_id":null,"whatsapp_bsuid":null,"created":"%b","updated":"%b","last_event_date":%b,%b}'
+)
 _NULL = b"null"
+_OWN = b"<own>"
+
+
+_encode = msgspec.json.encode
+
+
+class _Identifiers(Struct):
+    email: str | None
+    phone_number: str | None
+    external_id: str | None
 
 
 def identifier(kind: str, resource_id: str) -> Json:
@@ -76,6 +105,7 @@ class Resources:
     def __init__(self, base: str, written_at: datetime | None = None) -> None:
         self._base = base
         self._events = f"{base}/api/events/".encode()
+        self._profiles = f"{base}/api/profiles/".encode()
         self._written_at = written_at
 
     def _moment(self, timestamp: int) -> str:
@@ -104,7 +134,7 @@ class Resources:
         )
 
     def metric(self, metric: Metric, names: Names = None, *, with_triggers: bool = False) -> Json:
-        """A metric. No flow is held, so its triggers are none."""
+        """A metric. What a flow is triggered by is not held, so it triggers none."""
         source = metric.integration
         attributes = {
             "name": metric.name,
@@ -131,7 +161,7 @@ class Resources:
         conversation: str = "conversation",
         related: Mapping[str, list[Json]] | None = None,
     ) -> Json:
-        """A profile. Custom properties come back as from Klaviyo: lists in another order, `company_id` added.
+        """A profile.
 
         Args:
             profile: the record.
@@ -146,26 +176,42 @@ class Resources:
             "external_id": profile.external_id,
             "anonymous_id": None,
             "whatsapp_bsuid": None,
-            "first_name": profile.first_name,
-            "last_name": profile.last_name,
-            "organization": profile.organization,
-            "locale": profile.locale,
-            "title": profile.title,
-            "image": profile.image,
             "created": self._moment(profile.created),
             "updated": self._moment(profile.updated),
             "last_event_date": times.maybe_seconds(profile.last_event_date),
-            "location": {key: profile.location.get(key) for key in _LOCATION},
-            "properties": {"company_id": COMPANY_ID}
-            | {name: _reordered(value) for name, value in profile.properties.items()},
+            **lasting(profile),
         }
-        relationships: dict[str, Related] = dict.fromkeys(
-            ("lists", "segments", "push-tokens", conversation), UNSET
-        )
+        relationships: dict[str, Related] = dict.fromkeys((*_OF_PROFILES, conversation), UNSET)
         relationships.update(related or {})
         resource = self._resource("profile", profile.id, attributes, names, relationships)
         resource["attributes"].update(additional or {})
         return resource
+
+    def profile_row(self, row: Row, conversation: str, names: Names, additional: Json) -> bytes:
+        """As `profile`, as JSON, put around what was encoded when the profile was written.
+
+        Args:
+            row: begins with `store.SHOWN_COLUMNS`.
+            conversation: the relationship's name.
+            names: sparse fieldset.
+            additional: attributes beyond the sparse fieldset.
+        """
+        attributes = _PROFILE_ATTRIBUTES % (
+            _encode(_Identifiers(row[1], row[2], row[3]))[1:-1],
+            times.seconds(row[4]).encode(),
+            times.seconds(row[5]).encode(),
+            _encode(times.maybe_seconds(row[6])),
+            row[12][1:-1],
+        )
+        if names is not None:
+            attributes = _encode(sparse(msgspec.json.decode(attributes), names))
+        if additional:
+            comma = b"" if attributes == b"{}" else b","
+            attributes = attributes[:-1] + comma + _encode(additional)[1:]
+        profile_id = row[0].encode()
+        own = self._profiles + profile_id
+        relationships = _not_loaded(*_OF_PROFILES, conversation).replace(_OWN, own)
+        return _PROFILE_ROW % (profile_id, attributes, relationships, own)
 
     def group(
         self,
@@ -175,7 +221,7 @@ class Resources:
         included: frozenset[str] = frozenset(),
         count: int | None = None,
     ) -> Json:
-        """A list or a segment. No tag and no flow is held."""
+        """A list or a segment. It has no tag and triggers no flow."""
         attributes: Json = {"name": group.name}
         if group.kind is GroupKind.SEGMENT:
             attributes["definition"] = group.definition
@@ -308,6 +354,118 @@ class Resources:
         del resource["relationships"]["import-errors"]["links"]["self"]
         return resource
 
+    def metric_aggregate(self, query_id: str, attributes: Json, names: Names = None) -> Json:
+        """Metric aggregates; the id is the query's, and the link has none (recorded)."""
+        return {
+            "type": "metric-aggregate",
+            "id": query_id,
+            "attributes": sparse(attributes, names),
+            "links": {"self": f"{self._base}/api/metric-aggregates/"},
+        }
+
+    def flow(
+        self,
+        flow: Flow,
+        action_ids: Sequence[str] = (),
+        names: Names = None,
+        *,
+        included: frozenset[str] = frozenset(),
+    ) -> Json:
+        """A flow; its actions are named only when included. It has no tag."""
+        attributes = {
+            "name": flow.name,
+            "status": flow.status,
+            "archived": flow.archived,
+            "created": times.seconds(flow.created),
+            "updated": times.seconds(flow.updated),
+            "trigger_type": flow.trigger_type,
+        }
+        relationships: dict[str, Related] = {
+            "flow-actions": identifiers("flow-action", action_ids) if "flow-actions" in included else UNSET,
+            "tags": [] if "tags" in included else UNSET,
+        }
+        return self._resource("flow", flow.id, attributes, names, relationships)
+
+    def flow_action(
+        self, action: FlowAction, message_ids: Sequence[str] | None = None, names: Names = None
+    ) -> Json:
+        """An action; its flow is always named, its messages only when given."""
+        attributes = {
+            "created": times.seconds(action.created),
+            "updated": times.seconds(action.updated),
+            "definition": action.definition,
+        }
+        relationships: dict[str, Related] = {
+            "flow": identifier("flow", action.flow_id),
+            "flow-messages": UNSET if message_ids is None else identifiers("flow-message", message_ids),
+        }
+        return self._resource("flow-action", action.id, attributes, names, relationships)
+
+    def flow_message(self, message: FlowMessage, names: Names = None) -> Json:
+        """A message of a flow; its action and its template are always named (recorded)."""
+        attributes = {
+            "channel": message.channel,
+            "definition": message.definition,
+            "created": times.seconds(message.created),
+            "updated": times.seconds(message.updated),
+        }
+        relationships: dict[str, Related] = {
+            "flow-action": identifier("flow-action", message.action_id),
+            "template": identifier("template", message.template_id) if message.template_id else None,
+            "image": UNSET,
+        }
+        return self._resource("flow-message", message.id, attributes, names, relationships)
+
+    def tag(self, tag: Tag, names: Names = None, *, with_group: bool = False) -> Json:
+        """A tag; its group is named only when included."""
+        relationships: dict[str, Related] = {
+            "tag-group": identifier("tag-group", tag.group_id) if with_group else UNSET,
+            "lists": UNSET,
+            "segments": UNSET,
+            "campaigns": UNSET,
+            "flows": UNSET,
+        }
+        return self._resource("tag", tag.id, {"name": tag.name}, names, relationships)
+
+    def tag_group(self, group: TagGroup, names: Names = None) -> Json:
+        """A group of tags."""
+        attributes = {"name": group.name, "exclusive": group.exclusive, "default": group.default}
+        return self._resource("tag-group", group.id, attributes, names, {"tags": UNSET})
+
+    def form(self, form: Form, names: Names = None) -> Json:
+        """A form; with a sparse fieldset its relationships are left out (recorded)."""
+        attributes = {
+            "name": form.name,
+            "status": form.status,
+            "ab_test": form.ab_test,
+            "created_at": times.seconds(form.created_at),
+            "updated_at": times.seconds(form.updated_at),
+        }
+        relationships = {"form-versions": identifiers("form-version", form.version_ids)} if names is None else None
+        return self._resource("form", form.id, attributes, names, relationships)
+
+    def webhook(self, webhook: Webhook, names: Names = None) -> Json:
+        """A webhook; its topics are always named, and have no links (recorded)."""
+        attributes = {
+            "name": webhook.name,
+            "description": webhook.description,
+            "endpoint_url": webhook.endpoint_url,
+            "enabled": webhook.enabled,
+            "created_at": times.micros(webhook.created_at),
+            "updated_at": times.micros(webhook.updated_at),
+        }
+        resource = self._resource("webhook", webhook.id, attributes, names)
+        resource["relationships"] = {"webhook-topics": {"data": identifiers("webhook-topic", webhook.topics)}}
+        return resource
+
+    def webhook_topic(self, topic: str) -> Json:
+        """What a webhook can be called for; it has nothing but its id."""
+        return self._resource("webhook-topic", topic, {}, None)
+
+    def values_report(self, kind: str, report_id: str, attributes: Json, names: Names = None) -> Json:
+        """A values report; it has no links (recorded)."""
+        return {"type": kind, "id": report_id, "attributes": sparse(attributes, names)}
+
     def account(self, names: Names = None) -> Json:
         """The one account."""
         attributes = {
@@ -327,7 +485,7 @@ class Resources:
                 },
             },
             "industry": "Software / SaaS",
-            "timezone": "Europe/Copenhagen",
+            "timezone": TIMEZONE,
             "preferred_currency": "DKK",
             "public_api_key": COMPANY_ID,
             "locale": "en-US",
@@ -344,7 +502,9 @@ class Resources:
     ) -> Json:
         own = f"{self._base}/api/{kind}s/{resource_id}"
         resource: Json = {"type": kind, "id": resource_id, "attributes": sparse(attributes, names)}
-        if relationships:
+        if relationships and all(data is UNSET for data in relationships.values()):
+            resource["relationships"] = Raw(_not_loaded(*relationships).replace(_OWN, own.encode()))
+        elif relationships:
             resource["relationships"] = {
                 name: ({} if data is UNSET else {"data": data})
                 | {"links": {"self": f"{own}/relationships/{name}/", "related": f"{own}/{name}/"}}
@@ -364,6 +524,25 @@ def import_error(failure: ImportFailure, names: Names = None) -> Json:
         "original_payload": failure.original_payload,
     }
     return {"type": "import-error", "id": failure.id, "attributes": sparse(attributes, names)}
+
+
+def lasting(profile: Profile) -> Json:
+    """The attributes of a profile that only a write to it changes.
+
+    Custom properties come back as from Klaviyo: lists in another order (recorded), here always turned round, and
+    `company_id` added.
+    """
+    return {
+        "first_name": profile.first_name,
+        "last_name": profile.last_name,
+        "organization": profile.organization,
+        "locale": profile.locale,
+        "title": profile.title,
+        "image": profile.image,
+        "location": {**_NOWHERE, **profile.location},
+        "properties": {"company_id": COMPANY_ID}
+        | {name: value[::-1] if isinstance(value, list) else value for name, value in profile.properties.items()},
+    }
 
 
 def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json:
@@ -453,6 +632,10 @@ def _tracking() -> Json:
     }
 
 
-def _reordered(value: object) -> object:
-    """Klaviyo hands lists back in another order (recorded); here they are always turned round."""
-    return value[::-1] if isinstance(value, list) else value
+@cache
+def _not_loaded(*names: str) -> bytes:
+    """Relationships of which only links are shown, as JSON; `_OWN` stands for the address of the resource."""
+    own = _OWN.decode()
+    return msgspec.json.encode(
+        {name: {"links": {"self": f"{own}/relationships/{name}/", "related": f"{own}/{name}/"}} for name in names}
+    )

@@ -37,11 +37,13 @@ class Sandbox:
         segments: how many segments.
         seed: decides everything random.
         rate_limits: `real` enforces Klaviyo's windows.
+        everybody: whether there is a segment, and a list, `Everybody` of all people too.
         latency_ms: added to every answer.
         import_seconds: how long a bulk import takes.
         port: where to listen; 0: a free one.
         clock: the account's time.
         truth: what a campaign sent through the API truly causes.
+        advanced_kdp: whether the account has the feature without which webhooks are refused.
     """
 
     def __init__(  # noqa: PLR0913
@@ -57,6 +59,8 @@ class Sandbox:
         port: int = 0,
         clock: Clock | None = None,
         truth: Truth | None = None,
+        everybody: bool = False,
+        advanced_kdp: bool = True,
     ) -> None:
         self.store = Store()
         self.clock = clock or Clock()
@@ -64,6 +68,7 @@ class Sandbox:
         self._account = Account(
             self.store, self.clock, seed=seed, import_seconds=import_seconds, truth=truth or Truth()
         )
+        self._account.advanced_kdp = advanced_kdp
         self.api_key = self._account.issue_key()
         self.control = Control(self._account, self.faults)
         self.api = Api(self._account, RateLimiter(enforced=rate_limits == "real"))
@@ -80,6 +85,7 @@ class Sandbox:
                 segments=segments,
                 seed=seed,
                 now=self.clock.seconds(),
+                everybody=everybody,
             )
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,6 +28,10 @@ from klaviyo_sandbox.records import (
     Consent,
     ConsentState,
     Event,
+    Flow,
+    FlowAction,
+    FlowMessage,
+    Form,
     Group,
     GroupKind,
     ImportFailure,
@@ -37,8 +42,12 @@ from klaviyo_sandbox.records import (
     Profile,
     Suppression,
     SuppressionReason,
+    Tag,
+    TagGroup,
     Template,
+    Webhook,
 )
+from klaviyo_sandbox.resources import lasting
 
 _SCHEMA = """
 create table profiles (
@@ -53,7 +62,8 @@ create table profiles (
     email_changed_at text,
     sms_state text not null,
     sms_changed_at text,
-    details blob not null
+    details blob not null,
+    attributes blob not null
 );
 create index profiles_created on profiles (created, id);
 create index profiles_updated on profiles (updated, id);
@@ -104,10 +114,36 @@ create table campaigns (
     record blob not null
 );
 create table messages (
-    id text primary key, campaign_id text not null, template_id text, created_at text not null,
-    record blob not null
+    id text primary key, campaign_id text not null, template_id text, label text not null,
+    created_at text not null, updated_at text not null, record blob not null
 );
 create index messages_campaign on messages (campaign_id, created_at);
+
+create table flows (
+    id text primary key, name text not null, status text not null, archived integer not null,
+    created integer not null, updated integer not null, trigger_type text not null, record blob not null
+);
+create table flow_actions (
+    id text primary key, flow_id text not null, action_type text not null, status text,
+    created integer not null, updated integer not null, record blob not null
+);
+create index flow_actions_flow on flow_actions (flow_id, id);
+create table flow_messages (
+    id text primary key, action_id text not null, name text not null,
+    created integer not null, updated integer not null, record blob not null
+);
+create index flow_messages_action on flow_messages (action_id, id);
+
+create table tag_groups (
+    id text primary key, name text not null, exclusive integer not null, "default" integer not null,
+    record blob not null
+);
+create table tags (id text primary key, name text not null, group_id text not null, record blob not null);
+create table forms (
+    id text primary key, name text not null, status text not null, ab_test integer not null,
+    created_at integer not null, updated_at integer not null, record blob not null
+);
+create table webhooks (id text primary key, record blob not null);
 
 create table import_jobs (
     id text primary key, status text not null, created_at text not null, record blob not null
@@ -127,7 +163,22 @@ _EVENT_INDEXES = {
 }
 
 _BATCH = 50_000
-_Record = TypeVar("_Record", Metric, Group, Template, Campaign, CampaignMessage, ImportJob)
+_COLUMNS: dict[type[Struct], tuple[str, str]] = {
+    Group: ("groups", "id kind name created updated is_active is_starred"),
+    Template: ("templates", "id name created updated reusable"),
+    Campaign: ("campaigns", "id name channel status archived created_at updated_at scheduled_at"),
+    CampaignMessage: ("messages", "id campaign_id template_id label created_at updated_at"),
+    ImportJob: ("import_jobs", "id status created_at"),
+    Flow: ("flows", "id name status archived created updated trigger_type"),
+    FlowAction: ("flow_actions", "id flow_id action_type status created updated"),
+    FlowMessage: ("flow_messages", "id action_id name created updated"),
+    TagGroup: ("tag_groups", "id name exclusive default"),
+    Tag: ("tags", "id name group_id"),
+    Form: ("forms", "id name status ab_test created_at updated_at"),
+    Webhook: ("webhooks", "id"),
+}
+"""The table of a kind of record, and the attributes that are columns there; the whole record comes after them."""
+_Record = TypeVar("_Record", bound=Struct)
 Row = tuple[Any, ...]
 
 
@@ -150,14 +201,18 @@ PROFILE_COLUMNS = (
     " profiles.updated, profiles.last_event_date, profiles.email_state, profiles.email_changed_at,"
     " profiles.sms_state, profiles.sms_changed_at, profiles.details"
 )
-_names = [name.strip().removeprefix("profiles.") for name in PROFILE_COLUMNS.split(",")]
+SHOWN_COLUMNS = f"{PROFILE_COLUMNS}, profiles.attributes"
+"""With what of the profile's attributes was encoded when it was written, as `resources.lasting` has them."""
+_names = [name.strip().removeprefix("profiles.") for name in SHOWN_COLUMNS.split(",")]
 _PUT_PROFILE = (
     f"insert into profiles values ({', '.join('?' * len(_names))}) on conflict (id) do update set "  # noqa: S608
     + ", ".join(f"{name} = excluded.{name}" for name in _names[1:])
 )
 _details = msgspec.json.Decoder(Details)
+_STATES = {each.value: each for each in ConsentState}
 _event = msgspec.json.Decoder(Event)
 _encode = msgspec.json.encode
+_timestamp = attrgetter("timestamp")
 
 
 def profile_of(row: Sequence[Any]) -> Profile:
@@ -171,8 +226,8 @@ def profile_of(row: Sequence[Any]) -> Profile:
         created=row[4],
         updated=row[5],
         last_event_date=row[6],
-        email_marketing=Consent(ConsentState(row[7]), times.maybe_parse(row[8])),
-        sms_marketing=Consent(ConsentState(row[9]), times.maybe_parse(row[10])),
+        email_marketing=Consent(_STATES[row[7]], times.maybe_parse(row[8])),
+        sms_marketing=Consent(_STATES[row[9]], times.maybe_parse(row[10])),
         first_name=details.first_name,
         last_name=details.last_name,
         organization=details.organization,
@@ -211,6 +266,7 @@ def _profile_row(profile: Profile) -> Row:
         sms.state.value,
         sms.changed_at and times.micros(sms.changed_at),
         _encode(details),
+        _encode(lasting(profile)),
     )
 
 
@@ -229,53 +285,10 @@ def _metric_row(metric: Metric) -> Row:
     return (metric.id, metric.name, source.name, source.category, source.key, _encode(metric))
 
 
-def _group_row(group: Group) -> Row:
-    return (
-        group.id,
-        group.kind.value,
-        group.name,
-        group.created,
-        group.updated,
-        group.is_active,
-        group.is_starred,
-        _encode(group),
-    )
-
-
-def _template_row(template: Template) -> Row:
-    return (
-        template.id,
-        template.name,
-        template.created,
-        template.updated,
-        template.reusable,
-        _encode(template),
-    )
-
-
-def _campaign_row(campaign: Campaign) -> Row:
-    scheduled_at = campaign.scheduled_at
-    return (
-        campaign.id,
-        campaign.name,
-        campaign.channel,
-        campaign.status,
-        campaign.archived,
-        times.micros(campaign.created_at),
-        times.micros(campaign.updated_at),
-        scheduled_at and times.micros(scheduled_at),
-        _encode(campaign),
-    )
-
-
-def _message_row(message: CampaignMessage) -> Row:
-    return (
-        message.id,
-        message.campaign_id,
-        message.template_id,
-        times.micros(message.created_at),
-        _encode(message),
-    )
+def _row(record: Struct, names: str) -> Row:
+    """The named attributes of a record, as columns hold them, and the record."""
+    values = (getattr(record, name) for name in names.split())
+    return (*(times.micros(each) if isinstance(each, datetime) else each for each in values), _encode(record))
 
 
 class Store:
@@ -448,7 +461,8 @@ class Store:
             return
         remaining = iter(events)
         with self.transaction():
-            while batch := list(islice(remaining, _BATCH)):
+            # In order of time, so that the rows of a page lie side by side.
+            while batch := sorted(islice(remaining, _BATCH), key=_timestamp):
                 self._insert("events", map(_event_row, batch))
                 latest: dict[str, int] = {}
                 for each in batch:
@@ -507,7 +521,7 @@ class Store:
 
     def put_group(self, group: Group) -> None:
         """Insert or replace a list or segment."""
-        self._insert("groups", [_group_row(group)], clash="replace")
+        self._put(group)
 
     def group(self, group_id: str, kind: GroupKind | None = None) -> Group | None:
         """The list or segment of this id."""
@@ -532,18 +546,18 @@ class Store:
 
     def groups_of(self, profile_id: str, kind: GroupKind) -> list[Group]:
         """The lists, or the segments, a profile is in."""
-        rows = self.read(
-            "select groups.record from members join groups on groups.id = members.group_id"
+        return self._records(
+            Group,
+            "members join groups on groups.id = members.group_id"
             " where members.profile_id = ? and groups.kind = ? order by groups.id",
             [profile_id, kind.value],
         )
-        return [msgspec.json.decode(row[0], type=Group) for row in rows]
 
     # templates and campaigns
 
     def put_template(self, template: Template) -> None:
         """Insert or replace a template."""
-        self._insert("templates", [_template_row(template)], clash="replace")
+        self._put(template)
 
     def delete_template(self, template_id: str) -> None:
         """Remove a template."""
@@ -561,7 +575,7 @@ class Store:
 
     def put_campaign(self, campaign: Campaign) -> None:
         """Insert or replace a campaign."""
-        self._insert("campaigns", [_campaign_row(campaign)], clash="replace")
+        self._put(campaign)
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """The campaign of this id."""
@@ -569,7 +583,7 @@ class Store:
 
     def put_message(self, message: CampaignMessage) -> None:
         """Insert or replace a campaign message."""
-        self._insert("messages", [_message_row(message)], clash="replace")
+        self._put(message)
 
     def message(self, message_id: str) -> CampaignMessage | None:
         """The campaign message of this id."""
@@ -577,17 +591,75 @@ class Store:
 
     def messages_of(self, campaign_id: str) -> list[CampaignMessage]:
         """A campaign's messages, oldest first."""
-        rows = self.read(
-            "select record from messages where campaign_id = ? order by created_at, id", [campaign_id]
+        return self._records(
+            CampaignMessage, "messages where campaign_id = ? order by created_at, id", [campaign_id]
         )
-        return [msgspec.json.decode(row[0], type=CampaignMessage) for row in rows]
+
+    # flows
+
+    def put_flow(self, flow: Flow) -> None:
+        """Insert or replace a flow."""
+        self._put(flow)
+
+    def flow(self, flow_id: str) -> Flow | None:
+        """The flow of this id."""
+        return self._record(Flow, "flows where id = ?", [flow_id])
+
+    def put_flow_action(self, action: FlowAction) -> None:
+        """Insert or replace an action of a flow."""
+        self._put(action)
+
+    def flow_action(self, action_id: str) -> FlowAction | None:
+        """The flow action of this id."""
+        return self._record(FlowAction, "flow_actions where id = ?", [action_id])
+
+    def actions_of(self, flow_id: str) -> list[FlowAction]:
+        """A flow's actions, by id: in the order they were made."""
+        return self._records(FlowAction, "flow_actions where flow_id = ? order by id", [flow_id])
+
+    def put_flow_message(self, message: FlowMessage) -> None:
+        """Insert or replace a message of a flow."""
+        self._put(message)
+
+    def flow_message(self, message_id: str) -> FlowMessage | None:
+        """The flow message of this id."""
+        return self._record(FlowMessage, "flow_messages where id = ?", [message_id])
+
+    def messages_of_action(self, action_id: str) -> list[FlowMessage]:
+        """A flow action's messages, by id."""
+        return self._records(FlowMessage, "flow_messages where action_id = ? order by id", [action_id])
+
+    # tags, forms and webhooks
+
+    def put_tag_group(self, group: TagGroup) -> None:
+        """Insert or replace a tag group."""
+        self._put(group)
+
+    def tag_groups(self, group_ids: Sequence[str]) -> list[TagGroup]:
+        """Those of these tag groups that exist."""
+        return self._records(TagGroup, f"tag_groups where id in ({_marks(len(group_ids))})", group_ids)
+
+    def put_tag(self, tag: Tag) -> None:
+        """Insert or replace a tag."""
+        self._put(tag)
+
+    def put_form(self, form: Form) -> None:
+        """Insert or replace a form."""
+        self._put(form)
+
+    def put_webhook(self, webhook: Webhook) -> None:
+        """Insert or replace a webhook."""
+        self._put(webhook)
+
+    def webhooks(self) -> list[Webhook]:
+        """All webhooks, by id."""
+        return self._records(Webhook, "webhooks order by id", [])
 
     # bulk imports
 
     def put_import_job(self, job: ImportJob) -> None:
         """Insert or replace an import job."""
-        row = (job.id, job.status, times.micros(job.created_at), _encode(job))
-        self._insert("import_jobs", [row], clash="replace")
+        self._put(job)
 
     def import_job(self, job_id: str) -> ImportJob | None:
         """The import job of this id."""
@@ -614,9 +686,16 @@ class Store:
                     )
                 self._write("delete from import_jobs where created_at <= ?", [bound])
 
+    def _put(self, record: Struct) -> None:
+        table, names = _COLUMNS[type(record)]
+        self._insert(table, [_row(record, names)], clash="replace")
+
     def _record(self, kind: type[_Record], where: str, values: Sequence[object]) -> _Record | None:
-        rows = self.read(f"select record from {where} limit 1", values)  # noqa: S608
-        return msgspec.json.decode(rows[0][0], type=kind) if rows else None
+        return next(iter(self._records(kind, f"{where} limit 1", values)), None)
+
+    def _records(self, kind: type[_Record], where: str, values: Sequence[object]) -> list[_Record]:
+        rows = self.read(f"select record from {where}", values)  # noqa: S608
+        return [msgspec.json.decode(row[0], type=kind) for row in rows]
 
 
 def _marks(count: int) -> str:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
+
+_DAY = 86_400
 
 
 def seconds(timestamp: int) -> str:
     """`2026-09-04T13:38:55+00:00`."""
-    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+    day, second = divmod(timestamp, _DAY)
+    return _day(day) + _time(second)
+
+
+# A page holds hundreds of timestamps; there are few days, and no more times than a day has seconds.
+
+
+@cache
+def _day(day: int) -> str:
+    return datetime.fromtimestamp(day * _DAY, UTC).date().isoformat()
+
+
+@cache
+def _time(second: int) -> str:
+    return f"T{second // 3_600:02}:{second // 60 % 60:02}:{second % 60:02}+00:00"
 
 
 def maybe_seconds(timestamp: int | None) -> str | None:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from klaviyo_sandbox import engagement, history, ids, times
 from klaviyo_sandbox.campaigns import copy_of, draft
 from klaviyo_sandbox.engagement import Sending
+from klaviyo_sandbox.fittings import add_fittings
+from klaviyo_sandbox.flows import add_flows
 from klaviyo_sandbox.history import Census, History, Past, Person
 from klaviyo_sandbox.people import DAY, HISTORY, chance, people
 from klaviyo_sandbox.records import (
@@ -33,6 +35,7 @@ NEWSLETTER = "Newsletter"
 EMPTY_LIST = "Waiting list"
 DEMO_AUDIENCE = "Demo audience"
 INACTIVE_SEGMENT = "Summer visitors (inactive)"
+EVERYBODY = "Everybody"
 
 _KLAVIYO = Integration("0rG4eQ", "klaviyo", "Klaviyo", "Internal")
 _API = Integration("7FtS4J", "api", "API", "API")
@@ -80,7 +83,7 @@ _CAMPAIGNS = (
     _Plan("App-only offer", "mobile_push", 30.5),
     _Plan("Old app news", "mobile_push", 150.5, archived=True),
 )
-_FLOWS = ("Welcome, e-mail 1", "Welcome, e-mail 2", "Abandoned cart, e-mail 1", "Win-back, e-mail 1")
+_FLOW_MAILS = ("Welcome, e-mail 1", "First order, e-mail 1", "Abandoned cart, e-mail 1", "Win-back, e-mail 1")
 _TEMPLATES = {
     "Weekly picks": (
         "<html><head></head><body><p>Hi {{ first_name|default:'there' }},</p>"
@@ -102,10 +105,12 @@ _SEGMENTS = (
     "Window shoppers",
     "Gift givers",
 )
+# Twice as many as join by one import.
+_IMPORTED = 4_000
 
 
 def populate(  # noqa: PLR0913
-    store: Store, *, profiles: int, events: int, segments: int, seed: int, now: int
+    store: Store, *, profiles: int, events: int, segments: int, seed: int, now: int, everybody: bool = False
 ) -> None:
     """Fill an empty account. The same seed gives the same people, ids and stories, shifted to `now`.
 
@@ -119,6 +124,7 @@ def populate(  # noqa: PLR0913
         segments: how many further segments.
         seed: decides everything.
         now: the present, seconds.
+        everybody: whether there is a segment, and a list, of all people too; nothing else changes by it.
 
     Raises:
         ValueError: events without profiles.
@@ -132,9 +138,26 @@ def populate(  # noqa: PLR0913
     metrics = _add_metrics(store, rng, now)
     newsletter = _add_audiences(store, census, segments, rng, now)
     store.suppress(_suppressions(census, newsletter, rng, now))
-    past = _add_campaigns(store, newsletter, rng, now)
+    templates, past = _add_campaigns(store, newsletter, rng, now)
+    # With luck of their own, so that what else a seed gives does not depend on them.
+    add_flows(
+        store,
+        past.flows,
+        template=templates[0],
+        newsletter=newsletter,
+        metrics=metrics,
+        rng=_luck(seed, "flows"),
+        now=now,
+    )
+    add_fittings(store, _luck(seed, "fittings"), now)
+    if everybody:
+        _add_everybody(store, census, _luck(seed, "everybody"), now)
     if events:
         store.add_events(History(census, past, metrics, rng, now).events(events))
+
+
+def _luck(seed: int, what: str) -> Random:
+    return Random(f"{seed}:{what}")  # noqa: S311 - a simulation
 
 
 def _add_metrics(store: Store, rng: Random, now: int) -> dict[str, str]:
@@ -157,44 +180,58 @@ def _add_metrics(store: Store, rng: Random, now: int) -> dict[str, str]:
 
 def _add_audiences(store: Store, census: Census, segments: int, rng: Random, now: int) -> Group:
     """The lists and segments, with their members. Answers the newsletter."""
-
-    def group(kind: GroupKind, name: str, *, active: bool = True) -> Group:
-        created = now - rng.randrange(30 * DAY, 900 * DAY)
-        made = Group(
-            id=ids.short(rng),
-            kind=kind,
-            name=name,
-            created=created,
-            updated=created + rng.randrange(30 * DAY),
-            opt_in_process=rng.choice(("single_opt_in", "double_opt_in")),
-            definition=_definition(name) if kind is GroupKind.SEGMENT else {},
-            is_active=active,
-            is_starred=chance(rng, 0.1),
-        )
-        store.put_group(made)
-        return made
-
-    newsletter = group(GroupKind.LIST, NEWSLETTER)
+    newsletter = _add_group(store, GroupKind.LIST, NEWSLETTER, rng, now)
     store.add_members(_members(newsletter, census.subscribed, rng, now))
-    group(GroupKind.LIST, EMPTY_LIST)
+    _add_group(store, GroupKind.LIST, EMPTY_LIST, rng, now)
     subscribed = {person.id for person in census.subscribed}
     audience = [each for each in census.everybody if chance(rng, 0.75 if each.id in subscribed else 0.04)]
-    store.add_members(_members(group(GroupKind.SEGMENT, DEMO_AUDIENCE), audience, rng, now))
+    demo = _add_group(store, GroupKind.SEGMENT, DEMO_AUDIENCE, rng, now)
+    store.add_members(_members(demo, audience, rng, now))
     for index in range(segments):
         name = _SEGMENTS[index] if index < len(_SEGMENTS) else f"Segment {index + 1}"
         size = min(len(census.everybody), int(10 ** (1 + 2.7 * rng.random())))
-        store.add_members(_members(group(GroupKind.SEGMENT, name), rng.sample(census.everybody, size), rng, now))
+        segment = _add_group(store, GroupKind.SEGMENT, name, rng, now)
+        store.add_members(_members(segment, rng.sample(census.everybody, size), rng, now))
     frozen = census.everybody[: len(census.everybody) // 50]
-    store.add_members(_members(group(GroupKind.SEGMENT, INACTIVE_SEGMENT, active=False), frozen, rng, now))
+    inactive = _add_group(store, GroupKind.SEGMENT, INACTIVE_SEGMENT, rng, now, active=False)
+    store.add_members(_members(inactive, frozen, rng, now))
     return newsletter
 
 
+def _add_everybody(store: Store, census: Census, rng: Random, now: int) -> None:
+    for kind in GroupKind:
+        group = _add_group(store, kind, EVERYBODY, rng, now)
+        store.add_members(_members(group, census.everybody, rng, now))
+
+
+def _add_group(  # noqa: PLR0913
+    store: Store, kind: GroupKind, name: str, rng: Random, now: int, *, active: bool = True
+) -> Group:
+    created = now - rng.randrange(30 * DAY, 900 * DAY)
+    made = Group(
+        id=ids.short(rng),
+        kind=kind,
+        name=name,
+        created=created,
+        updated=created + rng.randrange(30 * DAY),
+        opt_in_process=rng.choice(("single_opt_in", "double_opt_in")),
+        definition=_definition(name) if kind is GroupKind.SEGMENT else {},
+        is_active=active,
+        is_starred=chance(rng, 0.1),
+    )
+    store.put_group(made)
+    return made
+
+
 def _members(group: Group, persons: Sequence[Person], rng: Random, now: int) -> Iterator[Membership]:
-    """Who is in the group since when; many joined in one second, as by an import."""
-    bulk = now - rng.randrange(DAY, 30 * DAY)
-    for person in persons:
+    """Who is in the group since when; half joined by imports, some two thousand in a second."""
+    last_import = now - rng.randrange(DAY, 30 * DAY)
+    imports = len(persons) // _IMPORTED + 1
+    for place, person in enumerate(persons):
         since = max(group.created, person.since)
-        joined = max(since, bulk) if chance(rng, 0.5) else since + int((now - 60 - since) * rng.random())
+        # The first ones came by the last import, the others by earlier ones, back to the first days of the group.
+        imported = last_import - (last_import - group.created) * (place // _IMPORTED) // imports
+        joined = max(since, imported) if chance(rng, 0.5) else since + int((now - 60 - since) * rng.random())
         yield Membership(group.id, person.id, joined)
 
 
@@ -219,8 +256,8 @@ def _suppressions(census: Census, newsletter: Group, rng: Random, now: int) -> I
             yield Suppression(person.id, rng.choice(reasons), at, list_id)
 
 
-def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> Past:
-    """Templates, campaigns and flows of the past. Answers what was sent."""
+def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> tuple[list[Template], Past]:
+    """Templates and campaigns of the past. Answers the templates, and what was sent."""
     templates = []
     for name, html in _TEMPLATES.items():
         created = now - rng.randrange(HISTORY, 2 * HISTORY)
@@ -247,6 +284,6 @@ def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> Pa
         store.put_message(message)
     flows = [
         Sending(message_id=ids.short(rng), name=name, subject=name, at=now - HISTORY, flow_id=ids.short(rng))
-        for name in _FLOWS
+        for name in _FLOW_MAILS
     ]
-    return Past(campaigns=sent["email"], flows=flows, texts=sent["sms"], pushes=sent["mobile_push"])
+    return templates, Past(campaigns=sent["email"], flows=flows, texts=sent["sms"], pushes=sent["mobile_push"])

@@ -1,4 +1,4 @@
-"""What each operation does: one handler, known by Klaviyo's operation id.
+"""What each operation does: one handler, known by the key of its entry in the endpoint table.
 
 Everything that can be declared (path, limits, scopes, paging, filters, sort, includes, fieldsets) is read from
 `klaviyo_wire.endpoints`; a handler runs only after the request has passed those checks. To add an operation: its
@@ -11,7 +11,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from klaviyo_sandbox.operations import accounts, campaigns, events, groups, imports, metrics, profiles, templates
+from klaviyo_sandbox.operations import (
+    accounts,
+    campaigns,
+    events,
+    flows,
+    forms,
+    groups,
+    imports,
+    metrics,
+    omnichannel,
+    profiles,
+    reports,
+    tags,
+    templates,
+    webhooks,
+)
+from klaviyo_wire.endpoints import OMNICHANNEL
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Handler
@@ -21,10 +37,14 @@ OPERATIONS: Mapping[str, Handler] = MappingProxyType(
         handler.__name__: handler
         for handler in (
             accounts.get_accounts,
+            accounts.get_account,
             events.get_events,
             events.get_event,
             metrics.get_metrics,
             metrics.get_metric,
+            metrics.query_metric_aggregates,
+            reports.query_campaign_values,
+            reports.query_flow_values,
             profiles.get_profiles,
             profiles.get_profile,
             profiles.create_profile,
@@ -64,6 +84,30 @@ OPERATIONS: Mapping[str, Handler] = MappingProxyType(
             templates.delete_template,
             templates.render_template,
             templates.clone_template,
+            flows.get_flows,
+            flows.get_flow,
+            flows.get_actions_for_flow,
+            flows.get_flow_action,
+            flows.get_flow_action_messages,
+            flows.get_flow_message,
+            tags.get_tags,
+            tags.get_tag_groups,
+            forms.get_forms,
+            webhooks.get_webhooks,
+        )
+    }
+    | {
+        f"{handler.__name__}@{OMNICHANNEL}": handler
+        for handler in (
+            omnichannel.get_campaigns,
+            omnichannel.get_campaign,
+            omnichannel.get_campaign_audiences_for_campaign,
+            omnichannel.get_campaign_audience,
+            omnichannel.get_campaign_messages,
+            omnichannel.get_campaign_message,
+            omnichannel.get_messages_for_campaign,
+            omnichannel.get_variations_for_campaign_message,
+            omnichannel.get_campaign_variation,
         )
     }
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from klaviyo_sandbox.errors import refuse_unknown
 from klaviyo_sandbox.pages import Page
+from klaviyo_sandbox.resources import COMPANY_ID
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Answer, Call
@@ -13,3 +15,10 @@ if TYPE_CHECKING:
 def get_accounts(call: Call) -> Answer:
     """The one account; its links have a `next` although there is no paging (recorded)."""
     return call.many([call.resources.account(call.fields("account"))], page=Page([], more=False))
+
+
+def get_account(call: Call) -> Answer:
+    """The one account, by its id."""
+    if call.path["id"] != COMPANY_ID:
+        refuse_unknown(f"Account with id {call.path['id']} not found.")
+    return call.one(call.resources.account(call.fields("account")))

@@ -61,13 +61,13 @@ def get_campaigns(call: Call) -> Answer:
     page = _CAMPAIGNS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
     found = [msgspec.json.decode(row[0], type=Campaign) for row in page.rows]
     if archived == (True,):
-        found = _out_of_order(found)
+        found = out_of_order(found)
     return _campaigns(call, found, page)
 
 
 def get_campaign(call: Call) -> Answer:
     """One campaign."""
-    campaign = _found_campaign(call, call.path["id"])
+    campaign = found_campaign(call, call.path["id"])
     messages = call.store.messages_of(campaign.id)
     return call.one(_campaign(call, campaign, messages), included=_included_messages(call, messages))
 
@@ -122,7 +122,7 @@ def create_campaign(call: Call) -> Answer:
 
 def get_messages_for_campaign(call: Call) -> Answer:
     """A campaign's messages, all at once."""
-    campaign = _found_campaign(call, call.path["id"])
+    campaign = found_campaign(call, call.path["id"])
     messages = call.store.messages_of(campaign.id)
     return call.many(
         [_message(call, each) for each in messages],
@@ -132,14 +132,14 @@ def get_messages_for_campaign(call: Call) -> Answer:
 
 def get_campaign_message(call: Call) -> Answer:
     """One message."""
-    message = _found_message(call, call.path["id"])
+    message = found_message(call, call.path["id"])
     return call.one(_message(call, message), included=_included_of_messages(call, [message]))
 
 
 def assign_template_to_campaign_message(call: Call) -> Answer:
     """Give a message its own copy of a template."""
     data = call.read(AssignTemplate)
-    message = _found_message(call, data.id)
+    message = found_message(call, data.id)
     original = templates.found(call, data.relationships.template.data.id)
     now = call.account.clock.now()
     copy = copy_of(original, call.account.rng, int(now.timestamp()))
@@ -154,7 +154,7 @@ def assign_template_to_campaign_message(call: Call) -> Answer:
 
 def get_template_for_campaign_message(call: Call) -> Answer:
     """A message's copy of its template; `{"data": null}` and no links when it has none (recorded)."""
-    template = _template_of(call, _found_message(call, call.path["id"]))
+    template = _template_of(call, found_message(call, call.path["id"]))
     if template is None:
         return Answer(200, {"data": None})
     return call.one(call.resources.template(template, call.fields("template")))
@@ -162,7 +162,7 @@ def get_template_for_campaign_message(call: Call) -> Answer:
 
 def send_campaign(call: Call) -> Answer:
     """Send a draft: plays the send with the truth of the account."""
-    campaign = _found_campaign(call, call.read(SendJob).id)
+    campaign = found_campaign(call, call.read(SendJob).id)
     if campaign.status != "Draft":
         refuse(f"The campaign cannot be sent: its status is {campaign.status}.", pointer="/data/id")
     if campaign.channel != "email":
@@ -180,13 +180,13 @@ def send_campaign(call: Call) -> Answer:
 
 def get_campaign_send_job(call: Call) -> Answer:
     """How far the sending of a campaign is; the job has the campaign's id."""
-    campaign = _found_campaign(call, call.path["id"])
+    campaign = found_campaign(call, call.path["id"])
     if campaign.status != "Sent":
         refuse_unknown(f"A campaign with id '{campaign.id}' does not exist.")
     return call.one(call.resources.send_job(campaign, call.fields("campaign-send-job")))
 
 
-def _out_of_order(campaigns: Sequence[Campaign]) -> list[Campaign]:
+def out_of_order(campaigns: Sequence[Campaign]) -> list[Campaign]:
     """Archived campaigns can come slightly out of the order asked for (reported): neighbours are swapped."""
     swapped = list(campaigns)
     swapped[:-1:2], swapped[1::2] = campaigns[1::2], campaigns[:-1:2]
@@ -241,14 +241,24 @@ def _template_of(call: Call, message: CampaignMessage) -> Template | None:
     return call.store.template(message.template_id) if message.template_id else None
 
 
-def _found_campaign(call: Call, campaign_id: str) -> Campaign:
+def found_campaign(call: Call, campaign_id: str) -> Campaign:
+    """The campaign of this id.
+
+    Raises:
+        Refusal: there is none.
+    """
     campaign = call.store.campaign(campaign_id)
     if campaign is None:
         refuse_unknown(f"A campaign with id '{campaign_id}' does not exist.")
     return campaign
 
 
-def _found_message(call: Call, message_id: str) -> CampaignMessage:
+def found_message(call: Call, message_id: str) -> CampaignMessage:
+    """The campaign message of this id.
+
+    Raises:
+        Refusal: there is none.
+    """
     message = call.store.message(message_id)
     if message is None:
         refuse_unknown(f"A message with id '{message_id}' does not exist.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from klaviyo_sandbox.errors import refuse, refuse_unknown
 from klaviyo_sandbox.pages import Column, Kind, Listing, Row
@@ -33,7 +34,7 @@ _EVENTS = Listing(
     sorts={"datetime": "timestamp", "timestamp": "timestamp"},
 )
 _ID = re.compile(r"[0-9A-Za-z]{11}")
-_attributes = msgspec.json.Decoder(dict[str, Raw])
+_ATTRIBUTES = ("timestamp", "datetime", "event_properties", "uuid")
 
 
 def get_events(call: Call) -> Answer:
@@ -60,11 +61,15 @@ def _encoded(call: Call, rows: Iterable[Row]) -> list[bytes]:
     event, names = call.resources.event, call.fields("event")
     if names is None:
         return [event(row[0], row[1], row[2], row[3]) for row in rows]
-    return [event(row[0], row[1], row[2], _some(row[3], names)) for row in rows]
+    decode, encode = _decoder(names).decode, msgspec.json.encode
+    return [event(row[0], row[1], row[2], encode(decode(row[3]))) for row in rows]
 
 
-def _some(attributes: bytes, names: frozenset[str]) -> bytes:
-    return msgspec.json.encode({k: v for k, v in _attributes.decode(attributes).items() if k in names})
+@cache
+def _decoder(names: frozenset[str]) -> msgspec.json.Decoder[Struct]:
+    """Reads these of the attributes, in the order in which they are written, undecoded."""
+    asked = [(name, Raw) for name in _ATTRIBUTES if name in names]
+    return msgspec.json.Decoder(msgspec.defstruct("Some", asked))
 
 
 def _included(call: Call, rows: Iterable[Row]) -> list[Json] | None:

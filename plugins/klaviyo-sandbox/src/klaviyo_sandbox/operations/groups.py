@@ -12,8 +12,7 @@ from klaviyo_sandbox.operations.profiles import present
 from klaviyo_sandbox.pages import Column, Ignored, Kind, Listing, Nothing
 from klaviyo_sandbox.records import Group, GroupKind, Json, Membership
 from klaviyo_sandbox.resources import identifiers
-from klaviyo_sandbox.store import PROFILE_COLUMNS, profile_of
-from klaviyo_sandbox.times import seconds
+from klaviyo_sandbox.store import SHOWN_COLUMNS
 
 _GROUPS = Listing(
     source="groups",
@@ -33,7 +32,7 @@ _GROUPS = Listing(
 )
 _MEMBERS = Listing(
     source="members join profiles on profiles.id = members.profile_id",
-    columns=f"{PROFILE_COLUMNS}, members.joined",
+    columns=f"{SHOWN_COLUMNS}, members.joined",
     id="members.profile_id",
     where="members.group_id = ?",
     filters={
@@ -46,7 +45,7 @@ _MEMBERS = Listing(
     },
     sorts={"joined_group_at": "members.joined"},
 )
-_JOINED = 12  # its place among the columns of `_MEMBERS`
+_JOINED = 13  # its place among the columns of `_MEMBERS`
 
 
 def get_lists(call: Call) -> Answer:
@@ -152,12 +151,7 @@ def _one(call: Call, kind: GroupKind) -> Answer:
 
 def _members(call: Call, kind: GroupKind) -> Answer:
     page = _MEMBERS.page(call.store, call.query, [found(call, kind).id])
-    resources = present(call, [profile_of(row) for row in page.rows])
-    names = call.fields("profile")
-    if names is None or "joined_group_at" in names:
-        for resource, row in zip(resources, page.rows, strict=True):
-            resource["attributes"]["joined_group_at"] = seconds(row[_JOINED])
-    return call.many(resources, page=page)
+    return call.many(present(call, page.rows, joined=_JOINED), page=page)
 
 
 def _member_ids(call: Call, kind: GroupKind) -> Answer:

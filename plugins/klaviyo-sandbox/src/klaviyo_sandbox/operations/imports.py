@@ -14,7 +14,7 @@ from klaviyo_sandbox.operations.profiles import no_identifier, present
 from klaviyo_sandbox.pages import Column, Listing
 from klaviyo_sandbox.records import Group, GroupKind, ImportFailure, ImportJob, Json
 from klaviyo_sandbox.resources import identifiers, import_error
-from klaviyo_sandbox.store import PROFILE_COLUMNS, profile_of
+from klaviyo_sandbox.store import SHOWN_COLUMNS
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Answer, Call
@@ -31,7 +31,7 @@ _JOBS = Listing(
 )
 _PROFILES = Listing(
     source="import_profiles join profiles on profiles.id = import_profiles.profile_id",
-    columns=PROFILE_COLUMNS,
+    columns=SHOWN_COLUMNS,
     id="import_profiles.profile_id",
     where="import_profiles.job_id = ?",
 )
@@ -99,7 +99,7 @@ def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
 def get_profiles_for_bulk_import_profiles_job(call: Call) -> Answer:
     """A page of the profiles that a job wrote."""
     page = _PROFILES.page(call.store, call.query, [_found(call).id])
-    return call.many(present(call, [profile_of(row) for row in page.rows]), page=page)
+    return call.many(present(call, page.rows), page=page)
 
 
 def get_profile_ids_for_bulk_import_profiles_job(call: Call) -> Answer:

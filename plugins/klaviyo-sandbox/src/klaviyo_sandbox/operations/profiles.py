@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
+
 from klaviyo_sandbox import bodies, upserts
 from klaviyo_sandbox.bodies import (
     MOST_PROFILE_BYTES,
@@ -16,10 +18,11 @@ from klaviyo_sandbox.bodies import (
     ProfileUpdate,
 )
 from klaviyo_sandbox.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing, Nothing, Values
+from klaviyo_sandbox.pages import Column, Kind, Listing, Nothing, Row, Values
 from klaviyo_sandbox.records import GroupKind, Json, Profile
 from klaviyo_sandbox.resources import identifiers, predictive_analytics, subscriptions
-from klaviyo_sandbox.store import PROFILE_COLUMNS, profile_of
+from klaviyo_sandbox.store import SHOWN_COLUMNS, profile_of
+from klaviyo_sandbox.times import seconds
 from klaviyo_sandbox.upserts import Nulls
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ _NEWEST = "coalesce((select max(at) from suppressions where profile_id = profile
 
 _PROFILES = Listing(
     source="profiles",
-    columns=PROFILE_COLUMNS,
+    columns=SHOWN_COLUMNS,
     id="profiles.id",
     filters={
         "id": Column("profiles.id"),
@@ -64,8 +67,7 @@ def get_profiles(call: Call) -> Answer:
     rest = [each for each in call.query.conditions if not each.field.startswith(_MARKETING)]
     suppressed = _suppressed(own)
     page = _PROFILES.page(call.store, replace(call.query, conditions=rest), more=suppressed)
-    found = [profile_of(row) for row in page.rows]
-    return call.many(present(call, found, "conversations"), page=page, included=_included(call, None))
+    return call.many(present(call, page.rows, "conversations"), page=page, included=_included(call, None))
 
 
 def get_profile(call: Call) -> Answer:
@@ -134,13 +136,23 @@ def create_or_update_profile(call: Call) -> Answer:
     return _write(call, profile, data.attributes, data.meta, created=False)
 
 
-def present(call: Call, profiles: Sequence[Profile], conversation: str = "conversation") -> list[Json]:
-    """The resources of these profiles, with the additional fields that are asked for."""
-    names, extra = call.fields("profile"), additional(call, profiles)
-    return [
-        call.resources.profile(each, names, additional=extra[each.id], conversation=conversation)
-        for each in profiles
-    ]
+def present(call: Call, rows: Sequence[Row], conversation: str = "conversation", joined: int | None = None) -> Raw:
+    """The resources of the profiles in these rows, with the additional fields that are asked for.
+
+    Args:
+        call: the request.
+        rows: they begin with `SHOWN_COLUMNS`.
+        conversation: the relationship's name.
+        joined: the column that has `joined_group_at`, if any.
+    """
+    names, resources = call.fields("profile"), call.resources
+    asked = call.query.additional.get("profile")
+    extra: dict[str, Json] = additional(call, [profile_of(row) for row in rows]) if asked else {}
+    if joined is not None and (names is None or "joined_group_at" in names):
+        extra = {row[0]: extra.get(row[0], {}) | {"joined_group_at": seconds(row[joined])} for row in rows}
+    return Raw(
+        b"[%b]" % b",".join(resources.profile_row(row, conversation, names, extra.get(row[0], {})) for row in rows)
+    )
 
 
 def additional(call: Call, profiles: Sequence[Profile]) -> dict[str, Json]:

@@ -1,0 +1,177 @@
+"""Flows, their actions, and the messages that these send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from klaviyo_sandbox.errors import refuse, refuse_unknown
+from klaviyo_sandbox.pages import Column, Kind, Listing
+from klaviyo_sandbox.records import Flow, FlowAction, FlowMessage, Json
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.account import Answer, Call
+
+_DATES = {"created": Column("created", Kind.SECONDS), "updated": Column("updated", Kind.SECONDS)}
+_FLOWS = Listing(
+    source="flows",
+    columns="record",
+    id="id",
+    filters={
+        "id": Column("id"),
+        "name": Column("name"),
+        "status": Column("status"),
+        "archived": Column("archived", Kind.FLAG),
+        "trigger_type": Column("trigger_type"),
+        **_DATES,
+    },
+    sorts={name: name for name in ("created", "id", "name", "status", "trigger_type", "updated")},
+)
+_ACTIONS = Listing(
+    source="flow_actions",
+    columns="record",
+    id="id",
+    where="flow_id = ?",
+    filters={"id": Column("id"), "action_type": Column("action_type"), "status": Column("status"), **_DATES},
+    sorts={
+        "action_type": "action_type",
+        "created": "created",
+        "id": "id",
+        "status": "coalesce(status, '')",
+        "updated": "updated",
+    },
+)
+_MESSAGES = Listing(
+    source="flow_messages",
+    columns="record",
+    id="id",
+    where="action_id = ?",
+    filters={"id": Column("id"), "name": Column("name"), **_DATES},
+    sorts={name: name for name in ("created", "id", "name", "updated")},
+)
+
+
+def get_flows(call: Call) -> Answer:
+    """A page of flows; archived ones only when asked for."""
+    _check_dates(call)
+    archived = call.query.values_of("archived")
+    page = _FLOWS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
+    flows = [msgspec.json.decode(row[0], type=Flow) for row in page.rows]
+    actions = [_actions_of(call, each) for each in flows]
+    resources = [_flow(call, flow, own) for flow, own in zip(flows, actions, strict=True)]
+    return call.many(
+        resources, page=page, included=_included_actions(call, [each for own in actions for each in own])
+    )
+
+
+def get_flow(call: Call) -> Answer:
+    """One flow, with its definition if asked."""
+    flow = _found_flow(call, call.path["id"])
+    actions = _actions_of(call, flow)
+    resource = _flow(call, flow, actions)
+    if "definition" in call.query.additional.get("flow", ()):
+        resource["attributes"]["definition"] = {
+            "triggers": flow.triggers,
+            "profile_filter": flow.profile_filter,
+            "actions": [each.definition for each in actions],
+            "entry_action_id": min((each.id for each in actions), default=None),
+        }
+    return call.one(resource, included=_included_actions(call, actions))
+
+
+def get_actions_for_flow(call: Call) -> Answer:
+    """A page of a flow's actions."""
+    flow = _found_flow(call, call.path["id"])
+    page = _ACTIONS.page(call.store, call.query, [flow.id])
+    found = [msgspec.json.decode(row[0], type=FlowAction) for row in page.rows]
+    names = call.fields("flow-action")
+    return call.many([call.resources.flow_action(each, names=names) for each in found], page=page)
+
+
+def get_flow_action(call: Call) -> Answer:
+    """One action, with its flow and its messages if asked."""
+    action, asked = _found_action(call), call.query.include
+    messages = call.store.messages_of_action(action.id) if "flow-messages" in asked else None
+    included: list[Json] = []
+    if "flow" in asked:
+        flow = _found_flow(call, action.flow_id)
+        included.append(call.resources.flow(flow, names=call.fields("flow")))
+    names = call.fields("flow-message")
+    included += [call.resources.flow_message(each, names) for each in messages or ()]
+    message_ids = None if messages is None else [each.id for each in messages]
+    resource = call.resources.flow_action(action, message_ids, call.fields("flow-action"))
+    return call.one(resource, included=included if asked else None)
+
+
+def get_flow_action_messages(call: Call) -> Answer:
+    """A page of an action's messages."""
+    action = _found_action(call)
+    page = _MESSAGES.page(call.store, call.query, [action.id])
+    found = [msgspec.json.decode(row[0], type=FlowMessage) for row in page.rows]
+    names = call.fields("flow-message")
+    return call.many([call.resources.flow_message(each, names) for each in found], page=page)
+
+
+def get_flow_message(call: Call) -> Answer:
+    """One message, with its action and its template if asked."""
+    message, asked = call.store.flow_message(call.path["id"]), call.query.include
+    if message is None:
+        refuse_unknown(f"A flow message with id {call.path['id']} does not exist.")
+    included: list[Json] = []
+    action = call.store.flow_action(message.action_id)
+    if "flow-action" in asked and action is not None:
+        included.append(call.resources.flow_action(action, names=call.fields("flow-action")))
+    template = call.store.template(message.template_id) if message.template_id else None
+    if "template" in asked and template is not None:
+        included.append(call.resources.template(template, call.fields("template")))
+    resource = call.resources.flow_message(message, call.fields("flow-message"))
+    return call.one(resource, included=included if asked else None)
+
+
+def _check_dates(call: Call) -> None:
+    """Refuse what the listing refuses (recorded): a date ahead, and an order by anything but the date filtered."""
+    now = call.account.clock.now()
+    for each in call.query.conditions:
+        if each.field not in _DATES:
+            continue
+        if any(isinstance(value, datetime) and value > now for value in each.values):
+            refuse(f"The date of the filter on {each.field} is in the future.", parameter="filter")
+        if call.query.sort != each.field:
+            refuse(f"A listing that is filtered by {each.field} must be sorted by it.", parameter="sort")
+
+
+def _actions_of(call: Call, flow: Flow) -> list[FlowAction]:
+    """Its actions if the answer shows them, the latest first (recorded)."""
+    shown = "flow-actions" in call.query.include or "definition" in call.query.additional.get("flow", ())
+    return call.store.actions_of(flow.id)[::-1] if shown else []
+
+
+def _flow(call: Call, flow: Flow, actions: Sequence[FlowAction]) -> Json:
+    action_ids = [each.id for each in actions]
+    return call.resources.flow(flow, action_ids, call.fields("flow"), included=call.query.include)
+
+
+def _included_actions(call: Call, actions: Sequence[FlowAction]) -> list[Json] | None:
+    asked = call.query.include
+    if not asked:
+        return None
+    if "flow-actions" not in asked:
+        return []
+    return [call.resources.flow_action(each, names=call.fields("flow-action")) for each in actions]
+
+
+def _found_flow(call: Call, flow_id: str) -> Flow:
+    flow = call.store.flow(flow_id)
+    if flow is None:
+        refuse_unknown(f"A flow with id {flow_id} does not exist.")
+    return flow
+
+
+def _found_action(call: Call) -> FlowAction:
+    action = call.store.flow_action(call.path["id"])
+    if action is None:
+        refuse_unknown(f"An action with id {call.path['id']} does not exist.")
+    return action

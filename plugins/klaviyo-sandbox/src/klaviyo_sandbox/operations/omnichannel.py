@@ -1,0 +1,177 @@
+"""Campaigns of revision 2026-10-15; the handlers have the names of the older operations that they replace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from klaviyo_sandbox.errors import refuse_unknown
+from klaviyo_sandbox.omnichannel import STATUS, OmnichannelResources, known_id
+from klaviyo_sandbox.operations.campaigns import found_campaign, found_message, out_of_order
+from klaviyo_sandbox.pages import Column, Kind, Listing
+from klaviyo_sandbox.records import Campaign, CampaignMessage, Json
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.account import Answer, Call
+
+_UPDATED = "max(messages.updated_at, campaigns.updated_at)"
+_CAMPAIGNS = Listing(
+    source="campaigns",
+    columns="record",
+    id="id",
+    filters={
+        "id": Column("id"),
+        "name": Column("name"),
+        "archived": Column("archived", Kind.FLAG),
+        "builder": Column("'wizard'"),
+        "created_at": Column("created_at", Kind.MICROSECONDS),
+        "updated_at": Column("updated_at", Kind.MICROSECONDS),
+    },
+    sorts={"created_at": "created_at", "updated_at": "updated_at"},
+)
+_MESSAGES = Listing(
+    source="messages join campaigns on campaigns.id = messages.campaign_id",
+    columns="messages.record, campaigns.record",
+    id="messages.id",
+    filters={
+        "id": Column("messages.id"),
+        "campaign_id": Column("messages.campaign_id"),
+        "name": Column("messages.label"),
+        "status": Column(STATUS),
+        "created": Column("messages.created_at", Kind.MICROSECONDS),
+        "updated": Column(_UPDATED, Kind.MICROSECONDS),
+    },
+    sorts={"created": "messages.created_at", "updated": _UPDATED},
+)
+_MESSAGES_OF = replace(_MESSAGES, where="messages.campaign_id = ?")
+
+
+def get_campaigns(call: Call) -> Answer:
+    """A page of campaigns of every channel; archived ones only when asked for, and then not quite in order."""
+    archived = call.query.values_of("archived")
+    page = _CAMPAIGNS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
+    found = [msgspec.json.decode(row[0], type=Campaign) for row in page.rows]
+    if archived == (True,):
+        found = out_of_order(found)
+    return call.many(
+        [_campaign(call, each) for each in found], page=page, included=_included_of_campaigns(call, found)
+    )
+
+
+def get_campaign(call: Call) -> Answer:
+    """One campaign."""
+    campaign = found_campaign(call, call.path["id"])
+    return call.one(_campaign(call, campaign), included=_included_of_campaigns(call, [campaign]))
+
+
+def get_campaign_audiences_for_campaign(call: Call) -> Answer:
+    """A campaign's audiences, all at once."""
+    return call.many([_audience(call, found_campaign(call, call.path["id"]))])
+
+
+def get_campaign_audience(call: Call) -> Answer:
+    """One audience."""
+    campaign = call.store.campaign(known_id(call.path["id"]))
+    if campaign is None:
+        refuse_unknown(f"An audience with id '{call.path['id']}' does not exist.")
+    included = None
+    if call.query.include:
+        included = [_campaign(call, campaign)] if "campaign" in call.query.include else []
+        if "campaign-messages" in call.query.include:
+            included += [_message(call, each, campaign) for each in call.store.messages_of(campaign.id)]
+    return call.one(_audience(call, campaign), included=included)
+
+
+def get_campaign_messages(call: Call) -> Answer:
+    """A page of the account's messages, those of archived campaigns among them."""
+    page = _MESSAGES.page(call.store, call.query)
+    rows = [
+        (msgspec.json.decode(row[0], type=CampaignMessage), msgspec.json.decode(row[1], type=Campaign))
+        for row in page.rows
+    ]
+    included = None
+    if call.query.include:
+        included = [_campaign(call, campaign) for _, campaign in rows]
+    return call.many([_message(call, *row) for row in rows], page=page, included=included)
+
+
+def get_messages_for_campaign(call: Call) -> Answer:
+    """A campaign's messages, in pages of a size that cannot be asked for."""
+    campaign = found_campaign(call, call.path["id"])
+    page = _MESSAGES_OF.page(call.store, call.query, [campaign.id])
+    messages = [msgspec.json.decode(row[0], type=CampaignMessage) for row in page.rows]
+    included = [_campaign(call, campaign)] if call.query.include else None
+    return call.many([_message(call, each, campaign) for each in messages], page=page, included=included)
+
+
+def get_campaign_message(call: Call) -> Answer:
+    """One message."""
+    message = found_message(call, call.path["id"])
+    campaign = found_campaign(call, message.campaign_id)
+    included = None
+    if call.query.include:
+        included = [_campaign(call, campaign)] if "campaign" in call.query.include else []
+        if "campaign-variations" in call.query.include:
+            included.append(_variation(call, message))
+    return call.one(_message(call, message, campaign), included=included)
+
+
+def get_variations_for_campaign_message(call: Call) -> Answer:
+    """A message's variations, all at once."""
+    return call.many([_variation(call, found_message(call, call.path["id"]))])
+
+
+def get_campaign_variation(call: Call) -> Answer:
+    """One variation. No image and no translation is held."""
+    message = call.store.message(known_id(call.path["id"]))
+    if message is None:
+        refuse_unknown(f"A variation with id '{call.path['id']}' does not exist.")
+    included: list[Json] | None = None
+    if call.query.include:
+        included = []
+        if "campaign-message" in call.query.include:
+            included.append(_message(call, message, found_campaign(call, message.campaign_id)))
+    return call.one(_variation(call, message), included=included)
+
+
+def _included_of_campaigns(call: Call, campaigns: Sequence[Campaign]) -> list[Json] | None:
+    asked = call.query.include
+    if not asked:
+        return None
+    included: list[Json] = []
+    for campaign in campaigns:
+        if "campaign-audiences" in asked:
+            included.append(_audience(call, campaign))
+        if "campaign-messages" in asked:
+            included += [_message(call, each, campaign) for each in call.store.messages_of(campaign.id)]
+    return included
+
+
+def _resources(call: Call) -> OmnichannelResources:
+    return OmnichannelResources(call.account.url)
+
+
+def _ids(call: Call, campaign: Campaign) -> list[str]:
+    return [each.id for each in call.store.messages_of(campaign.id)]
+
+
+def _campaign(call: Call, campaign: Campaign) -> Json:
+    ids, names = _ids(call, campaign), call.fields("campaign")
+    return _resources(call).whole_campaign(campaign, ids, names, included=call.query.include)
+
+
+def _audience(call: Call, campaign: Campaign) -> Json:
+    ids, names = _ids(call, campaign), call.fields("campaign-audience")
+    return _resources(call).audience(campaign, ids, names, included=call.query.include)
+
+
+def _message(call: Call, message: CampaignMessage, campaign: Campaign) -> Json:
+    names = call.fields("campaign-message")
+    return _resources(call).whole_message(message, campaign, names, included=call.query.include)
+
+
+def _variation(call: Call, message: CampaignMessage) -> Json:
+    return _resources(call).variation(message, call.fields("campaign-variation"), included=call.query.include)

@@ -1,0 +1,171 @@
+"""Reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from klaviyo_sandbox import reports
+from klaviyo_sandbox.account import Answer, Call
+from klaviyo_sandbox.bodies import CampaignValues, FlowValues, ValuesAttributes
+from klaviyo_sandbox.errors import refuse
+from klaviyo_sandbox.filters import Condition, parse_in_body
+from klaviyo_sandbox.pages import Page
+from klaviyo_sandbox.reports import Message, Values
+from klaviyo_sandbox.resources import TIMEZONE
+from klaviyo_wire.endpoints import Filter, Value
+from klaviyo_wire.filters import Operator
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.records import Json
+
+RESULTS_PER_PAGE = 20
+"""Klaviyo does not say how many a page holds; few, so that a small account has several pages."""
+
+_AT = "/data/attributes"
+_CHANNELS = {"email", "sms", "push-notification", "whatsapp"}
+_SCALAR = frozenset({Operator.EQUALS, Operator.CONTAINS_ANY})
+
+Grouped = Callable[[Call, Message, Values], str | None]
+
+
+def _channel(_: Call, message: Message, __: Values) -> str:
+    return message.channel
+
+
+def _message_id(_: Call, message: Message, __: Values) -> str:
+    return message.message_id
+
+
+def _campaign_id(call: Call, message: Message, _: Values) -> str | None:
+    found = call.store.message(message.message_id)
+    return found.campaign_id if found else None
+
+
+def _campaign_message_name(call: Call, message: Message, _: Values) -> str | None:
+    found = call.store.message(message.message_id)
+    return found.label if found else None
+
+
+def _flow_id(_: Call, message: Message, __: Values) -> str | None:
+    return message.flow_id
+
+
+def _flow_name(call: Call, message: Message, _: Values) -> str | None:
+    found = call.store.flow(message.flow_id) if message.flow_id else None
+    return found.name if found else None
+
+
+def _flow_message_name(_: Call, __: Message, values: Values) -> str | None:
+    return values.name
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a report can be grouped and filtered by. A row that lacks the `owner` is another report's."""
+
+    owner: str
+    required: tuple[str, ...]
+    groups: Mapping[str, Grouped]
+    not_held: frozenset[str]
+    """Allowed by Klaviyo; the sandbox holds nothing of the kind."""
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """For the grammar."""
+        return tuple(Filter(name, _SCALAR, Value.STRING) for name in self.groups)
+
+
+_CAMPAIGNS = _Kind(
+    owner="campaign_id",
+    required=("campaign_id", "campaign_message_id"),
+    groups={
+        "campaign_id": _campaign_id,
+        "campaign_message_id": _message_id,
+        "campaign_message_name": _campaign_message_name,
+        "send_channel": _channel,
+    },
+    not_held=frozenset(
+        ("group", "group_name", "tag_id", "tag_name", "text_message_format", "variation", "variation_name")
+    ),
+)
+_FLOWS = _Kind(
+    owner="flow_id",
+    required=("flow_id", "flow_message_id"),
+    groups={
+        "flow_id": _flow_id,
+        "flow_message_id": _message_id,
+        "flow_message_name": _flow_message_name,
+        "flow_name": _flow_name,
+        "send_channel": _channel,
+    },
+    not_held=frozenset(("tag_id", "tag_name", "text_message_format", "variation", "variation_name")),
+)
+
+
+def query_campaign_values(call: Call) -> Answer:
+    """What came of the campaign messages that were sent in a span of time."""
+    return _report(call, "campaign-values-report", _CAMPAIGNS, call.read(CampaignValues).attributes)
+
+
+def query_flow_values(call: Call) -> Answer:
+    """What came of the flow messages that were sent in a span of time."""
+    return _report(call, "flow-values-report", _FLOWS, call.read(FlowValues).attributes)
+
+
+def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes) -> Answer:
+    for place, statistic in enumerate(asked.statistics):
+        if statistic not in reports.STATISTICS:
+            refuse(f"'{statistic}' is not a valid statistic.", pointer=f"{_AT}/statistics/{place}")
+    group_by = _grouping(kind, asked.group_by)
+    conditions = _conditions(kind, asked.filter)
+    if call.store.metric(asked.conversion_metric_id) is None:
+        refuse(
+            f"Metric with id {asked.conversion_metric_id} does not exist.", pointer=f"{_AT}/conversion_metric_id"
+        )
+    within = reports.span(asked.timeframe, call.account.clock.now(), ZoneInfo(TIMEZONE))
+    rows: dict[str, Json] = {}
+    for message, values in reports.values(call.store, within, asked.conversion_metric_id).items():
+        groups = {group: value(call, message, values) for group, value in kind.groups.items()}
+        if groups[kind.owner] is None or not all(groups[each.field] in each.values for each in conditions):
+            continue
+        groupings = {group: groups[group] for group in group_by}
+        statistics = {each: reports.STATISTICS[each](values) for each in asked.statistics}
+        rows[msgspec.json.encode(groupings).decode()] = {"groupings": groupings, "statistics": statistics}
+    after = call.query.after
+    page = Page.of(rows, RESULTS_PER_PAGE, after.id if after else None)
+    report_id = str(UUID(int=call.account.rng.getrandbits(128), version=4))
+    attributes = {"results": [row[0] for row in page.rows]}
+    return call.one(call.resources.values_report(name, report_id, attributes, call.fields(name)), page=page)
+
+
+def _grouping(kind: _Kind, asked: Sequence[str] | None) -> Sequence[str]:
+    if asked is None:
+        return (*kind.required, "send_channel")
+    for place, group in enumerate(asked):
+        pointer = f"{_AT}/group_by/{place}"
+        if group in kind.not_held:
+            refuse(f"The sandbox holds nothing that it could group by {group}.", pointer=pointer)
+        if group not in kind.groups:
+            refuse(f"'{group}' is not a valid group-by.", pointer=pointer)
+    for group in kind.required:
+        if group not in asked:
+            refuse(f"The group-by attribute {group} is required.", pointer=f"{_AT}/group_by")
+    return asked
+
+
+def _conditions(kind: _Kind, text: str | None) -> Sequence[Condition]:
+    pointer = f"{_AT}/filter"
+    conditions = [] if text is None else parse_in_body(text, kind.filters, pointer)
+    fields = [each.field for each in conditions]
+    for each in conditions:
+        if fields.count(each.field) > 1:
+            refuse(f"Only one filter can be used for {each.field}.", pointer=pointer)
+        if each.field == "send_channel" and not _CHANNELS.issuperset(map(str, each.values)):
+            refuse(f"send_channel can be {', '.join(sorted(_CHANNELS))}.", pointer=pointer)
+    return conditions
