@@ -18,7 +18,12 @@ NAMES = th.ArrayType(th.StringType)
 SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property("api_key", th.StringType, required=True, secret=True, description="Private API key (`pk_…`)"),
     th.Property("api_url", th.StringType, default=DEFAULT_API_URL, description="Scheme and host of the API"),
-    th.Property("revision", th.StringType, default=DEFAULT_REVISION, description="API revision to ask for"),
+    th.Property(
+        "revision",
+        th.StringType,
+        default=DEFAULT_REVISION,
+        description="Newest API revision to use: from 2026-10-15 on, campaigns are of Klaviyo's omnichannel model",
+    ),
     th.Property(
         "start_date",
         th.DateTimeType,
@@ -43,13 +48,30 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "include_predictive_analytics",
         th.BooleanType,
         default=False,
-        description="Add `predictive_analytics` to profiles: Klaviyo then gives 150 instead of 750 pages a minute",
+        description="Add the stream `profile_predictive_analytics`, of which Klaviyo gives 150 pages a minute",
+    ),
+    th.Property(
+        "report_conversion_metric",
+        th.StringType,
+        description="Name or id of the metric whose conversions `campaign_values` and `flow_values` tell",
+    ),
+    th.Property(
+        "report_lookback",
+        th.IntegerType(minimum=0),
+        default=7,
+        description="Days that `campaign_values` and `flow_values` read again, once a day: results come late",
     ),
     th.Property(
         "rate_limit_share",
         th.NumberType(exclusive_minimum=0, maximum=1),
         default=1,
         description="Part of the account's request quota this tap may use, above 0 and at most 1",
+    ),
+    th.Property(
+        "concurrency",
+        th.IntegerType(minimum=1),
+        default=16,
+        description="Most requests under way at once; an endpoint that allows fewer a second gets fewer",
     ),
     th.Property(
         "request_timeout",
@@ -77,7 +99,10 @@ class Settings:
     metrics: tuple[str, ...]
     lists: tuple[str, ...]
     segments: tuple[str, ...]
+    report_conversion_metric: str
+    report_lookback: timedelta
     rate_limit_share: float
+    concurrency: int
     request_timeout: float
 
     @classmethod
@@ -103,7 +128,10 @@ class Settings:
             metrics=tuple(given.get("metrics", ())),
             lists=tuple(given.get("lists", ())),
             segments=tuple(given.get("segments", ())),
+            report_conversion_metric=given.get("report_conversion_metric", ""),
+            report_lookback=timedelta(days=given["report_lookback"]),
             rate_limit_share=given["rate_limit_share"],
+            concurrency=int(given["concurrency"]),
             request_timeout=given["request_timeout"],
         )
 

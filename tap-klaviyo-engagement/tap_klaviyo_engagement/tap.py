@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,11 +17,12 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from klaviyo_wire.errors import ConfigurationError
+from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from tap_klaviyo_engagement import settings
-from tap_klaviyo_engagement.client import Json, Run, StreamFault
+from tap_klaviyo_engagement.client import Json, KlaviyoStream, Run, StreamFault, concerns_all
 from tap_klaviyo_engagement.output import Output
-from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
 if TYPE_CHECKING:
     import click
@@ -59,7 +61,9 @@ class TapKlaviyoEngagement(Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        return [stream(self, self.run) for stream in STREAMS]
+        revision = self.config.get("revision") or DEFAULT_REVISION
+        there = [each for each in streams_for(revision) if each not in SWITCHED or self.config.get(SWITCHED[each])]
+        return [stream(self, self.run) for stream in there]
 
     @property
     @override
@@ -116,8 +120,26 @@ class TapKlaviyoEngagement(Tap):
         if value == CliTestOptionValue.Schema.value:
             tap.write_schemas()
         else:
-            tap.run_connection_test()
+            tap.check()
         ctx.exit(1 if tap.run.failed else 0)
+
+    def check(self) -> None:
+        """Tell of every stream whether the key can read it: a request or two each, and none twice.
+
+        Raises:
+            ConfigurationError: nothing can be read before a person changes something.
+        """
+        for name, stream in self.streams.items():
+            assert isinstance(stream, KlaviyoStream)  # noqa: S101 - `discover_streams` makes no other
+            try:
+                untried = stream.probe()
+            except KlaviyoError as error:
+                if concerns_all(error):
+                    raise
+                self.logger.log(logging.ERROR, "%s cannot be read: %s", name, error)
+                self.run.failed[name] = str(error)
+            else:
+                self.logger.info("%s %s", name, f"was not tried: {untried}" if untried else "can be read")
 
     @classmethod
     def configured(

@@ -1,20 +1,25 @@
-"""How an incremental stream walks through time, what it remembers on the way, and where the next run begins.
+"""How a stream is cut in time, and where its next run begins.
 
-Nothing here does I/O; the order of the rows inside a window never matters.
+Nothing here does I/O. The order of the rows inside a window never matters: it is only used to guess how many there
+are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tap_klaviyo_engagement.times import second
 
-FIRST_SPAN = timedelta(days=1)
-LONGEST_SPAN = timedelta(days=365)
-SHORTEST_SPAN = timedelta(seconds=1)
-ROWS_WANTED = 50_000
+PAGES_WANTED = 12
+"""Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
+
+MOST_PARTS = 16
+"""How many windows one becomes at a time. The first page of each tells its own density."""
+
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -25,66 +30,33 @@ class Window:
     end: datetime | None = None
 
 
-class Windows:
-    """Consecutive windows: the end of one is the start of the next, the last one has no end.
+def parts(window: Window, first: datetime, last: datetime, *, now: datetime) -> list[Window]:
+    """Cut a window that has more than one page, by the times of the rows on its first page.
 
-    The last window is open because rows may be dated ahead, and because Klaviyo may refuse a bound in the future.
-    Tell `held` how many rows a window had before asking for the next one, which is sized by it.
+    The parts are consecutive, cover the window exactly and are at least a second long. A single one means that the
+    window is best read as it is. The last part of a window without end begins at `now` and has no end: rows may be
+    dated ahead, and Klaviyo may refuse a bound in the future.
 
     Args:
-        start: Start of the first window; None: it takes everything up to its end.
-        begin: Where the first window's length is counted from.
-        now: A window that would reach this moment is the last one. With `begin` there it is also the first.
+        window: What the page is the first of.
+        first: The earliest time on it.
+        last: The latest time on it.
+        now: Until when rows are expected in a window without end.
     """
-
-    def __init__(self, start: datetime | None, begin: datetime, now: datetime) -> None:
-        self._start = second(start) if start else None
-        self._begin = second(begin)
-        self._now = now
-        self._span = FIRST_SPAN
-        self._finished = False
-
-    def __iter__(self) -> Iterator[Window]:
-        return self
-
-    def __next__(self) -> Window:
-        if self._finished:
-            raise StopIteration
-        start, end = self._start, self._begin + self._span
-        if end >= self._now:
-            self._finished = True
-            return Window(start)
-        self._start = self._begin = end
-        return Window(start, end)
-
-    def held(self, rows: int) -> None:
-        """Size the next window for `ROWS_WANTED` rows, at most four times as long as this one."""
-        span = timedelta(seconds=self._span * min(4.0, ROWS_WANTED / max(rows, 1)) // SHORTEST_SPAN)
-        self._span = min(max(span, SHORTEST_SPAN), LONGEST_SPAN)
-
-
-class Seen:
-    """Tells a row met again from a new one.
-
-    The one place where a row is dropped. Repeats come from a listing that was started again and from rows near the
-    edge of a window, so this window and the one before are remembered: memory follows the size of a window, not of
-    the stream.
-    """
-
-    def __init__(self) -> None:
-        self._here: set[Hashable] = set()
-        self._before: set[Hashable] = set()
-
-    def is_new(self, identity: Hashable) -> bool:
-        """True the first time, and from then on False."""
-        if identity in self._here or identity in self._before:
-            return False
-        self._here.add(identity)
-        return True
-
-    def turn(self) -> None:
-        """A window is complete."""
-        self._here, self._before = set(), self._here
+    cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
+    end = second(now) if window.end is None else window.end
+    if not first <= last or cut >= end or (window.start is not None and cut <= window.start):
+        return [window]
+    pages = (end - cut) / max(cut - max(second(first), window.start or first), _SECOND)
+    if pages <= 2 * PAGES_WANTED:
+        return [window]
+    count = min(math.ceil(pages / PAGES_WANTED), MOST_PARTS, int((end - cut) / _SECOND))
+    span = (end - cut) // count
+    edges = [cut + span * index // _SECOND * _SECOND for index in range(count)]
+    if window.end is None:
+        edges.append(end)
+    starts: Sequence[datetime | None] = [window.start, *edges]
+    return [Window(start, stop) for start, stop in zip(starts, [*edges, window.end], strict=True)]
 
 
 class Bookmark:
@@ -94,15 +66,14 @@ class Bookmark:
     ahead never move the bookmark, and rows so young that their neighbours may not be readable yet do not either.
 
     Args:
-        value: Where the run before left it; one beyond `limit` (written by another tap, or with a clock that was
-            ahead) is brought back to it, which costs a second reading and loses nothing.
+        value: Where the run before left it.
         limit: No bookmark lies after it.
     """
 
     def __init__(self, value: str | None, limit: str) -> None:
-        self.value = min(value, limit) if value else None
+        self.value = value
         self._limit = limit
-        self._highest = self.value or ""
+        self._highest = value or ""
 
     def saw(self, cursor: str | None) -> None:
         """A row was emitted."""

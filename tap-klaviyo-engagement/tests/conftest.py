@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import msgspec
 import pytest
-from singer_sdk.contrib.msgspec import MsgSpecWriter
-from singer_sdk.singerlib.encoding.simple import Message
 from typing_extensions import override
 
+from tap_klaviyo_engagement.output import Output
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -22,7 +21,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Pipe(MsgSpecWriter):
+class Pipe(Output):
     """Keeps messages as a reader would see them; `breaks_after` so many, the process is killed."""
 
     def __init__(self, breaks_after: int | None = None) -> None:
@@ -31,10 +30,11 @@ class Pipe(MsgSpecWriter):
         self._breaks_after = breaks_after
 
     @override
-    def write_message(self, message: Message) -> None:
-        if len(self.messages) == self._breaks_after:
-            raise Killed
-        self.messages.append(msgspec.json.decode(bytes(self.format_message(message))))
+    def send(self, lines: bytes | bytearray, *, flush: bool = False) -> None:
+        for line in bytes(lines).splitlines():
+            if len(self.messages) == self._breaks_after:
+                raise Killed
+            self.messages.append(msgspec.json.decode(line))
 
 
 @dataclass

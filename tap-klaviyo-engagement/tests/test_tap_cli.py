@@ -15,6 +15,9 @@ import pytest
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.faults import Slow
+from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import ENDPOINTS
+from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -80,6 +83,8 @@ def catalog(whole_catalog: Json, tmp_path: Path) -> Callable[..., Path]:
     [
         pytest.param({"api_key": "pk_wrong_0123456789"}, "`api_key`", id="wrong key"),
         pytest.param({"api_key": 123456789}, "`api_key` is not text", id="no text"),
+        pytest.param({"revision": "2023-10-15"}, "`revision` is '2023-10-15'", id="old revision"),
+        pytest.param({"revision": "newest"}, "`revision` is 'newest'", id="no revision"),
         pytest.param({"start_date": "soon"}, "`start_date` is 'soon'", id="start_date"),
     ],
 )
@@ -94,16 +99,29 @@ def test_a_wrong_setting_is_one_line_and_a_failure(
     assert "123456789" not in ended.stderr
 
 
+def _beyond(scopes: set[str], *, default_only: bool = True) -> list[str]:
+    """Names of the streams that a key with these scopes cannot read."""
+    return [
+        stream.name
+        for stream in streams_for(DEFAULT_REVISION)
+        if stream.operation
+        and stream not in SWITCHED
+        and not scopes.issuperset(ENDPOINTS[stream.operation].scopes)
+        and (stream.selected_by_default or not default_only)
+    ]
+
+
 def test_a_missing_scope_is_one_line_and_a_failure_after_everything_else(sandbox: Sandbox, tmp_path: Path) -> None:
-    key = sandbox.key(["metrics:read", "lists:read", "segments:read", "templates:read", "events:read"])
+    scopes = {"accounts:read", "metrics:read", "lists:read", "segments:read", "templates:read", "events:read"}
+    key = sandbox.key(scopes)
     ended = _run("--config", _write(tmp_path, {"api_key": key, "api_url": sandbox.url}))
     assert ended.returncode == 1
     *lines, last = _errors(ended.stderr)
-    stopped = ["campaigns", "campaign_messages", "profiles", "list_memberships", "segment_memberships"]
+    stopped = _beyond(scopes)
     assert [line.split("| ")[-1].split()[0] for line in lines] == stopped
     assert ended.stderr.rstrip().endswith(last), "whoever reads only the last line knows it all"
     assert all(f"{stream}: the API key may not call" in last for stream in stopped)
-    assert "`campaigns:read`" in lines[0]
+    assert "`tags:read`" in lines[0]
     assert ended.stdout.count('"stream":"events"') > 3_000
 
 
@@ -215,4 +233,10 @@ def test_the_connection_test_fails_where_a_stream_cannot_be_read(sandbox: Sandbo
     key = sandbox.key(["metrics:read"])
     ended = _run("--config", _write(tmp_path, held | {"api_key": key}), "--test")
     assert ended.returncode == 1
-    assert len(_errors(ended.stderr)) == 9
+    lines = _errors(ended.stderr)
+    assert [line.split("| ")[-1].split()[0] for line in lines] == [
+        name
+        for name in _beyond({"metrics:read"}, default_only=False)
+        if name not in {"campaign_values", "flow_values"}
+    ]
+    assert "campaign_values was not tried: it needs the setting `report_conversion_metric`" in ended.stderr

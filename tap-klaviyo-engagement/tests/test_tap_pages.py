@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from klaviyo_wire.endpoints import ENDPOINTS
-from tap_klaviyo_engagement.client import KlaviyoStream, Listing, decode
-from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.client import KlaviyoStream, Listing
+from tap_klaviyo_engagement.shape import decode, plain
+from tap_klaviyo_engagement.streams import STREAMS, revision_of
+from tap_klaviyo_engagement.streams.profiles import Profiles
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.windows import Window
 
@@ -29,8 +31,7 @@ def _profile(key: str, updated: str | None, **attributes: object) -> Json:
 
 
 def _serve(server: HTTPServer, *pages: list[Json]) -> Json:
-    """Serves these pages of profiles in this order; the first request only looks for the earliest row."""
-    server.expect_ordered_request("/api/profiles").respond_with_json({"data": [], "links": {}})
+    """Serves these pages of profiles in this order."""
     for position, page in enumerate(pages, start=1):
         following = server.url_for(f"/api/profiles?page%5Bcursor%5D={position}") if position < len(pages) else None
         document = {"data": page, "links": {"next": following, "prev": server.url_for("/bogus")}}
@@ -56,9 +57,10 @@ def test_empty_pages_end_nothing_and_the_order_of_rows_does_not_matter(
 
 
 def test_a_row_that_changed_between_two_pages_is_emitted_as_it_is_now(
-    httpserver: HTTPServer, run_tap: RunTap
+    httpserver: HTTPServer, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It moved behind the position of the cursor: without its second form, the bookmark would pass it unseen."""
+    monkeypatch.setattr(Profiles, "windowed", False)
     pages = (
         [_profile("a", "2026-01-01T00:00:00+00:00", first_name="Ada")],
         [_profile("a", "2026-01-02T00:00:00+00:00", first_name="Grace")],
@@ -86,15 +88,16 @@ def test_a_row_without_cursor_is_emitted(httpserver: HTTPServer, run_tap: RunTap
     [
         (_profile("a", "the other day"), "`updated` of profile a is not a time"),
         (_profile("a", "2026-01-01T00:00:00Z", created=1788529135), "`created` of profile a is not a time"),
-        ({"type": "profile", "attributes": {}}, "not a profile resource"),
-        ("profile", "not a profile resource"),
+        ({"type": "profile", "attributes": {}}, "broken body: Object missing required field `id`"),
+        ("profile", "broken body: Expected `object`, got `str`"),
     ],
 )
 def test_what_cannot_be_read_stops_the_stream_and_is_named(
     row: Json, said: str, httpserver: HTTPServer, run_tap: RunTap, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = _serve(httpserver, [_profile("z", "2026-01-01T00:00:00Z"), row])
-    extract = run_tap(config, ["profiles"])
+    document = {"data": [_profile("z", "2026-01-01T00:00:00Z"), row], "links": {"next": None}}
+    httpserver.expect_request("/api/profiles").respond_with_json(document)
+    extract = run_tap(KEY | {"api_url": httpserver.url_for("")}, ["profiles"])
     assert extract.failed == ["profiles"]
     assert said in caplog.text
     assert extract.bookmark("profiles") is None
@@ -102,7 +105,7 @@ def test_what_cannot_be_read_stops_the_stream_and_is_named(
 
 def test_columns_klaviyo_adds_are_left_out_until_they_are_declared() -> None:
     stream = _stream("profiles")
-    record = stream.record(_profile("a", None, whatsapp_bsuid="x", email="ada@shop.example"), Listing())
+    record = plain(stream.record(_profile("a", None, whatsapp_bsuid="x", email="ada@shop.example"), Listing()))
     assert record.keys() == stream.schema["properties"].keys()
     assert record["email"] == "ada@shop.example"
 
@@ -110,13 +113,19 @@ def test_columns_klaviyo_adds_are_left_out_until_they_are_declared() -> None:
 def test_a_category_may_be_text_or_an_object() -> None:
     for category in ("API", {"id": "0", "name": "API"}):
         metric = {"type": "metric", "id": "M", "attributes": {"integration": {"key": "api", "category": category}}}
-        assert _stream("metrics").record(metric, Listing())["integration"]["category"] == category
+        assert plain(_stream("metrics").record(metric, Listing()))["integration"]["category"] == category
 
 
 def test_bodies_that_are_not_json_are_refused() -> None:
     for body in (b"", b"<html>", b'{"data": [', b'"\xff"'):
         with pytest.raises(ValueError, match=r".+"):
             decode(body)
+
+
+def _declared(stream: type[KlaviyoStream]) -> KlaviyoStream:
+    """A stream at the revision that its declaration is written for, with all its columns."""
+    settings: Json = {"include_subscriptions": True, "include_predictive_analytics": True}
+    return _stream(stream.name, revision=revision_of(stream), **settings)
 
 
 def _stream(name: str, **settings: object) -> KlaviyoStream:
@@ -128,15 +137,15 @@ def _stream(name: str, **settings: object) -> KlaviyoStream:
 # Requests
 
 
-@pytest.mark.parametrize("name", [stream.name for stream in STREAMS if stream.operation])
-def test_requests_ask_for_what_the_endpoint_offers(name: str) -> None:
-    stream = _stream(name, include_subscriptions=True, include_predictive_analytics=True)
+@pytest.mark.parametrize("declared", [stream for stream in STREAMS if stream.operation.startswith("get_")])
+def test_requests_ask_for_what_the_endpoint_offers(declared: type[KlaviyoStream]) -> None:
+    stream = _declared(declared)
     endpoint = ENDPOINTS[stream.operation]
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     window = Window(moment, moment) if stream.windowed else Window(moment)
     if stream.cursor not in {entry.field for entry in endpoint.filters}:
         window = Window()
-    params = stream.params(stream.listings[0], window)
+    params = stream.params(Listing() if stream.parent else stream.listings[0], window)
     fields = params[f"fields[{stream.resource}]"].split(",")
     assert set(fields) <= endpoint.fields[stream.resource]
     if endpoint.page and endpoint.page.maximum:
@@ -153,17 +162,19 @@ def test_requests_ask_for_what_the_endpoint_offers(name: str) -> None:
 def test_every_declared_column_has_a_source() -> None:
     """A column is an attribute, a relationship's id, named by `sources`, or given by the listing."""
     for declared in STREAMS:
-        if not declared.operation:
+        if not declared.operation.startswith("get_"):
             continue
-        stream = _stream(declared.name, include_subscriptions=True, include_predictive_analytics=True)
+        stream = _declared(declared)
         given = {"id", *(f"{each.replace('-', '_')}_id" for each in stream.relationships), *stream.sources}
         given |= stream.endpoint.fields[stream.resource] | {"snapshot_at", "list_id", "segment_id"}
         given |= {column for listing in stream.listings for column in listing.columns}
+        given |= set(getattr(stream, "links", ()))
         assert stream.schema["properties"].keys() <= given, declared.name
 
 
 def test_expensive_columns_are_asked_for_only_when_their_setting_is_on() -> None:
-    plain = _stream("profiles").params(Listing(), Window())
-    assert "additional-fields[profile]" not in plain
-    both = _stream("profiles", include_subscriptions=True, include_predictive_analytics=True)
-    assert both.params(Listing(), Window())["additional-fields[profile]"] == "subscriptions,predictive_analytics"
+    assert "additional-fields[profile]" not in _stream("profiles").params(Listing(), Window())
+    settings = {"include_subscriptions": True, "include_predictive_analytics": True}
+    assert _stream("profiles", **settings).params(Listing(), Window())["additional-fields[profile]"] == "subscriptions"
+    slow = _stream("profile_predictive_analytics", **settings).params(Listing(), Window())
+    assert slow["additional-fields[profile]"] == "predictive_analytics"

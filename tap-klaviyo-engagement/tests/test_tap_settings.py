@@ -72,7 +72,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "segments": '["VIPs"]',
         "include_subscriptions": "true",
         "include_predictive_analytics": "false",
+        "report_conversion_metric": "Placed Order",
+        "report_lookback": "3",
         "rate_limit_share": "0.25",
+        "concurrency": "4",
         "request_timeout": "5",
     }
     assert given.keys() == SCHEMA["properties"].keys() & given.keys()
@@ -88,7 +91,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         metrics=("Opened Email", "Clicked Email"),
         lists=(),
         segments=("VIPs",),
+        report_conversion_metric="Placed Order",
+        report_lookback=timedelta(days=3),
         rate_limit_share=0.25,
+        concurrency=4,
         request_timeout=5,
     )
     assert "subscriptions" in tap.streams["profiles"].schema["properties"]

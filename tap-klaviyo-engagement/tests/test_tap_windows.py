@@ -1,107 +1,153 @@
-"""Windows leave no gap, and a bookmark never passes what is safe."""
+"""Windows are divided without gap, overlap or end, and a bookmark never passes what is safe."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.times import iso
-from tap_klaviyo_engagement.windows import LONGEST_SPAN, ROWS_WANTED, Bookmark, Seen, Window, Windows
+from tap_klaviyo_engagement.times import iso, second
+from tap_klaviyo_engagement.windows import MOST_PARTS, PAGES_WANTED, Bookmark, Window, parts
 
+SECOND = timedelta(seconds=1)
 MOMENTS = st.datetimes(datetime(2012, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
-ROWS = st.lists(st.integers(0, 5_000_000), min_size=1, max_size=20)
+SPANS = st.one_of(
+    st.integers(0, 60), st.integers(0, 90_000), st.integers(0, 400_000_000), st.sampled_from([0, 1, 2, 25, 26])
+)
 
 
-def _walk(windows: Windows, rows: list[int]) -> list[Window]:
-    found = []
-    for position, window in enumerate(windows):
-        found.append(window)
-        windows.held(rows[position % len(rows)])
-        if len(found) == 5_000:  # a second each: enough seen
-            break
-    return found
+@st.composite
+def first_pages(draw: st.DrawFn) -> tuple[Window, datetime, datetime, datetime]:
+    """A window on whole seconds, the times of the rows on its first page, and now."""
+    start = draw(st.none() | MOMENTS.map(second))
+    first = (start or draw(MOMENTS)) + timedelta(seconds=draw(SPANS), microseconds=draw(st.integers(0, 999_999)))
+    last = first + timedelta(seconds=draw(SPANS), microseconds=draw(st.integers(0, 999_999)))
+    now = second(last) + timedelta(seconds=draw(SPANS)) - timedelta(seconds=draw(SPANS))
+    # A window with an end holds its rows.
+    end = draw(st.none() | SPANS.map(lambda span: second(last) + timedelta(seconds=1 + span)))
+    return Window(start, end), first, last, now
 
 
-@given(start=MOMENTS, now=MOMENTS, rows=ROWS)
-def test_windows_are_half_open_on_whole_seconds_without_gap_or_overlap(
-    start: datetime, now: datetime, rows: list[int]
+@given(case=first_pages())
+def test_parts_are_consecutive_whole_seconds_and_cover_the_window_exactly(
+    case: tuple[Window, datetime, datetime, datetime],
 ) -> None:
-    windows = _walk(Windows(start, start, now), rows)
-    assert windows[0].start is not None
-    assert timedelta() <= start - windows[0].start < timedelta(seconds=1)
-    for one, next_one in pairwise(windows):
-        assert one.end == next_one.start
-    for window in windows:
-        assert window.start is not None
-        assert window.start.microsecond == 0
-        if window.end is not None:
-            assert timedelta(seconds=1) <= window.end - window.start <= LONGEST_SPAN
-            assert window.end < now
-    if len(windows) < 5_000:
-        assert windows[-1].end is None
-    assert all(window.end is not None for window in windows[:-1])
+    window, first, last, now = case
+    found = parts(window, first, last, now=now)
+    assert 1 <= len(found) <= MOST_PARTS + 1
+    assert (found[0].start, found[-1].end) == (window.start, window.end)
+    for one, following in pairwise(found):
+        assert one.end == following.start is not None
+    if len(found) == 1:
+        return
+    for each in found:
+        assert each.end is None or each.end.microsecond == 0
+        assert each.start is None or each.end is None or each.end - each.start >= SECOND
+    edges = [each.end for each in found[:-1] if each.end]
+    assert edges[0] == second(last) + SECOND, "the rows of the first page stay together, ties of the last second too"
+    if window.end is None:
+        assert edges[-1] < now
 
 
-@given(begin=MOMENTS, now=MOMENTS)
-def test_without_a_start_the_first_window_takes_everything_before_it(begin: datetime, now: datetime) -> None:
-    windows = _walk(Windows(None, begin, now), [0])
-    assert windows[0].start is None
-    assert [window.start for window in windows[1:]] == [window.end for window in windows[:-1]]
+@given(case=first_pages())
+def test_a_window_of_few_pages_stays_whole_and_a_long_one_does_not(
+    case: tuple[Window, datetime, datetime, datetime],
+) -> None:
+    """How many pages there are is told by the one that was read, as if all were as dense."""
+    window, first, last, now = case
+    end = window.end or second(now)
+    page = second(last) + SECOND - max(second(first), window.start or second(first))
+    pages = (end - second(last) - SECOND) / page
+    assert (len(parts(window, first, last, now=now)) > 1) == (pages > 2 * PAGES_WANTED)
 
 
-def test_what_changed_within_a_day_is_one_window_without_end() -> None:
-    now = datetime(2026, 9, 4, 13, 38, tzinfo=UTC)
-    start = now - timedelta(hours=1)
-    assert list(Windows(start, start, now)) == [Window(start)]
+@given(start=MOMENTS.map(second), offset=st.integers(-1_000, 1_000), span=st.integers(1, 1_000))
+def test_a_page_within_a_second_divides_after_that_second_or_not_at_all(
+    start: datetime, offset: int, span: int
+) -> None:
+    window, at = Window(start, start + timedelta(seconds=span)), start + timedelta(seconds=offset)
+    found = parts(window, at, at, now=start)
+    if not 0 <= offset < span - 1 - 2 * PAGES_WANTED:
+        assert found == [window]
+    else:
+        assert found[0] == Window(start, at + SECOND)
 
 
-def test_a_window_is_sized_by_the_one_before() -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    windows = Windows(start, start, start + timedelta(days=365))
-    next(windows)
-    windows.held(0)
-    assert _length(next(windows)) == timedelta(days=4)
-    windows.held(20 * ROWS_WANTED)
-    assert _length(next(windows)) == timedelta(days=0.2)
+def test_times_out_of_order_divide_nothing() -> None:
+    start = datetime(2026, 9, 1, tzinfo=UTC)
+    window = Window(start, start + timedelta(days=30))
+    assert parts(window, start + SECOND, start, now=start) == [window]
 
 
-def _length(window: Window) -> timedelta:
-    assert window.start is not None
-    assert window.end is not None
-    return window.end - window.start
+@given(data=st.data(), open_=st.booleans(), ties=st.integers(1, 40))
+def test_division_ends_and_every_row_is_in_one_window(data: st.DataObject, open_: bool, ties: int) -> None:  # noqa: FBT001
+    """Reads a whole listing as the stream does: a page of 5, division, a page of each part."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    offsets = data.draw(st.lists(SPANS, min_size=1, max_size=60))
+    rows = sorted([begin + timedelta(seconds=offset) for offset in offsets] + [begin + timedelta(seconds=7)] * ties)
+    now = begin + timedelta(seconds=data.draw(SPANS))
+    end = None if open_ else max(rows[-1], now) + SECOND
+    todo, read, steps = [Window(data.draw(st.sampled_from([None, begin])), end)], 0, 0
+    while todo:
+        steps += 1
+        assert steps < 5_000
+        window = todo.pop(0)
+        low = bisect_left(rows, window.start) if window.start else 0
+        high = bisect_left(rows, window.end) if window.end else len(rows)
+        held = rows[low:high]
+        more = parts(window, held[0], held[4], now=now) if len(held) > 5 else [window]
+        if len(more) > 1:
+            todo[:0] = more
+        else:
+            assert rows[read : read + len(held)] == held, "in order, without a gap"
+            read += len(held)
+    assert read == len(rows)
+
+
+@given(case=first_pages(), times=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
+def test_division_ends_whatever_the_pages_say(
+    case: tuple[Window, datetime, datetime, datetime], times: list[tuple[float, float]]
+) -> None:
+    """Every part is shorter than what was divided, by a second at least: here with pages that lie anywhere in it."""
+    window, _, _, now = case
+    begin, end = window.start or now - timedelta(days=1), window.end or max(now, window.start or now) + SECOND
+    todo, steps = [Window(begin, end)], 0
+    while todo and steps < 500:
+        each = todo.pop()
+        assert each.start is not None
+        assert each.end is not None
+        low, high = sorted(times[steps % len(times)])
+        length = each.end - each.start
+        found = parts(each, each.start + length * low, min(each.start + length * high, each.end), now=now)
+        steps += 1
+        if len(found) > 1:
+            lengths = [part.end - part.start for part in found if part.start and part.end]
+            assert len(lengths) == len(found)
+            assert all(SECOND <= part <= length - SECOND for part in lengths)
+            todo += found
 
 
 @given(before=st.none() | MOMENTS, limit=MOMENTS, rows=st.lists(MOMENTS))
 def test_a_bookmark_is_the_greatest_safe_cursor_emitted(
     before: datetime | None, limit: datetime, rows: list[datetime]
 ) -> None:
-    bookmark = Bookmark(iso(before) if before else None, iso(limit))
-    begun = bookmark.value
+    stored = iso(min(before, limit)) if before else None
+    bookmark = Bookmark(stored, iso(limit))
     for row in rows:
         bookmark.saw(iso(row))
-    assert bookmark.value == begun, "an incomplete window moves nothing"
+    assert bookmark.value == stored, "an incomplete window moves nothing"
     bookmark.complete()
     safe = [row for row in rows if row <= limit] + ([min(before, limit)] if before else [])
     assert bookmark.value == (iso(max(safe)) if safe else None)
 
 
-def test_rows_without_a_cursor_move_no_bookmark() -> None:
-    bookmark = Bookmark(None, "2026-09-04T13:38:55+00:00")
+@pytest.mark.parametrize("stored", [None, "2026-09-01T00:00:00+00:00"])
+def test_rows_without_a_cursor_move_no_bookmark(stored: str | None) -> None:
+    bookmark = Bookmark(stored, "2026-09-04T13:38:55+00:00")
     bookmark.saw(None)
     bookmark.complete()
-    assert bookmark.value is None
-
-
-def test_rows_are_remembered_over_one_edge() -> None:
-    seen = Seen()
-    assert seen.is_new("a")
-    assert not seen.is_new("a")
-    seen.turn()
-    assert not seen.is_new("a"), "the window before still counts"
-    assert seen.is_new("b")
-    seen.turn()
-    seen.turn()
-    assert seen.is_new("a"), "memory does not grow with the stream"
+    assert bookmark.value == stored

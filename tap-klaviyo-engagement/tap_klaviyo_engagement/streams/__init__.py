@@ -1,31 +1,90 @@
-"""Every stream of the tap, in the order in which they are read."""
+"""Every stream of the tap, in the order in which they are read, and which of them an API revision has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from klaviyo_wire import auth
+from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.errors import ConfigurationError
+from tap_klaviyo_engagement.streams.accounts import Accounts
 from tap_klaviyo_engagement.streams.campaigns import CampaignMessages, Campaigns
 from tap_klaviyo_engagement.streams.events import Events
+from tap_klaviyo_engagement.streams.flows import FlowActions, FlowMessages, Flows
+from tap_klaviyo_engagement.streams.forms import Forms
+from tap_klaviyo_engagement.streams.imports import ProfileImportErrors, ProfileImportJobs
 from tap_klaviyo_engagement.streams.lists import Lists
 from tap_klaviyo_engagement.streams.memberships import ListMemberships, MembershipSnapshots, SegmentMemberships
 from tap_klaviyo_engagement.streams.metrics import Metrics
-from tap_klaviyo_engagement.streams.profiles import Profiles
+from tap_klaviyo_engagement.streams.omnichannel import (
+    CampaignAudiences,
+    CampaignVariations,
+    OmnichannelCampaignMessages,
+    OmnichannelCampaigns,
+)
+from tap_klaviyo_engagement.streams.profiles import ProfileIds, ProfilePredictiveAnalytics, Profiles
+from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues
 from tap_klaviyo_engagement.streams.segments import Segments
+from tap_klaviyo_engagement.streams.tags import Tags
 from tap_klaviyo_engagement.streams.templates import Templates
+from tap_klaviyo_engagement.streams.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.client import KlaviyoStream
 
 STREAMS: tuple[type[KlaviyoStream], ...] = (
+    Accounts,
     Metrics,
+    Tags,
     Lists,
     Segments,
+    Forms,
+    Webhooks,
     Templates,
     Campaigns,
+    OmnichannelCampaigns,
+    CampaignAudiences,
     CampaignMessages,
+    OmnichannelCampaignMessages,
+    CampaignVariations,
+    Flows,
+    FlowActions,
+    FlowMessages,
     Profiles,
+    ProfilePredictiveAnalytics,
     Events,
     ListMemberships,
     SegmentMemberships,
-    MembershipSnapshots,  # last: it tells what the two before it did
+    ProfileIds,
+    ProfileImportJobs,
+    ProfileImportErrors,
+    CampaignValues,
+    FlowValues,
+    MembershipSnapshots,  # last: it tells what others did
 )
+"""Every declaration. Those of one name are of different API revisions."""
+
+SWITCHED: Mapping[type[KlaviyoStream], str] = {ProfilePredictiveAnalytics: "include_predictive_analytics"}
+"""Streams that exist only while a setting is on."""
+
+
+def revision_of(stream: type[KlaviyoStream]) -> str:
+    """The API revision a declaration is written for; empty if it makes no request."""
+    return ENDPOINTS[stream.operation].revision if stream.operation else ""
+
+
+def streams_for(revision: str) -> tuple[type[KlaviyoStream], ...]:
+    """The streams there are at an API revision: of the declarations with one name the newest that is not newer.
+
+    Raises:
+        ConfigurationError: the revision is none, or older than every declaration.
+    """
+    auth.check(revision)
+    oldest = min(filter(None, map(revision_of, STREAMS)))
+    if revision < oldest:
+        msg = f"the setting `revision` is {revision!r}: the oldest one supported is {oldest}"
+        raise ConfigurationError(msg)
+    usable = sorted((stream for stream in STREAMS if revision_of(stream) <= revision), key=revision_of)
+    newest = {stream.name: stream for stream in usable}
+    return tuple(stream for stream in STREAMS if newest.get(stream.name) is stream)

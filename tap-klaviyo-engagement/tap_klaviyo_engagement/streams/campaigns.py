@@ -9,18 +9,8 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import (
-    OPEN,
-    Json,
-    KlaviyoStream,
-    Listing,
-    NotFound,
-    Operator,
-    Window,
-    included,
-    moment,
-    resources,
-)
+from tap_klaviyo_engagement.client import OPEN, Json, Listing, Operator, Record, Unit, included, resources
+from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since
 
 # Klaviyo lists campaigns of one channel at a time, and leaves out archived ones unless they are asked for.
 LISTINGS = tuple(
@@ -33,12 +23,13 @@ LISTINGS = tuple(
 )
 
 
-class Campaigns(KlaviyoStream):
+class Campaigns(Linked):
     """One-time sends."""
 
     name = "campaigns"
     operation = "get_campaigns"
     resource = "campaign"
+    links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
     replication_key = "updated_at"
     listings = LISTINGS
@@ -56,10 +47,11 @@ class Campaigns(KlaviyoStream):
         th.Property("scheduled_at", th.DateTimeType, description="When someone scheduled it"),
         th.Property("updated_at", th.DateTimeType, description="Last edit; statistics do not move it"),
         th.Property("send_time", th.DateTimeType, description="When the send began or will begin"),
+        th.Property("tag_ids", th.ArrayType(th.StringType), description="Its tags"),
     ).to_dict()
 
 
-class CampaignMessages(KlaviyoStream):
+class CampaignMessages(Linked, Nested):
     """What a campaign sends: one message per variation.
 
     Klaviyo has no listing of messages. They come included with the campaigns, but without their template
@@ -70,8 +62,12 @@ class CampaignMessages(KlaviyoStream):
 
     name = "campaign_messages"
     operation = "get_messages_for_campaign"
+    parent = "get_campaigns"
     resource = "campaign-message"
+    listings = LISTINGS
+    owner = "campaign"
     relationships = ("campaign", "template")
+    links: ClassVar[Mapping[str, str]] = {"template_id": "template"}
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "channel": ("definition", "channel"),
         "label": ("definition", "label"),
@@ -91,20 +87,22 @@ class CampaignMessages(KlaviyoStream):
     ).to_dict()
 
     @override
-    def window_rows(self, window: Window) -> Iterator[Json]:
-        for listing in LISTINGS:
-            for document in self.run.client.pages("get_campaigns", params=self.campaign_params(listing)):
-                messages = included(document, self.resource)
-                for campaign in resources(document):
-                    mine = [message for message in messages if message["id"] in _message_ids(campaign)]
-                    if "template_id" not in self.columns:
-                        yield from (self.record(message, Listing()) for message in mine)
-                    elif window.start is None or _is_due(campaign, mine, window.start):
-                        yield from self.messages(campaign["id"])
+    def compose(self, unit: Unit) -> Iterator[Record]:
+        for document in self.run.client.pages(self.parent, params=self.campaign_params(unit.listing)):
+            held = {message["id"]: message for message in included(document, self.resource)}
+            for campaign in resources(document):
+                ids = ids_of(campaign, "campaign-messages")
+                mine = [held[key] for key in ids or () if key in held]
+                if ids is None or len(mine) < len(ids):
+                    yield from self.rows_of(campaign["id"], {})
+                elif "template_id" not in self.columns:
+                    yield from (self.record(message, Listing()) for message in mine)
+                elif _is_due(campaign, mine, unit.window.start):
+                    yield from self.rows_of(campaign["id"], {})
 
     def campaign_params(self, listing: Listing) -> dict[str, str]:
         """Query parameters that list campaigns with as much of their messages as is needed."""
-        own = self.params(Listing(), Window())
+        own = self.params(Listing())
         needed = "updated_at" if "template_id" in self.columns else own["fields[campaign-message]"]
         return {
             "fields[campaign]": "scheduled_at,send_time,status,updated_at",
@@ -113,33 +111,13 @@ class CampaignMessages(KlaviyoStream):
             "include": "campaign-messages",
         }
 
-    def messages(self, campaign: str) -> Iterator[Json]:
-        """The messages of one campaign, with their templates; none if the campaign was deleted a moment ago."""
-        try:
-            yield from self.rows(Listing(path={"id": campaign}), Window())
-        except NotFound:
-            self.logger.warning("Campaign %s was deleted while it was read", campaign)
 
-    @override
-    def params(self, listing: Listing, window: Window) -> dict[str, str]:
-        own = super().params(listing, window)
-        # The template's attributes lie in the stream `templates`, its relationship only comes with the include.
-        return own | {"include": "template", "fields[template]": "id"} if "template_id" in self.columns else own
-
-
-def _message_ids(campaign: Json) -> set[str]:
-    related = (campaign.get("relationships") or {}).get("campaign-messages") or {}
-    return {reference["id"] for reference in related.get("data") or ()}
-
-
-def _is_due(campaign: Json, messages: list[Json], start: datetime) -> bool:
+def _is_due(campaign: Json, messages: list[Json], start: datetime | None) -> bool:
     """Whether a message of the campaign may differ from what was emitted before `start`."""
     attributes = campaign["attributes"]
     status = attributes.get("status") or ""
     if status != "Sent" and not status.startswith("Cancelled"):
         return True
-    if len(messages) < len(_message_ids(campaign)):
-        return True
     times = [attributes.get(name) for name in ("updated_at", "scheduled_at", "send_time")]
     times += [message["attributes"].get("updated_at") for message in messages]
-    return any(text and moment(text) >= start for text in times)
+    return may_be_since(start, *times)

@@ -7,10 +7,14 @@ from functools import cached_property
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream, Listing, Operator
+from tap_klaviyo_engagement.client import OPEN, Listing, Operator
+from tap_klaviyo_engagement.late import LateStream
+
+NAMED, READ = "metrics_named", "metrics_read"
+"""Where the stream's state holds the ids that a name of the setting stood for, and those whose past was read."""
 
 
-class Events(KlaviyoStream):
+class Events(LateStream):
     """Everything Klaviyo recorded: sends, opens, clicks, orders and whatever the account reports itself."""
 
     name = "events"
@@ -19,7 +23,6 @@ class Events(KlaviyoStream):
     relationships = ("profile", "metric")  # recorded: their ids come without an `include`
     primary_keys = ("id",)
     replication_key = "datetime"
-    windowed = True
     from_start_date = True
     # The API shows when an event happened, never when it arrived: what arrives late lies behind the bookmark.
     lookback = "event_lookback"
@@ -37,7 +40,46 @@ class Events(KlaviyoStream):
     @override
     def chosen(self) -> tuple[Listing, ...]:
         """All events in one listing, or one listing for each chosen metric: the filter takes a single id."""
-        if not self.run.settings.metrics:
-            return self.listings
-        ids = self.ids("metrics", "get_metrics", "metric")
-        return tuple(Listing(filter=Operator.EQUALS("metric_id", key)) for key in ids)
+        return tuple(map(_of, self.metric_ids)) if self.run.settings.metrics else self.listings
+
+    @cached_property
+    def metric_names(self) -> dict[str, str]:
+        """Every metric's name, by id."""
+        return self.names("get_metrics", "metric")
+
+    @cached_property
+    def metric_ids(self) -> list[str]:
+        """The chosen metrics. A name that a run found goes on meaning them, whatever they are called now.
+
+        Raises:
+            StreamFault: the setting names a metric that does not exist, and never did.
+        """
+        found: dict[str, list[str]] = self.stream_state.get(NAMED) or {}
+        names = self.metric_names
+        for text in self.run.settings.metrics:
+            now = [key for key, name in names.items() if text in {key, name}]
+            renamed = [key for key in found.get(text, ()) if key in names and key not in now]
+            for key in renamed:
+                self.logger.info("metric %s, once named %r, is now %r: still read", key, text, names[key])
+            found[text] = now + renamed
+        if missing := [text for text in self.run.settings.metrics if not found[text]]:
+            self.chosen_from("metrics", tuple(missing), names)
+        self.stream_state[NAMED] = {text: found[text] for text in self.run.settings.metrics}
+        return list(dict.fromkeys(key for text in self.run.settings.metrics for key in found[text]))
+
+    @override
+    def newcomers(self) -> list[Listing]:
+        """A metric that was added to the setting is read from the beginning, once."""
+        read = self.stream_state.get(READ)
+        if read is None:
+            return []
+        wanted = self.metric_ids if self.run.settings.metrics else list(self.metric_names)
+        return [_of(key) for key in wanted if key not in read]
+
+    @override
+    def known(self) -> None:
+        self.stream_state[READ] = self.metric_ids if self.run.settings.metrics else None
+
+
+def _of(metric: str) -> Listing:
+    return Listing(filter=Operator.EQUALS("metric_id", metric))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.streams.related import Linked
 
 
-class Lists(KlaviyoStream):
+class Lists(Linked):
     """Audiences that profiles are added to."""
 
     name = "lists"
     operation = "get_lists"
     resource = "list"
+    links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
     replication_key = "updated"
     schema = th.PropertiesList(
@@ -21,4 +25,5 @@ class Lists(KlaviyoStream):
         th.Property("created", th.DateTimeType, description="When the list was made"),
         th.Property("updated", th.DateTimeType, description="Last edit of the list, not of its members"),
         th.Property("opt_in_process", th.StringType, description="single_opt_in or double_opt_in"),
+        th.Property("tag_ids", th.ArrayType(th.StringType), description="Its tags"),
     ).to_dict()

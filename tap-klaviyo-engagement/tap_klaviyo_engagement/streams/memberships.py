@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import Json, KlaviyoStream, Listing, NotFound, Seen, Window, iso
-
-if TYPE_CHECKING:
-    from singer_sdk.helpers.types import Context
+from tap_klaviyo_engagement.client import Batch, Json, KlaviyoStream, Listing, NotFound, Record, Unit, iso
 
 
 class Memberships(KlaviyoStream):
@@ -23,32 +21,46 @@ class Memberships(KlaviyoStream):
 
     group: ClassVar[str]
     """JSON:API type of the groups, and the value of `group_type`."""
-    groups_operation: ClassVar[str]
     groups_setting: ClassVar[str]
     resource = "profile"
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"profile_id": ("id",)}
+    windowed = True
+    sliced_by = "joined_group_at"
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Json]:
-        for group in self.ids(self.groups_setting, self.groups_operation, self.group):
-            yield from self.members(group)
+    def units(self) -> Iterator[Unit]:
+        self._counts: Counter[str] = Counter()
+        self._gone: set[str] = set()
+        for group in self.ids(self.groups_setting, self.parent, self.group):
+            began = iso(self.run.now())
+            yield Unit(Listing(path={"id": group}, columns={f"{self.group}_id": group, "snapshot_at": began}))
 
-    def members(self, group: str) -> Iterator[Json]:
-        """The members of a group, each once; complete, they are a snapshot."""
-        began = iso(self.run.now())
-        listing = Listing(path={"id": group}, columns={f"{self.group}_id": group, "snapshot_at": began})
-        count = 0
+    @override
+    def fetch(self, unit: Unit) -> Iterator[Batch]:
         try:
-            for record in self.once(Seen(), lambda: self.rows(listing, Window())):
-                count += 1
-                yield record
+            yield from super().fetch(unit)
         except NotFound:
             # It is gone, but nothing says that it was empty: no snapshot, so its last members stay on record.
+            group = unit.listing.path["id"]
             self.logger.warning("The %s %s was deleted while it was read", self.group, group)
-            return
-        self.run.snapshots.append(
-            {"group_type": self.group, "group_id": group, "snapshot_at": began, "member_count": count}
-        )
+            self._gone.add(group)
+
+    @override
+    def observe(self, unit: Unit, batch: Batch) -> None:
+        self._counts[unit.listing.path["id"]] += len(batch.records)
+
+    @override
+    def complete(self, unit: Unit) -> None:
+        group, began = unit.listing.path["id"], unit.listing.columns["snapshot_at"]
+        if unit.last and group not in self._gone:
+            self.run.snapshots.append(
+                {
+                    "group_type": self.group,
+                    "group_id": group,
+                    "snapshot_at": began,
+                    "member_count": self._counts[group],
+                }
+            )
 
 
 def _schema(group: str) -> Json:
@@ -66,7 +78,7 @@ class ListMemberships(Memberships):
     name = "list_memberships"
     operation = "get_profiles_for_list"
     group = "list"
-    groups_operation = "get_lists"
+    parent = "get_lists"
     groups_setting = "lists"
     primary_keys = ("list_id", "profile_id")
     schema = _schema("list")
@@ -78,28 +90,34 @@ class SegmentMemberships(Memberships):
     name = "segment_memberships"
     operation = "get_profiles_for_segment"
     group = "segment"
-    groups_operation = "get_segments"
+    parent = "get_segments"
     groups_setting = "segments"
     primary_keys = ("segment_id", "profile_id")
     schema = _schema("segment")
 
 
 class MembershipSnapshots(KlaviyoStream):
-    """Which lists and segments this run read completely, and when: what makes the memberships a snapshot.
+    """What this run read completely, and when: what makes the rows of other streams a snapshot.
 
-    Makes no request: it tells what `list_memberships` and `segment_memberships` did before it in the same run.
+    Makes no request: it tells what `list_memberships`, `segment_memberships` and `profile_ids` did before it in
+    the same run.
     """
 
     name = "membership_snapshots"
     operation = ""
     primary_keys = ("group_type", "group_id")
     schema = th.PropertiesList(
-        th.Property("group_type", th.StringType, required=True, description="list or segment"),
-        th.Property("group_id", th.StringType, required=True, description="Id of the list or segment"),
+        th.Property("group_type", th.StringType, required=True, description="list, segment or account"),
+        th.Property(
+            "group_id",
+            th.StringType,
+            required=True,
+            description="Id of the list or segment; profiles of the account",
+        ),
         th.Property("snapshot_at", th.DateTimeType, description="When its reading began"),
         th.Property("member_count", th.IntegerType, description="How many members it had"),
     ).to_dict()
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Json]:
-        yield from self.run.snapshots
+    def batches(self) -> Iterator[list[Record]]:
+        yield self.run.snapshots

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+from tap_klaviyo_engagement.client import OPEN
+from tap_klaviyo_engagement.streams.related import Linked
 
 
-class Segments(KlaviyoStream):
+class Segments(Linked):
     """Audiences that Klaviyo computes from conditions."""
 
     name = "segments"
     operation = "get_segments"
     resource = "segment"
+    links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
     replication_key = "updated"
     schema = th.PropertiesList(
@@ -24,4 +29,5 @@ class Segments(KlaviyoStream):
         th.Property("is_active", th.BooleanType, description="False: members are frozen as they were"),
         th.Property("is_processing", th.BooleanType, description="Whether Klaviyo says it is computing members"),
         th.Property("is_starred", th.BooleanType, description="Whether someone starred it"),
+        th.Property("tag_ids", th.ArrayType(th.StringType), description="Its tags"),
     ).to_dict()

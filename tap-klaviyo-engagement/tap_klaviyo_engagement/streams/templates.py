@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
 
 
 class Templates(KlaviyoStream):
@@ -22,6 +22,7 @@ class Templates(KlaviyoStream):
         th.Property("html", th.StringType, description="HTML as Klaviyo stores it: normalised"),
         th.Property("text", th.StringType, description="Plain text"),
         th.Property("amp", th.StringType, description="AMP"),
+        th.Property("definition", OPEN, description="Blocks and styles, of SYSTEM_DRAGGABLE templates"),
         th.Property("created", th.DateTimeType, description="When the template was made"),
         th.Property("updated", th.DateTimeType, description="Last edit"),
     ).to_dict()

@@ -1,0 +1,217 @@
+"""The base of reports that are asked for day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+import pendulum
+from typing_extensions import override
+
+from klaviyo_wire.endpoints import REPORTS
+from klaviyo_wire.errors import Refused, Retriable
+from klaviyo_wire.jsonapi import next_link
+from klaviyo_wire.ratelimit import MINUTE
+from tap_klaviyo_engagement.client import Json, KlaviyoStream, Record, StreamFault, resources
+from tap_klaviyo_engagement.days import Allowance, Plan, Reach, bounds
+
+BACKLOG = timedelta(days=30)
+"""How far back the first run begins without a `start_date`."""
+
+PATIENCE = 600
+"""Seconds that a run waits for a request of the day at most: a schedule need not be exact to the second."""
+
+_UNSUITABLE = "does not support querying for values"
+
+
+class _UsedUp(Exception):  # noqa: N818 - an end, not a fault
+    """The day's requests are used up."""
+
+
+class ValuesReport(KlaviyoStream):
+    """What came of the messages that were sent on a day: one row for each day, message and channel.
+
+    Klaviyo counts by the day of sending, so what recipients do later changes the values of an earlier day. The
+    days of `report_lookback` are therefore read again once a day; an older day is read once more, or for the first
+    time, and is done with. The newest day comes first, and what a day's requests do not suffice for is left to the
+    next run.
+
+    A day is asked for from 00:00:00 to 23:59:59.999999. Klaviyo's document says that offsets are ignored and the
+    account's time zone is used, not whether the end belongs to the time frame; others found that it does, and
+    counted the days at the seams twice. This end is right either way: events have whole seconds. The offsets sent
+    are those of the account's zone, so that they are right whether they are ignored or not.
+    """
+
+    groupings: ClassVar[tuple[str, ...]]
+    """What Klaviyo groups by; with the day and the metric, the key. All other columns are statistics."""
+    replication_key = "date"
+    selected_by_default = False  # two requests a minute, and none without a metric
+
+    @override
+    def batches(self) -> Iterator[list[Record]]:
+        metric, zone = self.metric(), self.zone()
+        settings, today = self.run.settings, self.run.limit.astimezone(pendulum.timezone(zone)).date()
+        first = settings.start_date.date() if settings.start_date else today - BACKLOG
+        plan = Plan(today, first, settings.report_lookback)
+        reach, allowance = self.reach(metric), self.allowance()
+        due = reach.due(plan)
+        for position, day in enumerate(due):
+            try:
+                rows = list(self.day(day, zone, metric, allowance))
+            except _UsedUp:
+                left = len(due) - position
+                self.logger.info(
+                    "%s: the day's requests are used up; %d days are left, the next run goes on", self.name, left
+                )
+                return
+            yield rows
+            reach.read(day, plan)
+            self.stream_state.update(reach.dump(), conversion_metric_id=metric)
+            self.progress.done = (position + 1) / len(due)
+            yield []
+
+    @override
+    def probe(self) -> str:
+        if not self.run.settings.report_conversion_metric:
+            return "it needs the setting `report_conversion_metric`"
+        metric, zone = self.metric(), self.zone()
+        day = self.run.limit.date() - timedelta(days=1)
+        self.run.client.call(self.operation, params=self.only_results, body=self.body(day, zone, metric))
+        return ""
+
+    def day(self, day: date, zone: str, metric: str, allowance: Allowance) -> Iterator[Record]:
+        """The rows of a day.
+
+        Raises:
+            _UsedUp: before the day was read to its end.
+            StreamFault: Klaviyo has no report for this metric, or sent one that is none.
+        """
+        params, body = self.only_results, self.body(day, zone, metric)
+        while True:
+            document = self.page(params, body, allowance)
+            try:
+                results = document["data"]["attributes"]["results"]
+                yield from [self.row(day, metric, each["groupings"], each["statistics"]) for each in results]
+            except (KeyError, TypeError, AttributeError) as error:
+                msg = f"Klaviyo sent a report on {day} that is none"
+                raise StreamFault(msg) from error
+            link = next_link(document)
+            if link is None:
+                return
+            asked, params = params, dict(parse_qsl(urlsplit(link).query))
+            if params == asked:
+                msg = f"the report on {day} names a page as the one after itself"
+                raise StreamFault(msg)
+
+    def page(self, params: Mapping[str, str], body: Json, allowance: Allowance) -> Json:
+        """One page of a report."""
+        wait = allowance.take(self.run.now(), PATIENCE)
+        if wait is None:
+            raise _UsedUp
+        self.stream_state["requests"] = allowance.made
+        if wait:
+            self.run.sleep(wait)
+        try:
+            return self.run.client.call(self.operation, params=params, body=body)
+        except Retriable as error:
+            if error.throttled and (error.retry_after or 0) > MINUTE:
+                raise _UsedUp from error  # by whoever else has a key of the account
+            raise
+        except Refused as error:
+            if _UNSUITABLE not in str(error):
+                raise
+            msg = (
+                f"Klaviyo reports no conversions of {self.run.settings.report_conversion_metric!r}: name another "
+                f"metric in the setting `report_conversion_metric` ({error})"
+            )
+            raise StreamFault(msg) from error
+
+    @property
+    def only_results(self) -> dict[str, str]:
+        """Query parameters of a first page."""
+        return {f"fields[{self.resource}]": "results"}
+
+    def body(self, day: date, zone: str, metric: str) -> Json:
+        """The question: all selected statistics of a day."""
+        start, end = bounds(day, zone)
+        asked = [name for name in self.columns if name not in self.primary_keys] or ["recipients"]
+        attributes = {
+            "statistics": asked,
+            "timeframe": {"start": start.isoformat(), "end": end.isoformat()},
+            "conversion_metric_id": metric,
+            "group_by": list(self.groupings),
+        }
+        return {"data": {"type": self.resource, "attributes": attributes}}
+
+    def row(self, day: date, metric: str, groupings: Mapping[str, Any], statistics: Mapping[str, Any]) -> Record:
+        """A result as a record; what Klaviyo tells unasked is left out.
+
+        Raises:
+            StreamFault: it does not say what it is about.
+        """
+        if missing := [name for name in self.groupings if not isinstance(groupings.get(name), str)]:
+            msg = f"Klaviyo sent a result of {day} without {' and '.join(missing)}"
+            raise StreamFault(msg)
+        known = {"date": day.isoformat(), "conversion_metric_id": metric}
+        known |= {name: groupings[name] for name in self.groupings}
+        return {name: known[name] if name in known else statistics.get(name) for name in self.columns}
+
+    def reach(self, metric: str) -> Reach:
+        """What the runs before read of this metric.
+
+        Raises:
+            StreamFault: the state holds something else.
+        """
+        if not self.incremental or self.stream_state.get("conversion_metric_id") != metric:
+            return Reach()
+        try:
+            return Reach.load(self.stream_state)
+        except (ValueError, TypeError) as error:
+            msg = f"the state has {dict(self.stream_state)!r} of this stream, in which a day is none"
+            raise StreamFault(msg) from error
+
+    def allowance(self) -> Allowance:
+        """What is left of the day's requests."""
+        daily = REPORTS.daily or 0
+        most = max(1, int(daily * self.run.settings.rate_limit_share))
+        made = self.stream_state.get("requests")
+        return Allowance(most, [each for each in made if isinstance(each, int)] if isinstance(made, list) else [])
+
+    def zone(self) -> str:
+        """The account's time zone.
+
+        Raises:
+            StreamFault: it is not known.
+        """
+        params = {"fields[account]": "timezone"}
+        (account,) = resources(self.run.client.call("get_accounts", params=params))
+        zone = str(account["attributes"]["timezone"])
+        try:
+            pendulum.timezone(zone)
+        except ValueError as error:
+            msg = f"the account's time zone {zone!r} is not known"
+            raise StreamFault(msg) from error
+        return zone
+
+    def metric(self) -> str:
+        """Id of the metric whose conversions are told.
+
+        Raises:
+            StreamFault: the setting does not name one.
+        """
+        wanted = self.run.settings.report_conversion_metric
+        if not wanted:
+            msg = "set `report_conversion_metric` to the name or id of a metric, such as Placed Order"
+            raise StreamFault(msg)
+        names = self.names("get_metrics", "metric")
+        found = [wanted] if wanted in names else sorted(key for key, name in names.items() if name == wanted)
+        if len(found) != 1:
+            there = ", ".join(
+                found or (f"{name} ({key})" for key, name in sorted(names.items(), key=lambda x: x[1]))
+            )
+            what = "several metrics have, give one of their ids" if found else "no metric has, there are"
+            msg = f"the setting `report_conversion_metric` is {wanted!r}, a name that {what}: {there}"
+            raise StreamFault(msg)
+        return found[0]

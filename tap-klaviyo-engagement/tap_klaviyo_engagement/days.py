@@ -1,0 +1,135 @@
+"""Which days of a report are read, in which order, and how often that may be asked in a day.
+
+Nothing here does I/O. A day is a date in the account's time zone; today is never read, it is not over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pendulum
+
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+
+
+def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """The first and the last moment of a day in a time zone, to the microsecond.
+
+    Where a change of clocks makes midnight come twice, the day begins with the first one; where it makes the hour
+    before midnight come twice, the day ends with the second one; where midnight is left out, the day begins with
+    what follows it.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    start = pendulum.datetime(day.year, day.month, day.day, tz=zone, fold=0)
+    if start.date() < day:
+        start = pendulum.datetime(day.year, day.month, day.day, tz=zone, fold=1)
+    return start, pendulum.datetime(day.year, day.month, day.day, 23, 59, 59, 999_999, tz=zone, fold=1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run wants read.
+
+    Args:
+        today: The account's date.
+        first: The oldest day wanted.
+        lookback: Days before `today` whose values may still change: they are read anew once a day.
+    """
+
+    today: date
+    first: date
+    lookback: timedelta
+
+    @property
+    def horizon(self) -> date:
+        """The oldest day whose values may still change."""
+        return self.today - self.lookback
+
+
+@dataclass
+class Reach:
+    """Which days were read so far.
+
+    Args:
+        oldest: With `newest`: all these days were read when they were older than the lookback, and are done with.
+        newest: See `oldest`.
+        on: The day of the last run.
+        down_to: On that day, all days from the newest down to this one were read.
+    """
+
+    oldest: date | None = None
+    newest: date | None = None
+    on: date | None = None
+    down_to: date | None = None
+
+    def due(self, plan: Plan) -> list[date]:
+        """The days to read, in order.
+
+        First what may still change, newest first; then what has changed for the last time since the last run; then
+        what was never read, backwards.
+        """
+        again = self.down_to if self.on == plan.today and self.down_to else plan.today
+        settled = plan.horizon - _DAY  # the newest day that is read for the last time
+        if self.oldest is None or self.newest is None or self.newest < plan.first - _DAY:
+            rest = _backwards(settled, plan.first)
+        else:
+            since = _backwards(settled, max(self.newest + _DAY, plan.first))
+            rest = [*reversed(since), *_backwards(self.oldest - _DAY, plan.first)]
+        return [*_backwards(again - _DAY, max(plan.horizon, plan.first)), *rest]
+
+    def read(self, day: date, plan: Plan) -> None:
+        """A day was read, in the order of `due`."""
+        if day >= plan.horizon:
+            self.on, self.down_to = plan.today, day
+        elif self.oldest is None or self.newest is None or self.newest < plan.first - _DAY:
+            self.oldest = self.newest = day
+        else:
+            self.oldest, self.newest = min(self.oldest, day), max(self.newest, day)
+
+    def dump(self) -> dict[str, str]:
+        """As JSON."""
+        return {name: day.isoformat() for name, day in vars(self).items() if day is not None}
+
+    @classmethod
+    def load(cls, dumped: dict[str, Any]) -> Reach:
+        """From JSON, which may hold more.
+
+        Raises:
+            ValueError: a day is none.
+            TypeError: likewise.
+        """
+        return cls(**{name: date.fromisoformat(dumped[name]) for name in vars(cls()) if name in dumped})
+
+
+def _backwards(newest: date, oldest: date) -> list[date]:
+    return [newest - _DAY * count for count in range((newest - oldest).days + 1)]
+
+
+class Allowance:
+    """When requests of a day may be made, whichever process made those before: any 24 hours hold `most` of them.
+
+    Args:
+        most: How many there may be.
+        made: When requests were made, in seconds since 1970; at most `most` of them are kept.
+    """
+
+    def __init__(self, most: int, made: Sequence[int]) -> None:
+        self.made = sorted(made)[-most:]
+        self._most = most
+
+    def take(self, now: datetime, patience: float) -> float | None:
+        """Take the next place: how many seconds to wait for it, or None if they are more than `patience`."""
+        moment = int(now.timestamp())
+        self.made = [each for each in self.made if each <= moment + patience]  # later ones: a clock was ahead
+        if len(self.made) == self._most:
+            moment = max(moment, self.made[0] + _DAY // _SECOND)
+        wait = moment - int(now.timestamp())
+        if wait > patience:
+            return None
+        self.made = [*self.made, moment][-self._most :]
+        return wait

@@ -1,0 +1,175 @@
+"""Reads many windows at once and hands over their pages in order.
+
+Knows neither Klaviyo nor Singer: it is given a function that reads a unit page by page and one that divides a unit
+that turns out to be long.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+AHEAD = 12_000_000
+"""Bytes of pages that may wait until it is their turn."""
+
+
+class Sized(Protocol):
+    """A page."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+
+Unit = TypeVar("Unit")
+Page = TypeVar("Page", bound=Sized)
+
+
+class Divided(Exception, Generic[Unit]):  # noqa: N818 - not an error: an answer
+    """Raised by a unit's reading before its first page: it is better read as these, which cover it exactly."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        super().__init__()
+        self.units = units
+
+
+@dataclass(eq=False)
+class _Slot(Generic[Unit, Page]):
+    """A unit on its way: waiting, being read, or read and waiting for its turn."""
+
+    unit: Unit
+    pages: deque[Page] = field(default_factory=deque)
+    begun: bool = False
+    finished: bool = False
+    failure: BaseException | None = None
+
+
+class Reader(Generic[Unit, Page]):
+    """Reads units concurrently.
+
+    Args:
+        read: The pages of a unit; may raise `Divided` instead of giving the first one. Called in another thread.
+        workers: How many units are read at once.
+        alone: Whether a unit may only be begun when all before it are read.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Unit], Iterator[Page]],
+        *,
+        workers: int,
+        alone: Callable[[Unit], bool] = lambda _: False,
+    ) -> None:
+        self._read = read
+        self._workers = workers
+        self._alone = alone
+        self._changed = threading.Condition()
+        self._slots: deque[_Slot[Unit, Page]] = deque()
+        self._upcoming: Iterator[Unit] = iter(())
+        self._held = 0
+        self._stopped = False
+
+    def pages(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Page | None]]:
+        """The pages of every unit, in the order of the units; after a unit's last page, the unit with None.
+
+        Raises:
+            BaseException: whatever `read` raised, when it is the turn of its unit; those before it are complete.
+        """
+        self._upcoming = iter(units)
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        try:
+            with self._changed:
+                self._refill()
+            for thread in threads:
+                thread.start()
+            while (turn := self._next()) is not None:
+                yield turn
+        finally:
+            with self._changed:
+                self._stopped = True
+                self._changed.notify_all()
+
+    def _next(self) -> tuple[Unit, Page | None] | None:
+        """What comes next in order; None at the end."""
+        with self._changed:
+            while self._slots:
+                slot = self._slots[0]
+                if slot.pages:
+                    page = slot.pages.popleft()
+                    self._held -= page.size
+                    self._changed.notify_all()
+                    return slot.unit, page
+                if slot.failure is not None:
+                    raise slot.failure
+                if slot.finished:
+                    self._slots.popleft()
+                    self._refill()
+                    self._changed.notify_all()
+                    return slot.unit, None
+                self._changed.wait()
+            return None
+
+    def _refill(self) -> None:
+        """Keep a unit waiting for every worker."""
+        waiting = sum(1 for slot in self._slots if not slot.begun)
+        for unit in self._upcoming if waiting < self._workers else ():
+            self._slots.append(_Slot(unit))
+            waiting += 1
+            if waiting >= self._workers:
+                break
+
+    def _take(self) -> _Slot[Unit, Page] | None:
+        """The first unit that may be begun; None when there is nothing left to do."""
+        with self._changed:
+            while not self._stopped:
+                self._refill()
+                read_before = True
+                for slot in self._slots:
+                    if not slot.begun and (read_before or not self._alone(slot.unit)):
+                        slot.begun = True
+                        return slot
+                    read_before = read_before and slot.finished
+                if not self._slots:
+                    return None
+                self._changed.wait()
+            return None
+
+    def _work(self) -> None:
+        while (slot := self._take()) is not None:
+            try:
+                for page in self._read(slot.unit):
+                    if not self._put(slot, page):
+                        return
+            except Divided as divided:
+                self._replace(slot, divided.units)
+                continue
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+                slot.failure = error
+            with self._changed:
+                slot.finished = slot.failure is None
+                self._changed.notify_all()
+
+    def _put(self, slot: _Slot[Unit, Page], page: Page) -> bool:
+        """Hand over a page, once there is room for it; False when nobody wants it any more.
+
+        The unit whose turn it is always has room for one page: the others wait for it, never the other way round.
+        """
+        with self._changed:
+            while not self._stopped and self._held >= AHEAD and (slot.pages or slot is not self._slots[0]):
+                self._changed.wait()
+            slot.pages.append(page)
+            self._held += page.size
+            self._changed.notify_all()
+            return not self._stopped
+
+    def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
+        with self._changed:
+            at = self._slots.index(slot)
+            del self._slots[at]
+            for offset, unit in enumerate(units):
+                self._slots.insert(at + offset, _Slot(unit))
+            self._changed.notify_all()

@@ -1,0 +1,460 @@
+"""Reconciliation: what a warehouse holds of each metric and day against what Klaviyo counts, and the days between.
+
+A Singer tap of its own, `tap-klaviyo-reconcile`. It emits the events of those days only on which the two differ,
+as the stream `events` of the main tap, and it writes no STATE: the main tap's bookmark is none of its business.
+
+Days are days in UTC, as a warehouse has them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+from singer_sdk.singerlib.encoding import SingerMessageType
+from singer_sdk.singerlib.encoding.simple import Message
+from typing_extensions import override
+
+from klaviyo_wire.errors import ConfigurationError, Refused
+from tap_klaviyo_engagement import settings
+from tap_klaviyo_engagement.client import Json, Listing, Operator, Record, StreamFault, Unit, Window
+from tap_klaviyo_engagement.output import Output
+from tap_klaviyo_engagement.streams.events import Events
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from tap_klaviyo_engagement.times import normalised
+
+if TYPE_CHECKING:
+    from singer_sdk.plugin_base import _ConfigInput
+
+Counts = dict[str, dict[date, int]]
+"""Events by metric id and day; what is not there is none."""
+
+DIFFERS = 2
+"""Exit status of a dry run that found differences: neither well (0) nor a failure (1)."""
+
+SPAN = timedelta(days=30)
+"""How far back is compared when nothing else is said."""
+
+_DAY = timedelta(days=1)
+_MOST_DAYS = 365  # of one question: Klaviyo aggregates a year at most
+_HEADER = ["metric_id", "day", "events"]
+
+SCHEMA: dict[str, Any] = deepcopy(settings.SCHEMA)
+_OWN = th.PropertiesList(
+    th.Property(
+        "counts",
+        th.StringType,
+        required=True,
+        description="What the warehouse holds: a CSV file with the header `metric_id,day,events`, or a JSON file "
+        "`{metric_id: {day: events}}`, which is kept up to date with what was read again",
+    ),
+    th.Property(
+        "reconcile_from",
+        th.DateType,
+        description="First day that is compared, UTC; default 30 days ago, or `start_date` if that is later",
+    ),
+    th.Property("reconcile_to", th.DateType, description="Last day that is compared, UTC; default yesterday"),
+    th.Property(
+        "dry_run",
+        th.BooleanType,
+        default=False,
+        description="Only print the days that differ, and end with status 2 if there are any",
+    ),
+).to_dict()
+SCHEMA["properties"] |= _OWN["properties"]
+SCHEMA["required"] += _OWN["required"]
+
+
+# What is compared
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """A metric and a day of which Klaviyo and the warehouse have different numbers of events."""
+
+    metric: str
+    day: date
+    klaviyo: int
+    warehouse: int
+
+
+def differences(klaviyo: Counts, warehouse: Counts, days: Sequence[date]) -> list[Difference]:
+    """Where two counts differ, by metric and day. A metric that Klaviyo has no count of is not compared."""
+    return [
+        Difference(metric, day, counted.get(day, 0), held.get(day, 0))
+        for metric, counted in sorted(klaviyo.items())
+        for held in [warehouse.get(metric, {})]
+        for day in days
+        if counted.get(day, 0) != held.get(day, 0)
+    ]
+
+
+def table(found: Iterable[Difference], names: Mapping[str, str]) -> str:
+    """Differences for a person, a line each. Whatever would move a terminal's cursor is left out of names."""
+    lines = [("metric", "id", "day", "Klaviyo", "warehouse", "difference")]
+    lines += [
+        (
+            _plain(names.get(each.metric, "")),
+            _plain(each.metric),
+            each.day.isoformat(),
+            f"{each.klaviyo:,}",
+            f"{each.warehouse:,}",
+            f"{each.klaviyo - each.warehouse:+,}",
+        )
+        for each in found
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    words = 3  # the columns that are no numbers
+    return "".join(
+        "  ".join(
+            text.ljust(width) if column < words else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _plain(text: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+# What the warehouse holds
+
+
+@dataclass
+class Held:
+    """What the setting `counts` says that the warehouse holds."""
+
+    path: Path
+    counts: Counts = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Held:
+        """Read the file. A JSON file that does not exist yet is an empty one.
+
+        Raises:
+            ConfigurationError: it cannot be read, or is something else.
+        """
+        readers = {".csv": _csv_counts, ".json": _json_counts}
+        if path.suffix.lower() not in readers:
+            msg = f"the setting `counts` is {str(path)!r}: give a file that ends in .csv or .json"
+            raise ConfigurationError(msg)
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                return cls(path, readers[path.suffix.lower()](file))
+        except FileNotFoundError as error:
+            if path.suffix.lower() == ".json":
+                return cls(path)
+            msg = f"the file {path} of the setting `counts` does not exist"
+            raise ConfigurationError(msg) from error
+        except (OSError, ValueError, csv.Error) as error:
+            msg = f"the file {path} of the setting `counts` cannot be used: {error}"
+            raise ConfigurationError(msg) from error
+
+    def note(self, metric: str, day: date, events: int) -> None:
+        """So many events of a day were emitted. A CSV is the warehouse's to write."""
+        if self.path.suffix.lower() != ".json":
+            return
+        self.counts.setdefault(metric, {})[day] = events
+        dumped = {
+            metric: {day.isoformat(): events for day, events in sorted(days.items())}
+            for metric, days in sorted(self.counts.items())
+        }
+        with NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as file:
+            try:
+                json.dump(dumped, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(self.path)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    Path(file.name).unlink()
+                raise
+
+
+def _csv_counts(file: IO[str]) -> Counts:
+    rows = csv.reader(file, strict=True)
+    header = [name.strip().lower() for name in next(rows, [])]
+    if header != _HEADER:
+        msg = f"its first line is not {','.join(_HEADER)}"
+        raise ValueError(msg)
+    counts: Counts = {}
+    for row in rows:
+        if not row:
+            continue
+        where = f"line {rows.line_num}: "
+        if len(row) != len(_HEADER):
+            msg = f"{where}there are {len(row)} values, not {len(_HEADER)}"
+            raise ValueError(msg)
+        metric, day, events = (text.strip() for text in row)
+        if metric:  # events without a metric are nothing that Klaviyo aggregates
+            _add(counts, metric, _day(day, where), _count(events, where), where)
+    return counts
+
+
+def _json_counts(file: IO[str]) -> Counts:
+    counts: Counts = {}
+    text = file.read()
+    held = json.loads(text) if text.strip() else {}
+    if not isinstance(held, dict) or not all(isinstance(days, dict) for days in held.values()):
+        msg = "it is not an object of objects"
+        raise ValueError(msg)
+    for metric, days in held.items():
+        for day, events in days.items():
+            where = f"{metric}: "
+            _add(counts, metric, _day(day, where), _count(json.dumps(events), where), where)
+    return counts
+
+
+def _add(counts: Counts, metric: str, day: date, events: int, where: str) -> None:
+    if day in counts.setdefault(metric, {}):
+        msg = f"{where}{day} of {metric} is there twice"
+        raise ValueError(msg)
+    counts[metric][day] = events
+
+
+def _day(text: str, where: str) -> date:
+    """A day, also as the midnight that some warehouses write."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.time() != time() or moment.utcoffset():
+        msg = f"{where}{text!r} is not a day such as 2026-11-01"
+        raise ValueError(msg)
+    return moment.date()
+
+
+def _count(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        msg = f"{where}{text!r} is not a number of events"
+        raise ValueError(msg)
+    return int(text)
+
+
+# What is read again
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a person wants reconciled: the days from `first` to `last`."""
+
+    held: Held
+    first: date
+    last: date
+    dry_run: bool
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], now: datetime) -> Task:
+        """The task out of a configuration.
+
+        Raises:
+            ConfigurationError: a setting makes no sense.
+        """
+        yesterday = now.astimezone(UTC).date() - _DAY
+        start = settings.Settings.of(config).start_date
+        whole = (start + _DAY - timedelta(microseconds=1)).date() if start else date.min  # its first whole day
+        first = _setting(config, "reconcile_from") or max(yesterday + _DAY - SPAN, whole)
+        last = _setting(config, "reconcile_to") or yesterday
+        if last > yesterday:
+            msg = f"the setting `reconcile_to` is {last}: give yesterday ({yesterday}, UTC) or a day before"
+            raise ConfigurationError(msg)
+        if first > last:
+            msg = f"there is no day from {first} to {last}: change `reconcile_from` or `reconcile_to`"
+            raise ConfigurationError(msg)
+        return cls(Held.read(Path(config["counts"])), first, last, bool(config.get("dry_run")))
+
+    @property
+    def days(self) -> list[date]:
+        """The days that are compared."""
+        return [self.first + _DAY * number for number in range((self.last - self.first).days + 1)]
+
+
+def _setting(config: Mapping[str, Any], name: str) -> date | None:
+    given = config.get(name)
+    try:
+        return _day(given, "") if given else None
+    except ValueError as error:
+        msg = f"the setting `{name}`: {error}"
+        raise ConfigurationError(msg) from error
+
+
+class DifferingEvents(Events):
+    """The events of the days that differ."""
+
+    @property
+    def task(self) -> Task:
+        """What is to be reconciled."""
+        assert isinstance(self._tap, TapKlaviyoReconcile)  # noqa: S101 - it makes no other tap's streams
+        return self._tap.task
+
+    @override
+    def batches(self) -> Iterator[list[Record]]:
+        names = self.names("get_metrics", "metric")
+        found = self.compare(names)
+        sys.stderr.write(table(found, names) if found else "")
+        sys.stderr.flush()
+        self.logger.info("%d of %d metrics and days differ", len(found), len(names) * len(self.task.days))
+        if self.task.dry_run:
+            if found:
+                raise SystemExit(DIFFERS)
+            return
+        yield from self.read_again(found)
+
+    def compare(self, names: Mapping[str, str]) -> list[Difference]:
+        """What differs, of the chosen metrics."""
+        klaviyo: Counts = {}
+        for metric in self.ids("metrics", "get_metrics", "metric"):
+            try:
+                klaviyo[metric] = self.counted(metric)
+            except Refused as error:
+                self.logger.warning("Klaviyo does not count %s (%s): %s", _plain(names[metric]), metric, error)
+        if unknown := sorted(self.task.held.counts.keys() - names.keys()):
+            self.logger.warning("Klaviyo has no such metrics, they are not compared: %s", ", ".join(unknown))
+        return differences(klaviyo, self.task.held.counts, self.task.days)
+
+    def counted(self, metric: str) -> dict[date, int]:
+        """How many events Klaviyo counts on each day, by metric aggregates.
+
+        Raises:
+            Refused: it does not count this metric.
+            StreamFault: the answer makes no sense.
+        """
+        counted: dict[date, int] = {}
+        days = self.task.days
+        for start in range(0, len(days), _MOST_DAYS):
+            span = days[start : start + _MOST_DAYS]
+            attributes = {
+                "metric_id": metric,
+                "measurements": ["count"],
+                "interval": "day",
+                "timezone": "UTC",
+                # Klaviyo's own form: without offset, in `timezone`.
+                "filter": [
+                    f"greater-or-equal(datetime,{span[0]}T00:00:00)",
+                    f"less-than(datetime,{span[-1] + _DAY}T00:00:00)",
+                ],
+            }
+            document = self.run.client.call(
+                "query_metric_aggregates",
+                params={"fields[metric-aggregate]": "data,dates"},
+                body={"data": {"type": "metric-aggregate", "attributes": attributes}},
+            )
+            try:
+                answer = document["data"]["attributes"]
+                dates = [date.fromisoformat(normalised(text)[:10]) for text in answer["dates"]]
+                for row in answer["data"]:
+                    for day, events in zip(dates, row["measurements"]["count"], strict=True):
+                        counted[day] = counted.get(day, 0) + int(events)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                msg = f"Klaviyo sent aggregates of the metric {metric} that make no sense"
+                raise StreamFault(msg) from error
+        return counted
+
+    def read_again(self, found: Iterable[Difference]) -> Iterator[list[Record]]:
+        """The events of the days that differ; each day is noted when all of it was handed over."""
+        wanted = {(_only(each.metric), each.day): each for each in found}
+        units = [Unit(Listing(filter=only), _whole(day)) for only, day in wanted]
+        listed = 0
+        for unit, batch in self.read(units):
+            end = unit.window.end
+            assert end is not None  # noqa: S101 - the parts of a day have an end
+            difference = wanted[unit.listing.filter, (end - timedelta(microseconds=1)).date()]
+            if batch is not None:
+                # Some of Klaviyo's filters are accepted and not applied (recorded): the row says what it is.
+                own = (record.get("metric_id", difference.metric) for record in batch.records)
+                listed += sum(metric == difference.metric for metric in own)
+                yield batch.records
+            elif end.time() == time():  # and not a part of a day that was divided
+                yield []
+                self.done(difference, listed)
+                listed = 0
+
+    def done(self, difference: Difference, listed: int) -> None:
+        """A day was emitted: note it, and tell if it still differs."""
+        self.hand_over()
+        self.task.held.note(difference.metric, difference.day, listed)
+        if listed != difference.klaviyo:
+            self.logger.warning(
+                "%s of %s still differs: Klaviyo counts %d events and lists %d",
+                difference.day,
+                _plain(difference.metric),
+                difference.klaviyo,
+                listed,
+            )
+
+    def hand_over(self) -> None:
+        """Let nothing wait in this process's buffers."""
+        writer = self._tap.message_writer
+        if isinstance(writer, Output):
+            writer.send(b"", flush=True)
+
+
+def _only(metric: str) -> str:
+    return Operator.EQUALS("metric_id", metric)
+
+
+def _whole(day: date) -> Window:
+    start = datetime.combine(day, time(), UTC)
+    return Window(start, start + _DAY)
+
+
+class Stateless(Output):
+    """Writes no STATE: whoever keeps it might take it for the main tap's."""
+
+    @override
+    def write_message(self, message: Message) -> None:
+        if message.type != SingerMessageType.STATE:
+            super().write_message(message)
+
+
+class TapKlaviyoReconcile(TapKlaviyoEngagement):
+    """The events of those days on which a warehouse holds another number of them than Klaviyo counts."""
+
+    name = "tap-klaviyo-reconcile"
+    package_name = "tap-klaviyo-engagement"
+    config_jsonschema = SCHEMA
+    message_writer_class = Stateless
+    _env_var_prefix = "TAP_KLAVIYO_ENGAGEMENT_"  # it is a command of that tap, with that tap's settings
+
+    @cached_property
+    def task(self) -> Task:
+        """What is to be reconciled.
+
+        Raises:
+            ConfigurationError: a setting makes no sense.
+        """
+        return Task.of(self.config, self.now())
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [DifferingEvents(self, self.run)]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """The one stream."""
+        return super(TapKlaviyoEngagement, self).streams
+
+    @override
+    @classmethod
+    def configured(
+        cls, config: _ConfigInput | None, state: Json | None = None, catalog: Json | None = None
+    ) -> Self:
+        tap = super().configured(config, None, catalog)
+        _ = tap.task
+        return tap

@@ -1,0 +1,184 @@
+"""Flows, their actions and the messages these send; archived or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_klaviyo_engagement.client import (
+    OPEN,
+    Batch,
+    ComposedStream,
+    Json,
+    Listing,
+    NotFound,
+    Operator,
+    Record,
+    Unit,
+    included,
+    resources,
+)
+from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since, readable
+
+# Klaviyo leaves out archived flows unless they are asked for.
+LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))
+
+PAGE = 50
+"""Flows and actions that Klaviyo gives at once: where included actions would be cut, if they ever are."""
+
+SILENT = frozenset(
+    {
+        "action-output-split",
+        "back-in-stock-delay",
+        "code",
+        "conditional-split",
+        "countdown-delay",
+        "internal-service",
+        "list-update",
+        "multi-branch-split",
+        "target-date",
+        "time-delay",
+        "trigger-split",
+        "update-profile",
+    }
+)
+"""Types of actions that send nothing. Every other one, those to come among them, is asked for its messages."""
+
+
+class Flows(Linked):
+    """Automations: what starts them and whether they run."""
+
+    name = "flows"
+    operation = "get_flows"
+    resource = "flow"
+    links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
+    primary_keys = ("id",)
+    replication_key = "updated"
+    listings = LISTINGS
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Flow id; events hold it as `$flow`"),
+        th.Property("name", th.StringType, description="Name shown in Klaviyo"),
+        th.Property("status", th.StringType, description="draft, manual or live"),
+        th.Property("archived", th.BooleanType, description="Whether the flow is archived"),
+        th.Property("trigger_type", th.StringType, description="Metric, Added to List, Date Based, …"),
+        th.Property("created", th.DateTimeType, description="When the flow was made"),
+        th.Property("updated", th.DateTimeType, description="Last edit"),
+        th.Property("tag_ids", th.ArrayType(th.StringType), description="Its tags"),
+    ).to_dict()
+
+
+class OfFlows(ComposedStream):
+    """What belongs to flows. All of them are listed in every run, with their actions: an action changes alone."""
+
+    parent = "get_flows"
+    listings = LISTINGS
+
+    def flows(self, listing: Listing, fields: str) -> Iterator[tuple[Json, list[Json]]]:
+        """Every flow of a listing, with its actions as they are now; `fields` are those of an action."""
+        params = {
+            "fields[flow]": "updated",
+            "fields[flow-action]": fields,
+            "filter": listing.filter,
+            "include": "flow-actions",
+        }
+        for document in self.run.client.pages("get_flows", params=params):
+            held = {action["id"]: action for action in included(document, "flow-action")}
+            for flow in resources(document):
+                yield flow, self.actions(flow, held, fields)
+
+    def actions(self, flow: Json, held: Mapping[str, Json], fields: str) -> list[Json]:
+        """A flow's actions: out of those included, or by a listing of their own where these may not be all."""
+        ids = ids_of(flow, "flow-actions")
+        if ids is not None and len(ids) < PAGE and held.keys() >= set(ids):
+            return [held[key] for key in ids]
+        params = {"fields[flow-action]": fields, "page[size]": str(PAGE)}
+        try:
+            pages = self.run.client.pages("get_actions_for_flow", path={"id": flow["id"]}, params=params)
+            return [action for document in pages for action in resources(document)]
+        except NotFound:
+            self.logger.warning("The flow %s was deleted while it was read", flow["id"])
+            return []
+
+
+class FlowActions(OfFlows):
+    """The steps of flows: delays, splits, sends and whatever else Klaviyo has.
+
+    Read whole: they come with the flows at no cost, and a definition holds the message that it sends, whose edits
+    are not known to move `updated` of the action.
+    """
+
+    name = "flow_actions"
+    operation = "get_actions_for_flow"
+    resource = "flow-action"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "action_type": ("definition", "type"),
+        "status": ("definition", "data", "status"),
+    }
+    primary_keys = ("id",)
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Action id"),
+        th.Property("flow_id", th.StringType, description="The flow it belongs to"),
+        th.Property("action_type", th.StringType, description="send-email, time-delay, conditional-split, …"),
+        th.Property("status", th.StringType, description="draft, manual, live or disabled; null for splits"),
+        th.Property("definition", OPEN, description="What it does, and in `links` what comes after it"),
+        th.Property("created", th.DateTimeType, description="When the action was made"),
+        th.Property("updated", th.DateTimeType, description="Last edit"),
+    ).to_dict()
+
+    @override
+    def compose(self, unit: Unit) -> Iterator[Record]:
+        fields = self.params(Listing())["fields[flow-action]"]
+        for flow, actions in self.flows(unit.listing, fields):
+            listing = Listing(columns={"flow_id": flow["id"]})
+            yield from (self.record(action, listing) for action in actions)
+
+
+class FlowMessages(OfFlows, Nested):
+    """What the actions of flows send.
+
+    Klaviyo lists messages of one action at a time, sixty actions a minute. Later runs ask for those whose action
+    or flow changed since the bookmark; the content of the others is in `flow_actions`, which is read whole.
+    """
+
+    name = "flow_messages"
+    operation = "get_flow_action_messages"
+    resource = "flow-message"
+    owner = "flow action"
+    relationships = ("template",)  # recorded: its id comes without an `include`
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"name": ("definition", "name")}
+    primary_keys = ("id",)
+    replication_key = "updated"
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Message id; events hold it as `$message`"),
+        th.Property("flow_action_id", th.StringType, description="The action that sends it"),
+        th.Property("flow_id", th.StringType, description="The flow it belongs to"),
+        th.Property("template_id", th.StringType, description="Its own copy of a template; null without one"),
+        th.Property("channel", th.StringType, description="Email, SMS, …"),
+        th.Property("name", th.StringType, description="Name shown in Klaviyo"),
+        th.Property("definition", OPEN, description="Content and options, by channel"),
+        th.Property("created", th.DateTimeType, description="When the message was made"),
+        th.Property("updated", th.DateTimeType, description="Last edit"),
+    ).to_dict()
+
+    @override
+    def attempt(self, unit: Unit, seen: set[Any]) -> Iterator[Batch]:
+        for flow, actions in self.flows(unit.listing, "definition.type,updated"):
+            for action in filter(_may_send, actions):
+                times = [each["attributes"].get("updated") for each in (flow, action)]
+                if may_be_since(unit.window.start, *times):
+                    rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
+                    yield self.batch(Unit(unit.listing), rows, seen, 0)
+                    # Read is what changed until then, though none of the messages may be as young.
+                    yield Batch([], [readable(text) for text in times])
+
+    @override
+    def probe(self) -> str:
+        self.run.probed(self.parent, {"page[size]": "1"})  # no listing has an action's id
+        return ""
+
+
+def _may_send(action: Json) -> bool:
+    return (action["attributes"].get("definition") or {}).get("type") not in SILENT

@@ -1,0 +1,83 @@
+"""What came of the messages that were sent on a day, as Klaviyo's own pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from singer_sdk import typing as th
+
+from tap_klaviyo_engagement.daily import ValuesReport
+
+if TYPE_CHECKING:
+    from tap_klaviyo_engagement.client import Json
+
+STATISTICS: Mapping[str, str] = {
+    "average_order_value": "Conversion value by conversion",
+    "bounce_rate": "Share of recipients whose mail server refused it",
+    "bounced": "Recipients whose mail server refused it",
+    "bounced_or_failed": "Recipients that it did not reach",
+    "bounced_or_failed_rate": "Share of recipients that it did not reach",
+    "click_rate": "Share of those reached that clicked",
+    "click_to_open_rate": "Share of those that opened that clicked",
+    "clicks": "Clicks",
+    "clicks_unique": "Recipients that clicked",
+    "conversion_rate": "Share of those reached that converted",
+    "conversion_uniques": "Recipients that converted",
+    "conversion_value": "Value of the conversions, in the account's currency",
+    "conversions": "Conversions that Klaviyo attributes to the message",
+    "delivered": "Recipients reached",
+    "delivery_rate": "Share of recipients reached",
+    "failed": "Recipients that the text message or push did not reach",
+    "failed_rate": "Share of recipients that the text message or push did not reach",
+    "message_segment_count_sum": "Segments that text messages were cut into",
+    "open_rate": "Share of those reached that opened; machines count as Klaviyo counts them",
+    "opens": "Opens",
+    "opens_unique": "Recipients that opened",
+    "recipients": "Whom it was sent to",
+    "revenue_per_recipient": "Conversion value by recipient reached",
+    "spam_complaint_rate": "Share of those reached that called it spam",
+    "spam_complaints": "Recipients that called it spam",
+    "text_message_credit_usage_amount": "Credits spent on text messages",
+    "text_message_roi": "Conversion value by money spent on text messages",
+    "text_message_spend": "Money spent on text messages",
+    "unsubscribe_rate": "Share of those reached that unsubscribed",
+    "unsubscribe_uniques": "Recipients that unsubscribed",
+    "unsubscribes": "Unsubscriptions",
+}
+"""What the reports can tell, by Klaviyo's names (OpenAPI document; the same for campaigns and flows)."""
+
+
+def _schema(thing: str) -> Json:
+    return th.PropertiesList(
+        th.Property("date", th.DateType, required=True, description="Day of sending, in the account's time zone"),
+        th.Property(
+            "conversion_metric_id", th.StringType, required=True, description="Whose conversions are told"
+        ),
+        th.Property(f"{thing}_id", th.StringType, required=True, description=f"{thing.capitalize()} id"),
+        th.Property(f"{thing}_message_id", th.StringType, required=True, description="Message id"),
+        th.Property("send_channel", th.StringType, required=True, description="email, sms, push-notification, …"),
+        *(th.Property(name, th.NumberType, description=told) for name, told in STATISTICS.items()),
+    ).to_dict()
+
+
+class CampaignValues(ValuesReport):
+    """What came of the campaign messages that were sent on a day."""
+
+    name = "campaign_values"
+    operation = "query_campaign_values"
+    resource = "campaign-values-report"
+    groupings = ("campaign_id", "campaign_message_id", "send_channel")
+    primary_keys = ("date", "conversion_metric_id", *groupings)
+    schema = _schema("campaign")
+
+
+class FlowValues(ValuesReport):
+    """What came of the flow messages that were sent on a day."""
+
+    name = "flow_values"
+    operation = "query_flow_values"
+    resource = "flow-values-report"
+    groupings = ("flow_id", "flow_message_id", "send_channel")
+    primary_keys = ("date", "conversion_metric_id", *groupings)
+    schema = _schema("flow")

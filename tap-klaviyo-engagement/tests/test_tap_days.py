@@ -1,0 +1,169 @@
+"""Days of a report: where they begin and end, which are due, and how many requests a day has."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_klaviyo_engagement.days import Allowance, Plan, Reach, bounds
+
+DAY = timedelta(days=1)
+TODAY = date(2026, 11, 2)
+WEEK = timedelta(days=7)
+
+
+def _plan(today: date = TODAY, first: date = date(2026, 9, 1), lookback: timedelta = WEEK) -> Plan:
+    return Plan(today, first, lookback)
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + DAY * number for number in range((last - first).days + 1)]
+
+
+# Where a day begins and ends
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Copenhagen", date(2026, 7, 1), 24),
+        ("Europe/Copenhagen", date(2026, 3, 29), 23),
+        ("Europe/Copenhagen", date(2026, 10, 25), 25),
+        ("America/New_York", date(2026, 11, 1), 25),
+        ("Australia/Lord_Howe", date(2026, 10, 4), 23.5),
+        pytest.param("America/Havana", date(2026, 11, 1), 25, id="midnight comes twice"),
+        pytest.param("America/Sao_Paulo", date(2018, 2, 17), 25, id="the hour before midnight comes twice"),
+        pytest.param("America/Sao_Paulo", date(2018, 11, 4), 23, id="midnight is left out"),
+        pytest.param("Africa/Cairo", date(2026, 4, 24), 23, id="midnight is left out, in the north"),
+    ],
+)
+def test_a_day_is_as_long_as_its_clocks_make_it(zone: str, day: date, hours: float) -> None:
+    start, end = bounds(day, zone)
+    assert end - start == timedelta(hours=hours) - timedelta(microseconds=1)
+
+
+@given(
+    zone=st.sampled_from(["Europe/Copenhagen", "US/Pacific", "Asia/Kathmandu", "Africa/Cairo", "America/Havana"]),
+    day=st.dates(min_value=date(2020, 1, 1), max_value=date(2035, 1, 1)),
+)
+def test_every_second_lies_in_one_day_by_the_instant_and_by_the_clock_on_the_wall(zone: str, day: date) -> None:
+    """Whether the offset is ignored or not, and whether the end belongs to the time frame or not."""
+    (_, before), (start, end) = bounds(day, zone), bounds(day + DAY, zone)
+    assert start - before == timedelta(microseconds=1)
+    for moment in (before, start, end):
+        assert moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == moment.replace(tzinfo=None)
+    assert (before.date(), start.date(), end.date()) == (day, day + DAY, day + DAY)
+
+
+def test_an_unknown_zone_is_an_error() -> None:
+    with pytest.raises(ValueError, match="Nowhere"):
+        bounds(TODAY, "Nowhere/Else")
+
+
+# Which days are due
+
+
+def test_the_first_run_goes_backwards_from_yesterday() -> None:
+    assert Reach().due(_plan(first=date(2026, 10, 20))) == _days(date(2026, 10, 20), TODAY - DAY)[::-1]
+
+
+def test_what_was_read_today_is_not_read_again_today_but_tomorrow() -> None:
+    reach, plan = Reach(), _plan()
+    for day in reach.due(plan):
+        reach.read(day, plan)
+    assert reach.due(plan) == []
+    tomorrow = _plan(TODAY + DAY)
+    again = [TODAY - DAY * number for number in range(7)]
+    settled = TODAY - WEEK
+    assert reach.due(tomorrow) == [*again, settled]
+
+
+def test_a_day_that_was_read_young_is_read_once_more_after_a_long_pause() -> None:
+    reach, plan = Reach(), _plan()
+    for day in reach.due(plan):
+        reach.read(day, plan)
+    later = _plan(TODAY + DAY * 40)
+    assert set(_days(TODAY - WEEK, TODAY + DAY * 39)) == set(reach.due(later))
+
+
+def test_a_start_further_back_is_reached_and_a_later_one_leaves_no_hole() -> None:
+    reach, plan = Reach(), _plan(first=date(2026, 10, 1))
+    for day in reach.due(plan):
+        reach.read(day, plan)
+    assert reach.due(_plan(first=date(2026, 9, 28))) == [date(2026, 9, day) for day in (30, 29, 28)]
+    far = _plan(TODAY + DAY * 60, first=TODAY + DAY * 30)
+    assert min(reach.due(far)) == TODAY + DAY * 30
+    for day in reach.due(far):
+        reach.read(day, far)
+    assert reach.oldest == TODAY + DAY * 30
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lookback=st.integers(0, 12),
+    steps=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 15)), min_size=1, max_size=15),
+)
+def test_whatever_is_cut_short_every_day_is_read_and_once_when_it_no_longer_changes(
+    lookback: int, steps: list[tuple[int, int]]
+) -> None:
+    """Runs some days apart, each cut off after some days of the report; the state goes through JSON in between."""
+    first, today, dumped = date(2026, 9, 20), TODAY, Reach().dump()
+    settled: list[date] = []
+    read: set[date] = set()
+    for pause, most in [*steps, (0, 10_000)]:
+        today += DAY * pause
+        plan = _plan(today, first, timedelta(days=lookback))
+        reach = Reach.load(dumped)
+        for day in reach.due(plan)[:most]:
+            assert first <= day < today
+            reach.read(day, plan)
+            read.add(day)
+            settled += [day] * (day < plan.horizon)
+        dumped = reach.dump()
+    assert read == set(_days(first, today - DAY))
+    assert sorted(settled) == _days(first, today - timedelta(days=lookback + 1))
+
+
+# How many requests a day has
+
+
+@given(
+    most=st.integers(1, 7),
+    pauses=st.lists(st.integers(0, 40_000), min_size=30, max_size=60),
+    patience=st.integers(0, 30_000),
+)
+def test_any_day_holds_no_more_requests_than_allowed(most: int, pauses: list[int], patience: int) -> None:
+    now, made, taken = datetime(2026, 11, 2, tzinfo=UTC), list[int](), list[datetime]()
+    for pause in pauses:
+        now += timedelta(seconds=pause)
+        allowance = Allowance(most, made)  # another process
+        wait = allowance.take(now, patience)
+        if wait is not None:
+            assert 0 <= wait <= patience
+            now += timedelta(seconds=wait)
+            taken.append(now)
+        else:
+            assert now - taken[-most] < DAY - timedelta(seconds=patience)
+        made = allowance.made
+        assert len(made) <= most
+    assert all(later - earlier >= DAY for earlier, later in zip(taken, taken[most:], strict=False))
+
+
+def test_a_schedule_that_is_a_second_early_does_not_lose_a_day() -> None:
+    begin = datetime(2026, 11, 2, 3, tzinfo=UTC)
+    made = [int(begin.timestamp()) + 30 * number for number in range(3)]
+    allowance = Allowance(3, made)
+    assert allowance.take(begin + DAY - timedelta(seconds=1), patience=600) == 1
+    assert allowance.take(begin + DAY, patience=600) == 30
+    assert Allowance(3, made).take(begin + timedelta(hours=1), patience=600) is None
+
+
+def test_requests_that_a_clock_ahead_wrote_down_do_not_count() -> None:
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    allowance = Allowance(1, [int((now + DAY * 400).timestamp())])
+    assert allowance.take(now, patience=600) == 0
+    assert allowance.made == [int(now.timestamp())]

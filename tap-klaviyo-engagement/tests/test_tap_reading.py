@@ -1,0 +1,385 @@
+"""Units are read at once and come in order; what fails, fails at its turn; nothing waits for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_klaviyo_engagement import reading
+from tap_klaviyo_engagement.reading import Divided, Reader
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds after which something waits for ever."""
+
+
+@dataclass(frozen=True)
+class Page:
+    name: str
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """A unit: read in pages of these sizes, or divided."""
+
+    name: str
+    sizes: tuple[int, ...] = ()
+    parts: tuple[Node, ...] | None = None
+    fails: bool = False
+    alone: bool = False
+
+    def leaves(self) -> Iterator[Node]:
+        if self.parts is None:
+            yield self
+        for part in self.parts or ():
+            yield from part.leaves()
+
+    def pages(self) -> list[Page]:
+        return [Page(f"{self.name}/{position}", size) for position, size in enumerate(self.sizes)]
+
+
+def _read(node: Node) -> Iterator[Page]:
+    if node.parts is not None:
+        raise Divided(node.parts)
+    yield from node.pages()
+    if node.fails:
+        raise LookupError(node.name)
+
+
+def _expected(nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
+    return [(leaf.name, page) for node in nodes for leaf in node.leaves() for page in [*leaf.pages(), None]]
+
+
+def _within(seconds: float, work: Callable[[], T]) -> T:
+    """What some work gives, in its own thread; fails if it waits for ever."""
+    result: list[T] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "it waits for ever"
+    if raised:
+        raise raised[0]
+    return result[0]
+
+
+def _all(reader: Reader[Node, Page], nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
+    return _within(PATIENCE, lambda: [(unit.name, page) for unit, page in reader.pages(nodes)])
+
+
+@contextmanager
+def _threads_end() -> Iterator[None]:
+    """Every thread that was started within has ended."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + PATIENCE
+    for thread in set(threading.enumerate()) - before:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        assert not thread.is_alive()
+
+
+# Order
+
+
+@settings(max_examples=25, deadline=None)
+@given(order=st.permutations(range(6)))
+def test_pages_come_in_the_order_of_the_units_whichever_is_read_first(order: list[int]) -> None:
+    turns = [threading.Event() for _ in order]
+    following = dict(zip(order, [*order[1:], None], strict=True))
+
+    def read(unit: int) -> Iterator[Page]:
+        assert turns[unit].wait(PATIENCE)
+        yield Page(f"{unit}")
+        if (after := following[unit]) is not None:
+            turns[after].set()
+
+    turns[order[0]].set()
+    reader: Reader[int, Page] = Reader(read, workers=6)
+    found = _within(PATIENCE, lambda: list(reader.pages(range(6))))
+    assert found == [(unit, page) for unit in range(6) for page in (Page(f"{unit}"), None)]
+
+
+@pytest.mark.parametrize("workers", [1, 3, 16])
+def test_as_many_units_are_read_at_once_as_there_are_workers_and_no_more(workers: int) -> None:
+    together = threading.Barrier(workers)
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def read(unit: int) -> Iterator[Page]:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        together.wait(PATIENCE)  # passes only if all of them are here
+        yield Page(f"{unit}")
+        with lock:
+            under_way -= 1
+
+    reader: Reader[int, Page] = Reader(read, workers=workers)
+    assert len(_within(PATIENCE, lambda: list(reader.pages(range(3 * workers))))) == 6 * workers
+    assert most == workers
+
+
+def test_a_unit_is_taken_from_the_iterable_only_when_a_worker_may_soon_want_it() -> None:
+    taken: list[int] = []
+
+    def units() -> Iterator[int]:
+        for unit in range(1_000):
+            taken.append(unit)
+            yield unit
+
+    reader: Reader[int, Page] = Reader(lambda unit: iter([Page(f"{unit}", reading.AHEAD)]), workers=3)
+    pages = reader.pages(units())
+    with _threads_end():
+        assert next(pages) == (0, Page("0", reading.AHEAD))
+        pages.close()
+    assert len(taken) <= 3 * 3
+
+
+def test_without_units_there_is_nothing() -> None:
+    with _threads_end():
+        assert _all(Reader(_read, workers=4), []) == []
+
+
+# Division
+
+A, B, C = Node("a", (1, 1)), Node("b", (1,)), Node("c")
+X = Node("x", parts=(Node("x1", (1,)), Node("x2"), Node("x3", (1, 1, 1))))
+NESTED = Node("n", parts=(Node("n1", parts=(Node("n11", (1,)), X)), Node("n2", (1,)), X))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize(
+    "nodes",
+    [[X], [X, A, B], [A, X, B], [A, B, C, X], [X, X, X], [NESTED, A], [A, NESTED, B], [A, NESTED]],
+    ids=["only", "head", "middle", "last", "all", "nested head", "nested middle", "nested last"],
+)
+def test_the_parts_of_a_unit_take_its_place(nodes: list[Node], workers: int) -> None:
+    with _threads_end():
+        assert _all(Reader(_read, workers=workers), nodes) == _expected(nodes)
+
+
+def test_a_unit_divided_after_those_behind_it_were_read_still_comes_first() -> None:
+    behind = threading.Event()
+
+    def read(node: Node) -> Iterator[Page]:
+        if node.parts is not None:
+            assert behind.wait(PATIENCE)
+        yield from _read(node)
+        if node.name == "b":
+            behind.set()
+
+    assert _all(Reader(read, workers=2), [X, A, B]) == _expected([X, A, B])
+
+
+# Failure
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_a_failure_comes_at_its_turn_and_all_before_it_is_complete(place: int, workers: int) -> None:
+    nodes = [Node(f"{position}", (1, 1), fails=position == place) for position in range(6)]
+    emitted: list[tuple[str, Page | None]] = []
+
+    def work() -> None:
+        emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(nodes))
+
+    with _threads_end():
+        with pytest.raises(LookupError, match=f"^'?{place}'?$"):
+            _within(PATIENCE, work)
+    assert emitted[: 3 * place] == _expected(nodes)[: 3 * place]
+    assert (f"{place}", None) not in emitted
+    assert {name for name, _ in emitted} <= {f"{position}" for position in range(place + 1)}
+
+
+def test_of_two_failures_the_earlier_unit_s_is_told_though_it_came_later() -> None:
+    second_failed = threading.Event()
+
+    def read(unit: int) -> Iterator[Page]:
+        if unit == 0:
+            assert second_failed.wait(PATIENCE)
+        yield Page(f"{unit}")
+        if unit == 1:
+            second_failed.set()
+        raise LookupError(unit)
+
+    reader: Reader[int, Page] = Reader(read, workers=2)
+    with pytest.raises(LookupError) as failure:
+        _within(PATIENCE, lambda: list(reader.pages(range(2))))
+    assert failure.value.args == (0,)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("after", [0, 1, 3, 30])
+def test_a_failure_of_the_units_themselves_is_not_taken_for_their_end(after: int, workers: int) -> None:
+    emitted: list[Any] = []
+
+    def units() -> Iterator[Node]:
+        for position in range(after):
+            yield Node(f"{position}", (1,))
+        raise LookupError
+
+    def work() -> None:
+        emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(units()))
+
+    with _threads_end():
+        with pytest.raises(LookupError):
+            _within(PATIENCE, work)
+    assert emitted == _expected([Node(f"{position}", (1,)) for position in range(after)])[: len(emitted)]
+
+
+# Alone
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    alone=st.lists(st.booleans(), min_size=1, max_size=12),
+    divided=st.sets(st.integers(0, 11)),
+    workers=st.integers(1, 6),
+)
+def test_a_unit_alone_begins_when_all_before_it_are_read(
+    alone: list[bool], divided: set[int], workers: int
+) -> None:
+    nodes = [
+        Node(f"{position}", parts=(Node(f"{position}a", (1,)), Node(f"{position}b", (1, 1), alone=each)))
+        if position in divided
+        else Node(f"{position}", (1,), alone=each)
+        for position, each in enumerate(alone)
+    ]
+    order = [leaf.name for node in nodes for leaf in node.leaves()]
+    finished: set[str] = set()
+    too_soon: list[str] = []
+
+    def read(node: Node) -> Iterator[Page]:
+        if node.alone and not finished.issuperset(order[: order.index(node.name)]):
+            too_soon.append(node.name)
+        if node.parts is not None:
+            raise Divided(node.parts)
+        yield from node.pages()
+        finished.add(node.name)
+
+    reader: Reader[Node, Page] = Reader(read, workers=workers, alone=lambda node: node.alone)
+    assert _all(reader, nodes) == _expected(nodes)
+    assert too_soon == []
+
+
+def test_units_behind_one_that_is_alone_are_begun_before_it() -> None:
+    """Only that one waits."""
+    begun = threading.Event()
+
+    def read(node: Node) -> Iterator[Page]:
+        if node.name == "a":
+            assert begun.wait(PATIENCE)
+        if node.name == "b":
+            begun.set()
+        yield from _read(node)
+
+    nodes = [A, Node("last of a", alone=True), B]
+    assert _all(Reader(read, workers=2, alone=lambda node: node.alone), nodes) == _expected(nodes)
+
+
+# The bound, and that nothing waits for ever
+
+BOUND = 100
+LEAVES = st.builds(
+    Node,
+    name=st.uuids().map(str),
+    sizes=st.lists(st.sampled_from([0, 1, 10, 99, 100, 101, 250]), max_size=6).map(tuple),
+    alone=st.booleans(),
+)
+NODES = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        Node,
+        name=st.uuids().map(str),
+        parts=st.lists(inner, min_size=1, max_size=5).map(tuple),
+        alone=st.booleans(),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(nodes=st.lists(NODES, max_size=12), workers=st.integers(1, 16), slow=st.sets(st.integers(0, 40)))
+def test_what_waits_is_bounded_and_nothing_waits_for_ever(
+    nodes: list[Node], workers: int, slow: set[int]
+) -> None:
+    lock = threading.Lock()
+    produced, consumed, most = 0, 0, 0
+
+    def read(node: Node) -> Iterator[Page]:
+        nonlocal produced, most
+        if node.parts is not None:
+            raise Divided(node.parts)
+        for page in node.pages():
+            yield page  # once it goes on, the page was taken in
+            with lock:
+                produced += page.size
+                most = max(most, produced - consumed)
+
+    def work() -> list[tuple[str, Page | None]]:
+        nonlocal consumed
+        found = []
+        reader: Reader[Node, Page] = Reader(read, workers=workers, alone=lambda node: node.alone)
+        for position, (unit, page) in enumerate(reader.pages(nodes)):
+            found.append((unit.name, page))
+            if position in slow:
+                time.sleep(0.001)  # let the workers run ahead
+            with lock:
+                consumed += page.size if page else 0
+        return found
+
+    with pytest.MonkeyPatch.context() as patch, _threads_end():
+        patch.setattr(reading, "AHEAD", BOUND)
+        assert _within(PATIENCE, work) == _expected(nodes)
+    # Less than the bound, then one page beyond it; one of the unit whose turn it is; and the one being consumed.
+    assert most < BOUND + 3 * 250
+
+
+# Abandoning
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped", "raised in"])
+def test_workers_end_when_nobody_wants_the_pages(how: str) -> None:
+    read: list[int] = []
+    opened, closed = [], []
+
+    def endless(unit: int) -> Iterator[Page]:
+        opened.append(unit)
+        try:
+            while True:
+                read.append(unit)
+                yield Page(f"{unit}", reading.AHEAD // 3)
+        finally:
+            closed.append(unit)
+
+    reader: Reader[int, Page] = Reader(endless, workers=4)
+    with _threads_end():
+        pages = reader.pages(range(10))
+        next(pages)
+        if how == "closed":
+            pages.close()  # type: ignore[attr-defined]  # a generator
+        elif how == "dropped":
+            del pages
+        else:
+            with pytest.raises(ZeroDivisionError):
+                pages.throw(ZeroDivisionError)  # type: ignore[attr-defined]
+    assert sorted(opened) == sorted(closed), "the reading of a unit is ended as well: it may hold a connection"
+    assert len(read) < 20
