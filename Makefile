@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline test check lint typing docs unit lock clean
+.PHONY: help setup demo pipeline reconcile test check lint typing docs unit revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## Run the whole loop against a local Klaviyo; no account needed
 
 pipeline: setup ## Run the pipeline on a real account: make pipeline [ENVIRONMENT=prod] [JOB=pipeline]
 	@$(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
+
+reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
+	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 test: check unit ## Run every check and every test
 
@@ -45,6 +48,9 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
+
+revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
+	@$(BIN)/python scripts/revision.py $(FROM) $(TO)
 
 lock: $(VENV)/.dev ## Choose the newest allowed versions: constraints.txt
 	$(BIN)/uv lock --quiet --upgrade

@@ -7,15 +7,19 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
-from tap_klaviyo_engagement.streams import STREAMS
+from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+if TYPE_CHECKING:
+    from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.reconcile import OWN
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,11 +62,24 @@ def streams() -> str:
     rows = []
     for stream in STREAMS:
         endpoint = ENDPOINTS.get(stream.operation)
-        source = f"`{endpoint.method} {endpoint.path}`" if endpoint else "made by the memberships"
+        source = f"`{endpoint.method} {endpoint.path}`" if endpoint else "made by other streams"
         cursor = f"`{stream.replication_key}`" if stream.replication_key else "none: read whole"
-        needed = scopes([stream.operation]) if endpoint else ""
-        rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed))
-    return table(("stream", "endpoint", "key", "cursor", "scopes"), rows)
+        needed = scopes(filter(None, [stream.operation, stream.parent]))
+        rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed, _when(stream)))
+    return table(("stream", "endpoint", "key", "cursor", "scopes", "when"), rows)
+
+
+def _when(stream: type[KlaviyoStream]) -> str:
+    """When there is a stream of this declaration, and whether it must be selected; nothing: always, by default."""
+    others = [revision_of(each) for each in STREAMS if each.name == stream.name and each is not stream]
+    own, oldest = revision_of(stream), min(revision_of(each) for each in STREAMS if each.operation)
+    said = [f"from {own}"] if own > oldest else []
+    said += [f"before {each}" for each in others if each > own]
+    if stream in SWITCHED:
+        said.append(f"with `{SWITCHED[stream]}`")
+    if not stream.selected_by_default:
+        said.append("if selected")
+    return ", ".join(said)
 
 
 def sinks() -> str:
@@ -92,6 +109,7 @@ def sinks() -> str:
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
+    (TAP, "reconcile"): lambda: settings(OWN),
     (TAP, "streams"): streams,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,

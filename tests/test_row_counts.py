@@ -17,12 +17,19 @@ import pytest
 import yaml
 
 from klaviyo_sandbox import Sandbox
-from tap_klaviyo_engagement.streams import STREAMS
+from klaviyo_wire.auth import DEFAULT_REVISION
+from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 
 ROOT = Path(__file__).parent.parent
 TAP = Path(sys.executable).parent / "tap-klaviyo-engagement"
 LOADER = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 BATCH = 100
+NAMES = [
+    stream.name
+    for stream in streams_for(DEFAULT_REVISION)
+    # Nothing was imported yet, and the others do not come unless they are asked for.
+    if stream.selected_by_default and stream not in SWITCHED and stream.name != "profile_import_jobs"
+]
 
 
 def _load(messages: bytes, folder: Path) -> Path:
@@ -49,7 +56,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, in
         }
         run = subprocess.run([TAP, "--config=ENV"], env=env, check=True, capture_output=True)  # noqa: S603
         held = sandbox.control.counts()
-    emitted = dict.fromkeys((stream.name for stream in STREAMS), 0)
+    emitted = dict.fromkeys(NAMES, 0)
     for line in run.stdout.splitlines():
         message = json.loads(line)
         if message["type"] == "RECORD":
@@ -57,7 +64,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, in
     return _load(run.stdout, tmp_path_factory.mktemp("loaded")), emitted, held
 
 
-@pytest.mark.parametrize("stream", [stream.name for stream in STREAMS])
+@pytest.mark.parametrize("stream", NAMES)
 def test_every_row_arrives(stream: str, loaded: tuple[Path, dict[str, int], dict[str, int]]) -> None:
     path, emitted, held = loaded
     with duckdb.connect(str(path), read_only=True) as warehouse:

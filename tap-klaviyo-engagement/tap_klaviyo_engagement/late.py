@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from typing_extensions import override
@@ -185,9 +185,12 @@ class LateStream(KlaviyoStream):
                 unseen = set(listed.digests)
                 self.memory.days[name] = Sketch()
             if unseen:
-                for span in _spans(listed, unseen):
+                for start, end in _spans(listed, unseen):
+                    span = Window(start, self._bound(end))
                     for _, batch in self.read(self.units_of(self.chosen, span)):
                         yield self._only(unseen, batch) if batch else []
+                    if span.end is None:  # the later ones lie in it
+                        break
                 self.memory.emitted(name).add(unseen)
                 self.store()
                 yield []
@@ -196,7 +199,7 @@ class LateStream(KlaviyoStream):
         self.store()
 
     def _surveyed(self) -> Window | None:
-        """Where rows may have appeared: whole days of the lookback, as far as what was emitted of them is known."""
+        """Where rows may have appeared: whole days of the lookback of which it is known what was emitted."""
         if not self.memory.through:
             return None
         starts = [moment(self.memory.since)] if self.memory.since else []
@@ -204,8 +207,12 @@ class LateStream(KlaviyoStream):
             starts.append((moment(stored) - self._lookback).replace(hour=0, minute=0, second=0, microsecond=0))
         if self.from_start_date and self.run.settings.start_date:
             starts.append(second(self.run.settings.start_date))
-        start, end = max(starts, default=None), min(moment(self.memory.through), self.run.limit)
-        return Window(start, end) if start is None or start < end else None
+        start, end = max(starts, default=None), moment(self.memory.through)
+        return Window(start, self._bound(end)) if start is None or start < end else None
+
+    def _bound(self, end: datetime) -> datetime | None:
+        """An upper bound that Klaviyo takes; None: what lies beyond the one that is meant is sorted out here."""
+        return end if end <= self.run.limit else None
 
     def survey(self, window: Window) -> Iterator[tuple[str, _Day]]:
         """What is listed of each day that has anything, in order: digests and times."""
@@ -215,7 +222,7 @@ class LateStream(KlaviyoStream):
         for unit, batch in reader.read(self.units_of(self.chosen, window)):
             if batch is not None:
                 for record, cursor in zip(batch.records, batch.cursors, strict=True):
-                    if cursor is not None:
+                    if cursor is not None and cursor < self.memory.through:
                         day = days.setdefault(cursor[:10], _Day())
                         day.digests.append(digest(record["id"]))
                         day.times.append(same.setdefault(cursor, cursor))
@@ -236,14 +243,13 @@ class LateStream(KlaviyoStream):
         return [record for record in batch.records if digest(record["id"]) in unseen]
 
 
-def _spans(listed: _Day, unseen: Collection[int]) -> Iterator[Window]:
-    """Windows that hold every unseen row, and not many others."""
+def _spans(listed: _Day, unseen: Collection[int]) -> Iterator[tuple[datetime, datetime]]:
+    """Half-open intervals that hold every unseen row, and not many others."""
     rows = sorted(zip(listed.times, listed.digests, strict=True))
     places = [place for place, (_, each) in enumerate(rows) if each in unseen]
     first = last = places[0]
     for place in [*places[1:], len(rows) + GAP]:
         if place - last >= GAP:
-            start, end = second(moment(rows[first][0])), second(moment(rows[last][0])) + timedelta(seconds=1)
-            yield Window(start.astimezone(UTC), end.astimezone(UTC))
+            yield second(moment(rows[first][0])), second(moment(rows[last][0])) + timedelta(seconds=1)
             first = place
         last = place

@@ -52,8 +52,7 @@ _DAY = timedelta(days=1)
 _MOST_DAYS = 365  # of one question: Klaviyo aggregates a year at most
 _HEADER = ["metric_id", "day", "events"]
 
-SCHEMA: dict[str, Any] = deepcopy(settings.SCHEMA)
-_OWN = th.PropertiesList(
+OWN: dict[str, Any] = th.PropertiesList(
     th.Property(
         "counts",
         th.StringType,
@@ -74,8 +73,11 @@ _OWN = th.PropertiesList(
         description="Only print the days that differ, and end with status 2 if there are any",
     ),
 ).to_dict()
-SCHEMA["properties"] |= _OWN["properties"]
-SCHEMA["required"] += _OWN["required"]
+"""The settings beside those of the main tap."""
+
+SCHEMA: dict[str, Any] = deepcopy(settings.SCHEMA)
+SCHEMA["properties"] |= OWN["properties"]
+SCHEMA["required"] += OWN["required"]
 
 
 # What is compared

@@ -77,6 +77,7 @@ class Shape:
         self._resource = resource
         self._hidden = cursor if cursor is not None and cursor not in columns else None
         wanted = [*columns, self._hidden] if self._hidden else list(columns)
+        self._wanted = frozenset(wanted)
         self._has_id = "id" in wanted
         self._times = [name for name in wanted if name in times or name == cursor]
         self._sources = {name: path for name, path in (sources or {}).items() if name in wanted}
@@ -162,7 +163,7 @@ class Shape:
         for column, path in self._sources.items():
             record[column] = row.id if path == ("id",) else _dig(getattr(attributes, path[0]), path[1:])
         if constants:
-            record.update(constants)
+            record.update((name, value) for name, value in constants.items() if name in self._wanted)
         for name in self._times:
             value = record[name]
             if value is not None:

@@ -200,9 +200,8 @@ def test_a_failure_comes_at_its_turn_and_all_before_it_is_complete(place: int, w
     def work() -> None:
         emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(nodes))
 
-    with _threads_end():
-        with pytest.raises(LookupError, match=f"^'?{place}'?$"):
-            _within(PATIENCE, work)
+    with _threads_end(), pytest.raises(LookupError, match=f"^'?{place}'?$"):
+        _within(PATIENCE, work)
     assert emitted[: 3 * place] == _expected(nodes)[: 3 * place]
     assert (f"{place}", None) not in emitted
     assert {name for name, _ in emitted} <= {f"{position}" for position in range(place + 1)}
@@ -239,9 +238,8 @@ def test_a_failure_of_the_units_themselves_is_not_taken_for_their_end(after: int
     def work() -> None:
         emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(units()))
 
-    with _threads_end():
-        with pytest.raises(LookupError):
-            _within(PATIENCE, work)
+    with _threads_end(), pytest.raises(LookupError):
+        _within(PATIENCE, work)
     assert emitted == _expected([Node(f"{position}", (1,)) for position in range(after)])[: len(emitted)]
 
 

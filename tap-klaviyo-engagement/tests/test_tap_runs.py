@@ -271,6 +271,19 @@ def test_an_event_that_arrives_late_is_found_within_the_lookback(empty: Sandbox,
     assert _ids(found) == ["late"], "the state knows what was emitted within the lookback of the run before"
 
 
+def test_an_event_that_appears_within_the_margin_is_found_by_a_run_right_after(
+    empty: Sandbox, run_tap: RunTap
+) -> None:
+    """Two runs within the margin: no upper bound that Klaviyo takes lies behind what the first one read."""
+    _add_events(empty, {f"e{second}": NOW - timedelta(seconds=second) for second in (0, 20, 40, 600)})
+    first = run_tap(_config(empty), ["events"], now=_now)
+    late = {"late 0": NOW, "late 10": NOW - timedelta(seconds=10), "late 700": NOW - timedelta(seconds=700)}
+    _add_events(empty, late)
+    second = run_tap(_config(empty), ["events"], state=first.state, now=_now)
+    assert _ids(second.records["events"]) == sorted(late)
+    assert run_tap(_config(empty), ["events"], state=second.state, now=_now).records["events"] == []
+
+
 @pytest.mark.parametrize("behind", ["the bookmark's second", "the margin"])
 def test_a_row_that_becomes_readable_late_is_not_lost(
     behind: str, sandbox: Sandbox, config: Json, run_tap: RunTap

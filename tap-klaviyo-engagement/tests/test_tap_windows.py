@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_klaviyo_engagement.times import iso, second
@@ -32,6 +32,7 @@ def first_pages(draw: st.DrawFn) -> tuple[Window, datetime, datetime, datetime]:
     return Window(start, end), first, last, now
 
 
+@settings(deadline=None)
 @given(case=first_pages())
 def test_parts_are_consecutive_whole_seconds_and_cover_the_window_exactly(
     case: tuple[Window, datetime, datetime, datetime],
@@ -53,6 +54,7 @@ def test_parts_are_consecutive_whole_seconds_and_cover_the_window_exactly(
         assert edges[-1] < now
 
 
+@settings(deadline=None)
 @given(case=first_pages())
 def test_a_window_of_few_pages_stays_whole_and_a_long_one_does_not(
     case: tuple[Window, datetime, datetime, datetime],
@@ -65,6 +67,7 @@ def test_a_window_of_few_pages_stays_whole_and_a_long_one_does_not(
     assert (len(parts(window, first, last, now=now)) > 1) == (pages > 2 * PAGES_WANTED)
 
 
+@settings(deadline=None)
 @given(start=MOMENTS.map(second), offset=st.integers(-1_000, 1_000), span=st.integers(1, 1_000))
 def test_a_page_within_a_second_divides_after_that_second_or_not_at_all(
     start: datetime, offset: int, span: int
@@ -83,6 +86,7 @@ def test_times_out_of_order_divide_nothing() -> None:
     assert parts(window, start + SECOND, start, now=start) == [window]
 
 
+@settings(deadline=None)
 @given(data=st.data(), open_=st.booleans(), ties=st.integers(1, 40))
 def test_division_ends_and_every_row_is_in_one_window(data: st.DataObject, open_: bool, ties: int) -> None:  # noqa: FBT001
     """Reads a whole listing as the stream does: a page of 5, division, a page of each part."""
@@ -108,6 +112,7 @@ def test_division_ends_and_every_row_is_in_one_window(data: st.DataObject, open_
     assert read == len(rows)
 
 
+@settings(deadline=None)
 @given(case=first_pages(), times=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_division_ends_whatever_the_pages_say(
     case: tuple[Window, datetime, datetime, datetime], times: list[tuple[float, float]]
@@ -131,6 +136,7 @@ def test_division_ends_whatever_the_pages_say(
             todo += found
 
 
+@settings(deadline=None)
 @given(before=st.none() | MOMENTS, limit=MOMENTS, rows=st.lists(MOMENTS))
 def test_a_bookmark_is_the_greatest_safe_cursor_emitted(
     before: datetime | None, limit: datetime, rows: list[datetime]

@@ -20,6 +20,7 @@ renamed as (
         snapshot_at
 
     from source
+    where group_type in ('list', 'segment') -- sweeps through the whole account are told in the same table
 
 )
 

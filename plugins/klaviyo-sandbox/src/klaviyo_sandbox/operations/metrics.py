@@ -95,5 +95,5 @@ def _metric(call: Call, metric: Metric) -> Json:
 
 
 def _included(call: Call) -> list[Json] | None:
-    """Flows are not held: whatever is asked to be included, nothing is found."""
+    """What triggers flows is not held: whatever is asked to be included, nothing is found."""
     return [] if call.query.include else None
