@@ -8,19 +8,14 @@ Days are days in UTC, as a warehouse has them.
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from singer_sdk import Stream
 from singer_sdk import typing as th
@@ -31,6 +26,7 @@ from typing_extensions import override
 from klaviyo_wire.errors import ConfigurationError, Refused
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import Json, Listing, Operator, Record, StreamFault, Unit, Window
+from tap_klaviyo_engagement.counts import Counts, Difference, Held, day_of, differences, printable, table
 from tap_klaviyo_engagement.output import Output
 from tap_klaviyo_engagement.streams.events import Events
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
@@ -38,9 +34,6 @@ from tap_klaviyo_engagement.times import normalised
 
 if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
-
-Counts = dict[str, dict[date, int]]
-"""Events by metric id and day; what is not there is none."""
 
 DIFFERS = 2
 """Exit status of a dry run that found differences: neither well (0) nor a failure (1)."""
@@ -50,7 +43,6 @@ SPAN = timedelta(days=30)
 
 _DAY = timedelta(days=1)
 _MOST_DAYS = 365  # of one question: Klaviyo aggregates a year at most
-_HEADER = ["metric_id", "day", "events"]
 
 OWN: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -78,174 +70,6 @@ OWN: dict[str, Any] = th.PropertiesList(
 SCHEMA: dict[str, Any] = deepcopy(settings.SCHEMA)
 SCHEMA["properties"] |= OWN["properties"]
 SCHEMA["required"] += OWN["required"]
-
-
-# What is compared
-
-
-@dataclass(frozen=True, order=True)
-class Difference:
-    """A metric and a day of which Klaviyo and the warehouse have different numbers of events."""
-
-    metric: str
-    day: date
-    klaviyo: int
-    warehouse: int
-
-
-def differences(klaviyo: Counts, warehouse: Counts, days: Sequence[date]) -> list[Difference]:
-    """Where two counts differ, by metric and day. A metric that Klaviyo has no count of is not compared."""
-    return [
-        Difference(metric, day, counted.get(day, 0), held.get(day, 0))
-        for metric, counted in sorted(klaviyo.items())
-        for held in [warehouse.get(metric, {})]
-        for day in days
-        if counted.get(day, 0) != held.get(day, 0)
-    ]
-
-
-def table(found: Iterable[Difference], names: Mapping[str, str]) -> str:
-    """Differences for a person, a line each. Whatever would move a terminal's cursor is left out of names."""
-    lines = [("metric", "id", "day", "Klaviyo", "warehouse", "difference")]
-    lines += [
-        (
-            _plain(names.get(each.metric, "")),
-            _plain(each.metric),
-            each.day.isoformat(),
-            f"{each.klaviyo:,}",
-            f"{each.warehouse:,}",
-            f"{each.klaviyo - each.warehouse:+,}",
-        )
-        for each in found
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    words = 3  # the columns that are no numbers
-    return "".join(
-        "  ".join(
-            text.ljust(width) if column < words else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        + "\n"
-        for line in lines
-    )
-
-
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-# What the warehouse holds
-
-
-@dataclass
-class Held:
-    """What the setting `counts` says that the warehouse holds."""
-
-    path: Path
-    counts: Counts = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, path: Path) -> Held:
-        """Read the file. A JSON file that does not exist yet is an empty one.
-
-        Raises:
-            ConfigurationError: it cannot be read, or is something else.
-        """
-        readers = {".csv": _csv_counts, ".json": _json_counts}
-        if path.suffix.lower() not in readers:
-            msg = f"the setting `counts` is {str(path)!r}: give a file that ends in .csv or .json"
-            raise ConfigurationError(msg)
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                return cls(path, readers[path.suffix.lower()](file))
-        except FileNotFoundError as error:
-            if path.suffix.lower() == ".json":
-                return cls(path)
-            msg = f"the file {path} of the setting `counts` does not exist"
-            raise ConfigurationError(msg) from error
-        except (OSError, ValueError, csv.Error) as error:
-            msg = f"the file {path} of the setting `counts` cannot be used: {error}"
-            raise ConfigurationError(msg) from error
-
-    def note(self, metric: str, day: date, events: int) -> None:
-        """So many events of a day were emitted. A CSV is the warehouse's to write."""
-        if self.path.suffix.lower() != ".json":
-            return
-        self.counts.setdefault(metric, {})[day] = events
-        dumped = {
-            metric: {day.isoformat(): events for day, events in sorted(days.items())}
-            for metric, days in sorted(self.counts.items())
-        }
-        with NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as file:
-            try:
-                json.dump(dumped, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self.path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    Path(file.name).unlink()
-                raise
-
-
-def _csv_counts(file: IO[str]) -> Counts:
-    rows = csv.reader(file, strict=True)
-    header = [name.strip().lower() for name in next(rows, [])]
-    if header != _HEADER:
-        msg = f"its first line is not {','.join(_HEADER)}"
-        raise ValueError(msg)
-    counts: Counts = {}
-    for row in rows:
-        if not row:
-            continue
-        where = f"line {rows.line_num}: "
-        if len(row) != len(_HEADER):
-            msg = f"{where}there are {len(row)} values, not {len(_HEADER)}"
-            raise ValueError(msg)
-        metric, day, events = (text.strip() for text in row)
-        if metric:  # events without a metric are nothing that Klaviyo aggregates
-            _add(counts, metric, _day(day, where), _count(events, where), where)
-    return counts
-
-
-def _json_counts(file: IO[str]) -> Counts:
-    counts: Counts = {}
-    text = file.read()
-    held = json.loads(text) if text.strip() else {}
-    if not isinstance(held, dict) or not all(isinstance(days, dict) for days in held.values()):
-        msg = "it is not an object of objects"
-        raise ValueError(msg)
-    for metric, days in held.items():
-        for day, events in days.items():
-            where = f"{metric}: "
-            _add(counts, metric, _day(day, where), _count(json.dumps(events), where), where)
-    return counts
-
-
-def _add(counts: Counts, metric: str, day: date, events: int, where: str) -> None:
-    if day in counts.setdefault(metric, {}):
-        msg = f"{where}{day} of {metric} is there twice"
-        raise ValueError(msg)
-    counts[metric][day] = events
-
-
-def _day(text: str, where: str) -> date:
-    """A day, also as the midnight that some warehouses write."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.time() != time() or moment.utcoffset():
-        msg = f"{where}{text!r} is not a day such as 2026-11-01"
-        raise ValueError(msg)
-    return moment.date()
-
-
-def _count(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        msg = f"{where}{text!r} is not a number of events"
-        raise ValueError(msg)
-    return int(text)
 
 
 # What is read again
@@ -289,7 +113,7 @@ class Task:
 def _setting(config: Mapping[str, Any], name: str) -> date | None:
     given = config.get(name)
     try:
-        return _day(given, "") if given else None
+        return day_of(given, "") if given else None
     except ValueError as error:
         msg = f"the setting `{name}`: {error}"
         raise ConfigurationError(msg) from error
@@ -324,7 +148,7 @@ class DifferingEvents(Events):
             try:
                 klaviyo[metric] = self.counted(metric)
             except Refused as error:
-                self.logger.warning("Klaviyo does not count %s (%s): %s", _plain(names[metric]), metric, error)
+                self.logger.warning("Klaviyo does not count %s (%s): %s", printable(names[metric]), metric, error)
         if unknown := sorted(self.task.held.counts.keys() - names.keys()):
             self.logger.warning("Klaviyo has no such metrics, they are not compared: %s", ", ".join(unknown))
         return differences(klaviyo, self.task.held.counts, self.task.days)
@@ -394,7 +218,7 @@ class DifferingEvents(Events):
             self.logger.warning(
                 "%s of %s still differs: Klaviyo counts %d events and lists %d",
                 difference.day,
-                _plain(difference.metric),
+                printable(difference.metric),
                 difference.klaviyo,
                 listed,
             )

@@ -22,18 +22,8 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event
 from klaviyo_wire.errors import ConfigurationError, Refused
-from tap_klaviyo_engagement.reconcile import (
-    DIFFERS,
-    Counts,
-    Difference,
-    DifferingEvents,
-    Held,
-    Stateless,
-    TapKlaviyoReconcile,
-    Task,
-    differences,
-    table,
-)
+from tap_klaviyo_engagement.counts import Counts, Difference, Held, differences, table
+from tap_klaviyo_engagement.reconcile import DIFFERS, DifferingEvents, Stateless, TapKlaviyoReconcile, Task
 
 Json = dict[str, Any]
 
