@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -225,6 +227,102 @@ def test_a_cut_connection_is_retriable_even_when_the_part_is_valid_json(reply: b
     with _cut_connections(reply) as url, pytest.raises(Retriable):
         _client(url, time).call("get_lists")
     assert len(time.slept) == FIRST_CONTACT_TRIES - 1
+
+
+def _reply(body: bytes, **headers: str) -> bytes:
+    """An answer as bytes."""
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 200 OK\r\nConnection: close\r\n{lines}\r\n".encode() + body
+
+
+DOCUMENT = b'{"data": [{"id": "1"}]}'
+PACKED = gzip.compress(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(_reply(PACKED, Content_Encoding="gzip", Content_Length=f"{len(PACKED)}"), id="gzip"),
+        pytest.param(_reply(zlib.compress(DOCUMENT), Content_Encoding="deflate"), id="deflate"),
+        pytest.param(_reply(PACKED, Content_Encoding="gzip"), id="gzip, until the end of the connection"),
+        pytest.param(
+            _reply(b"%x\r\n%b\r\n0\r\n\r\n" % (len(DOCUMENT), DOCUMENT), Transfer_Encoding="chunked"),
+            id="chunks",
+        ),
+        pytest.param(_reply(DOCUMENT + b"<html>", Content_Length=f"{len(DOCUMENT)}"), id="longer than it says"),
+    ],
+)
+def test_a_body_is_read_whole_and_unpacked(reply: bytes, time: Time) -> None:
+    with _cut_connections(reply) as url:
+        assert list(_client(url, time).pages("get_lists")) == [json.loads(DOCUMENT)]
+    assert time.slept == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(
+            _reply(DOCUMENT, Content_Encoding="gzip", Content_Length=f"{len(DOCUMENT)}"), id="not packed"
+        ),
+        pytest.param(
+            _reply(PACKED[:-9], Content_Encoding="gzip", Content_Length=f"{len(PACKED)}"), id="packed, cut"
+        ),
+        pytest.param(
+            _reply(PACKED[:-14], Content_Encoding="gzip", Content_Length=f"{len(PACKED) - 14}"),
+            id="packed, cut before it was sent",
+        ),
+        pytest.param(
+            _reply(b"%x\r\n%b\r\n" % (len(DOCUMENT), DOCUMENT), Transfer_Encoding="chunked"), id="no end"
+        ),
+        pytest.param(_reply(b"50\r\n" + DOCUMENT, Transfer_Encoding="chunked"), id="a cut chunk"),
+        pytest.param(_reply(DOCUMENT[:-1], Content_Length=f"{len(DOCUMENT) - 1}"), id="cut before it was sent"),
+    ],
+)
+def test_a_body_that_was_cut_is_asked_for_again_and_then_told(reply: bytes, time: Time) -> None:
+    with _cut_connections(reply) as url, pytest.raises(Retriable):
+        list(_client(url, time).pages("get_lists"))
+    assert len(time.slept) == FIRST_CONTACT_TRIES - 1
+
+
+@pytest.mark.parametrize("body", ['{"data": [', "<html>", "", '{"data": [{"id": "1"}]}}'])
+def test_json_that_stays_broken_fails_with_the_request_s_name(
+    body: str, httpserver: HTTPServer, client: Client
+) -> None:
+    httpserver.expect_request("/api/lists").respond_with_data(body, content_type="application/json")
+    with pytest.raises(Retriable, match=r"^GET /api/lists answered with a broken body: ."):
+        list(client.pages("get_lists"))
+    assert len(httpserver.log) == FIRST_CONTACT_TRIES
+
+
+def test_a_page_is_decoded_as_the_caller_says_and_a_broken_one_asked_for_again(
+    httpserver: HTTPServer, client: Client
+) -> None:
+    links = {"a": "b", "b": None}
+
+    def decode(body: bytes) -> tuple[str, str | None]:
+        if body == b"?":
+            raise ValueError
+        text = body.decode()
+        following = links[text]
+        return text, following and f"{httpserver.url_for('/api/lists')}?page%5Bcursor%5D={following}"
+
+    for body in ("?", "a", "?", "?", "b"):
+        httpserver.expect_ordered_request("/api/lists").respond_with_data(body)
+    pages = client.follow("get_lists", decode, lambda page: page[1], params={"filter": "x"})
+    assert [text for text, _ in pages] == ["a", "b"]
+    asked: list[Mapping[str, str]] = [request.args for request, _ in httpserver.log]
+    assert [each.get("page[cursor]") for each in asked] == [None, None, "b", "b", "b"]
+    assert [each.get("filter") for each in asked] == ["x", "x", None, None, None]
+
+
+def test_what_a_decoder_raises_otherwise_is_no_broken_answer(httpserver: HTTPServer, client: Client) -> None:
+    def decode(_: bytes) -> None:
+        raise KeyError
+
+    httpserver.expect_request("/api/lists").respond_with_json({"data": []})
+    with pytest.raises(KeyError):
+        client.fetch("get_lists", decode)
+    assert len(httpserver.log) == 1
 
 
 def test_a_host_never_reached_is_a_matter_of_settings(time: Time) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 
 import pytest
@@ -92,6 +93,104 @@ def test_the_limits_in_the_headers_replace_the_documented_ones() -> None:
     governor.answered(PROFILES, {}, {"RateLimit-Limit": "2, 2;w=1, 20;w=60"})
     assert [governor.reserve(PROFILES, {}) for _ in range(2)] == [0, 0]
     assert governor.reserve(PROFILES, {}) > 1
+
+
+@pytest.mark.parametrize("reset", ["1", "30", "60"])
+def test_what_another_program_used_up_is_waited_for(reset: str) -> None:
+    clock = Clock()
+    governor = Governor(clock)
+    governor.answered(PROFILES, {}, {"RateLimit-Remaining": "0", "RateLimit-Reset": reset})
+    assert governor.reserve(PROFILES, {}) == int(reset)
+    assert governor.reserve(ACCOUNTS, {}) == 0, "another endpoint's is not used up"
+    clock.now += int(reset)
+    assert governor.reserve(PROFILES, {}) == 0
+
+
+def test_a_shorter_reset_does_not_lift_a_longer_wait() -> None:
+    governor = Governor(Clock())
+    governor.throttled(PROFILES, {}, 40)
+    governor.answered(PROFILES, {}, {"RateLimit-Remaining": "0", "RateLimit-Reset": "1"})
+    governor.answered(PROFILES, {}, {"RateLimit-Remaining": "700", "RateLimit-Reset": "1"})
+    assert governor.reserve(PROFILES, {}) == 40
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"RateLimit-Reset": "50"},
+        {"RateLimit-Remaining": "0"},
+        {"RateLimit-Remaining": "1", "RateLimit-Reset": "50"},
+        {"RateLimit-Remaining": "-1", "RateLimit-Reset": "50"},
+        {"RateLimit-Remaining": "nothing", "RateLimit-Reset": "50"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": ""},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "-5"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "soon"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "1e9"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "86400"},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "9" * 5_000},
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "\u00b2"},
+        {"RateLimit-Limit": "9" * 5_000 + ";w=1, 1;w=60"},
+        {"RateLimit-Limit": "1;w=" + "9" * 5_000},
+    ],
+    ids=lambda headers: ascii(headers)[:70],
+)
+def test_headers_that_say_nothing_sensible_neither_stop_nor_hurt(headers: dict[str, str]) -> None:
+    governor = Governor(Clock())
+    governor.answered(PROFILES, {}, headers)
+    assert governor.reserve(PROFILES, {}) == 0
+    assert governor.remaining(PROFILES, {}) == (749, 750)
+
+
+@given(header=st.text("0123456789;w=, \u00b2", max_size=40), reset=st.text("0123456789- \u00b2e", max_size=6))
+def test_no_header_is_an_error_or_stops_an_endpoint_for_long(header: str, reset: str) -> None:
+    clock = Clock()
+    governor = Governor(clock)
+    headers = {"RateLimit-Limit": header, "RateLimit-Remaining": "0", "RateLimit-Reset": reset}
+    governor.answered(PROFILES, {}, headers)
+    assert governor.reserve(PROFILES, {}) <= 60.2
+
+
+def test_how_many_requests_remain_in_a_minute() -> None:
+    clock = Clock()
+    governor = Governor(clock, share=0.5)
+    assert governor.remaining(PROFILES, {}) == (375, 375)
+    for _ in range(5):
+        governor.reserve(PROFILES, {})
+    clock.now += 30
+    governor.reserve(PROFILES, {})
+    assert governor.remaining(PROFILES, {}) == (369, 375)
+    assert governor.remaining(ACCOUNTS, {})[0] == governor.remaining(ACCOUNTS, {})[1]
+    clock.now += 31
+    assert governor.remaining(PROFILES, {}) == (374, 375)
+    for _ in range(1_000):
+        governor.reserve(PROFILES, {})
+    assert governor.remaining(PROFILES, {}) == (0, 375), "those still waiting count too"
+    governor.answered(ACCOUNTS, {}, {"RateLimit-Limit": "2, 2;w=1, 20;w=60"})
+    assert governor.remaining(ACCOUNTS, {}) == (10, 10)
+
+
+@settings(deadline=None, max_examples=15)
+@given(threads=st.integers(2, 8), each=st.integers(10, 60), share=st.sampled_from([1.0, 0.3]))
+def test_threads_share_the_windows(threads: int, each: int, share: float) -> None:
+    clock = Clock()
+    governor = Governor(clock, share=share)
+    times: list[float] = []
+    together = threading.Barrier(threads)
+
+    def ask() -> None:
+        together.wait()
+        times.extend(clock.now + governor.reserve(ACCOUNTS, {}) for _ in range(each))
+
+    asking = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    times.sort()
+    assert len(times) == threads * each
+    assert _most_in_any(1.0, times) <= max(1, int(ACCOUNTS.limits.burst * share))
+    assert _most_in_any(60.0, times) <= max(1, int(ACCOUNTS.limits.steady * share))
 
 
 @pytest.mark.parametrize(

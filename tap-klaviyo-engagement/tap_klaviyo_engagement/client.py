@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -39,6 +39,7 @@ from klaviyo_wire.errors import (
 )
 from klaviyo_wire.filters import Operator, all_of, before, since
 from klaviyo_wire.jsonapi import Json, included, resources
+from tap_klaviyo_engagement import windows
 from tap_klaviyo_engagement.output import Output
 from tap_klaviyo_engagement.progress import Progress
 from tap_klaviyo_engagement.reading import Divided, Reader
@@ -46,7 +47,7 @@ from tap_klaviyo_engagement.run import MARGIN, Run, StreamFault
 from tap_klaviyo_engagement.settings import choose
 from tap_klaviyo_engagement.shape import Page, Record, Shape, Unreadable, plain
 from tap_klaviyo_engagement.times import iso, moment, normalised
-from tap_klaviyo_engagement.windows import Bookmark, Window, parts
+from tap_klaviyo_engagement.windows import Bookmark, Window
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -113,14 +114,21 @@ class Unit:
     window: Window = NO_BOUNDS
     sole: bool = True
     last: bool = True
+    met: frozenset[Any] = frozenset()
+    """The identities of its rows that were given before it became a part; they end with the cursor."""
 
-    def divided(self, windows: Sequence[Window]) -> list[Unit]:
-        """The unit in windows that cover its own."""
-        final = len(windows) - 1
-        return [
-            replace(self, window=window, last=self.last and (self.sole or position == final))
-            for position, window in enumerate(windows)
-        ]
+    def divided(self, parts: Sequence[Window], given: Collection[Any]) -> list[Unit]:
+        """The unit in windows that cover its own, none of which gives again what was given."""
+        final = len(parts) - 1
+        units = []
+        for position, window in enumerate(parts):
+            start, end = window.texts
+            met = (
+                each for each in given if each[-1] is None or (start <= each[-1] and (not end or each[-1] < end))
+            )
+            last = self.last and (self.sole or position == final)
+            units.append(replace(self, window=window, last=last, met=frozenset(met)))
+        return units
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +198,10 @@ class KlaviyoStream(Stream):
         """Read a unit, each row once, though its page cursor may expire half-way. Called in other threads.
 
         Raises:
-            Divided: the unit is long; nothing of it was given.
+            Divided: the unit is long; its parts give what it did not.
             StreamFault: the cursor expired again and again, or a row cannot be read.
         """
-        seen: set[Any] = set()
+        seen: set[Any] = set(unit.met)
         for _ in range(RESTARTS):
             try:
                 yield from self.attempt(unit, seen)
@@ -213,16 +221,19 @@ class KlaviyoStream(Stream):
 
         Raises:
             CursorExpired: the unit is to be read again from its start.
-            Divided: the unit is long; nothing of it was given.
+            Divided: the unit is long; its parts give what it did not.
         """
+        before = frozenset(seen)
         pages = self.pages(self.shape, unit.listing, self.params(unit.listing, unit.window))
-        fresh = not seen
-        for page in pages:
+        for count, page in enumerate(pages, start=1):
             batch = self.batch(unit, (self._record(row, unit.listing) for row in page.rows), seen, page.size)
-            if fresh and page.following and (divided := self._divided(unit, batch)):
-                raise Divided(divided)
-            fresh = False
+            if count == 1 and page.following and (found := self._windows(unit, batch, worth=2)):
+                raise Divided(unit.divided(found, before))
             yield batch
+            # It got denser. The parts begin with what was read already: the order of rows is not trusted.
+            again = count % (2 * windows.PAGES_WANTED) == 0 and page.following
+            if again and (found := self._windows(unit, batch, worth=4)):
+                raise Divided(unit.divided(found, seen))
 
     def observe(self, unit: Unit, batch: Batch) -> None:
         """A batch is about to be emitted; rows may still be taken out of it."""
@@ -296,13 +307,13 @@ class KlaviyoStream(Stream):
 
     def units_of(self, listings: Sequence[Listing], window: Window) -> Iterator[Unit]:
         """Listings within a window: at once if it is one, else in steps, so that the bookmark can move."""
-        windows = [window]
+        steps = [window]
         if len(listings) > 1 and self.windowed:
             begin = window.start or self.earliest(listings) or self.run.limit
             end = window.end or self.run.limit
             edges = [begin + STEP * step for step in range(1, int((end - begin) / STEP) + 1)]
-            windows = [Window(*pair) for pair in zip([window.start, *edges], [*edges, window.end], strict=True)]
-        for each in windows:
+            steps = [Window(*pair) for pair in zip([window.start, *edges], [*edges, window.end], strict=True)]
+        for each in steps:
             for listing in listings:
                 yield Unit(listing, each, sole=len(listings) == 1, last=listing is listings[-1])
 
@@ -341,8 +352,7 @@ class KlaviyoStream(Stream):
             size: Bytes they came in.
         """
         window = unit.window
-        start = iso(window.start) if window.start else ""
-        end = iso(window.end) if window.end else ""
+        start, end = window.texts
         batch = Batch([], [], size)
         for record in records:
             identity, cursor = self.shape.identity(record), self.shape.cursor(record)
@@ -353,13 +363,13 @@ class KlaviyoStream(Stream):
             batch.cursors.append(cursor)
         return batch
 
-    def _divided(self, unit: Unit, batch: Batch) -> list[Unit]:
-        """The parts of a unit that has more than this first page; none if it is best read as it is."""
+    def _windows(self, unit: Unit, batch: Batch, worth: int) -> list[Window]:
+        """The windows that a unit is better read in, by the density of this page; none if it is not."""
         times = sorted(moment(cursor) for cursor in batch.cursors if cursor is not None)
         if not self.windowed or not times:
             return []
-        windows = parts(unit.window, times[0], times[-1], now=self.run.limit)
-        return unit.divided(windows) if len(windows) > 1 else []
+        found = windows.parts(unit.window, times[0], times[-1], now=self.run.limit, worth=worth)
+        return found if len(found) > 1 else []
 
     def rows(self, listing: Listing, window: Window = NO_BOUNDS) -> Iterator[Record]:
         """The records of a listing, one after the other."""
@@ -498,7 +508,8 @@ class KlaviyoStream(Stream):
         written, told = 0, time.monotonic()
         for records in self.batches():
             if records:
-                writer.write_records(self.name, records, extracted=self.run.now().isoformat())
+                extracted = self.run.now().isoformat().replace("+00:00", "Z")  # as the SDK writes it
+                writer.write_records(self.name, records, extracted=extracted)
             self.progress.add(len(records))
             written += len(records)
             due = written >= STATE_RECORDS or time.monotonic() - told >= STATE_SECONDS

@@ -147,11 +147,16 @@ class LateStream(KlaviyoStream):
             past = max((cursor for cursor, _ in self._open if cursor <= now), default="")
             after = iso(second(moment(past)) + timedelta(seconds=1)) if past else ""
             memory.through = max(memory.through, after, iso(unit.window.start) if unit.window.start else "")
-            for cursor, each in self._open:
-                if cursor < memory.through:
-                    memory.emitted(cursor[:10]).add([each])
-            memory.remember_ahead(each for cursor, each in self._open if cursor >= memory.through)
-            self._open.clear()
+        ahead = []
+        for cursor, each in self._open:
+            if cursor < memory.through:
+                memory.emitted(cursor[:10]).add([each])
+            else:
+                ahead.append((cursor, each))
+        self._open = ahead
+        if unit.window.end is None:
+            memory.remember_ahead(each for _, each in ahead)
+            self._open = []
         self.store()
 
     def store(self) -> None:
@@ -185,13 +190,16 @@ class LateStream(KlaviyoStream):
                 unseen = set(listed.digests)
                 self.memory.days[name] = Sketch()
             if unseen:
+                emitted: set[int] = set()
                 for start, end in _spans(listed, unseen):
                     span = Window(start, self._bound(end))
                     for _, batch in self.read(self.units_of(self.chosen, span)):
-                        yield self._only(unseen, batch) if batch else []
+                        records = self._only(unseen, batch) if batch else []
+                        emitted.update(digest(record["id"]) for record in records)
+                        yield records
                     if span.end is None:  # the later ones lie in it
                         break
-                self.memory.emitted(name).add(unseen)
+                self.memory.emitted(name).add(emitted)
                 self.store()
                 yield []
         bookmark.complete()

@@ -30,6 +30,10 @@ CELLS = 4_095
 _TABLES = 3
 _ROWS = CELLS // _TABLES
 _BITS = 64 // _TABLES
+_MODULUS = 1 << 16
+_ONE = (1, _MODULUS - 1)
+_MIX = 0x9E3779B97F4A7C15
+"""An odd number without pattern: the golden ratio's first 64 bits."""
 
 
 def digest(identity: str) -> int:
@@ -42,7 +46,8 @@ class Sketch:
 
     def __init__(self, digests: Iterable[int] = ()) -> None:
         self._ids: set[int] | None = set()
-        self._counts = array("i")
+        self._counts = array("H")
+        self._checks = array("H")
         self._sums = array("Q")
         self._text = ""
         self.add(digests)
@@ -55,13 +60,16 @@ class Sketch:
             if len(self._ids) <= EXACT:
                 return
             digests, self._ids = self._ids, None
-            self._counts, self._sums = array("i", bytes(4 * CELLS)), array("Q", bytes(8 * CELLS))
+            self._counts, self._checks = array("H", bytes(2 * CELLS)), array("H", bytes(2 * CELLS))
+            self._sums = array("Q", bytes(8 * CELLS))
         for each in digests:
             self._put(each, 1)
 
     def _put(self, each: int, sign: int) -> None:
+        check = _check(each)
         for cell in _cells(each):
-            self._counts[cell] += sign
+            self._counts[cell] = (self._counts[cell] + sign) % _MODULUS
+            self._checks[cell] ^= check
             self._sums[cell] ^= each
 
     def unseen(self, listed: Collection[int]) -> set[int] | None:
@@ -70,25 +78,32 @@ class Sketch:
             return set(listed) - self._ids
         rest = Sketch()
         rest._ids = None
-        rest._counts, rest._sums = array("i", self._counts), array("Q", self._sums)
+        rest._counts, rest._checks, rest._sums = self._counts[:], self._checks[:], self._sums[:]
         for each in listed:
             rest._put(each, -1)
-        return rest._peeled()
+        return rest._peeled(set(listed))
 
-    def _peeled(self) -> set[int] | None:
-        """Solve the table: a cell with one digest names it, and without it other cells have one. Empties it."""
+    def _peeled(self, listed: Collection[int]) -> set[int] | None:
+        """Solve the table: a cell with one digest names it, and without it other cells have one. Empties it.
+
+        Several digests that cancel out to a count of one are told from one by the check, and none is taken twice:
+        so it ends, and what it finds is exact or None.
+        """
         new: set[int] = set()
+        gone: set[int] = set()
         todo = list(range(CELLS))
         while todo:
             cell = todo.pop()
-            count, each = self._counts[cell], self._sums[cell]
-            if abs(count) != 1 or cell not in _cells(each):
+            each = self._sums[cell]
+            if self._counts[cell] not in _ONE or self._checks[cell] != _check(each) or cell not in _cells(each):
                 continue
-            if count < 0:
-                new.add(each)
-            self._put(each, -count)
+            found, sign = (gone, -1) if self._counts[cell] == 1 else (new, 1)
+            if each in new or each in gone or (found is gone) == (each in listed):
+                return None
+            found.add(each)
+            self._put(each, sign)
             todo.extend(_cells(each))
-        return None if any(self._counts) or any(self._sums) else new
+        return None if any(self._counts) or any(self._checks) or any(self._sums) else new
 
     def ids(self) -> set[int]:
         """The digests, of a set of at most `EXACT`.
@@ -105,7 +120,8 @@ class Sketch:
         """The set as text."""
         if not self._text:
             exact = self._ids is not None
-            raw = array("Q", sorted(self._ids or ())) if exact else self._counts.tobytes() + self._sums.tobytes()
+            table = b"".join(part.tobytes() for part in (self._counts, self._checks, self._sums))
+            raw = array("Q", sorted(self._ids or ())) if exact else table
             self._text = "et"[not exact] + base64.b64encode(zlib.compress(raw, 1)).decode()
         return self._text
 
@@ -121,7 +137,8 @@ class Sketch:
             sketch._ids = set(array("Q", raw))
         elif text[:1] == "t" and len(raw) == 12 * CELLS:
             sketch._ids = None
-            sketch._counts, sketch._sums = array("i", raw[: 4 * CELLS]), array("Q", raw[4 * CELLS :])
+            sketch._counts, sketch._checks = array("H", raw[: 2 * CELLS]), array("H", raw[2 * CELLS : 4 * CELLS])
+            sketch._sums = array("Q", raw[4 * CELLS :])
         else:
             msg = "not a sketch"
             raise ValueError(msg)
@@ -130,6 +147,11 @@ class Sketch:
 
 def _cells(each: int) -> tuple[int, int, int]:
     return each % _ROWS, _ROWS + (each >> _BITS) % _ROWS, 2 * _ROWS + (each >> 2 * _BITS) % _ROWS
+
+
+def _check(each: int) -> int:
+    """16 bits that do not follow from those of others whose sum `each` is."""
+    return (each * _MIX >> 48) % _MODULUS
 
 
 def _unpacked(text: str) -> bytes:
@@ -191,7 +213,8 @@ class Memory:
             }:
                 try:
                     sketches = {day: Sketch.load(text) for day, text in days.items()}
-                    return cls(since, iso(moment(through)), bookmark, sketches, Sketch.load(ahead).ids())
-                except ValueError:
+                    begun = iso(moment(since)) if since else ""
+                    return cls(begun, iso(moment(through)), bookmark, sketches, Sketch.load(ahead).ids())
+                except (ValueError, TypeError, OverflowError):
                     return None
         return None

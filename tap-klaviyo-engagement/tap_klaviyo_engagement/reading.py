@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-AHEAD = 12_000_000
+AHEAD = 32_000_000
 """Bytes of pages that may wait until it is their turn."""
 
 
@@ -30,7 +30,7 @@ Page = TypeVar("Page", bound=Sized)
 
 
 class Divided(Exception, Generic[Unit]):  # noqa: N818 - not an error: an answer
-    """Raised by a unit's reading before its first page: it is better read as these, which cover it exactly."""
+    """Raised by a unit's reading: whatever it did not give is better read as these."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
         super().__init__()
@@ -45,6 +45,7 @@ class _Slot(Generic[Unit, Page]):
     pages: deque[Page] = field(default_factory=deque)
     begun: bool = False
     finished: bool = False
+    divided: bool = False
     failure: BaseException | None = None
 
 
@@ -52,7 +53,7 @@ class Reader(Generic[Unit, Page]):
     """Reads units concurrently.
 
     Args:
-        read: The pages of a unit; may raise `Divided` instead of giving the first one. Called in another thread.
+        read: The pages of a unit; may raise `Divided` instead of giving the next one. Called in another thread.
         workers: How many units are read at once.
         alone: Whether a unit may only be begun when all before it are read.
     """
@@ -72,6 +73,8 @@ class Reader(Generic[Unit, Page]):
         self._upcoming: Iterator[Unit] = iter(())
         self._held = 0
         self._stopped = False
+        self._ended = False
+        self._failure: BaseException | None = None
 
     def pages(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Page | None]]:
         """The pages of every unit, in the order of the units; after a unit's last page, the unit with None.
@@ -105,22 +108,31 @@ class Reader(Generic[Unit, Page]):
                     return slot.unit, page
                 if slot.failure is not None:
                     raise slot.failure
+                if slot.divided:  # it ends with its parts
+                    self._slots.popleft()
+                    self._changed.notify_all()
+                    continue
                 if slot.finished:
                     self._slots.popleft()
                     self._refill()
                     self._changed.notify_all()
                     return slot.unit, None
                 self._changed.wait()
+            if self._failure is not None:
+                raise self._failure
             return None
 
     def _refill(self) -> None:
         """Keep a unit waiting for every worker."""
         waiting = sum(1 for slot in self._slots if not slot.begun)
-        for unit in self._upcoming if waiting < self._workers else ():
-            self._slots.append(_Slot(unit))
+        while waiting < self._workers and not self._ended:
+            try:
+                self._slots.append(_Slot(next(self._upcoming)))
+            except StopIteration:
+                self._ended = True
+            except BaseException as error:  # noqa: BLE001 - raised when it is the turn of what comes next
+                self._ended, self._failure = True, error
             waiting += 1
-            if waiting >= self._workers:
-                break
 
     def _take(self) -> _Slot[Unit, Page] | None:
         """The first unit that may be begun; None when there is nothing left to do."""
@@ -132,7 +144,7 @@ class Reader(Generic[Unit, Page]):
                     if not slot.begun and (read_before or not self._alone(slot.unit)):
                         slot.begun = True
                         return slot
-                    read_before = read_before and slot.finished
+                    read_before = read_before and (slot.finished or slot.divided)
                 if not self._slots:
                     return None
                 self._changed.wait()
@@ -169,7 +181,7 @@ class Reader(Generic[Unit, Page]):
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:
             at = self._slots.index(slot)
-            del self._slots[at]
-            for offset, unit in enumerate(units):
+            slot.divided = True
+            for offset, unit in enumerate(units, start=1):
                 self._slots.insert(at + offset, _Slot(unit))
             self._changed.notify_all()

@@ -30,7 +30,7 @@ class Unreadable(Exception):  # noqa: N818 - said of a row
 
 
 class _Reference(msgspec.Struct, gc=False):
-    id: str
+    id: str | None = None
 
 
 class _Relationship(msgspec.Struct, gc=False):
@@ -105,7 +105,7 @@ class Shape:
             "Row",
             [
                 ("id", str),
-                ("attributes", attributes | None, None),
+                ("attributes", attributes | list[Any] | None, None),
                 ("relationships", related | list[Any] | None, None),
             ],
             gc=False,
@@ -152,7 +152,7 @@ class Shape:
         Raises:
             Unreadable: a time cannot be read. It is not guessed at, and the row is not dropped.
         """
-        attributes = row.attributes or self._empty
+        attributes = self._empty if not row.attributes or isinstance(row.attributes, list) else row.attributes
         record: Record = {"id": row.id} if self._has_id else {}
         # The attributes begin with the plain columns.
         record.update(zip(self._plain, msgspec.structs.astuple(attributes), strict=False))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tap_klaviyo_engagement.times import second
+from tap_klaviyo_engagement.times import iso, second
 
 PAGES_WANTED = 12
 """Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
@@ -29,26 +29,32 @@ class Window:
     start: datetime | None = None
     end: datetime | None = None
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Its bounds as normalised times, which sort as moments do; empty where it is open."""
+        return iso(self.start) if self.start else "", iso(self.end) if self.end else ""
 
-def parts(window: Window, first: datetime, last: datetime, *, now: datetime) -> list[Window]:
-    """Cut a window that has more than one page, by the times of the rows on its first page.
+
+def parts(window: Window, first: datetime, last: datetime, *, now: datetime, worth: int = 2) -> list[Window]:
+    """Cut a window that has many pages, by the times of the rows on one of them.
 
     The parts are consecutive, cover the window exactly and are at least a second long. A single one means that the
     window is best read as it is. The last part of a window without end begins at `now` and has no end: rows may be
     dated ahead, and Klaviyo may refuse a bound in the future.
 
     Args:
-        window: What the page is the first of.
+        window: What the page is of.
         first: The earliest time on it.
         last: The latest time on it.
         now: Until when rows are expected in a window without end.
+        worth: It is cut if more than this times `PAGES_WANTED` pages follow.
     """
     cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
     end = second(now) if window.end is None else window.end
     if not first <= last or cut >= end or (window.start is not None and cut <= window.start):
         return [window]
     pages = (end - cut) / max(cut - max(second(first), window.start or first), _SECOND)
-    if pages <= 2 * PAGES_WANTED:
+    if pages <= worth * PAGES_WANTED:
         return [window]
     count = min(math.ceil(pages / PAGES_WANTED), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count

@@ -1,4 +1,4 @@
-"""Late events are emitted once and only they, and what the state remembers for it is bounded and never misleads."""
+"""Late events are emitted once and only they; what the state remembers for it is bounded and never misleads."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def _ends() -> Iterator[None]:
         pytest.fail("it does not end")
 
     before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(60)
+    signal.setitimer(signal.ITIMER_REAL, 30, 5)  # again and again: a property is tried again when it fails
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
@@ -78,7 +78,8 @@ def test_the_largest_exact_set_tells_any_difference() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(
-    ("added", "removed"), [(TOLD, 0), (0, TOLD), (TOLD // 2, TOLD // 2), (TOLD - 100, 100), (100, 100), (1, 0), (0, 0)]
+    ("added", "removed"),
+    [(TOLD, 0), (0, TOLD), (TOLD // 2, TOLD // 2), (TOLD - 100, 100), (100, 100), (1, 0), (0, 0)],
 )
 def test_a_table_tells_additions_and_removals(added: int, removed: int, seed: int) -> None:
     emitted, new = _random(seed, 3 * EXACT), _random(~seed, added)
@@ -87,9 +88,10 @@ def test_a_table_tells_additions_and_removals(added: int, removed: int, seed: in
     assert sketch.unseen(emitted[removed:] + new) == set(new), "asking changes nothing"
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), differences=st.integers(2_500, 9_000), removed=st.floats(0, 1))
-def test_a_table_that_cannot_tell_says_so(seed: int, differences: int, removed: float) -> None:
+@pytest.mark.parametrize("seed", range(25))
+def test_a_table_that_cannot_tell_says_so(seed: int) -> None:
+    random = Random(seed)  # noqa: S311
+    differences, removed = random.randrange(TOLD, 9_000), random.choice([0, 0.1, 0.5, 0.9, 1])
     gone = min(int(differences * removed), EXACT)
     emitted, new = _random(seed, EXACT + 1), _random(~seed, differences - gone)
     assert Sketch(emitted).unseen(emitted[gone:] + new) in (None, set(new))
@@ -225,8 +227,10 @@ def test_a_damaged_memory_is_none(damage: str) -> None:
 @given(
     dumped=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.sampled_from(list(GOOD.values())),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*GOOD, "2026-09-01"]), inner, max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from([*GOOD, "2026-09-01"]), inner, max_size=5)
+        ),
     )
 )
 def test_no_memory_is_an_error(dumped: object) -> None:
@@ -281,7 +285,7 @@ class Account:
             for name, offset in events.items()
         )
 
-    def run(self, *, hours: float = 0, **config: object) -> list[str]:
+    def run(self, *, hours: float = 0, **config: Any) -> list[str]:  # noqa: ANN401 - settings
         """Names of what a run emitted, `hours` later, that it read to the end."""
         self.time.now += timedelta(hours=hours)
         extract = self._run_tap(self.keys | config, self.catalog, state=self.state, now=self.time)
@@ -387,9 +391,7 @@ def test_an_event_dated_ahead_is_not_emitted_again_when_it_is_due(account: Accou
 
 
 @pytest.mark.parametrize("late", [2_000, 7_000], ids=["as many as a table tells", "more than it tells"])
-def test_many_late_events_on_a_day_of_many(
-    late: int, account: Account, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_many_late_events_on_a_day_of_many(late: int, account: Account, caplog: pytest.LogCaptureFixture) -> None:
     account.add({"newest": -400} | {f"e{number:05d}": -2 * DAY + number // 3 for number in range(EXACT + 500)})
     account.add({f"next day {number}": -DAY for number in range(10)})
     account.run()
@@ -414,33 +416,20 @@ def test_events_that_vanish_hide_no_late_one(account: Account) -> None:
 
 
 def test_no_row_that_only_the_survey_saw_counts_as_emitted(account: Account) -> None:
-    """It is listed, hidden when it is to be read, and there again: as where answers come from several replicas."""
+    """It is listed, not there when it is to be read, and there again: as where several replicas answer."""
     account.add({"newest": -400, "old": -2 * DAY})
     account.run()
     account.add({"late": -2 * DAY, "late too": -2 * DAY + 1})
-
-    def hide() -> datetime:
-        asked = [name for name in account.sandbox.requests if name == "get_events 200"]
-        assert asked
-        return account.time.now
-
-    store = account.sandbox.store
-    surveyed = account.sandbox.requests["get_events 200"] + 1
-    original = account.time.now
-    read = store.read
-    requests = account.sandbox.requests
+    store, requests = account.sandbox.store, account.sandbox.requests
+    read, surveyed = store.read, requests["get_events 200"] + 1
 
     def reading(sql: str, values: Sequence[object] = ()) -> list[Any]:
-        rows = read(sql, values)
-        if "from events" in sql and requests["get_events 200"] == surveyed:
-            rows = [row for row in rows if b"late too" not in row]
-        return rows
+        hidden = b"late too" if requests["get_events 200"] == surveyed else None
+        return [row for row in read(sql, values) if hidden is None or hidden not in row]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "read", reading)
-        first = account.run(hours=1)
-    assert original < account.time.now
-    assert first == ["late"], "the test's own hiding works"
+        assert account.run(hours=1) == ["late"]
     assert account.run(hours=1) == ["late too"]
 
 
@@ -461,7 +450,7 @@ def test_a_metric_added_to_the_setting_gets_its_history_once(account: Account) -
 
 
 def test_a_start_date_bounds_the_history_of_an_added_metric(account: Account) -> None:
-    start = {"start_date": (BEGIN - timedelta(days=10)).isoformat()}
+    start: Json = {"start_date": (BEGIN - timedelta(days=10)).isoformat()}
     for metric in range(2):
         account.add({f"{metric} older": -11 * DAY, f"{metric} old": -9 * DAY, f"{metric}": -400}, metric=metric)
     assert account.run(metrics=account.metrics[:1], **start) == ["0", "0 old"]
@@ -469,11 +458,15 @@ def test_a_start_date_bounds_the_history_of_an_added_metric(account: Account) ->
 
 
 @pytest.mark.parametrize("fraction", ["", ".500000", ".999999"])
-def test_a_start_date_within_a_second_loses_nothing_at_the_edges_of_months(fraction: str, account: Account) -> None:
+def test_a_start_date_within_a_second_loses_nothing_at_the_edges_of_months(
+    fraction: str, account: Account
+) -> None:
     """Several metrics are read month by month from the start date on."""
     start = BEGIN - timedelta(days=95)
     for metric in range(2):
-        edges = {f"{metric} {day} {second}": (day - 95) * DAY + second for day in (30, 60, 90) for second in (0, 1)}
+        edges = {
+            f"{metric} {day} {second}": (day - 95) * DAY + second for day in (30, 60, 90) for second in (0, 1)
+        }
         account.add(edges, metric=metric)
     found = account.run(metrics=account.metrics[:2], start_date=f"{start:%Y-%m-%dT%H:%M:%S}{fraction}+00:00")
     assert len(found) == 12
@@ -563,4 +556,4 @@ def test_a_bookmark_that_somebody_set_back_reads_everything_from_there_again(acc
 
 def test_digests_are_those_that_states_hold() -> None:
     """A state is read by later versions: these must not change."""
-    assert digest("01HXYZ") == int.from_bytes(__import__("hashlib").blake2b(b"01HXYZ", digest_size=8).digest(), "big")
+    assert digest("01HXYZ") == 0x4BB2E3BED8DDD63D

@@ -148,7 +148,7 @@ def test_a_unit_is_taken_from_the_iterable_only_when_a_worker_may_soon_want_it()
     pages = reader.pages(units())
     with _threads_end():
         assert next(pages) == (0, Page("0", reading.AHEAD))
-        pages.close()
+        pages.close()  # type: ignore[attr-defined]  # a generator
     assert len(taken) <= 3 * 3
 
 
@@ -316,9 +316,7 @@ NODES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(nodes=st.lists(NODES, max_size=12), workers=st.integers(1, 16), slow=st.sets(st.integers(0, 40)))
-def test_what_waits_is_bounded_and_nothing_waits_for_ever(
-    nodes: list[Node], workers: int, slow: set[int]
-) -> None:
+def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], workers: int, slow: set[int]) -> None:
     lock = threading.Lock()
     produced, consumed, most = 0, 0, 0
 

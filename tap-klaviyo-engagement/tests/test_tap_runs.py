@@ -19,7 +19,7 @@ from klaviyo_sandbox.records import Event, GroupKind
 from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
-from tap_klaviyo_engagement import windows
+from tap_klaviyo_engagement import client, windows
 from tap_klaviyo_engagement.client import MARGIN
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
@@ -530,6 +530,48 @@ def test_windows_before_the_failure_are_kept(
     again = run_tap(_config(empty), ["events"], state=extract.state, now=_now).records["events"]
     assert read.keys() | set(_ids(again)) == moments.keys()
     assert len(again) < len(moments), "it went on from there"
+
+
+def test_a_window_that_gets_denser_is_divided_on_the_way(
+    empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quiet year, and then a send: its first page says nothing of it, and runs that are cut must get on."""
+    monkeypatch.setattr(windows, "PAGES_WANTED", 1)
+    monkeypatch.setattr(client, "STATE_RECORDS", 1)
+    send = NOW - timedelta(days=1)
+    moments = {f"quiet {day}": NOW - timedelta(days=day) for day in range(2, 1_300)}
+    moments |= {f"send {number}": send + timedelta(seconds=number // 4) for number in range(12_000)}
+    _add_events(empty, moments)
+    ids: list[str] = []
+    state: Json = {}
+    for _ in range(12):
+        cut = run_tap(_config(empty, concurrency=2), ["events"], state=state, now=_now, breaks_after=6_500)
+        ids += [record["id"] for record in cut.records["events"]]
+        state = cut.state or state
+        if not cut.killed:
+            break
+    assert not cut.killed, "every run began where the one before had"
+    assert set(ids) == moments.keys()
+    whole = run_tap(_config(empty), ["events"], now=_now)
+    assert _ids(whole.records["events"]) == sorted(moments), "each once, though parts are read again"
+
+
+def test_a_group_read_in_several_windows_is_one_snapshot_and_none_if_cut(
+    run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "PAGES_WANTED", 1)
+    streams = ["segment_memberships", "membership_snapshots"]
+    with Sandbox(profiles=2_500, events=0, everybody=True, clock=Clock(lambda: NOW)) as account:
+        config = _config(account, segments=["Everybody"], concurrency=4)
+        whole = run_tap(config, streams, now=_now).records
+        assert len({record["profile_id"] for record in whole["segment_memberships"]}) == 2_500
+        (snapshot,) = whole["membership_snapshots"]
+        assert snapshot["member_count"] == 2_500
+        assert sum(account.requests.values()) > 26, "in several windows"
+        account.faults.add(Status(operation="get_profiles_for_segment", nth=20, times=None))
+        cut = run_tap(config, streams, now=_now)
+        assert cut.failed == ["segment_memberships"]
+        assert cut.records["membership_snapshots"] == []
 
 
 def test_a_missing_scope_stops_its_stream_alone_and_is_named(

@@ -13,7 +13,8 @@ from klaviyo_wire.endpoints import Endpoint, Limits
 
 # A little longer than Klaviyo's windows: requests that leave a second apart can arrive closer together.
 SECOND, MINUTE, DAY = 1.05, 60.2, 86_400.0
-_WINDOW = re.compile(r"(\d+);w=(\d+)")
+_WINDOW = re.compile(r"(?<!\d)(\d{1,9});w=(\d{1,9})(?!\d)", re.ASCII)
+_SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def parse_limits(header: str) -> Limits | None:
@@ -86,7 +87,7 @@ class Governor:
             quota = self._quota(endpoint, endpoint.limits_for(params))
             if limits is not None:
                 quota.limits = limits
-            if used_up and reset.isdigit() and int(reset) <= MINUTE:
+            if used_up and _SECONDS.fullmatch(reset) and int(reset) <= MINUTE:
                 quota.blocked_until = max(quota.blocked_until, self._clock() + int(reset))
 
     def remaining(self, endpoint: Endpoint, params: Mapping[str, str]) -> tuple[int, int]:

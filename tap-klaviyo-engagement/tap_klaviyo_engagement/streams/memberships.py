@@ -52,7 +52,7 @@ class Memberships(KlaviyoStream):
     @override
     def complete(self, unit: Unit) -> None:
         group, began = unit.listing.path["id"], unit.listing.columns["snapshot_at"]
-        if unit.last and group not in self._gone:
+        if unit.window.end is None and group not in self._gone:  # the last window of the group
             self.run.snapshots.append(
                 {
                     "group_type": self.group,
