@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile test check lint typing docs unit revision lock clean
+.PHONY: help setup demo pipeline reconcile test check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ lint: $(VENV)/.dev ## Style
 
 typing: $(VENV)/.dev ## Types
 	@# One call each: every package has a conftest.py, and two modules of one name do not go together.
-	@for part in $(PACKAGES) transform/tests "conftest.py scripts tests"; do \
+	@for part in $(PACKAGES) transform/tests "conftest.py scripts benchmarks tests"; do \
 		echo "mypy $$part"; $(BIN)/mypy --no-error-summary $$part || exit 1; done
 
 docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs WRITE=--write renews them)
@@ -48,6 +48,9 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
+
+bench: $(VENV)/.run ## Measure the tap against a local Klaviyo, some ten minutes: make bench [BENCH=core]
+	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
 	@$(BIN)/python scripts/revision.py $(FROM) $(TO)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
+from tap_klaviyo_engagement.reconcile import OWN
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_klaviyo_profiles.sinks import SINKS
@@ -19,7 +20,6 @@ from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.client import KlaviyoStream
-from tap_klaviyo_engagement.reconcile import OWN
 
 ROOT = Path(__file__).parent.parent
 

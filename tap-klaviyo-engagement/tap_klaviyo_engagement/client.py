@@ -85,6 +85,8 @@ RESTARTS = 3
 
 NO_BOUNDS = Window()
 
+_LATEST = "~"  # sorts after every normalised time
+
 STEP = timedelta(days=30)
 """How much of the past is read of every listing before the bookmark moves, where a stream has several."""
 
@@ -114,6 +116,8 @@ class Unit:
     window: Window = NO_BOUNDS
     sole: bool = True
     last: bool = True
+    whole: bool = True
+    """Whether it is no part of another."""
     met: frozenset[Any] = frozenset()
     """The identities of its rows that were given before it became a part; they end with the cursor."""
 
@@ -127,7 +131,7 @@ class Unit:
                 each for each in given if each[-1] is None or (start <= each[-1] and (not end or each[-1] < end))
             )
             last = self.last and (self.sole or position == final)
-            units.append(replace(self, window=window, last=last, met=frozenset(met)))
+            units.append(replace(self, window=window, last=last, whole=False, met=frozenset(met)))
         return units
 
 
@@ -223,16 +227,21 @@ class KlaviyoStream(Stream):
             CursorExpired: the unit is to be read again from its start.
             Divided: the unit is long; its parts give what it did not.
         """
-        before = frozenset(seen)
+        given = frozenset(seen)
+        first, last = _LATEST, ""
         pages = self.pages(self.shape, unit.listing, self.params(unit.listing, unit.window))
         for count, page in enumerate(pages, start=1):
             batch = self.batch(unit, (self._record(row, unit.listing) for row in page.rows), seen, page.size)
-            if count == 1 and page.following and (found := self._windows(unit, batch, worth=2)):
-                raise Divided(unit.divided(found, before))
+            times = [cursor for cursor in batch.cursors if cursor is not None]
+            first, last = min([first, *times]), max([last, *times])
+            # It is looked at again after 8, 16, 32 … pages: rows may come denser than at first. Then the parts
+            # begin with what was given already, since the order of rows is not trusted.
+            look = count == 1 or (count >= windows.UNKNOWN and count & (count - 1) == 0)
+            found = self._windows(unit, first, last, count) if look and page.following and last else []
+            if found and count == 1:
+                raise Divided(unit.divided(found, given))
             yield batch
-            # It got denser. The parts begin with what was read already: the order of rows is not trusted.
-            again = count % (2 * windows.PAGES_WANTED) == 0 and page.following
-            if again and (found := self._windows(unit, batch, worth=4)):
+            if found:
                 raise Divided(unit.divided(found, seen))
 
     def observe(self, unit: Unit, batch: Batch) -> None:
@@ -363,12 +372,13 @@ class KlaviyoStream(Stream):
             batch.cursors.append(cursor)
         return batch
 
-    def _windows(self, unit: Unit, batch: Batch, worth: int) -> list[Window]:
-        """The windows that a unit is better read in, by the density of this page; none if it is not."""
-        times = sorted(moment(cursor) for cursor in batch.cursors if cursor is not None)
-        if not self.windowed or not times:
+    def _windows(self, unit: Unit, first: str, last: str, read: int) -> list[Window]:
+        """The windows that a unit is better read in, by the times on the pages read of it; none if it is not."""
+        if not self.windowed:
             return []
-        found = windows.parts(unit.window, times[0], times[-1], now=self.run.limit, worth=worth)
+        least = 16 if unit.whole and read == windows.UNKNOWN else 1
+        times = moment(first), moment(last)
+        found = windows.parts(unit.window, *times, now=self.run.limit, read=read, least=least)
         return found if len(found) > 1 else []
 
     def rows(self, listing: Listing, window: Window = NO_BOUNDS) -> Iterator[Record]:

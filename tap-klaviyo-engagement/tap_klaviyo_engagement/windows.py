@@ -16,8 +16,11 @@ from tap_klaviyo_engagement.times import iso, second
 PAGES_WANTED = 12
 """Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
 
-MOST_PARTS = 16
+MOST_PARTS = 64
 """How many windows one becomes at a time. The first page of each tells its own density."""
+
+UNKNOWN = 8
+"""Pages after which a window that nothing is known of is cut, even though by these alone it would soon be over."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -35,28 +38,32 @@ class Window:
         return iso(self.start) if self.start else "", iso(self.end) if self.end else ""
 
 
-def parts(window: Window, first: datetime, last: datetime, *, now: datetime, worth: int = 2) -> list[Window]:
-    """Cut a window that has many pages, by the times of the rows on one of them.
+def parts(  # noqa: PLR0913
+    window: Window, first: datetime, last: datetime, *, now: datetime, read: int = 1, least: int = 1
+) -> list[Window]:
+    """Cut a window of which many pages are left, by the times of the rows on those that were read.
 
     The parts are consecutive, cover the window exactly and are at least a second long. A single one means that the
-    window is best read as it is. The last part of a window without end begins at `now` and has no end: rows may be
-    dated ahead, and Klaviyo may refuse a bound in the future.
+    window is best read on as it is. The last part of a window without end begins at `now` and has no end: rows may
+    be dated ahead, and Klaviyo may refuse a bound in the future.
 
     Args:
-        window: What the page is of.
-        first: The earliest time on it.
-        last: The latest time on it.
+        window: What the pages are of.
+        first: The earliest time on them.
+        last: The latest time on them.
         now: Until when rows are expected in a window without end.
-        worth: It is cut if more than this times `PAGES_WANTED` pages follow.
+        read: How many pages were read. They are read again if it is cut, so it must be worth it.
+        least: Into so many parts it is cut, however few pages seem to be left; 1: if that is worth it.
     """
     cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
     end = second(now) if window.end is None else window.end
     if not first <= last or cut >= end or (window.start is not None and cut <= window.start):
         return [window]
-    pages = (end - cut) / max(cut - max(second(first), window.start or first), _SECOND)
-    if pages <= worth * PAGES_WANTED:
+    # The mean of all that was read: by a single page every burst would look like the rule.
+    left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
+    if least == 1 and left <= max(2 * PAGES_WANTED, 4 * read if read > 1 else 0):
         return [window]
-    count = min(math.ceil(pages / PAGES_WANTED), MOST_PARTS, int((end - cut) / _SECOND))
+    count = min(max(math.ceil(left / PAGES_WANTED), least), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count
     edges = [cut + span * index // _SECOND * _SECOND for index in range(count)]
     if window.end is None:
