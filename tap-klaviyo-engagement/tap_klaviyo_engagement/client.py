@@ -234,9 +234,10 @@ class KlaviyoStream(Stream):
             batch = self.batch(unit, (self._record(row, unit.listing) for row in page.rows), seen, page.size)
             times = [cursor for cursor in batch.cursors if cursor is not None]
             first, last = min([first, *times]), max([last, *times])
-            # It is looked at again after 8, 16, 32 … pages: rows may come denser than at first. Then the parts
-            # begin with what was given already, since the order of rows is not trusted.
-            look = count == 1 or (count >= windows.UNKNOWN and count & (count - 1) == 0)
+            # Rows may come denser than at first. The parts then begin with what was given already, since the order
+            # of rows is not trusted.
+            again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
+            look = again or count == 1 or (unit.whole and count == windows.UNKNOWN)
             found = self._windows(unit, first, last, count) if look and page.following and last else []
             if found and count == 1:
                 raise Divided(unit.divided(found, given))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from tap_klaviyo_engagement.times import iso, second
 
-PAGES_WANTED = 12
+PAGES_WANTED = 16
 """Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
 
 MOST_PARTS = 64
@@ -21,6 +21,9 @@ MOST_PARTS = 64
 
 UNKNOWN = 8
 """Pages after which a window that nothing is known of is cut, even though by these alone it would soon be over."""
+
+LOOK_AGAIN = 32
+"""After so many pages, and twice, four times … as many, a window is cut if it got much denser on the way."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -61,7 +64,7 @@ def parts(  # noqa: PLR0913
         return [window]
     # The mean of all that was read: by a single page every burst would look like the rule.
     left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
-    if least == 1 and left <= max(2 * PAGES_WANTED, 4 * read if read > 1 else 0):
+    if least == 1 and left <= max(2 * PAGES_WANTED, 8 * read if read > 1 else 0):
         return [window]
     count = min(max(math.ceil(left / PAGES_WANTED), least), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count
