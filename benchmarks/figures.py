@@ -79,7 +79,7 @@ class Row:
     def cells(self) -> Sequence[str]:
         """The line of a table."""
         beside = f"{self.which} {_number(self.beside)}" if self.beside is not None else ""
-        ratio = f"{self.ratio:.3g}" if self.ratio is not None else ""
+        ratio = f"{self.ratio:.4g}" if self.ratio is not None else ""
         verdict = {True: "ok", False: "missed", None: ""}[self.met]
         measured = f"{_number(self.measured)} {self.unit}"
         return self.benchmark, self.what, measured, beside, ratio, str(self.bar or ""), verdict

@@ -180,12 +180,13 @@ def read(messages: IO[bytes]) -> Extract:
             continue
         try:
             message = json.loads(line)
-        except ValueError as error:
+            kind = message["type"]
+        except (ValueError, KeyError, TypeError) as error:
             msg = f"a tap wrote {line[:100]!r}, which is no message"
             raise NotMeasured(msg) from error
-        if message["type"] == "SCHEMA":
+        if kind == "SCHEMA":
             found.schemas[message["stream"]] = message
-        elif message["type"] == "STATE":
+        elif kind == "STATE":
             found.states += 1
             found.state, found.state_bytes = message["value"], len(line)
     if last:
