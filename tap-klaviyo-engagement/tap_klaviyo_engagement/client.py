@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -118,21 +118,16 @@ class Unit:
     last: bool = True
     whole: bool = True
     """Whether it is no part of another."""
-    met: frozenset[Any] = frozenset()
-    """The identities of its rows that were given before it became a part; they end with the cursor."""
+    met: frozenset[int] = frozenset()
+    """The identities of the rows that were given before it became a part, its own and others'."""
 
-    def divided(self, parts: Sequence[Window], given: Collection[Any]) -> list[Unit]:
+    def divided(self, parts: Sequence[Window], given: Iterable[int]) -> list[Unit]:
         """The unit in windows that cover its own, none of which gives again what was given."""
-        final = len(parts) - 1
-        units = []
-        for position, window in enumerate(parts):
-            start, end = window.texts
-            met = (
-                each for each in given if each[-1] is None or (start <= each[-1] and (not end or each[-1] < end))
-            )
-            last = self.last and (self.sole or position == final)
-            units.append(replace(self, window=window, last=last, whole=False, met=frozenset(met)))
-        return units
+        final, met = len(parts) - 1, self.met.union(given)
+        return [
+            replace(self, window=window, last=self.last and (self.sole or position == final), whole=False, met=met)
+            for position, window in enumerate(parts)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +200,7 @@ class KlaviyoStream(Stream):
             Divided: the unit is long; its parts give what it did not.
             StreamFault: the cursor expired again and again, or a row cannot be read.
         """
-        seen: set[Any] = set(unit.met)
+        seen: set[int] = set()
         for _ in range(RESTARTS):
             try:
                 yield from self.attempt(unit, seen)
@@ -216,7 +211,7 @@ class KlaviyoStream(Stream):
         msg = f"the page cursor expired {RESTARTS} times within one window"
         raise StreamFault(msg)
 
-    def attempt(self, unit: Unit, seen: set[Any]) -> Iterator[Batch]:
+    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
         """Read a unit once.
 
         Args:
@@ -352,7 +347,7 @@ class KlaviyoStream(Stream):
         link = lambda page: page.following  # noqa: E731 - too short for a name
         return self.run.client.follow(self.operation, shape.page, link, path=listing.path, params=params)
 
-    def batch(self, unit: Unit, records: Iterable[Record], seen: set[Any], size: int) -> Batch:
+    def batch(self, unit: Unit, records: Iterable[Record], seen: set[int], size: int) -> Batch:
         """Those records of a unit that belong to its window and were not met in it before.
 
         Args:
@@ -366,7 +361,8 @@ class KlaviyoStream(Stream):
         batch = Batch([], [], size)
         for record in records:
             identity, cursor = self.shape.identity(record), self.shape.cursor(record)
-            if identity in seen or (cursor is not None and (cursor < start or (end and cursor >= end))):
+            met = identity in seen or identity in unit.met
+            if met or (cursor is not None and (cursor < start or (end and cursor >= end))):
                 continue
             seen.add(identity)
             batch.records.append(record)
@@ -379,7 +375,9 @@ class KlaviyoStream(Stream):
             return []
         least = 16 if unit.whole and read == windows.UNKNOWN else 1
         times = moment(first), moment(last)
-        found = windows.parts(unit.window, *times, now=self.run.limit, read=read, least=least)
+        size = (self.endpoint.page and self.endpoint.page.maximum) or 1
+        now = self.run.limit
+        found = windows.parts(unit.window, *times, now=now, read=read, least=least, page_size=size)
         return found if len(found) > 1 else []
 
     def rows(self, listing: Listing, window: Window = NO_BOUNDS) -> Iterator[Record]:
@@ -624,7 +622,7 @@ class ComposedStream(KlaviyoStream):
         raise NotImplementedError
 
     @override
-    def attempt(self, unit: Unit, seen: set[Any]) -> Iterator[Batch]:
+    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
         records = self.compose(unit)
         anywhere = replace(unit, window=NO_BOUNDS)  # a row may have changed in a way that its cursor does not show
         while some := list(islice(records, 100)):

@@ -6,18 +6,23 @@ that turns out to be long.
 
 from __future__ import annotations
 
+import pickle
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-AHEAD = 32_000_000
-"""Bytes of pages that may wait until it is their turn."""
+AHEAD = 4_000_000
+"""Bytes of pages that may wait as they are until it is their turn."""
+
+PACKED = 8_000_000
+"""Bytes of further pages that may wait compressed, to a tenth or less."""
 
 
 class Sized(Protocol):
-    """A page."""
+    """A page. It can be pickled."""
 
     @property
     def size(self) -> int:
@@ -37,12 +42,25 @@ class Divided(Exception, Generic[Unit]):  # noqa: N818 - not an error: an answer
         self.units = units
 
 
+class _Packed(Generic[Page]):
+    """A page, compressed."""
+
+    def __init__(self, page: Page) -> None:
+        self._bytes = zlib.compress(pickle.dumps(page, pickle.HIGHEST_PROTOCOL), 1)
+        self.size = len(self._bytes)
+
+    def unpacked(self) -> Page:
+        """The page."""
+        page: Page = pickle.loads(zlib.decompress(self._bytes))  # noqa: S301 - our own, and never out of the process
+        return page
+
+
 @dataclass(eq=False)
 class _Slot(Generic[Unit, Page]):
     """A unit on its way: waiting, being read, or read and waiting for its turn."""
 
     unit: Unit
-    pages: deque[Page] = field(default_factory=deque)
+    pages: deque[Page | _Packed[Page]] = field(default_factory=deque)
     begun: bool = False
     finished: bool = False
     divided: bool = False
@@ -72,6 +90,8 @@ class Reader(Generic[Unit, Page]):
         self._slots: deque[_Slot[Unit, Page]] = deque()
         self._upcoming: Iterator[Unit] = iter(())
         self._held = 0
+        self._packed = 0
+        self._idle = False
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -90,20 +110,24 @@ class Reader(Generic[Unit, Page]):
             for thread in threads:
                 thread.start()
             while (turn := self._next()) is not None:
-                yield turn
+                unit, page = turn
+                yield unit, page.unpacked() if isinstance(page, _Packed) else page
         finally:
             with self._changed:
                 self._stopped = True
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Unit, Page | None] | None:
+    def _next(self) -> tuple[Unit, Page | _Packed[Page] | None] | None:
         """What comes next in order; None at the end."""
         with self._changed:
             while self._slots:
                 slot = self._slots[0]
                 if slot.pages:
                     page = slot.pages.popleft()
-                    self._held -= page.size
+                    if isinstance(page, _Packed):
+                        self._packed -= page.size
+                    else:
+                        self._held -= page.size
                     self._changed.notify_all()
                     return slot.unit, page
                 if slot.failure is not None:
@@ -117,7 +141,10 @@ class Reader(Generic[Unit, Page]):
                     self._refill()
                     self._changed.notify_all()
                     return slot.unit, None
+                self._idle = True
+                self._changed.notify_all()
                 self._changed.wait()
+                self._idle = False
             if self._failure is not None:
                 raise self._failure
             return None
@@ -169,14 +196,31 @@ class Reader(Generic[Unit, Page]):
         """Hand over a page, once there is room for it; False when nobody wants it any more.
 
         The unit whose turn it is always has room for one page: the others wait for it, never the other way round.
+        While nobody takes pages because that one is slow, there is time to pack what the others read.
         """
         with self._changed:
-            while not self._stopped and self._held >= AHEAD and (slot.pages or slot is not self._slots[0]):
+            while not (self._stopped or self._room(slot) or self._may_pack):
                 self._changed.wait()
-            slot.pages.append(page)
-            self._held += page.size
+            if self._stopped:
+                return False
+            if self._room(slot):
+                slot.pages.append(page)
+                self._held += page.size
+                self._changed.notify_all()
+                return True
+        packed = _Packed(page)
+        with self._changed:
+            slot.pages.append(packed)
+            self._packed += packed.size
             self._changed.notify_all()
             return not self._stopped
+
+    def _room(self, slot: _Slot[Unit, Page]) -> bool:
+        return self._held < AHEAD or (slot is self._slots[0] and not slot.pages)
+
+    @property
+    def _may_pack(self) -> bool:
+        return self._idle and self._packed < PACKED
 
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:

@@ -177,9 +177,12 @@ class Shape:
                     raise Unreadable(msg) from error
         return record
 
-    def identity(self, record: Record) -> Any:  # noqa: ANN401 - whatever keys are
-        """Tells rows apart: by key and cursor value, so that a row that changed while it was read comes again."""
-        return self._identity(record)
+    def identity(self, record: Record) -> int:
+        """Tells rows apart: by key and cursor value, so that a row that changed while it was read comes again.
+
+        64 bits that stand for both, of this process only: as text, those of a window were most of what a run held.
+        """
+        return hash(self._identity(record))
 
     def cursor(self, record: Record) -> str | None:
         """The cursor value of a record, which loses it if it is not a column."""

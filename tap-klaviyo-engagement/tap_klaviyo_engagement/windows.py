@@ -16,6 +16,9 @@ from tap_klaviyo_engagement.times import iso, second
 PAGES_WANTED = 16
 """Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
 
+ROWS_WANTED = 4_000
+"""Rows per window at most, where pages are large: all windows that are read at once are held until their turn."""
+
 MOST_PARTS = 64
 """How many windows one becomes at a time. The first page of each tells its own density."""
 
@@ -42,7 +45,14 @@ class Window:
 
 
 def parts(  # noqa: PLR0913
-    window: Window, first: datetime, last: datetime, *, now: datetime, read: int = 1, least: int = 1
+    window: Window,
+    first: datetime,
+    last: datetime,
+    *,
+    now: datetime,
+    read: int = 1,
+    least: int = 1,
+    page_size: int = 1,
 ) -> list[Window]:
     """Cut a window of which many pages are left, by the times of the rows on those that were read.
 
@@ -57,6 +67,7 @@ def parts(  # noqa: PLR0913
         now: Until when rows are expected in a window without end.
         read: How many pages were read. They are read again if it is cut, so it must be worth it.
         least: Into so many parts it is cut, however few pages seem to be left; 1: if that is worth it.
+        page_size: Rows of a page.
     """
     cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
     end = second(now) if window.end is None else window.end
@@ -64,9 +75,10 @@ def parts(  # noqa: PLR0913
         return [window]
     # The mean of all that was read: by a single page every burst would look like the rule.
     left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
-    if least == 1 and left <= max(2 * PAGES_WANTED, 8 * read if read > 1 else 0):
+    wanted = max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
+    if least == 1 and left <= max(2 * wanted, 8 * read if read > 1 else 0):
         return [window]
-    count = min(max(math.ceil(left / PAGES_WANTED), least), MOST_PARTS, int((end - cut) / _SECOND))
+    count = min(max(math.ceil(left / wanted), least), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count
     edges = [cut + span * index // _SECOND * _SECOND for index in range(count)]
     if window.end is None:

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_klaviyo_engagement import reading
+from tap_klaviyo_engagement.client import Batch
 from tap_klaviyo_engagement.reading import Divided, Reader
+from tap_klaviyo_engagement.shape import plain
 
 T = TypeVar("T")
 
@@ -315,8 +318,15 @@ NODES = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(nodes=st.lists(NODES, max_size=12), workers=st.integers(1, 16), slow=st.sets(st.integers(0, 40)))
-def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], workers: int, slow: set[int]) -> None:
+@given(
+    nodes=st.lists(NODES, max_size=12),
+    workers=st.integers(1, 16),
+    slow=st.sets(st.integers(0, 40)),
+    packed=st.sampled_from([0, 1, 500, 1_000_000]),
+)
+def test_what_waits_is_bounded_and_nothing_waits_for_ever(
+    nodes: list[Node], workers: int, slow: set[int], packed: int
+) -> None:
     lock = threading.Lock()
     produced, consumed, most = 0, 0, 0
 
@@ -344,9 +354,51 @@ def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], wor
 
     with pytest.MonkeyPatch.context() as patch, _threads_end():
         patch.setattr(reading, "AHEAD", BOUND)
+        patch.setattr(reading, "PACKED", packed)
         assert _within(PATIENCE, work) == _expected(nodes)
     # Less than the bound, then one page beyond it; one of the unit whose turn it is; and the one being consumed.
-    assert most < BOUND + 3 * 250
+    assert most < BOUND + 3 * 250 or packed
+
+
+def test_while_the_first_unit_is_slow_the_others_are_packed_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AHEAD", 1)
+    monkeypatch.setattr(reading, "PACKED", 4_000)
+    given = [0] * 4
+    record = {"id": "1", "text": msgspec.Raw('"Zoë 🎈 \u2028"'.encode()), "none": None}
+
+    def read(unit: int) -> Iterator[Batch]:
+        if unit == 0:
+            before: list[list[int]] = []
+            while len(before) < 3 or before[-3] != given:  # the others go on as far as they can
+                before.append(list(given))
+                time.sleep(0.1)
+            assert 10 < sum(given) < 100
+        for number in range(100):
+            given[unit] += 1
+            yield Batch([{**record, "unit": unit, "number": number}], [None], 1_000)
+
+    def work() -> list[Any]:
+        reader: Reader[int, Batch] = Reader(read, workers=4)
+        return [plain(each) for _, batch in reader.pages(range(4)) if batch for each in batch.records]
+
+    with _threads_end():
+        found = _within(PATIENCE, work)
+    assert found == [
+        {"id": "1", "text": "Zoë 🎈 \u2028", "none": None, "unit": unit, "number": number}
+        for unit in range(4)
+        for number in range(100)
+    ]
+
+
+def test_nothing_is_packed_while_pages_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AHEAD", 3)
+    monkeypatch.setattr(Page, "__reduce__", lambda _: pytest.fail("it is pickled"), raising=False)
+    reader: Reader[Node, Page] = Reader(_read, workers=4)
+    pages = reader.pages([Node("a", (1,) * 50), Node("b", (1,) * 50)])
+    next(pages)
+    time.sleep(0.05)  # the one who takes pages is busy, not waiting
+    assert reader._packed == 0
+    pages.close()  # type: ignore[attr-defined]  # a generator
 
 
 # Abandoning

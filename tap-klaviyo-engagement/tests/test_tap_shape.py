@@ -295,7 +295,8 @@ def test_a_cursor_that_is_no_column_is_only_looked_at() -> None:
     shape = _shape("id", "name")
     (row,) = shape.page(b'{"data":[{"id":"1","attributes":{"name":"n","updated":"2026-09-04 13:38:55Z"}}]}').rows
     record = shape.record(row, {})
-    assert shape.identity(record) == ("1", "2026-09-04T13:38:55+00:00")
+    changed = [{**record, "id": "2"}, {**record, "updated": "2026-09-04T13:38:56+00:00"}, {**record, "name": "m"}]
+    assert [shape.identity(each) == shape.identity(record) for each in changed] == [False, False, True]
     assert shape.cursor(record) == "2026-09-04T13:38:55+00:00"
     assert plain(record) == {"id": "1", "name": "n"}
     assert _shape("id", cursor=None).cursor({"id": "1"}) is None

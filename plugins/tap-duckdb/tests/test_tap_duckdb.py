@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -427,3 +428,27 @@ def test_a_signal_is_not_taken_for_the_end_of_the_rows(tmp_path: Path) -> None:
         rest, _ = tap.communicate(timeout=30)
     assert rest.count(b"RECORD") < 400_000
     assert tap.returncode == 128 + signal.SIGTERM
+
+
+def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "slow.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema publish")
+        connection.execute("create table publish.pub_klaviyo_a as select 1 as id")
+        endless = "select count(*) as n from range(100000000) a(i), range(1000000) b(j) where i % 7 = j % 11"
+        connection.execute(f"create view publish.pub_klaviyo_b as {endless}")
+    command = [sys.executable, "-m", "tap_duckdb", "--config", "ENV"]
+    with subprocess.Popen(  # noqa: S603
+        command,
+        env={**os.environ, "TAP_DUCKDB_PATH": str(path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as tap:
+        assert tap.stdout is not None
+        while b'"stream":"b"' not in tap.stdout.readline():
+            pass  # its SCHEMA comes just before its query
+        time.sleep(0.3)
+        tap.send_signal(signal.SIGTERM)
+        _, told = tap.communicate(timeout=30)
+    assert tap.returncode == 128 + signal.SIGTERM
+    assert b"Traceback" not in told

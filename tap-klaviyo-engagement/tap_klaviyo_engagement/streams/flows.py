@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -164,7 +164,7 @@ class FlowMessages(OfFlows, Nested):
     ).to_dict()
 
     @override
-    def attempt(self, unit: Unit, seen: set[Any]) -> Iterator[Batch]:
+    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
         for flow, actions in self.flows(unit.listing, "definition.type,updated"):
             for action in filter(_may_send, actions):
                 times = [each["attributes"].get("updated") for each in (flow, action)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -125,7 +125,7 @@ class ProfileIds(KlaviyoStream):
         return super().params(listing, window) | {"sort": "id"}
 
     @override
-    def attempt(self, unit: Unit, seen: set[Any]) -> Iterator[Batch]:
+    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
         self._count = 0
         for batch in super().attempt(unit, seen):
             seen.clear()  # in this order none comes twice, and memory must not grow with the account

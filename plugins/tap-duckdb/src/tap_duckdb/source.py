@@ -120,6 +120,11 @@ class Source:
                         if row[name] is not None:
                             row[name] = convert(row[name])
                     yield row
+        except RuntimeError as error:
+            # DuckDB 1.2.2 answers a signal during a query by this, whatever the signal's handler raised.
+            if isinstance(error.__cause__, SystemExit | KeyboardInterrupt):
+                raise error.__cause__ from None
+            raise
         except duckdb.Error as error:
             message = f"{table.schema}.{table.name} cannot be read: {_first_line(error)}"
             raise SourceError(message) from error
