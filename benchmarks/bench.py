@@ -36,6 +36,8 @@ from klaviyo_wire.endpoints import ENDPOINTS
 EVENT_COLUMNS = ("id", "datetime", "event_properties", "profile_id", "metric_id")
 """A selection as a warehouse wants it: without the columns that say the same twice."""
 NEAR = Bar(1.10)
+FLAT = Bar(1.30)
+"""With few rows the buffers, which are of fixed size, are never full."""
 SELDOM = Bar(1 / 200)
 EIGHTFOLD = Bar(8, at_least=True)
 REACHED = Bar(1, at_least=True)
@@ -116,8 +118,9 @@ def core(scale: Scale) -> Iterator[Row]:
 
 
 def million(scale: Scale) -> Iterator[Row]:
-    """1,000,000 events: memory beside 100,000, and a second run with nothing new; real limits, 100 ms."""
-    few, many, people = scale.of(100_000), scale.of(1_000_000), scale.of(20_000)
+    """1,000,000 events: memory beside fewer, and a second run with nothing new; real limits, 100 ms."""
+    many, people = scale.of(1_000_000), scale.of(20_000)
+    few = scale.of(100_000)
     with sandbox(profiles=people, events=few, latency_ms=100, rate_limits="real") as klaviyo:
         small = complete(TAP, klaviyo, "events", few)
     with sandbox(profiles=people, events=many, latency_ms=100, rate_limits="real") as klaviyo:
@@ -128,7 +131,7 @@ def million(scale: Scale) -> Iterator[Row]:
         surveyed = sum(klaviyo.answers("get_events").values()) - asked
         blind = extract(TAP, klaviyo, {"events": ()}, state=first.state, settings={"event_lookback": 0})
     yield Row("million", "most memory", first.peak / MB, "MB", 250, "allowed", WITHIN)
-    yield Row("million", "the same", first.peak / MB, "MB", small.peak / MB, f"at {few:,}", NEAR)
+    yield Row("million", "the same", first.peak / MB, "MB", small.peak / MB, f"at {few:,}", FLAT)
     yield Row("million", "again, beside its start", again.seconds - start, "s", 5, "allowed", WITHIN)
     yield Row("million", "again", again.seconds, "s", blind.seconds, "without lookback")
     yield Row("million", "requests, again", surveyed, "requests", asked, "at first")

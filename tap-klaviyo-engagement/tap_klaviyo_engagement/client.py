@@ -44,7 +44,7 @@ from tap_klaviyo_engagement.output import Output
 from tap_klaviyo_engagement.progress import Progress
 from tap_klaviyo_engagement.reading import Divided, Reader
 from tap_klaviyo_engagement.run import MARGIN, Run, StreamFault
-from tap_klaviyo_engagement.settings import choose
+from tap_klaviyo_engagement.settings import CONCURRENCY, choose
 from tap_klaviyo_engagement.shape import Page, Record, Shape, Unreadable, plain
 from tap_klaviyo_engagement.times import iso, moment, normalised
 from tap_klaviyo_engagement.windows import Bookmark, Window
@@ -82,6 +82,9 @@ OPEN = th.CustomType({"type": ["object", "null"]})
 
 RESTARTS = 3
 """How often one window is read again because its page cursor expired."""
+
+LARGE_PAGE = 1_000
+"""Rows of a page that is a megabyte or so."""
 
 NO_BOUNDS = Window()
 
@@ -274,11 +277,17 @@ class KlaviyoStream(Stream):
 
     @cached_property
     def workers(self) -> int:
-        """How many units are read at once: no more than requests may leave in a second."""
+        """How many units are read at once: no more than requests may leave in a second.
+
+        Unless it is set, half as many where pages are large: more of those come faster than one processor writes
+        them, and each is held in memory meanwhile.
+        """
         if not self.operation:
             return 1
         limits = self.endpoint.limits_for(self.params(self.listings[0], NO_BOUNDS))
-        return min(self.run.settings.concurrency, limits.burst)
+        size = (self.endpoint.page and self.endpoint.page.maximum) or 1
+        most = CONCURRENCY // 2 if size >= LARGE_PAGE else CONCURRENCY
+        return min(self.run.settings.concurrency or most, limits.burst)
 
     def batches(self) -> Iterator[list[Record]]:
         """Every record of this run. When the next batch is asked for, the one before may count as emitted."""

@@ -6,8 +6,10 @@ that turns out to be long.
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,9 @@ AHEAD = 4_000_000
 
 PACKED = 8_000_000
 """Bytes of further pages that may wait compressed, to a tenth or less."""
+
+IDLE = 0.03
+"""Seconds without a page after which others are packed: less is not the network's doing, but the processor's."""
 
 
 class Sized(Protocol):
@@ -46,7 +51,7 @@ class _Packed(Generic[Page]):
     """A page, compressed."""
 
     def __init__(self, page: Page) -> None:
-        self._bytes = zlib.compress(pickle.dumps(page, pickle.HIGHEST_PROTOCOL), 1)
+        self._bytes = zlib.compress(pickle.dumps(page, pickle.HIGHEST_PROTOCOL), 3)
         self.size = len(self._bytes)
 
     def unpacked(self) -> Page:
@@ -91,7 +96,7 @@ class Reader(Generic[Unit, Page]):
         self._upcoming: Iterator[Unit] = iter(())
         self._held = 0
         self._packed = 0
-        self._idle = False
+        self._idle_since = math.inf
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -124,6 +129,7 @@ class Reader(Generic[Unit, Page]):
                 slot = self._slots[0]
                 if slot.pages:
                     page = slot.pages.popleft()
+                    self._idle_since = math.inf
                     if isinstance(page, _Packed):
                         self._packed -= page.size
                     else:
@@ -141,10 +147,8 @@ class Reader(Generic[Unit, Page]):
                     self._refill()
                     self._changed.notify_all()
                     return slot.unit, None
-                self._idle = True
-                self._changed.notify_all()
+                self._idle_since = min(self._idle_since, time.monotonic())
                 self._changed.wait()
-                self._idle = False
             if self._failure is not None:
                 raise self._failure
             return None
@@ -200,7 +204,7 @@ class Reader(Generic[Unit, Page]):
         """
         with self._changed:
             while not (self._stopped or self._room(slot) or self._may_pack):
-                self._changed.wait()
+                self._changed.wait(IDLE)
             if self._stopped:
                 return False
             if self._room(slot):
@@ -220,7 +224,7 @@ class Reader(Generic[Unit, Page]):
 
     @property
     def _may_pack(self) -> bool:
-        return self._idle and self._packed < PACKED
+        return self._packed < PACKED and time.monotonic() - self._idle_since >= IDLE
 
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:

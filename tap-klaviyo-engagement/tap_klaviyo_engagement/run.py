@@ -17,7 +17,7 @@ from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.ratelimit import Governor
-from tap_klaviyo_engagement.settings import Settings
+from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
 from tap_klaviyo_engagement.shape import decode
 from tap_klaviyo_engagement.times import second
 
@@ -79,7 +79,7 @@ class Run:
         settings = self.settings
         session = requests.Session()
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=settings.concurrency))
+            session.mount(scheme, HTTPAdapter(pool_maxsize=settings.concurrency or CONCURRENCY))
         return Client(
             ApiKey(settings.api_key),
             Governor(time.monotonic, share=settings.rate_limit_share),

@@ -16,7 +16,7 @@ from tap_klaviyo_engagement.times import iso, second
 PAGES_WANTED = 16
 """Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
 
-ROWS_WANTED = 4_000
+ROWS_WANTED = 8_000
 """Rows per window at most, where pages are large: all windows that are read at once are held until their turn."""
 
 MOST_PARTS = 64
