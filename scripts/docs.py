@@ -20,6 +20,7 @@ from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.client import KlaviyoStream
+    from target_klaviyo_profiles.sinks.base import Sink
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,15 +83,21 @@ def _when(stream: type[KlaviyoStream]) -> str:
     return ", ".join(said)
 
 
+def _routes(sink: type[Sink]) -> Iterable[str]:
+    """The requests that write, each once, and how many records one takes."""
+    for operation, most in {each.operation: each.limits.items for each in sink.routes}.items():
+        yield f"`{ENDPOINTS[operation].method} {ENDPOINTS[operation].path}` ({most:,})"
+
+
 def sinks() -> str:
     """The target's sinks, what each calls, and the fields of its records."""
     calls = table(
-        ("stream", "writes through", "scopes"),
+        ("stream", "writes through (records a request)", "scopes"),
         (
             (
                 f"`{sink.stream}`",
-                f"`{ENDPOINTS[sink.operations[0]].method} {ENDPOINTS[sink.operations[0]].path}`",
-                scopes(sink.operations),
+                ", ".join(_routes(sink)),
+                scopes(sink.operations()),
             )
             for sink in SINKS
         ),
@@ -99,7 +106,10 @@ def sinks() -> str:
         f"Fields of `{sink.stream}`:\n\n"
         + table(
             ("field", "type", "description"),
-            ((f"`{field.name}`", str(field.kind), field.description) for field in sink.fields),
+            (
+                (f"`{field.name}`", f"{field.kind}{', required' if field.required else ''}", field.description)
+                for field in sink.fields
+            ),
         )
         for sink in SINKS
     ]

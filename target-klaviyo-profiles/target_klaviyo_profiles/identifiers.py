@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import phonenumbers
@@ -45,12 +45,12 @@ class InvalidIdentifier(ValueError):  # noqa: N818 - it says what the value is
     """The value cannot be an identifier of its kind; the message says why and does not hold the value."""
 
 
-def first(record: Mapping[str, Any]) -> Key | None:
+def first(record: Mapping[str, Any], kinds: Sequence[str] = PRECEDENCE) -> Key | None:
     """The identifier that counts, not yet checked, trimmed; None when the record has none.
 
     Blank text is no identifier: warehouses write it for "unknown".
     """
-    for kind in PRECEDENCE:
+    for kind in kinds:
         value = record.get(kind)
         if isinstance(value, str) and (trimmed := value.strip()):
             return Key(kind, trimmed)

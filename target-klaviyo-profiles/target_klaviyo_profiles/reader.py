@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from select import select
+from typing import IO, Any, cast
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -13,6 +16,9 @@ from typing_extensions import override
 from target_klaviyo_profiles.errors import InputError
 
 _decode = msgspec.json.Decoder().decode
+_IDLE = 1.0
+"""Seconds without input after which there is time for something else."""
+_CHUNK = 1 << 18
 _KINDS = {"type": str, "stream": str, "record": dict, "schema": dict}
 
 
@@ -22,11 +28,39 @@ class Reader(GenericSingerReader[bytes]):
     def __init__(self) -> None:
         super().__init__()
         self._line = 0
+        self.tick: Callable[[], None] = lambda: None
+        """Called about once a second, whether input comes or not, and after every so many bytes of it."""
 
     @property
     @override
     def default_input(self) -> IO[bytes]:
-        return sys.stdin.buffer
+        return cast("IO[bytes]", self._lines(sys.stdin.buffer))
+
+    def _lines(self, file: IO[bytes]) -> Iterator[bytes]:
+        """The lines of a file; where it is one that can be waited for, `tick` is called meanwhile."""
+        try:
+            descriptor = file.fileno()
+            select([descriptor], [], [], 0)
+        except (OSError, ValueError):  # no descriptor, or one of a platform that cannot wait for it
+            yield from file
+            return
+        rest: list[bytes] = []
+        while True:
+            while not select([descriptor], [], [], _IDLE)[0]:
+                self.tick()
+            chunk = os.read(descriptor, _CHUNK)
+            if not chunk:
+                break
+            head, newline, tail = chunk.partition(b"\n")
+            rest.append(head)
+            if newline:
+                yield b"".join(rest)
+                *lines, last = tail.split(b"\n")
+                yield from lines
+                rest = [last]
+            self.tick()
+        if last := b"".join(rest):
+            yield last
 
     @override
     def deserialize_json(self, line: bytes | str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,17 +24,18 @@ class Rejects:
     """Appends refused records to a file that only its owner can read; the first one makes it.
 
     Args:
-        path: The file, or None for the default. Personal data is written only where the user named the file:
-            in the default one, e-mail addresses and phone numbers are hashed or masked.
+        path: The file.
         now: The present moment, UTC.
+        personal: Whether it may hold personal data. If not, e-mail addresses and phone numbers are hashed or
+            masked, and records are left out.
 
     Raises:
         ConfigurationError: there cannot be such a file.
     """
 
-    def __init__(self, path: Path | None, now: Callable[[], datetime]) -> None:
-        self.path = path or DEFAULT_PATH
-        self._plain = path is not None
+    def __init__(self, path: Path, now: Callable[[], datetime], *, personal: bool) -> None:
+        self.path = path
+        self._plain = personal
         self._now = now
         self._waiting: list[bytes] = []
         self._descriptor: int | None = None
@@ -44,7 +45,15 @@ class Rejects:
             msg = f"the setting `rejects_path`, {str(self.path)!r}, {fault}: name a file in an existing folder"
             raise ConfigurationError(msg)
 
-    def write(self, stream: str, key: Key | None, reason: Reason, *, record: int | None = None) -> None:
+    def write(
+        self,
+        stream: str,
+        key: Key | None,
+        reason: Reason,
+        *,
+        record: int | None = None,
+        given: Mapping[str, object] | None = None,
+    ) -> None:
         """Append one refused record.
 
         Args:
@@ -52,12 +61,13 @@ class Rejects:
             key: What it is known by, if it says.
             reason: Why it was refused.
             record: Its number among the stream's records of this run, counted from 1, where that is known.
+            given: The record, where it was refused before anything was sent.
 
         Raises:
             OutputError: the file cannot be written.
         """
         shown = key if key is None or self._plain else key.masked()
-        line = {
+        line: dict[str, object] = {
             "stream": stream,
             "key": None if shown is None else {shown.kind: shown.value},
             "record": record,
@@ -68,6 +78,8 @@ class Rejects:
             "job": reason.job,
             "time": self._now().isoformat(timespec="seconds"),
         }
+        if self._plain:
+            line["given"] = _readable(reason.sent if given is None else given)
         self._waiting.append(json.dumps(line).encode() + b"\n")
         if len(self._waiting) == _MOST_WAITING:
             self.sync()
@@ -112,3 +124,14 @@ class Rejects:
             if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
                 self._waiting.insert(0, b"\n")  # the disk was full in the middle of a line
         return self._descriptor
+
+
+def _readable(record: object) -> object:
+    """A record as JSON; as text where it holds what JSON does not have, which may be why it was refused."""
+    if isinstance(record, bytes):
+        return json.loads(record)
+    try:
+        json.dumps(record, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return "(not JSON)"
+    return record

@@ -25,6 +25,8 @@ class Tally:
         combined: Sent as one with a later record of the same key.
         rejected: By reason code.
         unsettled: By what is known of their fate; Klaviyo may or may not have them.
+        resumed: Of those accepted or rejected, the ones that an earlier run had sent.
+        bytes: Of the requests that a dry run would send; nothing is counted otherwise.
     """
 
     received: int = 0
@@ -35,6 +37,8 @@ class Tally:
     unsettled: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
     requests: int = 0
+    resumed: int = 0
+    bytes: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def reject(self, code: str, key: Key | None) -> None:
@@ -57,7 +61,10 @@ class Tally:
             *(f"{count:,} {name}" for name, count in self._rare().items() if count),
         ]
         requests = counted(self.requests, "request")
-        yield f"{stream}: {', '.join(counts)}; {counted(self.jobs, 'job')}, {requests}"
+        work = f"{requests} of {self.bytes:,} bytes" if dry else f"{counted(self.jobs, 'job')}, {requests}"
+        yield f"{stream}: {', '.join(counts)}; {work}"
+        if self.resumed:
+            yield f"{stream}: {self.resumed:,} of them had been sent by an earlier run"
         for code, count in self.rejected.most_common():
             examples = ", ".join(self.examples[code])
             yield f"{stream}: rejected {count:,} as {code}{f': {examples}' if examples else ''}"

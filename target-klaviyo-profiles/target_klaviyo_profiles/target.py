@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -22,14 +23,16 @@ from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.desk import Desk
 from target_klaviyo_profiles.errors import ConfigurationError, InputError, OutputError, RunFailed
+from target_klaviyo_profiles.ledger import DEFAULT_NAME, Ledger
 from target_klaviyo_profiles.reader import Reader
 from target_klaviyo_profiles.rejects import DEFAULT_PATH, Rejects
 from target_klaviyo_profiles.sinks import SINKS
-from target_klaviyo_profiles.sinks.base import Line
+from target_klaviyo_profiles.sinks.base import DEFAULT_AUDIT_NAME, Line, Options
 
 if TYPE_CHECKING:
     import click
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks.core import BaseJSONSchemaValidator
 
     from target_klaviyo_profiles.outbox import Outbox
@@ -55,7 +58,7 @@ _SETTINGS = th.PropertiesList(
         "concurrency",
         th.IntegerType(minimum=1, maximum=100),
         default=50,
-        description="Jobs, and templates, in flight at once",
+        description="Requests and jobs in flight at once",
     ),
     th.Property(
         "on_reject",
@@ -73,8 +76,57 @@ _SETTINGS = th.PropertiesList(
         "rejects_path",
         th.StringType,
         description=(
-            "File that refused records are appended to, as JSON lines with their keys as given. Without it, "
-            f"`{DEFAULT_PATH}` in the working directory, with e-mail addresses and phone numbers hashed"
+            "File that refused records are appended to, as JSON lines. Without it, "
+            f"`{DEFAULT_PATH}` in the working directory"
+        ),
+    ),
+    th.Property(
+        "rejects_include_record",
+        th.BooleanType,
+        default=False,
+        description=(
+            "Whether the rejects file may hold personal data: keys as given, and the record. Otherwise e-mail "
+            "addresses and phone numbers are hashed there, and records are left out"
+        ),
+    ),
+    th.Property(
+        "ledger_path",
+        th.StringType,
+        description=(
+            "File that remembers, without personal data, what was sent, so that a killed run is gone on with. "
+            f"Without it, `{DEFAULT_NAME}` beside the rejects file"
+        ),
+    ),
+    th.Property(
+        "clearable_fields",
+        th.ArrayType(th.StringType(allowed_values=sorted({name for sink in SINKS for name in sink.clearable}))),
+        default=[],
+        description=(
+            "Fields of `profiles` that an explicit null clears; such records are written one by one. In any other "
+            "field null says nothing"
+        ),
+    ),
+    th.Property(
+        "allow_deletions",
+        th.BooleanType,
+        default=False,
+        description="Whether profiles may be deleted, which nothing can undo",
+    ),
+    th.Property(
+        "audit_path",
+        th.StringType,
+        description=(
+            "File that every request for a deletion is appended to, as JSON lines, with e-mail addresses and "
+            f"phone numbers hashed. Without it, `{DEFAULT_AUDIT_NAME}` beside the rejects file"
+        ),
+    ),
+    th.Property(
+        "events_backfill",
+        th.BooleanType,
+        default=True,
+        description=(
+            "Whether events are only recorded; if false, they may trigger flows, and so send messages. A record's "
+            "own `backfill` comes first"
         ),
     ),
     th.Property(
@@ -109,7 +161,9 @@ class TargetKlaviyoProfiles(Target):
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         super().__init__(**kwargs)
-        self.max_parallelism = 1  # one drain settles every stream
+        self.max_parallelism = 1  # nothing is left for the SDK to drain
+        assert isinstance(self.message_reader, Reader)  # noqa: S101 - the class says so
+        self.message_reader.tick = self.tick
         self._warned: set[str] = set()
 
     @classmethod
@@ -159,7 +213,8 @@ class TargetKlaviyoProfiles(Target):
     def desk(self) -> Desk:
         """The run's desk, made when the first stream shows up."""
         settings = self.config
-        rejects_path = settings.get("rejects_path")
+        rejects_path = Path(settings.get("rejects_path") or DEFAULT_PATH)
+        ledger_path = Path(settings.get("ledger_path") or rejects_path.parent / DEFAULT_NAME)
         connection = Connection(
             api_key=settings["api_key"],
             api_url=self._setting("api_url"),
@@ -168,15 +223,27 @@ class TargetKlaviyoProfiles(Target):
             concurrency=self._setting("concurrency"),
             clock=self.time,
         )
+        connection.client()  # what is wrong with the settings is said before a file is made
+        rejects = Rejects(rejects_path, self.time.now, personal=self._setting("rejects_include_record"))
+        ledger = Ledger(None if self._dry else ledger_path, settings["api_key"], self.time.now)
+        options = Options(
+            allow_deletions=self._setting("allow_deletions"),
+            audit_path=Path(settings.get("audit_path") or rejects_path.with_name(DEFAULT_AUDIT_NAME)),
+            clearable_fields=frozenset(self._setting("clearable_fields")),
+            events_backfill=self._setting("events_backfill"),
+            now=self.time.now,
+        )
 
         def line() -> Line:  # each stream has a client, and a count, of its own
-            return Line(connection.client(), self.time.monotonic, self.time.sleep, self._setting("job_timeout"))
+            time, timeout = self.time, self._setting("job_timeout")
+            return Line(connection.client(), time.monotonic, time.sleep, time.now, timeout, ledger)
 
         return Desk(
-            [sink() for sink in SINKS],
+            [sink(options) for sink in SINKS],
             line,
-            Rejects(Path(rejects_path) if rejects_path else None, self.time.now),
+            rejects,
             concurrency=self._setting("concurrency"),
+            emit=self._write_state_message,
             tell=self.logger.info if self._dry else None,
         )
 
@@ -202,6 +269,15 @@ class TargetKlaviyoProfiles(Target):
         self.desk.abandon(f"the run ended: {type(error).__name__}")
         self._summarise()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong in here ends the run."""
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
+            raise
+
     @override
     def get_sink_class(self, stream_name: str) -> type[SdkSink]:
         return StreamSink
@@ -213,7 +289,10 @@ class TargetKlaviyoProfiles(Target):
         Raises:
             RunFailed: the outcome is not what the settings accept.
         """
+        with self._told():
+            self.desk.settle()
         super().process_endofpipe()
+        self.desk.close()
         self._summarise()
         if faults := self._faults():
             raise RunFailed("; ".join(faults))
@@ -244,14 +323,46 @@ class TargetKlaviyoProfiles(Target):
         return faults
 
     @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Hand a record to its outbox.
+
+        Without what the SDK does besides (copies, counters, its own drains, a look at the clock), which is more
+        than half of a record's time.
+        """
+        if "stream" not in message_dict or "record" not in message_dict:
+            self._assert_line_requires(message_dict, requires={"stream", "record"})
+        stream = message_dict["stream"]
+        assert self.mapper is not None  # noqa: S101 - made with the target
+        for stream_map in self.mapper.stream_maps.get(stream, ()) or self._without_schema(stream):
+            record = stream_map.transform(message_dict["record"])
+            if record is not None:
+                sink = self._sinks_active[stream_map.stream_alias]
+                sink.process_record(record, {})
+
+    def _without_schema(self, stream: str) -> list[StreamMap]:
+        self._assert_sink_exists(stream)
+        return []
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Hand a STATE to the desk, which knows when it may be emitted; the SDK holds none, and emits none."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        with self._told():
+            self.desk.state(message_dict["value"])
+
+    def tick(self) -> None:
+        """Do what is due; called now and then while input is read or waited for."""
+        if "desk" in self.__dict__:
+            with self._told():
+                self.desk.tick()
+
+    @override
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Emit STATE unless a record before it has no known fate; a dry run never does.
+        """Emit STATE.
 
         Raises:
             OutputError: nobody takes it.
         """
-        if self._dry or not self.desk.settled:
-            return
         try:
             super()._write_state_message(state)
         except OSError as error:
@@ -284,10 +395,9 @@ class TargetKlaviyoProfiles(Target):
 
 
 class StreamSink(SdkSink):
-    """The SDK's view of a stream: hands records to the outbox, and has the desk settle when the SDK drains."""
+    """The SDK's view of a stream: hands its records to the outbox."""
 
     include_sdc_metadata_properties = False
-    is_full = False  # the outbox sends what is full
     _target: TargetKlaviyoProfiles
 
     def __init__(
@@ -300,6 +410,7 @@ class StreamSink(SdkSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
         self._outbox: Outbox = target.desk.outbox(stream_name)
+        self._taken = 0
         sink = self._outbox.sink
         names = schema["properties"].keys()
         if unknown := sink.unknown(names):
@@ -318,16 +429,9 @@ class StreamSink(SdkSink):
         return None
 
     @override
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Leave the record as it is: the sink's declaration is stricter, and refuses one record, not the run."""
-        return record
-
-    @override
-    def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Accept a record without its key properties: without an identifier it is refused, by itself."""
-
-    @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Take a record as it is: the sink's declaration is stricter, and refuses one record, not the run."""
+        self._taken += 1
         try:
             self._outbox.put(record)
         except Exception as error:
@@ -335,12 +439,14 @@ class StreamSink(SdkSink):
             raise
 
     @override
+    def clean_up(self) -> None:
+        """Log the SDK's metric of the stream."""
+        self.record_counter_metric.increment(self._taken)
+        super().clean_up()
+
+    @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        try:
-            self._target.desk.settle()
-        except Exception as error:
-            self._target.fail(error)
-            raise
+        """Nothing to do: the target settles all streams at once."""
 
 
 def _with_remedy(fault: str) -> str:

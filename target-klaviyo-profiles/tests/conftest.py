@@ -85,7 +85,14 @@ def load(
 
     def load(messages: Iterable[Json | str], **settings: object) -> Run:
         rejects = tmp_path / "rejects.jsonl"
-        config = {"api_key": sandbox.api_key, "api_url": sandbox.url, "rejects_path": str(rejects), **settings}
+        config = {
+            "api_key": sandbox.api_key,
+            "api_url": sandbox.url,
+            "rejects_path": str(rejects),
+            "ledger_path": str(tmp_path / "ledger.sqlite"),
+            "rejects_include_record": True,
+            **settings,
+        }
         target = Target(config={name: value for name, value in config.items() if value is not None})
         lines = (each if isinstance(each, str) else json.dumps(each) for each in messages)
         stdout, error = io.StringIO(), None

@@ -99,7 +99,7 @@ def command(
         ({"api_key": KEY}, _lines({"type": {}}), "its `type` is of the wrong type"),
         ({"api_key": KEY}, _lines({**RECORD, "record": SECRET}), "its `record` is of the wrong type"),
         ({"api_key": KEY}, _lines(RECORD), "before a corresponding schema"),
-        ({"api_key": KEY}, _lines({**SCHEMA, "stream": "people"}), "as one of `profiles`, `templates`"),
+        ({"api_key": KEY}, _lines({**SCHEMA, "stream": "people"}), "as one of `profiles`, `events`"),
         (
             {"api_key": KEY},
             _lines({**SCHEMA, "schema": {"properties": {"emial": {}, "id": {}}}}),

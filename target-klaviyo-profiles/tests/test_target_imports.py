@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -14,11 +14,12 @@ from klaviyo_sandbox.records import GroupKind, Profile
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import ConfigurationError, Retriable
-from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles import following, identifiers
 from target_klaviyo_profiles.errors import RunFailed
-from target_klaviyo_profiles.sinks import bulk
+from target_klaviyo_profiles.sinks import profiles
+from target_klaviyo_profiles.sinks.base import Group, Line, OpenJob
 from target_klaviyo_profiles.sinks.base import Outcome as SinkOutcome
-from target_klaviyo_profiles.sinks.profiles import Profiles
+from target_klaviyo_profiles.sinks.profiles import IMPORT, Profiles
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -104,7 +105,7 @@ def test_large_profiles_are_split_by_bytes(load: Load, messages: Messages) -> No
     run = load(messages({"external_id": f"crm-{n}", "properties": {"text": "é" * 20_000}} for n in range(250)))
     row = Profiles().row({"external_id": "crm-100", "properties": {"text": "é" * 20_000}})
     assert row is not None
-    per_job = (5_000_000 - Profiles().envelope_size(None)) // (len(row.payload) + 1)
+    per_job = (5_000_000 - Profiles().envelope_size(Group(IMPORT))) // (len(row.payload) + 1)
     assert run.tallies["profiles"].jobs == -(-250 // per_job)
     assert run.tallies["profiles"].accepted == 250
 
@@ -160,7 +161,7 @@ def test_more_malformed_rows_than_klaviyo_names_at_once(load: Load, messages: Me
 def test_without_pointers_the_job_is_bisected(
     load: Load, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "_ROW_POINTER", re.compile(r"(\d)(?!)"))
+    monkeypatch.setattr(Profiles, "position", lambda *_: None)
     run = load(messages(_with_bad_rows(300, {0, 1, 150, 299})))
     assert run.error is None
     assert run.tallies["profiles"].accepted == 296
@@ -171,7 +172,7 @@ def test_without_pointers_the_job_is_bisected(
 def test_when_no_row_is_good_alone_the_fault_is_not_in_the_rows(
     load: Load, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "_ROW_POINTER", re.compile(r"(\d)(?!)"))
+    monkeypatch.setattr(Profiles, "position", lambda *_: None)
     run = load(messages(_with_bad_rows(300, set(range(300)))))
     assert isinstance(run.error, RunFailed)
     assert "300 records are not settled: POST /api/profile-bulk-import-jobs answered 400" in str(run.error)
@@ -189,7 +190,7 @@ def test_last_wins_also_across_jobs(
     sandbox: Sandbox, load: Load, messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sandbox works jobs that are due together from the newest to the oldest: only waiting keeps the order."""
-    monkeypatch.setattr(Profiles, "limits", BulkLimits(items=100))
+    monkeypatch.setattr(profiles, "IMPORT", replace(IMPORT, limits=BulkLimits(items=100)))
     first = [{"email": f"P{n}@mail.example.net", "title": "old"} for n in range(100)]
     second = [{"email": f"p{n}@mail.example.net", "title": "new"} for n in range(100)]
     run = load(messages([*first, *second, {"email": "p1@mail.example.net", "title": "newest"}]))
@@ -230,7 +231,7 @@ def test_a_stuck_job_costs_its_timeout_and_no_more(
     assert run.tallies["profiles"].requests < 25  # growing intervals
 
 
-SUBMIT, LOOK, ERRORS = Profiles.operations
+SUBMIT, LOOK, ERRORS, LISTING = Profiles.operations()[:4]
 
 
 @pytest.mark.parametrize(
@@ -306,9 +307,10 @@ def _without_errors(resources: Callable[[Json], list[Json]]) -> Callable[[Json],
 )
 def test_an_import_error_finds_its_row(payload: Json | None, pointer: str | None, row: int | None) -> None:
     keys = [identifiers.Key("id", "01J"), identifiers.Key("email", "b@x.co")]
-    job = bulk._Accepted("J", keys, 0.0)
-    following = bulk._Following(Profiles(), None, SinkOutcome(), job)  # type: ignore[arg-type]
-    assert following._row(payload, pointer, set(keys)) == (None if row is None else keys[row])
+    job = OpenJob("J", Group(IMPORT), keys, 0.0)
+    flight = following._Flight(Profiles(), cast("Line", None), SinkOutcome(), lambda _: None, 1)
+    look = following._Look(following._Followed(flight, job, 0.0, 0.0, 0.0), lambda: 0.0)
+    assert look._row(payload, pointer, set(keys)) == (None if row is None else keys[row])
 
 
 def test_a_wrong_key_ends_the_run(load: Load, messages: Messages) -> None:

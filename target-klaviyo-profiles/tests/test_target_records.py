@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.sinks import SINKS
-from target_klaviyo_profiles.sinks.base import Rejected, Row, Sink
-from target_klaviyo_profiles.sinks.profiles import Profiles
+from target_klaviyo_profiles.sinks.base import Group, Rejected, Row, Sink
+from target_klaviyo_profiles.sinks.profiles import IMPORT, Profiles
 from target_klaviyo_profiles.sinks.templates import Templates
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ def test_every_field_lands_where_klaviyo_wants_it() -> None:
     row = Profiles().row(record)
     assert row is not None
     assert row.key == Key("external_id", "crm-1")
-    assert row.group == "LIST01"
+    assert row.group == Group(IMPORT, ("LIST01",))
     assert json.loads(row.payload) == {
         "type": "profile",
         "attributes": {name: value for name, value in record.items() if name not in {"unset", "list_id"}},
@@ -77,7 +77,8 @@ def test_only_the_first_identifier_is_sent_since_several_can_merge_profiles() ->
 
 def test_an_address_is_sent_as_it_is_spelled_and_compared_without_case() -> None:
     row = Profiles().row({"email": " Ada@B.Co "})
-    assert row == Row(Key("email", "ada@b.co"), None, b'{"type":"profile","attributes":{"email":"Ada@B.Co"}}')
+    payload = b'{"type":"profile","attributes":{"email":"Ada@B.Co"}}'
+    assert row == Row(Key("email", "ada@b.co"), Group(IMPORT), payload)
 
 
 def test_nulls_are_never_sent() -> None:
@@ -244,8 +245,8 @@ def test_templates_are_named_html() -> None:
         "type": "template",
         "attributes": {"name": "spring", "html": "<p>x</p>"},
     }
-    assert _refused({"html": "<p>x</p>"}, Templates()).reason.code == "no_name"
-    assert _refused({"name": "spring", "html": " "}, Templates()).reason.code == "no_html"
+    assert _refused({"html": "<p>x</p>"}, Templates()).reason.code == "missing_field"
+    assert _refused({"name": "spring", "html": " "}, Templates()).reason.pointer == "/html"
     assert _refused({"name": "spring", "html": "x" * 5_000_000}, Templates()).reason.code == "too_large"
 
 

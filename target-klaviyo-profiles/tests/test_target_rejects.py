@@ -33,8 +33,8 @@ def _lines(path: Path) -> list[Json]:
 
 def test_a_line_says_which_record_was_refused_why_and_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
-    rejects = Rejects(path, _now)
-    rejects.write("profiles", Key("email", ADDRESS), REASON, record=7)
+    rejects = Rejects(path, _now, personal=True)
+    rejects.write("profiles", Key("email", ADDRESS), REASON, record=7, given={"email": ADDRESS})
     rejects.close()
     assert _lines(path) == [
         {
@@ -47,16 +47,17 @@ def test_a_line_says_which_record_was_refused_why_and_what_to_do(tmp_path: Path)
             "remedy": "Correct it.",
             "job": "JOB1",
             "time": "2026-11-01T12:00:00+00:00",
+            "given": {"email": ADDRESS},
         }
     ]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_personal_data_is_written_only_where_the_user_named_the_file(
+def test_personal_data_is_written_only_where_the_user_asked_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    rejects = Rejects(None, _now)
+    rejects = Rejects(DEFAULT_PATH, _now, personal=False)
     rejects.write("profiles", Key("email", ADDRESS), REASON)
     rejects.write("profiles", Key("external_id", "crm-1"), REASON)
     rejects.close()
@@ -69,7 +70,7 @@ def test_personal_data_is_written_only_where_the_user_named_the_file(
 
 
 def test_without_refusals_there_is_no_file(tmp_path: Path) -> None:
-    rejects = Rejects(tmp_path / "rejects.jsonl", _now)
+    rejects = Rejects(tmp_path / "rejects.jsonl", _now, personal=True)
     rejects.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -77,12 +78,12 @@ def test_without_refusals_there_is_no_file(tmp_path: Path) -> None:
 def test_runs_append_and_a_line_cut_by_a_full_disk_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     for _ in range(2):
-        rejects = Rejects(path, _now)
+        rejects = Rejects(path, _now, personal=True)
         rejects.write("profiles", None, REASON)
         rejects.close()
     with path.open("a") as file:
         file.write('{"stream": "prof')
-    rejects = Rejects(path, _now)
+    rejects = Rejects(path, _now, personal=True)
     rejects.write("profiles", None, REASON)
     rejects.close()
     lines = path.read_text().splitlines()
@@ -92,7 +93,7 @@ def test_runs_append_and_a_line_cut_by_a_full_disk_spoils_no_other(tmp_path: Pat
 
 def test_many_refusals_do_not_pile_up_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
-    rejects = Rejects(path, _now)
+    rejects = Rejects(path, _now, personal=True)
     for number in range(2_500):
         rejects.write("profiles", Key("id", str(number)), REASON)
     assert len(_lines(path)) == 2_000
@@ -103,7 +104,7 @@ def test_many_refusals_do_not_pile_up_in_memory(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_a_file_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "no" / "file.jsonl"):
         with pytest.raises(ConfigurationError, match="rejects_path"):
-            Rejects(path, _now)
+            Rejects(path, _now, personal=True)
 
 
 def test_no_log_and_no_error_holds_an_address_or_a_number(

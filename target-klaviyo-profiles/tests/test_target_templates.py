@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_sandbox.records import Template
 from target_klaviyo_profiles.errors import RunFailed
+from target_klaviyo_profiles.sinks import templates
 from target_klaviyo_profiles.sinks.templates import unchanged
 
 if TYPE_CHECKING:
@@ -160,3 +163,28 @@ def test_the_marker_says_that_generated_html_is_unchanged_however_it_was_normali
     assert not unchanged({"html": _generated("<p>y</p>")}, {"html": held})
     assert not unchanged({"html": wanted, "text": "x"}, {"html": held, "text": "y"})
     assert unchanged({"html": wanted, "text": "x\ny"}, {"html": held, "text": "x \r\ny\n"})
+
+
+def test_what_klaviyo_makes_of_html_is_remembered(
+    write: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As if Klaviyo changed it beyond recognition."""
+    monkeypatch.setattr(templates, "unchanged", lambda *_: False)
+    record = {"name": "spring", "html": HTML, "text": "one"}
+    assert write(record).tallies["templates"].accepted == 1
+    assert write(record).tallies["templates"].unchanged == 1
+    assert write({**record, "html": f"{HTML}<p>more</p>"}).tallies["templates"].accepted == 1
+    assert write({**record, "html": f"{HTML}<p>more</p>"}).tallies["templates"].unchanged == 1
+    assert write({**record, "html": f"{HTML}<p>more</p>", "text": "two"}).tallies["templates"].accepted == 1
+    assert write(record, ledger_path=str(tmp_path / "another")).tallies["templates"].accepted == 1
+
+
+def test_an_edit_made_by_hand_is_undone(sandbox: Sandbox, write: Load) -> None:
+    record = {"name": "spring", "html": HTML, "text": "one"}
+    write(record)
+    stored = sandbox.store.template_named("spring")
+    assert stored is not None
+    for change in ({"html": "<p>by hand</p>"}, {"text": "by hand"}):
+        sandbox.store.put_template(replace(stored, **change))
+        assert write(record).tallies["templates"].accepted == 1
+        assert sandbox.store.template_named("spring") == replace(stored, updated=sandbox.clock.seconds())

@@ -103,6 +103,7 @@ PROFILE_BULK_IMPORT_JOB = _names("""
     completed_at completed_count created_at expires_at failed_count id started_at status
     total_count
 """)
+PROFILE_SUPPRESSION_JOB = _names("completed_at completed_count created_at id skipped_count status total_count")
 IMPORT_ERROR = _names("code detail id original_payload source source.pointer title")
 TAG = _names("id name")
 TAG_GROUP = _names("default exclusive id name")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +47,13 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[requests.Session]:
-    """A client with all scopes."""
-    with Client(sandbox.url, sandbox.api_key) as client:
-        yield client
+def client() -> Iterator[Callable[[Sandbox], requests.Session]]:
+    """A client with all scopes for a sandbox."""
+    with ExitStack() as open_clients:
+        yield lambda sandbox: open_clients.enter_context(Client(sandbox.url, sandbox.api_key))
+
+
+@pytest.fixture
+def api(sandbox: Sandbox, client: Callable[[Sandbox], requests.Session]) -> requests.Session:
+    """A client with all scopes for the sandbox."""
+    return client(sandbox)

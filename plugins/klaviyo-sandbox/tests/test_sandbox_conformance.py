@@ -67,6 +67,7 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_profiles", query={"additional-fields[profile]": "subscriptions,predictive_analytics"})
 
     a_list = call("create_list", body=document("list", {"name": "VIP"}))["data"]["id"]
+    play_writes(sandbox, call, a_list)
     call("add_profiles_to_list", a_list, body={"data": [identifier("profile", ada)]})
     call("get_lists", query={"include": "tags", "page[size]": "2"})
     call("get_list", a_list, query={"include": "tags,flow-triggers", "additional-fields[list]": "profile_count"})
@@ -114,6 +115,9 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     assignment = document("campaign-message", None, message)
     assignment["data"]["relationships"] = {"template": {"data": identifier("template", template)}}
     call("assign_template_to_campaign_message", body=assignment)
+    content = {"subject": "Hello again", "preview_text": "There"}
+    change = {"definition": {"channel": "email", "label": "renamed", "content": content}}
+    call("update_campaign_message", message, body=document("campaign-message", change, message))
     call("get_template_for_campaign_message", message)
     call("get_campaign_message", message, query=with_all)
     call("get_campaigns", query={"filter": 'equals(messages.channel,"email")', "sort": "-updated_at"})
@@ -121,6 +125,39 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_messages_for_campaign", campaign["id"], query={"include": "template,image"})
     call("send_campaign", body=document("campaign-send-job", None, campaign["id"]))
     call("get_campaign_send_job", campaign["id"])
+
+
+def play_writes(sandbox: Sandbox, call: Call, a_list: str) -> None:
+    """The part of the writes that are worked later."""
+    metric = {"data": {"type": "metric", "attributes": {"name": "Viewed Page"}}}
+    event = {"metric": metric, "properties": {"page": "/"}, "unique_id": "v-1", "backfill": True}
+    person = document("profile", {"email": "dora@shop.example"})
+    call("create_event", body=document("event", {**event, "profile": person}))
+    events = {"data": [document("event", {**event, "unique_id": "v-2"})["data"]]}
+    entry = {"profile": person, "events": events}
+    entries = {"data": [{"type": "event-bulk-create", "attributes": entry}]}
+    call("bulk_create_events", body=document("event-bulk-create-job", {"events-bulk-create": entries}))
+
+    for way, consent in (("create", "SUBSCRIBED"), ("delete", "UNSUBSCRIBED")):
+        row = {"email": "dora@shop.example", "subscriptions": {"email": {"marketing": {"consent": consent}}}}
+        rows = {"profiles": {"data": [document("profile", row)["data"]]}}
+        body = document(f"profile-subscription-bulk-{way}-job", rows)
+        body["data"]["relationships"] = {"list": {"data": identifier("list", a_list)}}
+        call("bulk_subscribe_profiles" if way == "create" else "bulk_unsubscribe_profiles", body=body)
+
+    for way, verb in (("create", "suppress"), ("delete", "unsuppress")):
+        kind = f"profile-suppression-bulk-{way}-job"
+        people = {"profiles": {"data": [document("profile", {"email": "dora@shop.example"})["data"]]}}
+        jobs = [call(f"bulk_{verb}_profiles", body=document(kind, people))["data"]["id"]]
+        of_list = document(kind, {})
+        of_list["data"]["relationships"] = {"list": {"data": identifier("list", a_list)}}
+        jobs.append(call(f"bulk_{verb}_profiles", body=of_list)["data"]["id"])
+        sandbox.clock.advance(1)
+        complete = {"filter": 'equals(status,"complete")', "sort": "-created"}
+        assert len(call(f"get_bulk_{verb}_profiles_jobs", query=complete)["data"]) == 2
+        # Recorded are a suppression of addresses and an unsuppression of a list.
+        call(f"get_bulk_{verb}_profiles_job", jobs[way == "delete"])
+    call("request_profile_deletion", body=document("data-privacy-deletion-job", {"profile": person}))
 
 
 def play_flows(call: Call) -> None:
@@ -354,6 +391,13 @@ _FREE = re.compile(
 """Below these people write what they like; and a relationship's identifier can be null."""
 
 
+OF_A_LIST = {
+    (operation, "surplus data.relationships.lists.data")
+    for operation in ("bulk_suppress_profiles", "bulk_unsuppress_profiles")
+}
+"""A job names the list it is for; recorded is only what was answered to jobs for addresses."""
+
+
 def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.Session, reference: Path) -> None:
     recordings = reference / "reference/recorded"
     compared: set[str] = set()
@@ -375,7 +419,7 @@ def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.
         return answer.body or {}
 
     play(sandbox, call)
-    assert differences == []
+    assert set(differences) == OF_A_LIST
     assert IN_STORY - compared == {"send_campaign", "get_campaign_send_job"}, "there is no recording"
 
 

@@ -151,6 +151,7 @@ def test_subcommands_match_the_control_plane(sandbox: Sandbox, template: str, tm
     assert (code, json.loads(output)[0]["fault"]["operation"]) == (0, "get_events")
 
     assert json.loads(command("release-late-events", *at)[1])["released"] > 0
+    assert json.loads(command("settle", *at)[1]) == json.loads(command("counts", *at)[1])
     assert json.loads(command("clock", *at, "--advance", "60")[1])["now"].startswith("2026-11-02T09:31")
     assert json.loads(command("requests", *at)[1])["requests"] == {}
 

@@ -15,6 +15,7 @@ from klaviyo_sandbox.faults import (
     ExpiredCursor,
     ImportOutcome,
     LateEvents,
+    Missing,
     Page,
     Reset,
     Schedule,
@@ -90,6 +91,13 @@ def test_expired_cursor(sandbox: Sandbox, api: requests.Session) -> None:
     assert struck.status_code == 400
     assert struck.json()["errors"][0]["source"] == {"parameter": "page_cursor"}
     assert api.get(first["links"]["next"]).ok
+
+
+def test_missing_for_a_while(sandbox: Sandbox, api: requests.Session) -> None:
+    sandbox.faults.add(Missing(operation="get_profiles", times=2))
+    struck = [api.get(PROFILES) for _ in range(3)]
+    assert [each.status_code for each in struck] == [404, 404, 200]
+    assert struck[0].json()["errors"][0]["code"] == "not_found"
 
 
 @pytest.mark.parametrize("outcome", ["stuck", "cancelled"])

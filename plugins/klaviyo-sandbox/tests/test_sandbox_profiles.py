@@ -171,18 +171,6 @@ def test_unsubscribing_suppresses_and_moves_updated(sandbox: Sandbox, api: reque
     assert held(sandbox).updated == sandbox.clock.seconds()
 
 
-@pytest.mark.usefixtures("anna")
-def test_subscribing_lifts_what_a_consent_lifts(sandbox: Sandbox, api: requests.Session) -> None:
-    now = sandbox.clock.now()
-    reasons = SuppressionReason.USER_SUPPRESSED, SuppressionReason.HARD_BOUNCE
-    sandbox.store.suppress(Suppression("ANNA", each, now) for each in reasons)
-    sandbox.store.unsubscribe(["ANNA"], now)
-    sandbox.store.subscribe(["ANNA"], now)
-    found = marketing(api)
-    assert (found["consent"], found["can_receive_email_marketing"]) == ("SUBSCRIBED", False)
-    assert [each["reason"] for each in found["suppression"]] == ["HARD_BOUNCE"]
-
-
 def test_suppressed_profiles_are_found_and_sorted(sandbox: Sandbox, api: requests.Session) -> None:
     sandbox.store.add_profiles(Profile(id=each, created=1, updated=1) for each in ("P1", "P2", "P3"))
     days = {"P1": 3, "P2": 1, "P3": 2}

@@ -152,6 +152,38 @@ def test_assigning_copies(api: requests.Session, newsletter: str) -> None:
     assert held["attributes"]["html"] == copy["attributes"]["html"]
 
 
+def change(api: requests.Session, message: str, definition: dict[str, Any]) -> requests.Response:
+    data = {"type": "campaign-message", "id": message, "attributes": {"definition": definition}}
+    return api.patch(f"/api/campaign-messages/{message}", json={"data": data})
+
+
+def test_a_message_of_a_draft_is_changed_where_something_is_given(
+    sandbox: Sandbox, api: requests.Session, newsletter: str
+) -> None:
+    _, message = create_campaign(api, newsletter)
+    before = api.get(f"/api/campaign-messages/{message}").json()["data"]["attributes"]["definition"]
+    sandbox.clock.advance(5)
+    response = change(api, message, {"channel": "email", "content": {"subject": "New", "cc_email": None}})
+    assert response.status_code == 200
+    after = api.get(f"/api/campaign-messages/{message}").json()["data"]["attributes"]
+    assert after["definition"] == before | {"content": before["content"] | {"subject": "New", "cc_email": None}}
+    assert after["updated_at"] == sandbox.clock.now().isoformat(timespec="microseconds")
+
+
+def test_a_message_that_cannot_be_changed(api: requests.Session, newsletter: str) -> None:
+    campaign, message = create_campaign(api, newsletter)
+    at = "/data/attributes/definition"
+    unknown = change(api, message, {"channel": "email", "render_options": {}})
+    assert unknown.json()["errors"][0]["source"]["pointer"] == f"{at}/render_options"
+    other = change(api, message, {"channel": "sms"})
+    assert other.json()["errors"][0]["source"]["pointer"] == f"{at}/channel"
+    assign(api, message, create(api))
+    assert send(api, campaign).status_code == 202
+    assert change(api, message, {"channel": "email", "label": "late"}).status_code == 400
+    headers = {"revision": "2026-10-15"}
+    assert api.patch(f"/api/campaign-messages/{message}", json={"data": {}}, headers=headers).status_code == 400
+
+
 def test_a_campaign_is_sent_once_and_its_events_appear(
     sandbox: Sandbox, api: requests.Session, newsletter: str
 ) -> None:

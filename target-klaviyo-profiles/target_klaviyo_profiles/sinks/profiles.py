@@ -1,4 +1,4 @@
-"""Profiles, through bulk import jobs."""
+"""Profiles, through bulk import jobs; one by one where a field is to be cleared, which an import cannot do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,26 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from typing_extensions import override
 
-from klaviyo_wire.bulk import PROFILE_IMPORT, BulkLimits
+from klaviyo_wire import jsonapi
+from klaviyo_wire.bulk import KILOBYTE, PROFILE_IMPORT, BulkLimits
 from target_klaviyo_profiles import identifiers
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Field, Kind, Reason, Rejected, Resource
-from target_klaviyo_profiles.sinks.bulk import ROWS, BulkJobSink, Job
+from target_klaviyo_profiles.sinks.base import (
+    Batch,
+    Field,
+    Group,
+    Kind,
+    Line,
+    Outcome,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+    Row,
+)
+from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
+from target_klaviyo_profiles.sinks.people import person
+from target_klaviyo_profiles.sinks.single import one_by_one, record_call
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
@@ -23,19 +38,29 @@ _ATTRIBUTES = frozenset(
 )
 _LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "timezone", "ip"})
 _COORDINATES = frozenset({"latitude", "longitude"})
+_NOWHERE = dict.fromkeys(sorted(_LOCATION_TEXTS | _COORDINATES))
+"""A location that is cleared: whether it may itself be null, Klaviyo's OpenAPI document does not clearly say."""
+
+IMPORT = Bulk(
+    "bulk_import_profiles",
+    PROFILE_IMPORT,
+    status="get_bulk_import_profiles_job",
+    errors="get_errors_for_bulk_import_profiles_job",
+    listing="get_bulk_import_profiles_jobs",
+)
+CLEAR = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
+"""For a whole record with a field to be cleared: an import ignores null, this call and PATCH clear by it."""
 
 
-class Profiles(BulkJobSink):
+class Profiles(BulkSink):
     """Creates profiles and updates those that exist; what a record does not mention stays as it is."""
 
     stream: ClassVar[str] = "profiles"
-    operations: ClassVar[tuple[str, ...]] = (
-        "bulk_import_profiles",
-        "get_bulk_import_profiles_job",
-        "get_errors_for_bulk_import_profiles_job",
+    routes: ClassVar[tuple[Route, ...]] = (IMPORT, CLEAR)
+    reads: ClassVar[tuple[str, ...]] = ("update_profile", "add_profiles_to_list")
+    clearable: ClassVar[frozenset[str]] = frozenset(
+        {*_ATTRIBUTES, "email", "external_id", "phone_number"} - {"properties"}
     )
-    job: ClassVar[Job] = Job(*operations)
-    limits: ClassVar[BulkLimits] = PROFILE_IMPORT
     fields: ClassVar[tuple[Field, ...]] = (
         Field("id", Kind.TEXT, "Klaviyo's profile id: the first choice of identifier, for profiles that exist"),
         Field("external_id", Kind.TEXT, "Your own id: the identifier where `id` is absent"),
@@ -68,21 +93,16 @@ class Profiles(BulkJobSink):
 
     @override
     def identify(self, record: Json) -> Key:
-        key = identifiers.first(record)
-        if key is None:
-            names = ", ".join(f"`{kind}`" for kind in identifiers.PRECEDENCE)
-            raise Rejected(Reason("no_identifier", f"the record has none of {names}", "Give one of them."))
-        try:
-            return identifiers.compared(Key(key.kind, identifiers.sent_as(key)))
-        except identifiers.InvalidIdentifier as fault:
-            code, remedy = f"invalid_{key.kind}", f"Correct `{key.kind}`, or leave the record out."
-            raise Rejected(Reason(code, f"`{key.kind}`: {fault}", remedy, f"/{key.kind}"), key) from None
+        return person(record, identifiers.PRECEDENCE)
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         if location := record.get("location"):
             record = {**record, "location": _location(location)}
         attributes: Json = {name: value for name, value in record.items() if name in _ATTRIBUTES and value != {}}
+        cleared = [name for name in self._cleared if name in record and record[name] is None]
+        if cleared:
+            attributes.update((name, _NOWHERE if name == "location" else None) for name in cleared)
         unset = record.get("unset")
         if unset and not attributes.get("properties", {}).keys().isdisjoint(unset):
             detail = "`unset` names properties that `properties` sets"
@@ -98,7 +118,7 @@ class Profiles(BulkJobSink):
             body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
-        return Resource(body, list_id)
+        return Resource(body, Group(CLEAR if cleared else IMPORT, (list_id,) if list_id else ()))
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
@@ -122,10 +142,23 @@ class Profiles(BulkJobSink):
         return payload if fits else None
 
     @override
-    def envelope(self, group: str | None) -> Json:
+    def envelope_size(self, group: Group) -> int:
+        return len(b'{"data":}') if group.route is CLEAR else super().envelope_size(group)
+
+    @override
+    def deliver(self, batch: Batch, line: Line) -> Outcome:
+        if batch.group.route is not CLEAR:
+            return super().deliver(batch, line)
+        outcome = one_by_one(batch, line, _written)
+        # Only so that an import before it does not pass for the last that was sent for the profile.
+        outcome.entries.append(line.ledger.sent(self.stream, batch.group, batch.keys, batch.payloads))
+        return outcome
+
+    @override
+    def envelope(self, group: Group) -> Json:
         data: Json = {"type": "profile-bulk-import-job", "attributes": {"profiles": {"data": ROWS}}}
-        if group is not None:
-            data["relationships"] = {"lists": {"data": [{"type": "list", "id": group}]}}
+        if group.shared:
+            data["relationships"] = {"lists": {"data": [{"type": "list", "id": each} for each in group.shared]}}
         return {"data": data}
 
     @override
@@ -134,6 +167,25 @@ class Profiles(BulkJobSink):
         flat = {**(attributes if isinstance(attributes, Mapping) else sent), "id": sent.get("id")}
         given = ((kind, flat.get(kind)) for kind in identifiers.PRECEDENCE)
         return [identifiers.compared(Key(kind, value.strip())) for kind, value in given if isinstance(value, str)]
+
+
+def whole(payload: bytes) -> bytes:
+    """The request that writes one profile."""
+    return b'{"data":%b}' % payload
+
+
+def _written(row: Row, line: Line) -> bool:
+    """Write one whole profile, nulls and all; then it joins the list, if there is one."""
+    body = whole(row.payload)
+    if row.key.kind == "id":
+        profile = record_call("update_profile", line, body, path={"id": row.key.value})
+    else:
+        profile = record_call(CLEAR.operation, line, body)
+    for list_id in row.group.shared:
+        assert list_id is not None  # noqa: S101 - a group of this sink has it or nothing
+        members = {"data": [{"type": "profile", "id": jsonapi.resources(profile)[0]["id"]}]}
+        record_call("add_profiles_to_list", line, members, path={"id": list_id})
+    return True
 
 
 def _properties(body: Json) -> Json:

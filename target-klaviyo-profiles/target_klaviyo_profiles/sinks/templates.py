@@ -2,79 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from typing_extensions import override
 
 from klaviyo_wire import jsonapi
-from klaviyo_wire.bulk import BulkLimits
-from klaviyo_wire.errors import Refused, Retriable
+from klaviyo_wire.errors import Retriable
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Batch, Field, Kind, Line, Outcome, Reason, Rejected, Resource, Sink
+from target_klaviyo_profiles.sinks.base import (
+    ONE,
+    Field,
+    Group,
+    Kind,
+    Line,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+    Row,
+    Unsettled,
+)
+from target_klaviyo_profiles.sinks.single import RecordSink, record_call
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
 
+STREAM = "templates"
 CODE = "CODE"
 _LOOKS = (0.0, 2.0, 8.0)
 """Seconds before each look for a template by its name, after a creation whose answer was lost."""
 _MARKER = re.compile(r"<!-- lf:[0-9a-f]{64} -->")
 # What Klaviyo wraps around stored html (recorded): tags without attributes.
 _WRAPPER = re.compile(r"\s*</?(?:html|head|body)>\s*", re.IGNORECASE)
-_UNWRITABLE = frozenset({400, 409, 413, 422})
+WRITE = Route("create_template", ONE)
+_REMEDY = "Correct what the detail names."
+_FULL = f"{_REMEDY} An account holds at most 1,000 templates: delete some if it is full."
 
 
-class Templates(Sink):
+class Templates(RecordSink):
     """Creates the template of a name, or rewrites it where its content differs."""
 
-    stream: ClassVar[str] = "templates"
-    operations: ClassVar[tuple[str, ...]] = ("create_template", "update_template", "get_templates")
-    limits: ClassVar[BulkLimits] = BulkLimits(items=1)
+    stream: ClassVar[str] = STREAM
+    routes: ClassVar[tuple[Route, ...]] = (WRITE,)
+    reads: ClassVar[tuple[str, ...]] = ("update_template", "get_templates")
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("name", Kind.TEXT, "The template's name, by which it is found again; required"),
-        Field("html", Kind.TEXT, "Its html; required"),
+        Field("name", Kind.TEXT, "The template's name, by which it is found again", required=True),
+        Field("html", Kind.TEXT, "Its html", required=True),
         Field("text", Kind.TEXT, "Its plain text; absent leaves what is there"),
     )
 
     @override
     def identify(self, record: Json) -> Key:
-        name = record.get("name", "").strip()
-        if not name:
-            raise Rejected(Reason("no_name", "the record has no `name`", "Give the template's name.", "/name"))
-        return Key("name", name)
+        return Key("name", record.get("name", "").strip())
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
-        if not record.get("html", "").strip():
-            raise Rejected(Reason("no_html", "the record has no `html`", "Give the template's html.", "/html"))
         attributes = {"name": key.value, "html": record["html"]}
         if "text" in record:
             attributes["text"] = record["text"]
-        return Resource({"type": "template", "attributes": attributes})
+        return Resource({"type": "template", "attributes": attributes}, Group(WRITE))
 
     @override
-    def envelope_size(self, group: str | None) -> int:
+    def envelope_size(self, group: Group) -> int:
         return len(b'{"data":}') + len(b',"editor_type":"CODE"')
 
     @override
-    def deliver(self, batch: Batch, line: Line) -> Outcome:
-        outcome = Outcome()
-        for key, payload in zip(batch.keys, batch.payloads, strict=True):
-            try:
-                if not _written(msgspec.json.decode(payload)["attributes"], line):
-                    outcome.unchanged.add(key)
-            except Rejected as rejected:
-                outcome.rejected[key] = rejected.reason
-            except _Lost as lost:
-                outcome.unsettled[key] = str(lost)
-        return outcome
-
-
-class _Lost(Exception):  # noqa: N818 - it says what happened to the answer
-    """It is not known whether the template was created."""
+    def write(self, row: Row, line: Line) -> bool:
+        return _written(msgspec.json.decode(row.payload)["attributes"], line)
 
 
 def creation(wanted: Json) -> Json:
@@ -85,6 +83,13 @@ def creation(wanted: Json) -> Json:
 def change(template_id: str, wanted: Json) -> Json:
     """The request that rewrites a template; its editor type cannot change."""
     return {"data": {"type": "template", "id": template_id, "attributes": wanted}}
+
+
+def same_content(one: Json, other: Json) -> bool:
+    """Whether two templates say the same, both as Klaviyo stores them."""
+    return _bare(one.get("html") or "") == _bare(other.get("html") or "") and (
+        _lines(one.get("text") or "") == _lines(other.get("text") or "")
+    )
 
 
 def unchanged(wanted: Json, held: Json) -> bool:
@@ -116,22 +121,40 @@ def _written(wanted: Json, line: Line) -> bool:
 
     Raises:
         Rejected: Klaviyo does not take it, or it is not clear which template is meant.
-        _Lost: it may have been created.
+        Unsettled: it may have been created.
     """
-    held = _find(wanted["name"], line)
+    held = template_named(wanted["name"], line)
     if held is None:
         return _create(wanted, line)
-    if unchanged(wanted, held["attributes"]):
+    if (editor := held["attributes"]["editor_type"]) != CODE:
+        detail = f"template {held['id']} of this name was made in Klaviyo's editor ({editor})"
+        raise Rejected(Reason("not_html", detail, "Rename one of the two: a designer's work is not overwritten."))
+    known = line.ledger.recall(STREAM, Key("name", wanted["name"]))
+    if unchanged(wanted, held["attributes"]) or known == _pair(wanted, held["attributes"]):
         return False
-    _call("update_template", line, change(held["id"], wanted), path={"id": held["id"]})
+    path, body = {"id": held["id"]}, change(held["id"], wanted)
+    _remember(wanted, record_call("update_template", line, body, path=path, remedy=_REMEDY), line)
     return True
 
 
-def _find(name: str, line: Line) -> Json | None:
+def _remember(wanted: Json, answer: Json, line: Line) -> None:
+    """Keep what was sent and what Klaviyo made of it, so that the next run sees that neither has changed."""
+    for stored in jsonapi.resources(answer):
+        line.ledger.remember(STREAM, [Key("name", wanted["name"])], _pair(wanted, stored["attributes"]))
+
+
+def _pair(wanted: Json, held: Json) -> str:
+    """A digest of a template's content as wanted and as held."""
+    held_text = held.get("text") if "text" in wanted else None
+    content = [wanted["html"], wanted.get("text"), held.get("html"), held_text]
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+
+
+def template_named(name: str, line: Line) -> Json | None:
     """The template of that name, as Klaviyo holds it; None when there is none.
 
     Raises:
-        Rejected: there are several, or it is not a template whose html may be replaced.
+        Rejected: there are several.
     """
     params = {"filter": Operator.EQUALS("name", name), "fields[template]": "name,editor_type,html,text"}
     found = [
@@ -144,38 +167,23 @@ def _find(name: str, line: Line) -> Json | None:
         ids = ", ".join(resource["id"] for resource in found)
         remedy = "Rename or delete all but one of them in Klaviyo."
         raise Rejected(Reason("ambiguous_name", f"{len(found)} templates have this name: {ids}", remedy))
-    if found and (editor := found[0]["attributes"]["editor_type"]) != CODE:
-        detail = f"template {found[0]['id']} of this name was made in Klaviyo's editor ({editor})"
-        raise Rejected(Reason("not_html", detail, "Rename one of the two: a designer's work is not overwritten."))
     return found[0] if found else None
 
 
 def _create(wanted: Json, line: Line) -> bool:
     """A creation happens at most once: names are not unique, so a repeated one would make a second template."""
     try:
-        _call("create_template", line, creation(wanted), repeatable=False)
+        answer = record_call("create_template", line, creation(wanted), repeatable=False, remedy=_FULL)
     except Retriable:
         # It may have happened, and may show up late: if it does not, the next run looks again.
         if not any(_appeared(wanted["name"], line, pause) for pause in _LOOKS):
             msg = "the answer to the creation of a template was lost, and the template is not there (yet)"
-            raise _Lost(msg) from None
+            raise Unsettled(msg) from None
+    else:
+        _remember(wanted, answer, line)
     return True
 
 
 def _appeared(name: str, line: Line, pause: float) -> bool:
     line.sleep(pause)
-    return _find(name, line) is not None
-
-
-def _call(operation: str, line: Line, body: Json, **options: Any) -> None:  # noqa: ANN401 - the client's own
-    try:
-        line.client.call(operation, body=body, **options)
-    except Refused as refusal:
-        if refusal.status not in _UNWRITABLE:
-            raise
-        problem = next(iter(refusal.problems), None)
-        code, pointer = (problem.code, problem.pointer) if problem else ("refused", None)
-        remedy = "Correct what the detail names."
-        if operation == "create_template":
-            remedy += " An account holds at most 1,000 templates: delete some if it is full."
-        raise Rejected(Reason(code, str(refusal), remedy, pointer)) from None
+    return template_named(name, line) is not None

@@ -10,10 +10,14 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from klaviyo_sandbox import bodies
+from klaviyo_sandbox.consent import Consents
 from klaviyo_sandbox.errors import refuse
 from klaviyo_sandbox.imports import Imports
+from klaviyo_sandbox.intake import Intake
+from klaviyo_sandbox.later import Later
 from klaviyo_sandbox.queries import Query, resource_of
 from klaviyo_sandbox.resources import Names, Resources
+from klaviyo_sandbox.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -33,11 +37,25 @@ _KEY_BITS = 136
 class Account:
     """Everything that outlives a request."""
 
-    def __init__(self, store: Store, clock: Clock, *, seed: int, import_seconds: float, truth: Truth) -> None:
+    def __init__(  # noqa: PLR0913
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        seed: int,
+        import_seconds: float,
+        settle_seconds: float,
+        truth: Truth,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.rng = Random(seed)  # noqa: S311 - ids of a simulation
-        self.imports = Imports(store, self.rng, import_seconds)
+        order = Random(f"{seed}:imports")  # noqa: S311 - of its own, so that ids do not depend on it
+        self.imports = Imports(store, self.rng, import_seconds, order)
+        self.later = Later(settle_seconds)
+        self.intake = Intake(store, self.rng, self.later)
+        self.consents = Consents(store, self.rng, self.later)
+        self.suppressions = Suppressions(store, self.rng, self.later)
         self.truth = truth
         """What a campaign that is sent through the API truly causes."""
         self.advanced_kdp = True
@@ -45,6 +63,10 @@ class Account:
         self.url = ""
         self.requests: Counter[str] = Counter()
         """Requests by operation and what was answered: `get_events 200`, `get_events reset`."""
+        self.rows: Counter[str] = Counter()
+        """Rows of the bulk requests that were accepted, by operation."""
+        self.received: list[Received] | None = None
+        """Every write that reached the account, where they are to be kept."""
         self._keys: dict[str, frozenset[str] | None] = {}
 
     def issue_key(self, scopes: Collection[str] | None = None) -> str:
@@ -63,10 +85,26 @@ class Account:
         return held is None or held.issuperset(scopes)
 
     def advance(self) -> None:
-        """Do what the passing of time brings: late events appear, import jobs go on."""
+        """Do what the passing of time brings: late events appear, what was accepted takes effect."""
         now = self.clock.now()
         self.store.release_events(int(now.timestamp()))
         self.imports.advance(now)
+        self.later.advance(now)
+
+    def settle(self) -> None:
+        """Let all that was accepted take effect now, but for jobs that are stuck."""
+        now = self.clock.now()
+        self.imports.settle(now)
+        self.later.settle(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A write as it arrived, and the status it was answered with."""
+
+    operation: str
+    body: bytes
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +146,10 @@ class Call:
             Refusal: the document is not of the form.
         """
         return bodies.read(self.body, kind, resource_of(self.endpoint.path))
+
+    def took(self, rows: int) -> None:
+        """Count the rows of a bulk request that is accepted."""
+        self.account.rows[self.endpoint.key] += rows
 
     def fields(self, kind: str) -> Names:
         """The sparse fieldset of a type; None: all."""

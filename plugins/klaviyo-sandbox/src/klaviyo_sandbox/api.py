@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from klaviyo_sandbox import errors, queries
-from klaviyo_sandbox.account import Account, Call
+from klaviyo_sandbox.account import Account, Call, Received
 from klaviyo_sandbox.bodies import MOST_BYTES
 from klaviyo_sandbox.errors import Refusal, refuse
 from klaviyo_sandbox.operations import OPERATIONS
@@ -44,7 +44,7 @@ REVISIONS = frozenset(
 _KNOWN = {each.isoformat(): each for each in REVISIONS}
 _FIRST = date.fromisoformat(DEFAULT_REVISION)
 # Operations whose document is another one from 2026-10-15 on, which the sandbox does not read.
-_ONLY_BEFORE_OMNICHANNEL = {"create_campaign"}
+_ONLY_BEFORE_OMNICHANNEL = {"create_campaign", "update_campaign_message"}
 
 _ROUTES = [
     (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", entry.path) + "/?"), entry) for entry in ENDPOINTS.values()
@@ -100,9 +100,13 @@ class Api:
         self._account.advance()
         headers: dict[str, str] = {}
         try:
-            return self._handle(request, headers)
+            response = self._handle(request, headers)
         except Refusal as refusal:
-            return self.refused(refusal, headers)
+            response = self.refused(refusal, headers)
+        received = self._account.received
+        if received is not None and request.method != "GET":
+            received.append(Received(operation_of(request) or "unknown", request.body, response.status))
+        return response
 
     def _handle(self, request: Request, headers: dict[str, str]) -> Response:
         endpoint, path = _route(request)

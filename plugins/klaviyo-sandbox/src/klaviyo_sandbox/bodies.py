@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -23,17 +24,27 @@ MOST_PROFILE_BYTES = 100_000
 _EMAIL = re.compile(r"[^\s@,;<>()\"\\]+@[^\s@,;<>()\"\\.]+(\.[^\s@,;<>()\"\\.]+)+")
 _MOST_EMAIL = 100
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _PLACE = re.compile(r"^(?P<text>.*?)(?: - at `\$?(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _STEP = re.compile(r"\.(\w+(?:-\w+)*)|\[(\d+)\]")
 
 
-class _Strict(Struct, forbid_unknown_fields=True):
+class Strict(Struct, forbid_unknown_fields=True):
     """An object with exactly the keys declared."""
 
 
-class Document(_Strict, Generic[T]):
+class _Reachable(Protocol):
+    """Attributes that an e-mail address and a phone number are among."""
+
+    @property
+    def email(self) -> Text: ...
+    @property
+    def phone_number(self) -> Text: ...
+
+
+class Document(Strict, Generic[T]):
     """`{"data": ...}`."""
 
     data: T
@@ -42,7 +53,7 @@ class Document(_Strict, Generic[T]):
 # profiles
 
 
-class Location(_Strict):
+class Location(Strict):
     """A profile's location."""
 
     address1: Text = UNSET
@@ -57,7 +68,7 @@ class Location(_Strict):
     ip: Text = UNSET
 
 
-class Attributes(_Strict, kw_only=True):
+class Attributes(Strict, kw_only=True):
     """Attributes of a profile; absent, null and given are three things."""
 
     email: Text = UNSET
@@ -79,7 +90,7 @@ class ImportAttributes(Attributes, kw_only=True):
     kx: Text = field(default=UNSET, name="_kx")
 
 
-class PatchProperties(_Strict):
+class PatchProperties(Strict):
     """Changes of custom properties that are not a plain write."""
 
     append: dict[str, Any] | None = None
@@ -87,20 +98,20 @@ class PatchProperties(_Strict):
     unset: str | list[str] | None = None
 
 
-class ProfileMeta(_Strict):
+class ProfileMeta(Strict):
     """Beside `attributes`. Secondary addresses (`patch_identifiers`) are not held, so they are refused."""
 
     patch_properties: PatchProperties = field(default_factory=PatchProperties)
 
 
-class ProfileCreate(_Strict):
+class ProfileCreate(Strict):
     """`POST /api/profiles`."""
 
     type: Literal["profile"]
     attributes: Attributes
 
 
-class ProfileUpdate(_Strict):
+class ProfileUpdate(Strict):
     """`PATCH /api/profiles/{id}`."""
 
     type: Literal["profile"]
@@ -109,7 +120,7 @@ class ProfileUpdate(_Strict):
     meta: ProfileMeta = field(default_factory=ProfileMeta)
 
 
-class ProfileImport(_Strict):
+class ProfileImport(Strict):
     """`POST /api/profile-import`, and each row of a bulk import."""
 
     type: Literal["profile"]
@@ -118,30 +129,32 @@ class ProfileImport(_Strict):
     meta: ProfileMeta = field(default_factory=ProfileMeta)
 
 
-class _Rows(_Strict):
+class Rows(Strict):
+    """`{"data": [...]}`; each row is decoded by itself, so that every malformed one can be named."""
+
     data: list[Raw]
 
 
-class _BulkAttributes(_Strict):
-    profiles: _Rows
+class _BulkAttributes(Strict):
+    profiles: Rows
 
 
-class ListIdentifier(_Strict):
+class ListIdentifier(Strict):
     """A list."""
 
     type: Literal["list"]
     id: str
 
 
-class _Lists(_Strict):
+class _Lists(Strict):
     data: list[ListIdentifier] = field(default_factory=list)
 
 
-class _BulkRelationships(_Strict):
+class _BulkRelationships(Strict):
     lists: _Lists = field(default_factory=_Lists)
 
 
-class BulkImport(_Strict):
+class BulkImport(Strict):
     """`POST /api/profile-bulk-import-jobs`; rows are still undecoded."""
 
     type: Literal["profile-bulk-import-job"]
@@ -149,7 +162,7 @@ class BulkImport(_Strict):
     relationships: _BulkRelationships = field(default_factory=_BulkRelationships)
 
 
-class ProfileIdentifier(_Strict):
+class ProfileIdentifier(Strict):
     """A profile."""
 
     type: Literal["profile"]
@@ -159,12 +172,12 @@ class ProfileIdentifier(_Strict):
 # lists
 
 
-class _ListAttributes(_Strict):
+class _ListAttributes(Strict):
     name: str
     opt_in_process: Literal["double_opt_in", "single_opt_in"] | None = None
 
 
-class ListCreate(_Strict):
+class ListCreate(Strict):
     """`POST /api/lists`."""
 
     type: Literal["list"]
@@ -174,7 +187,7 @@ class ListCreate(_Strict):
 # templates
 
 
-class _TemplateAttributes(_Strict, kw_only=True):
+class _TemplateAttributes(Strict, kw_only=True):
     name: str
     editor_type: str
     html: str | None = None
@@ -183,14 +196,14 @@ class _TemplateAttributes(_Strict, kw_only=True):
     definition: Json | UnsetType = UNSET
 
 
-class TemplateCreate(_Strict):
+class TemplateCreate(Strict):
     """`POST /api/templates`."""
 
     type: Literal["template"]
     attributes: _TemplateAttributes
 
 
-class _TemplateChanges(_Strict):
+class _TemplateChanges(Strict):
     name: Text = UNSET
     html: Text = UNSET
     text: Text = UNSET
@@ -198,7 +211,7 @@ class _TemplateChanges(_Strict):
     definition: Json | UnsetType = UNSET
 
 
-class TemplateUpdate(_Strict):
+class TemplateUpdate(Strict):
     """`PATCH /api/templates/{id}`."""
 
     type: Literal["template"]
@@ -206,11 +219,11 @@ class TemplateUpdate(_Strict):
     attributes: _TemplateChanges
 
 
-class _RenderAttributes(_Strict):
+class _RenderAttributes(Strict):
     context: Json
 
 
-class TemplateRender(_Strict):
+class TemplateRender(Strict):
     """`POST /api/template-render`."""
 
     type: Literal["template"]
@@ -218,11 +231,11 @@ class TemplateRender(_Strict):
     attributes: _RenderAttributes
 
 
-class _CloneAttributes(_Strict):
+class _CloneAttributes(Strict):
     name: str | None = None
 
 
-class TemplateClone(_Strict):
+class TemplateClone(Strict):
     """`POST /api/template-clone`."""
 
     type: Literal["template"]
@@ -233,55 +246,55 @@ class TemplateClone(_Strict):
 # campaigns
 
 
-class _Audiences(_Strict):
+class _Audiences(Strict):
     included: list[str]
     excluded: list[str] = field(default_factory=list)
 
 
-class _SendOptions(_Strict):
+class _SendOptions(Strict):
     use_smart_sending: bool | None = True
 
 
-class _TrackingParameter(_Strict):
+class _TrackingParameter(Strict):
     type: Literal["dynamic", "static"]
     value: str
     name: str
 
 
-class _TrackingOptions(_Strict, omit_defaults=True):
+class _TrackingOptions(Strict, omit_defaults=True):
     add_tracking_params: bool | UnsetType | None = UNSET
     custom_tracking_params: list[_TrackingParameter] | UnsetType = UNSET
     is_tracking_clicks: bool | UnsetType | None = UNSET
     is_tracking_opens: bool | UnsetType | None = UNSET
 
 
-class _LocalOptions(_Strict):
+class _LocalOptions(Strict):
     is_local: bool
     send_past_recipients_immediately: bool | UnsetType = UNSET
 
 
-class _StaticStrategy(_Strict, tag_field="method", tag="static"):
+class _StaticStrategy(Strict, tag_field="method", tag="static"):
     datetime: str
     options: _LocalOptions | UnsetType = UNSET
 
 
-class _ThrottledStrategy(_Strict, tag_field="method", tag="throttled"):
+class _ThrottledStrategy(Strict, tag_field="method", tag="throttled"):
     datetime: str
     throttle_percentage: Literal[1, 2, 5, 10, 11, 13, 14, 17, 20, 25, 33, 50]
 
 
-class _ImmediateStrategy(_Strict, tag_field="method", tag="immediate"):
+class _ImmediateStrategy(Strict, tag_field="method", tag="immediate"):
     pass
 
 
-class _SmartSendTimeStrategy(_Strict, tag_field="method", tag="smart_send_time"):
+class _SmartSendTimeStrategy(Strict, tag_field="method", tag="smart_send_time"):
     date: str
 
 
 Strategy = _StaticStrategy | _ThrottledStrategy | _ImmediateStrategy | _SmartSendTimeStrategy
 
 
-class _EmailContent(_Strict):
+class _EmailContent(Strict):
     subject: str | None = None
     preview_text: str | None = None
     from_email: str | None = None
@@ -291,33 +304,33 @@ class _EmailContent(_Strict):
     bcc_email: str | None = None
 
 
-class _EmailDefinition(_Strict, tag_field="channel", tag="email"):
+class _EmailDefinition(Strict, tag_field="channel", tag="email"):
     label: str | None = None
     content: _EmailContent = field(default_factory=_EmailContent)
 
 
-class _SmsContent(_Strict):
+class _SmsContent(Strict):
     body: str | None = None
 
 
-class _RenderOptions(_Strict):
+class _RenderOptions(Strict):
     shorten_links: bool | None = True
     add_org_prefix: bool | None = True
     add_info_link: bool | None = True
     add_opt_out_language: bool | None = False
 
 
-class _SmsDefinition(_Strict, tag_field="channel", tag="sms"):
+class _SmsDefinition(Strict, tag_field="channel", tag="sms"):
     content: _SmsContent = field(default_factory=_SmsContent)
     render_options: _RenderOptions = field(default_factory=_RenderOptions)
 
 
-class _PushContent(_Strict):
+class _PushContent(Strict):
     body: str
     title: str | None = None
 
 
-class _PushDefinition(_Strict, tag_field="channel", tag="mobile_push"):
+class _PushDefinition(Strict, tag_field="channel", tag="mobile_push"):
     content: _PushContent
     notification_type: Literal["standard"] = "standard"
 
@@ -325,20 +338,20 @@ class _PushDefinition(_Strict, tag_field="channel", tag="mobile_push"):
 Definition = _EmailDefinition | _SmsDefinition | _PushDefinition
 
 
-class _MessageAttributes(_Strict):
+class _MessageAttributes(Strict):
     definition: Definition
 
 
-class _MessageCreate(_Strict):
+class _MessageCreate(Strict):
     type: Literal["campaign-message"]
     attributes: _MessageAttributes
 
 
-class _Messages(_Strict):
+class _Messages(Strict):
     data: Annotated[list[_MessageCreate], Meta(min_length=1)]
 
 
-class _CampaignAttributes(_Strict, kw_only=True):
+class _CampaignAttributes(Strict, kw_only=True):
     name: str
     audiences: _Audiences
     send_strategy: Strategy = field(default_factory=_ImmediateStrategy)
@@ -347,27 +360,72 @@ class _CampaignAttributes(_Strict, kw_only=True):
     campaign_messages: _Messages = field(name="campaign-messages")
 
 
-class CampaignCreate(_Strict):
+class CampaignCreate(Strict):
     """`POST /api/campaigns`."""
 
     type: Literal["campaign"]
     attributes: _CampaignAttributes
 
 
-class _TemplateIdentifier(_Strict):
+class _EmailContentChanges(Strict):
+    subject: Text = UNSET
+    preview_text: Text = UNSET
+    from_email: Text = UNSET
+    from_label: Text = UNSET
+    reply_to_email: Text = UNSET
+    cc_email: Text = UNSET
+    bcc_email: Text = UNSET
+
+
+class _EmailChanges(Strict, tag_field="channel", tag="email"):
+    label: Text = UNSET
+    content: _EmailContentChanges = field(default_factory=_EmailContentChanges)
+
+
+class _SmsContentChanges(Strict):
+    body: Text = UNSET
+
+
+class _SmsChanges(Strict, tag_field="channel", tag="sms"):
+    content: _SmsContentChanges = field(default_factory=_SmsContentChanges)
+
+
+class _PushContentChanges(Strict):
+    title: Text = UNSET
+    body: Text = UNSET
+
+
+class _PushChanges(Strict, tag_field="channel", tag="mobile_push"):
+    content: _PushContentChanges = field(default_factory=_PushContentChanges)
+    notification_type: Literal["standard"] = "standard"
+
+
+class _MessageChanges(Strict):
+    definition: _EmailChanges | _SmsChanges | _PushChanges
+
+
+class MessageUpdate(Strict):
+    """`PATCH /api/campaign-messages/{id}`."""
+
+    type: Literal["campaign-message"]
+    id: str
+    attributes: _MessageChanges
+
+
+class _TemplateIdentifier(Strict):
     type: Literal["template"]
     id: str
 
 
-class _ToTemplate(_Strict):
+class _ToTemplate(Strict):
     data: _TemplateIdentifier
 
 
-class _AssignRelationships(_Strict):
+class _AssignRelationships(Strict):
     template: _ToTemplate
 
 
-class AssignTemplate(_Strict):
+class AssignTemplate(Strict):
     """`POST /api/campaign-message-assign-template`."""
 
     type: Literal["campaign-message"]
@@ -375,7 +433,7 @@ class AssignTemplate(_Strict):
     relationships: _AssignRelationships
 
 
-class SendJob(_Strict):
+class SendJob(Strict):
     """`POST /api/campaign-send-jobs`; the id is the campaign's."""
 
     type: Literal["campaign-send-job"]
@@ -385,7 +443,7 @@ class SendJob(_Strict):
 # metric aggregates
 
 
-class _AggregateAttributes(_Strict, kw_only=True):
+class _AggregateAttributes(Strict, kw_only=True):
     metric_id: str
     measurements: Annotated[list[Literal["count", "sum_value", "unique"]], Meta(min_length=1)]
     filter: list[str]
@@ -398,7 +456,7 @@ class _AggregateAttributes(_Strict, kw_only=True):
     sort: str | None = None
 
 
-class AggregateQuery(_Strict):
+class AggregateQuery(Strict):
     """`POST /api/metric-aggregates`."""
 
     type: Literal["metric-aggregate"]
@@ -408,7 +466,7 @@ class AggregateQuery(_Strict):
 # reports
 
 
-class Timeframe(_Strict):
+class Timeframe(Strict):
     """Either a key, or a start and an end."""
 
     key: (
@@ -434,7 +492,7 @@ class Timeframe(_Strict):
     end: str | None = None
 
 
-class ValuesAttributes(_Strict, kw_only=True):
+class ValuesAttributes(Strict, kw_only=True):
     """What a values report is to say."""
 
     statistics: Annotated[list[str], Meta(min_length=1)]
@@ -444,14 +502,14 @@ class ValuesAttributes(_Strict, kw_only=True):
     filter: str | None = None
 
 
-class CampaignValues(_Strict):
+class CampaignValues(Strict):
     """`POST /api/campaign-values-reports`."""
 
     type: Literal["campaign-values-report"]
     attributes: ValuesAttributes
 
 
-class FlowValues(_Strict):
+class FlowValues(Strict):
     """`POST /api/flow-values-reports`."""
 
     type: Literal["flow-values-report"]
@@ -480,21 +538,21 @@ def read(body: bytes, kind: type[T], resource: str) -> T:
         refuse(f"The request body is not JSON: {error}")
 
 
-def read_row(row: Raw, at: str) -> ProfileImport | Problem:
-    """A row of a bulk import, or why it cannot be one; `at` is its pointer."""
+def read_row(row: Raw, kind: type[T], at: str, resource: str = "profile") -> T | Problem:
+    """A row of a bulk request, or why it cannot be one; `at` is its pointer."""
     try:
-        return msgspec.json.decode(row, type=ProfileImport)
+        return msgspec.json.decode(row, type=kind)
     except msgspec.ValidationError as error:
-        return _problem(error, "profile", at)
+        return _problem(error, resource, at)
 
 
-def malformed_identifiers(attributes: Attributes, at: str) -> list[Problem]:
+def malformed_identifiers(attributes: _Reachable, at: str) -> list[Problem]:
     """What is wrong with the e-mail address and the phone number; `at` is the pointer of the attributes."""
     problems = []
     email, phone_number = attributes.email, attributes.phone_number
-    if isinstance(email, str) and (len(email) > _MOST_EMAIL or not _EMAIL.fullmatch(email.strip())):
+    if isinstance(email, str) and not is_email(email):
         problems.append(problem("Invalid email address", pointer=f"{at}/email"))
-    if isinstance(phone_number, str) and not _PHONE.fullmatch(phone_number):
+    if isinstance(phone_number, str) and not is_phone_number(phone_number):
         problems.append(
             problem(
                 "Invalid phone number format (Example of a valid format: +12345678901)",
@@ -502,6 +560,24 @@ def malformed_identifiers(attributes: Attributes, at: str) -> list[Problem]:
             )
         )
     return problems
+
+
+def is_email(text: str) -> bool:
+    """Whether an e-mail address can be one."""
+    return len(text) <= _MOST_EMAIL and _EMAIL.fullmatch(text.strip()) is not None
+
+
+def is_phone_number(text: str) -> bool:
+    """Whether a phone number is in the form of E.164."""
+    return _PHONE.fullmatch(text) is not None
+
+
+def moment(text: str) -> datetime | None:
+    """The moment in a date-time as the OpenAPI document has it (RFC 3339, with an offset); None if it is none."""
+    try:
+        return datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    except ValueError:  # such as a 13th month
+        return None
 
 
 def _problem(error: msgspec.ValidationError, resource: str, at: str = "") -> Problem:

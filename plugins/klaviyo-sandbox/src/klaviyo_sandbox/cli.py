@@ -44,6 +44,13 @@ _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is an
     "--import-seconds", type=click.FloatRange(0), default=0.3, show_default=True, help="Length of an import."
 )
 @click.option(
+    "--settle-seconds",
+    type=click.FloatRange(0),
+    default=0.3,
+    show_default=True,
+    help="Until events, consent, suppressions and deletions take effect.",
+)
+@click.option(
     "--advanced-kdp/--no-advanced-kdp", default=True, show_default=True, help="Without it webhooks are refused."
 )
 @click.option("--ready-file", type=_FILE, help='Write {"url", "api_key"} here once it listens.')
@@ -142,7 +149,7 @@ def counts(url: str) -> None:
 @main.command("requests")
 @_url_option
 def show_requests(url: str) -> None:
-    """Print the requests by operation and status, and what imports did carelessly."""
+    """Print the requests by operation and status, the rows, and what writes did carelessly."""
     _show(_call("GET", url, "requests"))
 
 
@@ -168,6 +175,13 @@ def faults(url: str, path: Path | None, clear: bool) -> None:  # noqa: FBT001 - 
 def release_late_events(url: str) -> None:
     """Make all late events readable."""
     _show(_call("POST", url, "late-events/release"))
+
+
+@main.command()
+@_url_option
+def settle(url: str) -> None:
+    """Let what was accepted take effect now, and print how many rows each stream has."""
+    _show(_call("POST", url, "settle"))
 
 
 @main.command()

@@ -1,7 +1,8 @@
 """The control plane under `/sandbox/`: not Klaviyo's, without authentication, for tests and demos.
 
 GET    /sandbox/counts                how many rows each stream has
-GET    /sandbox/requests              requests by operation and status, and what imports did carelessly
+GET    /sandbox/requests              requests by operation and status, rows, and what writes did carelessly
+POST   /sandbox/settle                what was accepted takes effect now
 POST   /sandbox/send                  play a send: {template, audience, truth, ...}
 GET    /sandbox/faults                the schedule and what it struck
 POST   /sandbox/faults                schedule more
@@ -101,6 +102,7 @@ class Control:
             ("POST", "faults"): lambda body: schedule.read(msgspec.json.decode(body)),
             ("DELETE", "faults"): lambda _: schedule.clear(),
             ("POST", "late-events/release"): lambda _: {"released": account.store.release_events()},
+            ("POST", "settle"): lambda _: self._settle(),
             ("POST", "clock"): lambda body: self._advance(msgspec.json.decode(body, type=_Advance)),
         }
 
@@ -120,8 +122,16 @@ class Control:
         return {stream: self._account.store.read(sql)[0][0] for stream, sql in _COUNTS.items()}
 
     def requests(self) -> dict[str, dict[str, int]]:
-        """Requests by operation and status, and the statistics of imports."""
-        return {"requests": dict(self._account.requests), "imports": dict(self._account.imports.stats)}
+        """Requests by operation and status, accepted rows by operation, and the statistics of writes."""
+        account = self._account
+        return {
+            "requests": dict(account.requests),
+            "rows": dict(account.rows),
+            "imports": dict(account.imports.stats),
+            "events": dict(account.intake.stats),
+            "dropped_events": dict(account.intake.dropped),
+            "consent": dict(account.consents.stats),
+        }
 
     def send(self, asked: SendRequest) -> sending.Summary:
         """Make a campaign and play its send.
@@ -165,6 +175,10 @@ class Control:
             msg = f"there is no segment or list `{name}`"
             raise ControlError(msg)
         return group
+
+    def _settle(self) -> dict[str, int]:
+        self._account.settle()
+        return self.counts()
 
     def _advance(self, asked: _Advance) -> dict[str, str]:
         self._account.clock.advance(asked.advance)

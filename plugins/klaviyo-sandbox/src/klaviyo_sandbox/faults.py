@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -103,19 +103,38 @@ class ExpiredCursor(Fault, frozen=True, kw_only=True, tag="expired_cursor"):
         return "cursor" in request.query_string and super().matches(request)
 
 
-class ImportOutcome(Fault, frozen=True, kw_only=True, tag="import_job"):
-    """The import job that the request submits never ends, or is cancelled after half of its rows."""
+class Missing(Fault, frozen=True, kw_only=True, tag="missing"):
+    """404: what the request names is not there, not yet, or no longer: jobs and the errors of imports expire."""
+
+
+class _JobOutcome(Fault, frozen=True, kw_only=True):
+    """The job that the request submits never ends, or is cancelled after half of its rows."""
 
     outcome: Literal["stuck", "cancelled"]
 
+    submitting: ClassVar[frozenset[str]]
+    """Operations that submit such a job."""
+
     @override
     def matches(self, request: Request) -> bool:
-        return operation_of(request) == "bulk_import_profiles" and super().matches(request)
+        return operation_of(request) in self.submitting and super().matches(request)
 
     @property
     def as_outcome(self) -> Outcome:
         """How the job ends."""
         return Outcome(self.outcome)
+
+
+class ImportOutcome(_JobOutcome, frozen=True, kw_only=True, tag="import_job"):
+    """An import job never ends, or is cancelled half way."""
+
+    submitting = frozenset({"bulk_import_profiles"})
+
+
+class SuppressionOutcome(_JobOutcome, frozen=True, kw_only=True, tag="suppression_job"):
+    """A job that suppresses or unsuppresses never ends, or is cancelled half way."""
+
+    submitting = frozenset({"bulk_suppress_profiles", "bulk_unsuppress_profiles"})
 
 
 class LateEvents(Fault, frozen=True, kw_only=True, tag="late_events"):
@@ -148,7 +167,18 @@ class TouchProfiles(Fault, frozen=True, kw_only=True, tag="touch_profiles"):
 
 
 AnyFault = (
-    Status | Page | Throttle | Reset | Truncate | Slow | ExpiredCursor | ImportOutcome | LateEvents | TouchProfiles
+    Status
+    | Page
+    | Throttle
+    | Reset
+    | Truncate
+    | Slow
+    | ExpiredCursor
+    | Missing
+    | ImportOutcome
+    | SuppressionOutcome
+    | LateEvents
+    | TouchProfiles
 )
 
 

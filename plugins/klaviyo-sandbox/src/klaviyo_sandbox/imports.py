@@ -1,9 +1,8 @@
 """Bulk imports: accepted at once, done later, row by row.
 
 A job is `queued`, then `processing`, and `complete` after `delay` seconds of the sandbox's clock. Nothing about
-order is promised, so the sandbox uses that freedom against the client: rows are worked from last to first, and of
-jobs due together the newest goes first. A client that sends a profile twice gets its older values; `stats` counts
-that.
+order is promised, so chance decides it: that of the rows of a job, and that of the jobs that are due together. A
+client that sends a profile twice cannot know which values it gets; `stats` counts that.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from random import Random
@@ -23,6 +22,7 @@ from msgspec import Raw
 
 from klaviyo_sandbox import ids, upserts
 from klaviyo_sandbox.bodies import MOST_PROFILES
+from klaviyo_sandbox.later import Name, Open
 from klaviyo_sandbox.records import ImportFailure, ImportJob, Membership, Profile
 from klaviyo_sandbox.resources import COMPANY_ID, IMPORTS_KEPT
 from klaviyo_sandbox.upserts import Nulls
@@ -56,6 +56,7 @@ class ImportRow:
 class _Waiting:
     job: ImportJob
     rows: Sequence[ImportRow]
+    names: set[Name]
     outcome: Outcome
 
 
@@ -70,14 +71,16 @@ class _Refused:
 class Imports:
     """The import jobs of the account."""
 
-    def __init__(self, store: Store, rng: Random, delay: float) -> None:
+    def __init__(self, store: Store, rng: Random, delay: float, order: Random) -> None:
         self.delay = delay
         self.outcomes: list[Outcome] = []
         """How the next jobs end; those after them complete."""
         self.stats: Counter[str] = Counter()
         self._store = store
         self._rng = rng
+        self._order = order
         self._waiting: dict[str, _Waiting] = {}
+        self._open = Open()
 
     def submit(self, rows: Sequence[ImportRow], list_ids: Sequence[str], now: datetime) -> ImportJob:
         """Accept a job."""
@@ -89,10 +92,11 @@ class Imports:
             total_count=len(rows),
             list_ids=list(list_ids),
         )
-        self._count_repeats(rows)
+        names = self._count_repeats(rows)
+        self._open.enter(names)
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.COMPLETE
         self._store.put_import_job(job)
-        self._waiting[job.id] = _Waiting(job, rows, outcome)
+        self._waiting[job.id] = _Waiting(job, rows, names, outcome)
         return job
 
     def advance(self, now: datetime) -> None:
@@ -101,7 +105,7 @@ class Imports:
         Of large jobs that are due together, each call finishes one, so that no single request waits for all.
         """
         room = MOST_PROFILES
-        for waiting in reversed(list(self._waiting.values())):
+        for waiting in self._shuffled():
             age = (now - waiting.job.created_at).total_seconds()
             if age >= self.delay and waiting.outcome is not Outcome.STUCK:
                 room -= len(waiting.rows)
@@ -110,18 +114,32 @@ class Imports:
                     self._finish(waiting, now)
             elif age >= self.delay * _QUEUED_SHARE and waiting.job.status == "queued":
                 job = msgspec.structs.replace(waiting.job, status="processing", started_at=now)
-                self._waiting[job.id] = _Waiting(job, waiting.rows, waiting.outcome)
+                self._waiting[job.id] = replace(waiting, job=job)
                 self._store.put_import_job(job)
         self._store.delete_import_jobs(now - IMPORTS_KEPT)
 
+    def settle(self, now: datetime) -> None:
+        """Do all of it now, due or not, but for what is stuck."""
+        for waiting in self._shuffled():
+            if waiting.outcome is not Outcome.STUCK:
+                del self._waiting[waiting.job.id]
+                self._finish(waiting, now)
+
+    def _shuffled(self) -> list[_Waiting]:
+        waiting = list(self._waiting.values())
+        self._order.shuffle(waiting)
+        return waiting
+
     def _finish(self, waiting: _Waiting, now: datetime) -> None:
         job, rows = waiting.job, list(enumerate(waiting.rows))
+        self._open.leave(waiting.names)
+        self._order.shuffle(rows)
         if waiting.outcome is Outcome.CANCELLED:
             rows = rows[len(rows) // 2 :]
         written: list[str] = []
         failures: list[ImportFailure] = []
         with self._store.transaction():
-            for position, row in reversed(rows):
+            for position, row in rows:
                 result = self._write(row.profile, now)
                 if isinstance(result, Profile):
                     written.append(result.id)
@@ -169,16 +187,12 @@ class Imports:
             original_payload=msgspec.json.decode(row.sent),
         )
 
-    def _count_repeats(self, rows: Sequence[ImportRow]) -> None:
-        flying = {name for waiting in self._waiting.values() for row in waiting.rows for name in _names(row)}
-        seen: set[tuple[str, str]] = set()
+    def _count_repeats(self, rows: Sequence[ImportRow]) -> set[Name]:
+        """The names in a job."""
+        seen: set[Name] = set()
         for row in rows:
-            names = _names(row)
+            names = list(upserts.names(row.profile.id, row.profile.attributes))
             self.stats["profiles_repeated_in_a_job"] += not seen.isdisjoint(names)
-            self.stats["profiles_in_two_open_jobs"] += not flying.isdisjoint(names)
+            self.stats["profiles_in_two_open_jobs"] += self._open.any(names)
             seen.update(names)
-
-
-def _names(row: ImportRow) -> list[tuple[str, str]]:
-    identifiers = list(upserts.identifiers(row.profile.attributes).items())
-    return [*identifiers, ("id", row.profile.id)] if row.profile.id else identifiers
+        return seen

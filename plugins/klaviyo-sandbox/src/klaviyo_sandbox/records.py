@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -25,11 +25,20 @@ class ConsentState(StrEnum):
     NEVER_SUBSCRIBED = "NEVER_SUBSCRIBED"
 
 
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """How somebody was subscribed through the API: when they consented, where, and whether they confirmed it."""
+
+    consented_at: datetime
+    source: str | None = None
+    confirmed: bool = False
+
+
 class Consent(Struct, frozen=True):
-    """Marketing consent of one profile on one channel."""
+    """Marketing consent of one profile on one channel; `origin` is that of a subscribe through the API."""
 
     state: ConsentState = ConsentState.NEVER_SUBSCRIBED
     changed_at: datetime | None = None
+    origin: Origin | None = None
 
 
 NEVER = Consent()
@@ -74,6 +83,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     properties: Json = field(default_factory=dict)
     email_marketing: Consent = NEVER
     sms_marketing: Consent = NEVER
+    whatsapp_marketing: Consent = NEVER
+    push_marketing: Consent = NEVER
     predictive_analytics: Json = field(default_factory=dict)
 
 
@@ -84,6 +95,10 @@ class Integration(Struct, frozen=True):
     key: str
     name: str
     category: str
+
+
+API = Integration("7FtS4J", "api", "API", "API")
+"""What writes its events through the API."""
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -105,6 +120,22 @@ class Event(Struct, frozen=True, kw_only=True):
     metric_id: str | None
     profile_id: str | None
     properties: Json
+
+
+class WrittenEvent(Struct, frozen=True, kw_only=True):
+    """What is known of an event that came through the API, beyond what is readable.
+
+    `key` is the writer's `unique_id`, or without one the second it happened, as text: a profile's metric has one
+    event of each key. `flows` says whether flows were told of it, that is, whether it came without `backfill`.
+    """
+
+    event_id: str
+    profile_id: str
+    metric_id: str
+    key: str
+    timestamp: int
+    received_at: int
+    flows: bool
 
 
 class GroupKind(StrEnum):
@@ -276,6 +307,21 @@ class ImportJob(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     list_ids: list[str] = field(default_factory=list)
+
+
+class SuppressionJob(Struct, frozen=True, kw_only=True):
+    """A bulk suppression (`create`) or its lifting (`delete`): `processing`, then `complete` or `cancelled`."""
+
+    id: str
+    kind: Literal["create", "delete"]
+    status: str
+    created_at: datetime
+    total_count: int = 0
+    completed_count: int = 0
+    skipped_count: int = 0
+    completed_at: datetime | None = None
+    list_id: str | None = None
+    segment_id: str | None = None
 
 
 class ImportFailure(Struct, frozen=True, kw_only=True):

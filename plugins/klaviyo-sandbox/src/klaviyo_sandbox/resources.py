@@ -12,8 +12,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from klaviyo_sandbox import times
 from klaviyo_sandbox.records import (
+    NEVER,
     Campaign,
     CampaignMessage,
+    Consent,
     ConsentState,
     Flow,
     FlowAction,
@@ -27,6 +29,7 @@ from klaviyo_sandbox.records import (
     Metric,
     Profile,
     Suppression,
+    SuppressionJob,
     Tag,
     TagGroup,
     Template,
@@ -354,6 +357,23 @@ class Resources:
         del resource["relationships"]["import-errors"]["links"]["self"]
         return resource
 
+    def suppression_job(self, job: SuppressionJob, names: Names = None) -> Json:
+        """A suppression job; the list or segment is named only when the job is for one (recorded)."""
+        attributes = {
+            "status": job.status,
+            "created_at": times.micros(job.created_at),
+            "total_count": job.total_count,
+            "completed_count": job.completed_count,
+            "completed_at": times.maybe_micros(job.completed_at),
+            "skipped_count": job.skipped_count,
+        }
+        relationships: dict[str, Related] = {
+            "lists": identifiers("list", [job.list_id]) if job.list_id else UNSET,
+            "segments": identifiers("segment", [job.segment_id]) if job.segment_id else UNSET,
+        }
+        kind = f"profile-suppression-bulk-{job.kind}-job"
+        return self._resource(kind, job.id, attributes, names, relationships)
+
     def metric_aggregate(self, query_id: str, attributes: Json, names: Names = None) -> Json:
         """Metric aggregates; the id is the query's, and the link has none (recorded)."""
         return {
@@ -553,15 +573,16 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
     subscribed = email.state is ConsentState.SUBSCRIBED
     unwanted = email.state is ConsentState.UNSUBSCRIBED
     unmailable = unwanted or bool(everywhere) or profile.email is None
+    origin = email.origin
     marketing = {
         "can_receive_email_marketing": not unmailable,
         "consent": email.state.value,
-        "consent_timestamp": times.maybe_micros(email.changed_at) if subscribed else None,
+        "consent_timestamp": _given_at(email) if subscribed else None,
         "last_updated": times.maybe_micros(max(changes, default=None)),
-        "method": None,
+        "method": "API" if origin else None,
         "method_detail": None,
-        "custom_method_detail": None,
-        "double_optin": None,
+        "custom_method_detail": origin.source if origin else None,
+        "double_optin": origin.confirmed if origin else None,
         "suppression": [{"reason": each.reason.value, "timestamp": times.micros(each.at)} for each in everywhere],
         "list_suppressions": [
             {"list_id": each.list_id, "reason": each.reason.value, "timestamp": times.micros(each.at)}
@@ -575,8 +596,8 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
             "marketing": {
                 "can_receive_sms_marketing": sms.state is ConsentState.SUBSCRIBED,
                 "consent": sms.state.value,
-                "consent_timestamp": times.maybe_micros(sms.changed_at),
-                "method": None,
+                "consent_timestamp": _given_at(sms),
+                "method": "API" if sms.origin else None,
                 "method_detail": None,
                 "last_updated": times.maybe_micros(sms.changed_at),
             },
@@ -591,13 +612,32 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
         },
         "mobile_push": {
             "marketing": {
-                "can_receive_push_marketing": False,
-                "consent": ConsentState.NEVER_SUBSCRIBED.value,
-                "consent_timestamp": None,
+                "can_receive_push_marketing": False,  # without tokens
+                "consent": profile.push_marketing.state.value,
+                "consent_timestamp": _given_at(profile.push_marketing),
             }
         },
-        "whatsapp": None,
+        "whatsapp": None if profile.whatsapp_marketing == NEVER else {"marketing": _whatsapp(profile)},
     }
+
+
+def _whatsapp(profile: Profile) -> Json:
+    held = profile.whatsapp_marketing
+    return {
+        "consent": held.state.value,
+        "consent_timestamp": _given_at(held),
+        "last_updated": times.maybe_micros(held.changed_at),
+        "created_timestamp": None,
+        "metadata": None,
+        "can_receive": held.state is ConsentState.SUBSCRIBED,
+        "valid_until": None,
+        "phone_number": profile.phone_number,
+    }
+
+
+def _given_at(consent: Consent) -> str | None:
+    """When somebody consented, or else when that was written down."""
+    return times.maybe_micros(consent.origin.consented_at if consent.origin else consent.changed_at)
 
 
 def predictive_analytics(profile: Profile) -> Json:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from klaviyo_sandbox import world
 from klaviyo_sandbox.account import Account
@@ -21,9 +21,15 @@ from klaviyo_sandbox.store import Store
 from klaviyo_sandbox.truth import Truth
 
 if TYPE_CHECKING:
+    from klaviyo_sandbox.account import Received
+    from klaviyo_sandbox.consent import Consents
     from klaviyo_sandbox.imports import Imports
+    from klaviyo_sandbox.intake import Intake
+    from klaviyo_sandbox.later import Later
+    from klaviyo_sandbox.suppressions import Suppressions
 
 RateLimits = Literal["real", "off"]
+T = TypeVar("T")
 
 
 class Sandbox:
@@ -40,10 +46,12 @@ class Sandbox:
         everybody: whether there is a segment, and a list, `Everybody` of all people too.
         latency_ms: added to every answer.
         import_seconds: how long a bulk import takes.
+        settle_seconds: how long until events, consent, suppressions and deletions take effect.
         port: where to listen; 0: a free one.
         clock: the account's time.
         truth: what a campaign sent through the API truly causes.
         advanced_kdp: whether the account has the feature without which webhooks are refused.
+        keep_writes: whether every write is kept, whole, in `received`.
     """
 
     def __init__(  # noqa: PLR0913
@@ -56,19 +64,28 @@ class Sandbox:
         rate_limits: RateLimits = "off",
         latency_ms: float = 0,
         import_seconds: float = 0.3,
+        settle_seconds: float = 0.3,
         port: int = 0,
         clock: Clock | None = None,
         truth: Truth | None = None,
         everybody: bool = False,
         advanced_kdp: bool = True,
+        keep_writes: bool = False,
     ) -> None:
         self.store = Store()
         self.clock = clock or Clock()
         self.faults = Schedule()
         self._account = Account(
-            self.store, self.clock, seed=seed, import_seconds=import_seconds, truth=truth or Truth()
+            self.store,
+            self.clock,
+            seed=seed,
+            import_seconds=import_seconds,
+            settle_seconds=settle_seconds,
+            truth=truth or Truth(),
         )
         self._account.advanced_kdp = advanced_kdp
+        if keep_writes:
+            self._account.received = []
         self.api_key = self._account.issue_key()
         self.control = Control(self._account, self.faults)
         self.api = Api(self._account, RateLimiter(enforced=rate_limits == "real"))
@@ -102,6 +119,54 @@ class Sandbox:
     def requests(self) -> Counter[str]:
         """Requests so far, by operation and what was answered: `get_events 200`, `get_events reset`."""
         return self._account.requests
+
+    @property
+    def intake(self) -> Intake:
+        """The events written through the API: those dropped in silence, and statistics."""
+        return self._account.intake
+
+    @property
+    def consents(self) -> Consents:
+        """Subscribes and unsubscribes: what the account takes, and statistics."""
+        return self._account.consents
+
+    @property
+    def suppressions(self) -> Suppressions:
+        """Suppression jobs: how the next ones end."""
+        return self._account.suppressions
+
+    @property
+    def later(self) -> Later:
+        """What was accepted and has no job or one of suppression: its delay."""
+        return self._account.later
+
+    @property
+    def rows(self) -> Counter[str]:
+        """Rows of the bulk requests that were accepted, by operation."""
+        return self._account.rows
+
+    @property
+    def received(self) -> list[Received]:
+        """Every write that reached the account, refused ones too; empty unless `keep_writes`."""
+        return self._account.received or []
+
+    def settle(self) -> None:
+        """Let all that was accepted take effect now, whatever the clock says, but for jobs that are stuck."""
+        self._in_server(self._account.settle)
+
+    def confirm(self, email: str) -> int:
+        """The person of this address answers the mails that ask to confirm a subscription. Answers how many."""
+        return self._in_server(lambda: self.consents.confirm(email, self.clock.now()))
+
+    def _in_server(self, work: Callable[[], T]) -> T:
+        """Do work between two requests."""
+        if self._loop is None:
+            return work()
+
+        async def do() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result()
 
     def key(self, scopes: Collection[str]) -> str:
         """A new private key with just these scopes."""

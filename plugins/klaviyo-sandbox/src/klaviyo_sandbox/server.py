@@ -15,10 +15,12 @@ from klaviyo_sandbox.faults import (
     ExpiredCursor,
     ImportOutcome,
     LateEvents,
+    Missing,
     Page,
     Reset,
     Slow,
     Status,
+    SuppressionOutcome,
     Throttle,
     TouchProfiles,
     Truncate,
@@ -94,6 +96,8 @@ class Server:
     def _prepare(self, fault: AnyFault) -> None:
         if isinstance(fault, ImportOutcome):
             self._account.imports.outcomes.append(fault.as_outcome)
+        elif isinstance(fault, SuppressionOutcome):
+            self._account.suppressions.outcomes.append(fault.as_outcome)
         elif isinstance(fault, LateEvents):
             fault.withhold(self._account.store, self._schedule.rng, self._account.clock.seconds())
 
@@ -105,6 +109,8 @@ class Server:
                     return self._api.refused(errors.throttled(fault.retry_after))
                 case ExpiredCursor():
                     return self._api.refused(errors.expired_cursor())
+                case Missing():
+                    return self._api.refused(errors.not_found())
                 case Status() | Page() | Reset():
                     if fault.worked:
                         self._api.respond(request)

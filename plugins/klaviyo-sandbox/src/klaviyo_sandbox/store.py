@@ -9,6 +9,7 @@ values are always bound.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from msgspec import Struct, field
 
 from klaviyo_sandbox import times
 from klaviyo_sandbox.records import (
+    NEVER,
     Campaign,
     CampaignMessage,
     Consent,
@@ -39,13 +41,16 @@ from klaviyo_sandbox.records import (
     Json,
     Membership,
     Metric,
+    Origin,
     Profile,
     Suppression,
+    SuppressionJob,
     SuppressionReason,
     Tag,
     TagGroup,
     Template,
     Webhook,
+    WrittenEvent,
 )
 from klaviyo_sandbox.resources import lasting
 
@@ -145,6 +150,16 @@ create table forms (
 );
 create table webhooks (id text primary key, record blob not null);
 
+create table written_events (
+    profile_id text not null, metric_id text not null, key text not null, event_id text not null,
+    timestamp integer not null, received_at integer not null, flows integer not null,
+    primary key (profile_id, metric_id, key)
+) without rowid;
+create table suppression_jobs (
+    id text primary key, kind text not null, status text not null, created_at text not null,
+    list_id text, segment_id text, record blob not null
+);
+
 create table import_jobs (
     id text primary key, status text not null, created_at text not null, record blob not null
 );
@@ -169,6 +184,7 @@ _COLUMNS: dict[type[Struct], tuple[str, str]] = {
     Campaign: ("campaigns", "id name channel status archived created_at updated_at scheduled_at"),
     CampaignMessage: ("messages", "id campaign_id template_id label created_at updated_at"),
     ImportJob: ("import_jobs", "id status created_at"),
+    SuppressionJob: ("suppression_jobs", "id kind status created_at list_id segment_id"),
     Flow: ("flows", "id name status archived created updated trigger_type"),
     FlowAction: ("flow_actions", "id flow_id action_type status created updated"),
     FlowMessage: ("flow_messages", "id action_id name created updated"),
@@ -194,6 +210,10 @@ class Details(Struct, frozen=True, omit_defaults=True):
     location: Json = field(default_factory=dict)
     properties: Json = field(default_factory=dict)
     predictive_analytics: Json = field(default_factory=dict)
+    email_origin: Origin | None = None
+    sms_origin: Origin | None = None
+    whatsapp_marketing: Consent = NEVER
+    push_marketing: Consent = NEVER
 
 
 PROFILE_COLUMNS = (
@@ -226,8 +246,8 @@ def profile_of(row: Sequence[Any]) -> Profile:
         created=row[4],
         updated=row[5],
         last_event_date=row[6],
-        email_marketing=Consent(_STATES[row[7]], times.maybe_parse(row[8])),
-        sms_marketing=Consent(_STATES[row[9]], times.maybe_parse(row[10])),
+        email_marketing=_consent(row[7], row[8], details.email_origin),
+        sms_marketing=_consent(row[9], row[10], details.sms_origin),
         first_name=details.first_name,
         last_name=details.last_name,
         organization=details.organization,
@@ -237,10 +257,20 @@ def profile_of(row: Sequence[Any]) -> Profile:
         location=details.location,
         properties=details.properties,
         predictive_analytics=details.predictive_analytics,
+        whatsapp_marketing=details.whatsapp_marketing,
+        push_marketing=details.push_marketing,
     )
 
 
+def _consent(state: str, changed_at: str | None, origin: Origin | None) -> Consent:
+    consent = Consent(_STATES[state], times.maybe_parse(changed_at))
+    if origin is None or consent.state is not ConsentState.SUBSCRIBED:
+        return consent
+    return msgspec.structs.replace(consent, origin=origin)
+
+
 def _profile_row(profile: Profile) -> Row:
+    email, sms = profile.email_marketing, profile.sms_marketing
     details = Details(
         profile.first_name,
         profile.last_name,
@@ -251,8 +281,11 @@ def _profile_row(profile: Profile) -> Row:
         profile.location,
         profile.properties,
         profile.predictive_analytics,
+        email.origin,
+        sms.origin,
+        profile.whatsapp_marketing,
+        profile.push_marketing,
     )
-    email, sms = profile.email_marketing, profile.sms_marketing
     return (
         profile.id,
         profile.email,
@@ -401,20 +434,14 @@ class Store:
         """Move `updated` of these profiles, as if something about them had changed."""
         self._write("update profiles set updated = ? where id = ?", ((updated, each) for each in profile_ids))
 
-    def subscribe(self, profile_ids: Iterable[str], at: datetime) -> None:
-        """Subscribe to e-mail marketing; lifts what a new consent lifts at Klaviyo."""
-        ids = list(profile_ids)
-        lifted = [
-            SuppressionReason.UNSUBSCRIBE,
-            SuppressionReason.SPAM_COMPLAINT,
-            SuppressionReason.USER_SUPPRESSED,
-        ]
+    def lift(self, profile_id: str, reasons: Iterable[SuppressionReason]) -> int:
+        """Take a profile's suppressions of these reasons away, those of lists too. Answers how many there were."""
+        names = [each.value for each in reasons]
+        where = f"suppressions where profile_id = ? and reason in ({_marks(len(names))})"
         with self.transaction():
-            self._set_email_state(ids, ConsentState.SUBSCRIBED, at)
-            self._write(
-                "delete from suppressions where profile_id = ? and reason = ?",
-                ((each, reason.value) for each in ids for reason in lifted),
-            )
+            held = self.read(f"select count(*) from {where}", [profile_id, *names])[0][0]  # noqa: S608
+            self._write(f"delete from {where}", [[profile_id, *names]])  # noqa: S608
+        return int(held)
 
     def unsubscribe(self, profile_ids: Iterable[str], at: datetime) -> None:
         """Unsubscribe from e-mail marketing, with the suppression that goes with it; moves `updated`."""
@@ -429,6 +456,34 @@ class Store:
             "update profiles set email_state = ?, email_changed_at = ?, updated = max(updated, ?) where id = ?",
             ((state.value, changed, int(at.timestamp()), each) for each in profile_ids),
         )
+
+    def delete_profile(self, profile: Profile, alias: str) -> None:
+        """Forget a profile. Its events stay, of nobody, with `alias` where its e-mail address stood."""
+        with self.transaction():
+            for table in ("members", "suppressions", "import_profiles"):
+                self._write(f"delete from {table} where profile_id = ?", [[profile.id]])  # noqa: S608
+            self._write("delete from profiles where id = ?", [[profile.id]])
+            events = self.read("select id, attributes from events where profile_id = ?", [profile.id])
+            self._write(
+                "update events set profile_id = null, attributes = ? where id = ?",
+                [(_redacted(attributes, profile, alias), event_id) for event_id, attributes in events],
+            )
+            # Its id is in no other event: nothing writes ids into properties.
+            late = self.read("select rowid, event from late_events where instr(event, ?)", [profile.id.encode()])
+            self._write(
+                "update late_events set event = ? where rowid = ?",
+                [
+                    (
+                        _encode(
+                            msgspec.structs.replace(
+                                _event.decode(_redacted(event, profile, alias)), profile_id=None
+                            )
+                        ),
+                        row,
+                    )
+                    for row, event in late
+                ],
+            )
 
     def suppress(self, suppressions: Iterable[Suppression]) -> None:
         """Add suppressions; one that is already there stays as it is."""
@@ -504,6 +559,35 @@ class Store:
                     received_at=max(row[1] for row in rows) if up_to is not None else None,
                 )
         return len(rows)
+
+    def add_written_event(self, event: WrittenEvent) -> bool:
+        """Note an event of the API; False when its profile and metric have one of its key already."""
+        row = (event.profile_id, event.metric_id, event.key, event.event_id)
+        with self._lock:
+            found = self._db.execute(
+                "insert or ignore into written_events values (?, ?, ?, ?, ?, ?, ?)",
+                (*row, event.timestamp, event.received_at, event.flows),
+            )
+            return found.rowcount == 1
+
+    def written_events(self) -> list[WrittenEvent]:
+        """The events that came through the API and were kept, by the second they happened."""
+        rows = self.read(
+            "select event_id, profile_id, metric_id, key, timestamp, received_at, flows"
+            " from written_events order by timestamp, event_id"
+        )
+        return [
+            WrittenEvent(
+                event_id=row[0],
+                profile_id=row[1],
+                metric_id=row[2],
+                key=row[3],
+                timestamp=row[4],
+                received_at=row[5],
+                flows=bool(row[6]),
+            )
+            for row in rows
+        ]
 
     # metrics, lists and segments
 
@@ -655,7 +739,15 @@ class Store:
         """All webhooks, by id."""
         return self._records(Webhook, "webhooks order by id", [])
 
-    # bulk imports
+    # jobs
+
+    def put_suppression_job(self, job: SuppressionJob) -> None:
+        """Insert or replace a suppression job."""
+        self._put(job)
+
+    def suppression_job(self, job_id: str, kind: str) -> SuppressionJob | None:
+        """The suppression job of this id and kind."""
+        return self._record(SuppressionJob, "suppression_jobs where id = ? and kind = ?", [job_id, kind])
 
     def put_import_job(self, job: ImportJob) -> None:
         """Insert or replace an import job."""
@@ -700,3 +792,12 @@ class Store:
 
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
+
+
+def _redacted(encoded: bytes, profile: Profile, alias: str) -> bytes:
+    """JSON without the addresses of a profile."""
+    for address in (profile.email, profile.phone_number):
+        if address:
+            pattern = re.compile(re.escape(_encode(address)[1:-1]), re.IGNORECASE)
+            encoded = pattern.sub(alias.encode(), encoded)
+    return encoded

@@ -18,6 +18,7 @@ from klaviyo_sandbox.records import Json, Profile
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.bodies import Attributes, ImportAttributes, PatchProperties, ProfileMeta
+    from klaviyo_sandbox.later import Name
     from klaviyo_sandbox.store import Store
 
 _BY_PRECEDENCE = ("external_id", "email", "phone_number")
@@ -38,6 +39,14 @@ def identifiers(attributes: Attributes) -> dict[str, str]:
     """The identifiers that are given, the one that counts most first."""
     given = {name: getattr(attributes, name) for name in _BY_PRECEDENCE}
     return {name: value.strip() for name, value in given.items() if isinstance(value, str)}
+
+
+def names(profile_id: str | None, attributes: Attributes) -> Iterator[Name]:
+    """Every identifier that is given, with its kind, as Klaviyo compares it: addresses without regard to case."""
+    if profile_id is not None:
+        yield "id", profile_id
+    for kind, value in identifiers(attributes).items():
+        yield kind, value.lower() if kind == "email" else value
 
 
 def has_identifier(profile_id: str | None, attributes: ImportAttributes) -> bool:
@@ -84,18 +93,24 @@ def unstorable(properties: object) -> str | None:
     for name, value in properties.items():
         if not name:
             return "A property name must not be empty"
-        if any(depth > _DEEPEST for depth, _ in _walk(value, 1)):
+        if any(depth > _DEEPEST for depth, _ in walk(value, 1)):
             return f"The value of property '{name}' is nested more than {_DEEPEST} levels deep"
-        if any(isinstance(each, int) and abs(each) > _LARGEST for _, each in _walk(value, 1)):
+        if any(too_large(each) for _, each in walk(value, 1)):
             return f"The value of property '{name}' is a number that cannot be stored"
     return None
 
 
-def _walk(value: object, depth: int) -> Iterator[tuple[int, object]]:
+def too_large(value: object) -> bool:
+    """Whether a value is a whole number that does not fit."""
+    return isinstance(value, int) and abs(value) > _LARGEST
+
+
+def walk(value: object, depth: int) -> Iterator[tuple[int, object]]:
+    """A value and all that is inside it, each with how deep it lies."""
     yield depth, value
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for each in inner:
-        yield from _walk(each, depth + 1)
+        yield from walk(each, depth + 1)
 
 
 def _merged(before: Json, given: Json, nulls: Nulls) -> Json:

@@ -17,6 +17,7 @@ from klaviyo_sandbox.flows import add_flows
 from klaviyo_sandbox.history import Census, History, Past, Person
 from klaviyo_sandbox.people import DAY, HISTORY, chance, people
 from klaviyo_sandbox.records import (
+    API,
     Group,
     GroupKind,
     Integration,
@@ -38,7 +39,6 @@ INACTIVE_SEGMENT = "Summer visitors (inactive)"
 EVERYBODY = "Everybody"
 
 _KLAVIYO = Integration("0rG4eQ", "klaviyo", "Klaviyo", "Internal")
-_API = Integration("7FtS4J", "api", "API", "API")
 _SHOPIFY = Integration("0eMvjm", "shopify", "Shopify", "eCommerce")
 # Names repeat across integrations, and old names of renamed metrics stay: neither alone says what an event means.
 _METRICS = {
@@ -53,7 +53,7 @@ _METRICS = {
         "Subscribed to SMS Marketing", "Unsubscribed from SMS Marketing",
         history.PUSH, "Opened Push", "Bounced Push",
     ),
-    _API: (
+    API: (
         history.ACTIVE, history.VIEWED, history.ADDED, history.CHECKOUT, engagement.ORDERED, history.FULFILLED,
     ),
     _SHOPIFY: (engagement.ORDERED, "Refunded Order"),

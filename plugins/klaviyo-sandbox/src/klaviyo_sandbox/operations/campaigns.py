@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from klaviyo_sandbox import ids, sending
 from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import AssignTemplate, CampaignCreate, SendJob
+from klaviyo_sandbox.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
 from klaviyo_sandbox.campaigns import copy_of
 from klaviyo_sandbox.errors import refuse, refuse_unknown
 from klaviyo_sandbox.letters import LetterError
@@ -134,6 +134,29 @@ def get_campaign_message(call: Call) -> Answer:
     """One message."""
     message = found_message(call, call.path["id"])
     return call.one(_message(call, message), included=_included_of_messages(call, [message]))
+
+
+def update_campaign_message(call: Call) -> Answer:
+    """Change a message of a draft; what is not given stays."""
+    data = call.read(MessageUpdate)
+    call.same_id(data.id)
+    message = found_message(call, data.id)
+    given = msgspec.to_builtins(data.attributes.definition)
+    if given["channel"] != message.channel:
+        refuse(f"The channel of the message is {message.channel}.", pointer="/data/attributes/definition/channel")
+    campaign = found_campaign(call, message.campaign_id)
+    if campaign.status != "Draft":
+        refuse(
+            f"The message cannot be changed: the status of its campaign is {campaign.status}.", pointer="/data/id"
+        )
+    message = msgspec.structs.replace(
+        message,
+        label=given.get("label") or message.label,
+        content=message.content | given["content"],
+        updated_at=call.account.clock.now(),
+    )
+    call.store.put_message(message)
+    return call.one(_message(call, message))
 
 
 def assign_template_to_campaign_message(call: Call) -> Answer:

@@ -108,14 +108,18 @@ def add_profiles_to_list(call: Call) -> Answer:
     """Put profiles into a list."""
     group = found(call, GroupKind.LIST)
     joined = call.account.clock.seconds()
-    call.store.add_members(Membership(group.id, each, joined) for each in _profile_ids(call))
+    profile_ids = _profile_ids(call)
+    call.store.add_members(Membership(group.id, each, joined) for each in profile_ids)
+    call.took(len(profile_ids))
     return Answer(204)
 
 
 def remove_profiles_from_list(call: Call) -> Answer:
     """Take profiles out of a list."""
     group = found(call, GroupKind.LIST)
-    call.store.remove_members(group.id, _profile_ids(call))
+    profile_ids = _profile_ids(call)
+    call.store.remove_members(group.id, profile_ids)
+    call.took(len(profile_ids))
     return Answer(204)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport
+from klaviyo_sandbox.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
 from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
 from klaviyo_sandbox.imports import ImportRow
 from klaviyo_sandbox.operations.profiles import no_identifier, present
@@ -67,6 +67,7 @@ def bulk_import_profiles(call: Call) -> Answer:
             refuse_unknown(f"A list with id `{list_id}` does not exist.")
     now = call.account.clock.now()
     job = call.account.imports.submit(rows, list_ids, now)
+    call.took(len(rows))
     return call.one(call.written(now).import_job(job, call.fields("profile-bulk-import-job")), status=202)
 
 
@@ -118,7 +119,7 @@ def get_list_for_bulk_import_profiles_job(call: Call) -> Answer:
 def _row(row: msgspec.Raw, at: str) -> ImportRow | list[Problem]:
     if len(row) > MOST_PROFILE_BYTES:
         return [problem("The maximum allowed payload size per profile is 100KB.", pointer=at)]
-    profile = bodies.read_row(row, at)
+    profile = bodies.read_row(row, ProfileImport, at)
     if isinstance(profile, Problem):
         return [profile]
     problems = bodies.malformed_identifiers(profile.attributes, f"{at}/attributes")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from msgspec import Raw
 
 from klaviyo_sandbox import bodies, upserts
+from klaviyo_sandbox.account import Answer, Call
 from klaviyo_sandbox.bodies import (
     MOST_PROFILE_BYTES,
     Attributes,
@@ -17,6 +20,7 @@ from klaviyo_sandbox.bodies import (
     ProfileMeta,
     ProfileUpdate,
 )
+from klaviyo_sandbox.consent_bodies import DeletionRequest
 from klaviyo_sandbox.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
 from klaviyo_sandbox.pages import Column, Kind, Listing, Nothing, Row, Values
 from klaviyo_sandbox.records import GroupKind, Json, Profile
@@ -26,7 +30,6 @@ from klaviyo_sandbox.times import seconds
 from klaviyo_sandbox.upserts import Nulls
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
     from klaviyo_sandbox.filters import Condition
 
 _MARKETING = "subscriptions.email.marketing."
@@ -134,6 +137,35 @@ def create_or_update_profile(call: Call) -> Answer:
         return _write(call, new, data.attributes, data.meta, created=True)
     _check_owners(call, data.attributes, profile)
     return _write(call, profile, data.attributes, data.meta, created=False)
+
+
+def request_profile_deletion(call: Call) -> Answer:
+    """Delete whoever has the one identifier that is given, some time later; 404 when nobody has it."""
+    asked = call.read(DeletionRequest).attributes.profile.data
+    given = {
+        name: value.strip()
+        for name, value in (
+            ("id", asked.id),
+            ("email", asked.attributes.email),
+            ("phone_number", asked.attributes.phone_number),
+        )
+        if isinstance(value, str)
+    }
+    if len(given) != 1:
+        refuse("Exactly one profile identifier must be provided.", pointer="/data/attributes/profile/data")
+    ((name, value),) = given.items()
+    profile = call.store.profile_by(name, value)
+    if profile is None:
+        refuse_unknown(f'No profile with {name} "{value}" found.  The profile may have already been deleted.')
+    alias = f"redacted.{UUID(int=call.account.rng.getrandbits(128), version=4)}@example.com"
+
+    def work(_: datetime) -> None:
+        held = call.store.profile(profile.id)
+        if held is not None:
+            call.store.delete_profile(held, alias)
+
+    call.account.later.add(call.account.clock.now(), work)
+    return Answer(202)
 
 
 def present(call: Call, rows: Sequence[Row], conversation: str = "conversation", joined: int | None = None) -> Raw:

@@ -1,0 +1,243 @@
+"""What was handed to Klaviyo and is not yet behind a STATE: so that a killed run is gone on with, not begun anew.
+
+A run that dies leaves records that Klaviyo has and no STATE covers; the next run is given them again. The ledger
+tells it which they are. Windows, for a request and the rows in it:
+
+    killed                                  in the ledger        the next run
+    before the request left                 nothing, or intent   sends the rows
+    after that, before the answer was kept  intent               waits for jobs that may be it, sends the rows
+    after the answer was kept               the job, or accepted follows the job; a row of it is not sent again
+    while the job was followed, or after    the job              the same: a job can be asked again
+    after the STATE that covers the rows    nothing              is not given them
+
+Sending again is harmless: an import writes the same values, an event has its `unique_id`; memberships,
+suppressions and subscriptions are what they are already. (An opt-out of a list is not harmless: its sink remembers
+it before it leaves.) What is harmful is a row overtaken: an older value written after a newer one. Hence the
+waiting, and hence a row counts as sent only if it is the last that was sent for its key: then nothing newer can be
+undone by leaving it out.
+
+Of a row there are two hashes, keyed with the API key, and nothing else: they say nothing without it, and nothing
+to a run with a key of another account. SQLite, because an entry must be whole or not there, also after a power
+cut; because entries go away one by one; and because what a sink remembers is looked up by key.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from target_klaviyo_profiles.errors import ConfigurationError, OutputError
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.sinks.base import Group
+
+DEFAULT_NAME = "target-klaviyo-profiles-ledger.sqlite"
+KEPT = 86_400.0
+"""Seconds after which what was sent says nothing any more: others have written to the account since."""
+REMEMBERED = 400 * 86_400.0
+"""Seconds that something a sink remembers is kept after it was last asked for or told."""
+
+_KEY_BYTES, _ROW_BYTES = 8, 16
+_ROW = _KEY_BYTES + _ROW_BYTES
+_SCHEMA = """
+create table if not exists requests (
+    id integer primary key, account blob not null, stream text not null, operation text not null,
+    shared text not null, at real not null, accepted integer not null, job text, rows blob not null
+);
+create table if not exists memory (
+    account blob not null, stream text not null, key blob not null, value text not null, at real not null,
+    primary key (account, stream, key)
+) without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request of an earlier run.
+
+    Attributes:
+        id: The ledger's own number; a later request has a higher one.
+        operation: The operation that it called.
+        shared: What its rows shared, as in their `Group`.
+        at: When it left, seconds since the epoch.
+        accepted: Whether Klaviyo is known to have taken it.
+        job: The job that it became, if it is one of the kind that does.
+        rows: Hashes of the keys and of the rows, in the order they were sent.
+    """
+
+    id: int
+    operation: str
+    shared: tuple[str | None, ...]
+    at: float
+    accepted: bool
+    job: str | None
+    rows: Sequence[tuple[bytes, bytes]]
+
+
+class Ledger:
+    """The file; used by one run at a time, from any of its threads.
+
+    Args:
+        path: The file, made when missing, readable by its owner alone; None keeps everything in memory.
+        secret: The API key.
+        now: The present moment, UTC.
+
+    Raises:
+        ConfigurationError: the file cannot be one, or another run is using it.
+    """
+
+    def __init__(self, path: Path | None, secret: str, now: Callable[[], datetime]) -> None:
+        self._path = path
+        self._now = now
+        self._secret = sha256(secret.encode()).digest()
+        self._keys = blake2b(key=self._secret, digest_size=_KEY_BYTES)
+        self._account = blake2b(b"account", key=self._secret, digest_size=_KEY_BYTES).digest()
+        self._lock = threading.Lock()
+        self._database = self._opened(path)
+
+    def hashed(self, key: Key) -> bytes:
+        """What the ledger calls a key."""
+        return _finished(self._keys, f"{key.kind}\0{key.value}".encode("utf-8", "surrogatepass"))
+
+    def hashed_row(self, group: Group, payload: bytes) -> bytes:
+        """What the ledger calls a row: what is sent, and to where."""
+        return _finished(self._rows(group), payload)
+
+    def _rows(self, group: Group) -> blake2b:
+        shared = json.dumps([group.route.operation, *group.shared])
+        return blake2b(shared.encode(), key=self._secret, digest_size=_ROW_BYTES)
+
+    def intend(self, stream: str, group: Group, keys: Sequence[Key], payloads: Sequence[bytes]) -> int:
+        """A request is about to leave; returns its entry."""
+        return self._insert(stream, group, keys, payloads, accepted=False)
+
+    def accepted(self, entry: int, job: str) -> None:
+        """Klaviyo has made a job of a request that was intended."""
+        self._do("update requests set accepted = 1, job = ? where id = ?", (job, entry))
+
+    def sent(self, stream: str, group: Group, keys: Sequence[Key], payloads: Sequence[bytes]) -> int:
+        """Klaviyo has taken a request, and will say no more about it; returns its entry."""
+        return self._insert(stream, group, keys, payloads, accepted=True)
+
+    def drop(self, entries: Iterable[int]) -> None:
+        """A STATE covers these, or Klaviyo refused them."""
+        with self._lock, self._told(), self._database:
+            self._database.executemany("delete from requests where id = ?", [(each,) for each in entries])
+
+    def entries(self, stream: str) -> list[Entry]:
+        """What earlier runs of the same key left behind about a stream, oldest first."""
+        sql = (
+            "select id, operation, shared, at, accepted, job, rows from requests"
+            " where account = ? and stream = ? and at > ? order by id"
+        )
+        since = self._now().timestamp() - KEPT
+        return [
+            Entry(number, operation, tuple(json.loads(shared)), at, bool(accepted), job, _parted(rows))
+            for number, operation, shared, at, accepted, job, rows in self._do(sql, (self._account, stream, since))
+        ]
+
+    def jobs(self) -> set[str]:
+        """The jobs in the ledger, of this run and earlier ones."""
+        return {job for (job,) in self._do("select job from requests where job is not null", ())}
+
+    def recall(self, stream: str, key: Key) -> str | None:
+        """What was remembered of a key, by this run or an earlier one."""
+        found = self._do(
+            "update memory set at = ? where account = ? and stream = ? and key = ? returning value",
+            (self._now().timestamp(), self._account, stream, self.hashed(key)),
+        )
+        return found[0][0] if found else None
+
+    def remember(self, stream: str, keys: Iterable[Key], value: str) -> None:
+        """Keep something short about keys for later runs: an id, a hash or a time, nothing personal."""
+        moment = self._now().timestamp()
+        rows = [(self._account, stream, self.hashed(key), value, moment) for key in keys]
+        with self._lock, self._told(), self._database:
+            self._database.executemany("insert or replace into memory values (?, ?, ?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Let the file go; what is still under way cannot write to it any more."""
+        with self._lock:
+            self._database.close()
+
+    def _insert(
+        self, stream: str, group: Group, keys: Sequence[Key], payloads: Sequence[bytes], *, accepted: bool
+    ) -> int:
+        begun = self._rows(group)
+        rows = b"".join(
+            self.hashed(key) + _finished(begun, payload) for key, payload in zip(keys, payloads, strict=True)
+        )
+        operation, shared, at = group.route.operation, json.dumps(group.shared), self._now().timestamp()
+        values = (self._account, stream, operation, shared, at, accepted, rows)
+        sql = (
+            "insert into requests (account, stream, operation, shared, at, accepted, rows)"
+            " values (?, ?, ?, ?, ?, ?, ?) returning id"
+        )
+        return int(self._do(sql, values)[0][0])
+
+    def _do(self, sql: str, values: Sequence[object]) -> list[Any]:
+        with self._lock, self._told(), self._database:
+            return self._database.execute(sql, values).fetchall()
+
+    def _told(self) -> _Told:
+        return _Told(self._path)
+
+    def _opened(self, path: Path | None) -> sqlite3.Connection:
+        try:
+            if path is not None:
+                path.touch(0o600)
+            database = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=0)
+            # One run at a time; on disk before the call returns.
+            database.executescript("pragma locking_mode = exclusive; pragma synchronous = full;" + _SCHEMA)
+            moment = self._now().timestamp()
+            with database:
+                database.execute("delete from requests where at <= ?", (moment - KEPT,))
+                database.execute("delete from memory where at <= ?", (moment - REMEMBERED,))
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigurationError(_unusable(path, error)) from error
+        return database
+
+
+class _Told:
+    """Says in the user's words what SQLite cannot do."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            msg = f"cannot write the ledger {str(self._path)!r} ({error}): make room, or change `ledger_path`"
+            raise OutputError(msg) from error
+
+
+def _unusable(path: Path | None, error: Exception) -> str:
+    start = f"the setting `ledger_path`, {str(path)!r}, "
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return f"{start}is in use by another run: wait for it, or give each pipeline a ledger of its own"
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return f"{start}cannot be a ledger ({why}): name a file in a folder that can be written to"
+
+
+def _finished(begun: blake2b, data: bytes) -> bytes:
+    """A hash gone on with: a copy is half the price of a new keyed one."""
+    hashed = begun.copy()
+    hashed.update(data)
+    return hashed.digest()
+
+
+def _parted(rows: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (rows[start : start + _KEY_BYTES], rows[start + _KEY_BYTES : start + _ROW])
+        for start in range(0, len(rows), _ROW)
+    ]

@@ -1,0 +1,115 @@
+"""Templates assigned to campaign messages, again whenever the template has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from typing_extensions import override
+
+from klaviyo_wire import jsonapi
+from klaviyo_wire.errors import NotFound
+from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.sinks.base import (
+    ONE,
+    Field,
+    Group,
+    Kind,
+    Line,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+    Row,
+)
+from target_klaviyo_profiles.sinks.single import RecordSink, record_call
+from target_klaviyo_profiles.sinks.templates import same_content, template_named
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.values import Json
+
+MESSAGE, TEMPLATE = "campaign_message_id", "template_name"
+_ASSIGN = Route("assign_template_to_campaign_message", ONE)
+_OPEN = frozenset({"Draft", "Scheduled"})
+"""What a campaign's status is while its messages can still change."""
+
+
+class CampaignMessageTemplates(RecordSink):
+    """Gives campaign messages their templates.
+
+    Klaviyo copies the template; what happens to it later does not reach the copy. So the copy is compared with the
+    template, as Klaviyo holds both, and made anew where they differ: no memory of earlier runs is needed.
+    """
+
+    stream: ClassVar[str] = "campaign_message_templates"
+    routes: ClassVar[tuple[Route, ...]] = (_ASSIGN,)
+    reads: ClassVar[tuple[str, ...]] = (
+        "get_templates",
+        "get_campaign_message",
+        "get_template_for_campaign_message",
+    )
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field(MESSAGE, Kind.TEXT, "Klaviyo's id of the message of a campaign that is not sent yet", required=True),
+        Field(TEMPLATE, Kind.TEXT, "Name of the template, which only one has", required=True),
+    )
+
+    @override
+    def identify(self, record: Json) -> Key:
+        return Key(MESSAGE, record.get(MESSAGE, "").strip())
+
+    @override
+    def to_resource(self, record: Json, key: Key) -> Resource | None:
+        # The template's id is not known before the record is written.
+        return Resource({MESSAGE: key.value, TEMPLATE: record[TEMPLATE].strip()}, Group(_ASSIGN))
+
+    @override
+    def write(self, row: Row, line: Line) -> bool:
+        name = msgspec.json.decode(row.payload)[TEMPLATE]
+        source = template_named(name, line)
+        if source is None:
+            detail = f"there is no template named {name!r}"
+            raise Rejected(
+                Reason("no_template", detail, "Correct the name, or make the template.", f"/{TEMPLATE}")
+            )
+        status = _status_unless_held(row.key.value, source["attributes"], line)
+        if status is None:
+            return False
+        if status not in _OPEN:
+            detail = f"the status of its campaign is {status!r}"
+            remedy = "Leave the record out: what is sent keeps the template that it was sent with."
+            raise Rejected(Reason("campaign_not_open", detail, remedy, f"/{MESSAGE}"))
+        record_call(_ASSIGN.operation, line, assignment(row.key.value, source["id"]))
+        return True
+
+
+def assignment(message_id: str, template_id: str) -> Json:
+    """The request that copies a template to a message."""
+    template: Json = {"template": {"data": {"type": "template", "id": template_id}}}
+    return {"data": {"type": "campaign-message", "id": message_id, "relationships": template}}
+
+
+def _status_unless_held(message_id: str, wanted: Json, line: Line) -> str | None:
+    """The status of the message's campaign; None when the message has the template's content already.
+
+    Raises:
+        Rejected: there is no such message.
+    """
+    path = {"id": message_id}
+    params = {
+        "include": "campaign,template",  # without which the relationships are links only
+        "fields[campaign-message]": "updated_at",
+        "fields[campaign]": "status",
+        "fields[template]": "name",
+    }
+    try:
+        document = line.client.call("get_campaign_message", path=path, params=params)
+    except NotFound:
+        detail = "there is no such message, or no longer"
+        raise Rejected(Reason("not_found", detail, f"Correct `{MESSAGE}`.", f"/{MESSAGE}")) from None
+    (message,) = jsonapi.resources(document)
+    if jsonapi.lift(message, ["template"])["template_id"] is not None:
+        params = {"fields[template]": "html,text"}
+        copies = jsonapi.resources(line.client.call("get_template_for_campaign_message", path=path, params=params))
+        if any(same_content(wanted, copy["attributes"]) for copy in copies):
+            return None
+    return next((str(each["attributes"]["status"]) for each in jsonapi.included(document, "campaign")), "unknown")

@@ -1,0 +1,106 @@
+"""Deletions of profiles, for good, behind a switch and on the record."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from target_klaviyo_profiles.errors import OutputError
+from target_klaviyo_profiles.sinks.base import (
+    ONE,
+    Field,
+    Group,
+    Kind,
+    Line,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+    Row,
+)
+from target_klaviyo_profiles.sinks.people import PROFILE_ID, as_profile, person
+from target_klaviyo_profiles.sinks.single import RecordSink, record_call
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.values import Json
+
+_PEOPLE = (PROFILE_ID, "email", "phone_number")
+_DELETE = Route("request_profile_deletion", ONE)
+
+
+class ProfileDeletions(RecordSink):
+    """Deletes every profile that an identifier matches. Nothing brings them back."""
+
+    stream: ClassVar[str] = "profile_deletions"
+    routes: ClassVar[tuple[Route, ...]] = (_DELETE,)
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile; a record has one of the three"),
+        Field("email", Kind.TEXT, "Its address"),
+        Field("phone_number", Kind.TEXT, "Its number, with `+` and country code"),
+    )
+
+    @override
+    def closed(self) -> str | None:
+        if self.options.allow_deletions:
+            return None
+        return "it deletes profiles for good: set `allow_deletions` to true if that is what you want"
+
+    @override
+    def identify(self, record: Json) -> Key:
+        key = person(record, _PEOPLE)
+        if several := [name for name in _PEOPLE if record.get(name, "").strip()][1:]:
+            names = ", ".join(f"`{name}`" for name in (key.kind, *several))
+            detail = f"the record has {names}, which may be different people"
+            raise Rejected(Reason("several_identifiers", detail, "Give exactly one.", f"/{several[0]}"), key)
+        return key
+
+    @override
+    def to_resource(self, record: Json, key: Key) -> Resource | None:
+        body: Json = {
+            "type": "data-privacy-deletion-job",
+            "attributes": {"profile": {"data": as_profile(key, record)}},
+        }
+        return Resource(body, Group(_DELETE))
+
+    @override
+    def write(self, row: Row, line: Line) -> bool:
+        """Ask for the deletion; False when there is no such profile, or no longer."""
+        self._audit(row.key, "asking", line)
+        try:
+            record_call(_DELETE.operation, line, b'{"data":%b}' % row.payload)
+        except Rejected as refused:
+            if refused.reason.code != "not_found":
+                self._audit(row.key, f"refused: {refused.reason.code}", line)
+                raise
+            self._audit(row.key, "not there", line)
+            return False
+        self._audit(row.key, "accepted", line)
+        return True
+
+    def _audit(self, key: Key, what: str, line: Line) -> None:
+        """One line, on disk before this returns.
+
+        Addresses and numbers are hashed, whoever named the file: it outlives what was deleted.
+
+        Raises:
+            OutputError: the file cannot be written; then nothing is asked for, either.
+        """
+        kind, value = key.masked()
+        said = {"time": line.now().isoformat(timespec="milliseconds"), "profile": {kind: value}, "deletion": what}
+        try:
+            descriptor = os.open(self.options.audit_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, json.dumps(said).encode() + b"\n")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            msg = (
+                f"cannot write the record of deletions to {str(self.options.audit_path)!r} ({error.strerror}): "
+                "make room, or point the setting `audit_path` elsewhere"
+            )
+            raise OutputError(msg) from error

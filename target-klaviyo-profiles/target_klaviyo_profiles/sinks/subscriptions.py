@@ -1,0 +1,314 @@
+"""Consent: given and withdrawn, never given back to somebody who withdrew it later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
+
+import msgspec
+from typing_extensions import override
+
+from klaviyo_wire import bulk, jsonapi
+from klaviyo_wire.bulk import BulkLimits
+from klaviyo_wire.errors import NotFound
+from klaviyo_wire.filters import Operator
+from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.sinks.base import (
+    Batch,
+    Field,
+    Group,
+    Kind,
+    Line,
+    Outcome,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+)
+from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
+from target_klaviyo_profiles.sinks.list_members import no_list
+from target_klaviyo_profiles.sinks.people import PROFILE_ID, as_profile, person
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.values import Json
+
+_SUBSCRIBE = Bulk("bulk_subscribe_profiles", BulkLimits(items=1_000))
+_UNSUBSCRIBE = Bulk("bulk_unsubscribe_profiles", BulkLimits(items=100))
+# Sent again, it would find nobody on the list any more, and unsubscribe them from everything.
+_LEAVE = Bulk("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
+_SUBSCRIBED, _UNSUBSCRIBED = "SUBSCRIBED", "UNSUBSCRIBED"
+_HISTORICAL = "historical import"
+
+_LOOKUP = BulkLimits(items=100, request_bytes=7_000)
+"""Identifiers in one look-up: a page of profiles, and less than the 8 kB that a URL may have with many servers."""
+_QUOTES = len(quote('"",'))
+_UNSEEN = timedelta(hours=1)
+"""How long an opt-out that was sent may not show in Klaviyo; recorded were minutes."""
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+_NO_OPT_OUTS = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
+"""Suppressions that no person asked for; a subscription does not lift them, either."""
+
+
+class Channel(StrEnum):
+    """What a consent is for."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    PUSH = "push"
+
+    @property
+    def identifier(self) -> str:
+        """The field that says who is meant. No other is sent: Klaviyo would set it on the profile."""
+        return {Channel.EMAIL: "email", Channel.PUSH: PROFILE_ID}.get(self, "phone_number")
+
+
+class Subscriptions(BulkSink):
+    """Subscribes and unsubscribes people, one channel a record.
+
+    Klaviyo lifts an opt-out for whoever is subscribed, and unsubscribes from everything who is not on the list
+    that a list's opt-out names. So before a batch leaves Klaviyo is asked what it knows of the people in it, and
+    those who opted out later than they consented, or who are not on the list, are refused.
+    """
+
+    stream: ClassVar[str] = "subscriptions"
+    routes: ClassVar[tuple[Route, ...]] = (_SUBSCRIBE, _UNSUBSCRIBE, _LEAVE)
+    reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
+    fields: ClassVar[tuple[Field, ...]] = (
+        Field("channel", Kind.TEXT, "`email`, `sms`, `whatsapp` or `push`", required=True),
+        Field("consent", Kind.TEXT, "`SUBSCRIBED` or `UNSUBSCRIBED`", required=True),
+        Field("email", Kind.TEXT, "The address, for the channel `email`; else not sent"),
+        Field("phone_number", Kind.TEXT, "With `+` and country code, for `sms` and `whatsapp`; else not sent"),
+        Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile, for `push`; else not sent"),
+        Field(
+            "list_id", Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel"
+        ),
+        Field(
+            "historical_import",
+            Kind.BOOLEAN,
+            "Whether consent was given before, at `consented_at`: no confirmation is asked for, no flow triggered",
+        ),
+        Field("consented_at", Kind.TIME, "When consent was given; with `historical_import`, and only with it"),
+        Field("custom_source", Kind.TEXT, "Where consent was given, to be kept with it"),
+    )
+
+    @override
+    def identify(self, record: Json) -> Key:
+        return person(record, (_channel(record).identifier,))
+
+    @override
+    def to_resource(self, record: Json, key: Key) -> Resource | None:
+        channel, list_id = _channel(record), record.get("list_id", "").strip() or None
+        said = record["consent"].strip().upper()
+        if said == _SUBSCRIBED:
+            historical = record.get("historical_import", False)
+            consent: Json = {"consent": said, **self._since(record, historical=historical)}
+            source = record.get("custom_source", "").strip() or None
+            group = Group(_SUBSCRIBE, (channel, list_id, _HISTORICAL if historical else None, source))
+        elif said != _UNSUBSCRIBED:
+            detail = f"`consent` is neither `{_SUBSCRIBED}` nor `{_UNSUBSCRIBED}`"
+            raise Rejected(Reason("invalid_value", detail, "Give one of the two.", "/consent"))
+        elif channel is Channel.PUSH:
+            detail = "Klaviyo unsubscribes single devices from push, by their tokens, and nobody by an id"
+            raise Rejected(Reason("not_possible", detail, "Have the app withdraw it.", "/channel"))
+        else:
+            consent = {"consent": said}
+            group = Group(_LEAVE if list_id else _UNSUBSCRIBE, (channel, list_id))
+        body = as_profile(key, record)
+        body["attributes"]["subscriptions"] = {channel: {"marketing": consent}}
+        return Resource(body, group)
+
+    @override
+    def envelope(self, group: Group) -> Json:
+        _, list_id, *rest = group.shared
+        attributes: Json = {"profiles": {"data": ROWS}}
+        data: Json = {"type": "profile-subscription-bulk-delete-job", "attributes": attributes}
+        if group.route is _SUBSCRIBE:
+            historical, source = rest
+            data["type"] = "profile-subscription-bulk-create-job"
+            if historical is not None:
+                attributes["historical_import"] = True
+            if source is not None:
+                attributes["custom_source"] = source
+        if list_id is not None:
+            data["relationships"] = {"list": {"data": {"type": "list", "id": list_id}}}
+        return {"data": data}
+
+    @override
+    def screened(self, batch: Batch, line: Line) -> Outcome:
+        channel, list_id = _scope(batch.group)
+        if batch.group.route is _SUBSCRIBE:
+            return Outcome(rejected=self._opted_out(batch, line))
+        try:
+            outcome = self._on_list(batch, list_id, line) if list_id else Outcome()
+        except NotFound:
+            return Outcome(rejected=dict.fromkeys(batch.keys, no_list(str(list_id))))
+        decided = (outcome.rejected, outcome.unchanged, outcome.unsettled)
+        sent = [key for key in batch.keys if not any(key in each for each in decided)]
+        # Before they are: what is known of a request whose run is killed is that it may have left.
+        opt_outs = [_opt_out(key, channel, scope) for key in sent for scope in {None, list_id}]
+        line.ledger.remember(self.stream, opt_outs, line.now().isoformat())
+        return outcome
+
+    def _on_list(self, batch: Batch, list_id: str, line: Line) -> Outcome:
+        """Those who are not on the list, or soon will not be: to them the request would mean something else.
+
+        Raises:
+            NotFound: there is no such list.
+        """
+        channel, _ = _scope(batch.group)
+        on_it = {key for key, _ in _known(batch, channel, line, list_id)}
+        outcome = Outcome()
+        for key in batch.keys:
+            sent = self._withdrawn(_opt_out(key, channel, list_id), line) is not None
+            if key not in on_it and sent:
+                outcome.unchanged.add(key)
+            elif key not in on_it:
+                outcome.rejected[key] = _not_on(list_id)
+            elif sent:
+                outcome.unsettled[key] = (
+                    "Klaviyo may not have worked their last opt-out yet: start again in an hour"
+                )
+        return outcome
+
+    def _opted_out(self, batch: Batch, line: Line) -> dict[Key, Reason]:
+        """Those of the batch who opted out after they consented, as far as that is known."""
+        channel, _ = _scope(batch.group)
+        profiles = dict(_known(batch, channel, line))
+        refused: dict[Key, Reason] = {}
+        for key, row in _rows(batch):
+            held = profiles.get(key, {}).get("subscriptions") or {}
+            times = [opted_out_at(held, channel), self._withdrawn(_opt_out(key, channel, None), line)]
+            left = max((each for each in times if each is not None), default=None)
+            since = row["subscriptions"][channel]["marketing"].get("consented_at")
+            if left is not None and (since is None or datetime.fromisoformat(since) <= left):
+                refused[key] = _too_old(channel, left)
+            elif channel is Channel.PUSH and key not in profiles:
+                remedy = f"Correct `{PROFILE_ID}`, or leave the record out."
+                refused[key] = Reason("not_found", "the account has no such profile", remedy, f"/{PROFILE_ID}")
+        return refused
+
+    def _withdrawn(self, opt_out: Key, line: Line) -> datetime | None:
+        """When this target last sent an opt-out, if Klaviyo may not show it yet."""
+        at = line.ledger.recall(self.stream, opt_out)
+        moment = None if at is None else datetime.fromisoformat(at)
+        return moment if moment is not None and line.now() - moment < _UNSEEN else None
+
+    def _since(self, record: Json, *, historical: bool) -> Json:
+        text = record.get("consented_at")
+        if not historical:
+            if text is None:
+                return {}
+            detail = "`consented_at` without `historical_import`, which Klaviyo does not take"
+            remedy = "Set `historical_import` for consent given before, or leave `consented_at` out."
+            raise Rejected(Reason("contradiction", detail, remedy, "/consented_at"))
+        if text is None:
+            detail = "`historical_import` without `consented_at`"
+            raise Rejected(Reason("contradiction", detail, "Say when consent was given.", "/consented_at"))
+        if datetime.fromisoformat(text) >= self.options.now():
+            detail = "`consented_at` is not in the past"
+            raise Rejected(Reason("time_out_of_range", detail, "Correct `consented_at`.", "/consented_at"))
+        return {"consented_at": text}
+
+
+def _channel(record: Json) -> Channel:
+    try:
+        return Channel(record.get("channel", "").strip().lower())
+    except ValueError:
+        known = ", ".join(f"`{each}`" for each in Channel)
+        reason = Reason("invalid_value", f"`channel` is none of {known}", "Give one of them.", "/channel")
+        raise Rejected(reason) from None
+
+
+def _scope(group: Group) -> tuple[Channel, str | None]:
+    """What a batch's consent is for: a channel, of one list or of all."""
+    channel, list_id, *_ = group.shared
+    return Channel(channel or ""), list_id
+
+
+def _opt_out(key: Key, channel: Channel, list_id: str | None) -> Key:
+    """What the ledger knows an opt-out by."""
+    return Key(channel, f"{list_id or ''}/{key.value}")
+
+
+def _rows(batch: Batch) -> list[tuple[Key, Json]]:
+    """The people of a batch, each with what is sent of them."""
+    payloads = map(msgspec.json.decode, batch.payloads)
+    return [(key, row["attributes"]) for key, row in zip(batch.keys, payloads, strict=True)]
+
+
+def _not_on(list_id: str) -> Reason:
+    return Reason(
+        "not_on_list",
+        f"they are not on the list `{list_id}`, and Klaviyo would unsubscribe them from everything",
+        "Leave the record out, or leave out `list_id` if they are to be unsubscribed from everything.",
+        "/list_id",
+    )
+
+
+def _too_old(channel: Channel, left: datetime) -> Reason:
+    when = "" if left == _ALWAYS else f" at {left.isoformat(timespec='seconds')}"
+    return Reason(
+        "opted_out",
+        f"they opted out of {channel}{when}, and the record names no later consent",
+        "Leave the record out; if they consented anew after that, send `consented_at` with `historical_import`.",
+        "/consented_at",
+    )
+
+
+def opted_out_at(held: Mapping[str, Json | None], channel: Channel) -> datetime | None:
+    """When somebody last said no, by a profile's `subscriptions`; None when a subscription lifts no such word.
+
+    An opt-out of any list counts, whichever is joined: Klaviyo says that a subscription removes "any". Of several
+    times that Klaviyo gives the latest counts; without any, the end of time does.
+    """
+    of_channel = held.get("mobile_push" if channel is Channel.PUSH else channel)
+    marketing = (of_channel or {}).get("marketing") or {}
+    said: list[str | None] = []
+    if marketing.get("consent") == _UNSUBSCRIBED:
+        times = [marketing.get(name) for name in ("consent_timestamp", "last_updated")]
+        said += [time for time in times if time] or [None]
+    suppressions = [*(marketing.get("suppression") or []), *(marketing.get("list_suppressions") or [])]
+    said += [each.get("timestamp") for each in suppressions if each.get("reason") not in _NO_OPT_OUTS]
+    return max(map(_moment, said), default=None)
+
+
+def _moment(text: str | None) -> datetime:
+    if not text:
+        return _ALWAYS
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _known(batch: Batch, channel: Channel, line: Line, list_id: str | None = None) -> Iterator[tuple[Key, Json]]:
+    """Those of the batch whom Klaviyo has, or has on the list, with their attributes.
+
+    Raises:
+        NotFound: there is no such list.
+    """
+    kind = channel.identifier
+    name, shown = ("id", "created") if kind == PROFILE_ID else (kind, kind)
+    asked = set(batch.keys)
+    # Addresses also as they are spelled in the record: whether the filter minds the case is not documented.
+    spelled = {value: None for key, row in _rows(batch) for value in (key.value, row.get(kind, key.value))}
+    for values in lookups(spelled):
+        params = {"filter": Operator.ANY(name, values), "page[size]": "100", "fields[profile]": shown}
+        if list_id is None:
+            params["additional-fields[profile]"] = "subscriptions"
+            pages = line.client.pages("get_profiles", params=params)
+        else:
+            pages = line.client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
+        for resource in (resource for page in pages for resource in jsonapi.resources(page)):
+            profile = jsonapi.lift(resource)
+            key = identifiers.compared(Key(kind, str(profile.get(name) or "")))
+            if key in asked:
+                yield key, profile
+
+
+def lookups(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in look-ups that fit a page and a URL."""
+    return bulk.split(values, lambda value: len(quote(value)) + _QUOTES, _LOOKUP, envelope=0)

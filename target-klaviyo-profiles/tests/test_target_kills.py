@@ -1,0 +1,249 @@
+"""SIGKILL at any moment: the next run goes on, nothing accepted is sent again, the account ends as the input."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time as wall
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from select import select
+from typing import Any
+
+import pytest
+
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.faults import Reset, Status
+
+Json = dict[str, Any]
+SUBMIT = "bulk_import_profiles"
+RECORDS = 40
+STATE_EVERY = 6
+
+
+class Runner:
+    """Runs the target as a process, again and again, as a tap with a bookmark would feed it."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, records: list[Json], stream: str) -> None:
+        self._sandbox = sandbox
+        self._folder = folder
+        self._records = records
+        self._stream = stream
+        self._runs = 0
+        self.bookmark = 0
+        self._forks = subprocess.Popen(  # noqa: S603 - our own code
+            [sys.executable, str(Path(__file__).with_name("forking_target.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+
+    def run(self, killed_when: Callable[[], bool] | None = None) -> int:
+        """Feed what is behind the bookmark; kill the process at a moment, if it lives so long: its exit code."""
+        self._runs += 1
+        source, output = self._folder / f"{self._runs}.jsonl", self._folder / f"{self._runs}.out"
+        source.write_text("".join(f"{json.dumps(message)}\n" for message in self._messages()))
+        config = {
+            "api_key": self._sandbox.api_key,
+            "api_url": self._sandbox.url,
+            "rejects_path": str(self._folder / "rejects.jsonl"),
+            "concurrency": 4,
+        }
+        assert self._forks.stdin
+        assert self._forks.stdout
+        asked = {"config": config, "input": str(source), "output": str(output)}
+        self._forks.stdin.write(f"{json.dumps(asked)}\n".encode())
+        process = int(self._forks.stdout.readline())
+        if killed_when is not None:
+            deadline = wall.monotonic() + 20
+            while not killed_when() and not select([self._forks.stdout], [], [], 0.001)[0]:
+                assert wall.monotonic() < deadline
+            os.kill(process, signal.SIGKILL)
+        code = int(self._forks.stdout.readline())
+        self._forks.stdin.write(b"\n")
+        states = output.read_text().splitlines() if output.exists() else []
+        # A line that was cut is no STATE.
+        whole = [json.loads(line) for line in states if line.endswith("}")]
+        if whole:
+            self.bookmark = whole[-1]["at"]
+        return code
+
+    def log(self) -> str:
+        return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
+
+    def close(self) -> None:
+        assert self._forks.stdin
+        self._forks.stdin.close()
+        self._forks.wait(20)
+        assert self._forks.stdout
+        self._forks.stdout.close()
+
+    def _messages(self) -> Iterator[Json]:
+        names: Json = {name: {} for record in self._records for name in record}
+        yield {"type": "SCHEMA", "stream": self._stream, "schema": {"properties": names}, "key_properties": []}
+        for number, record in enumerate(self._records[self.bookmark :], self.bookmark + 1):
+            yield {"type": "RECORD", "stream": self._stream, "record": record}
+            if number % STATE_EVERY == 0 or number == len(self._records):
+                yield {"type": "STATE", "value": {"at": number}}
+
+
+@pytest.fixture
+def account() -> Iterator[Sandbox]:
+    with Sandbox(profiles=20, events=0, segments=0, import_seconds=0.02, rate_limits="off") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def runner(account: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Runner]]:
+    runners: list[Runner] = []
+
+    def runner(records: list[Json], stream: str = "profiles") -> Runner:
+        runners.append(Runner(account, tmp_path, records, stream))
+        return runners[-1]
+
+    yield runner
+    for each in runners:
+        each.close()
+
+
+def _records(rng: random.Random) -> list[Json]:
+    """Some profiles come often: their last record must win, and each may add something."""
+    people = rng.choice([8, 25, RECORDS])
+    return [
+        {
+            "external_id": f"crm-{rng.randrange(people) if people < RECORDS else number}",
+            "title": str(number),
+            "properties": {f"p{rng.randrange(3)}": number},
+        }
+        for number in range(RECORDS)
+    ]
+
+
+def _wanted(records: list[Json]) -> dict[str, Json]:
+    wanted: dict[str, Json] = {}
+    for record in records:
+        held = wanted.setdefault(record["external_id"], {"properties": {}})
+        held["title"] = record["title"]
+        held["properties"].update(record["properties"])
+    return wanted
+
+
+def _held(account: Sandbox, records: list[Json]) -> dict[str, Json]:
+    people = {
+        record["external_id"]: account.store.profile_by("external_id", record["external_id"]) for record in records
+    }
+    return {
+        name: {"title": profile.title, "properties": profile.properties}
+        for name, profile in people.items()
+        if profile is not None
+    }
+
+
+def _jobs(account: Sandbox) -> int:
+    return account.store.count("import_jobs")
+
+
+def _idle(account: Sandbox) -> bool:
+    open_jobs = "select count(*) from import_jobs where record ->> 'status' in ('queued', 'processing')"
+    return bool(account.store.read(open_jobs)[0][0] == 0)
+
+
+def _moment(account: Sandbox, requests: int, pause: float) -> Callable[[], bool]:
+    """So many seconds after so many requests from now."""
+    at = sum(account.requests.values()) + requests
+
+    def moment() -> bool:
+        if sum(account.requests.values()) < at:
+            return False
+        wall.sleep(pause)
+        return True
+
+    return moment
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_at_random_moments_the_account_ends_as_the_input(
+    account: Sandbox, runner: Callable[..., Runner], seed: int
+) -> None:
+    """Three kills each, some amid submissions that Klaviyo takes and does not answer."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    records = _records(rng)
+    running = runner(records)
+    if seed % 3 == 1:
+        account.faults.add(Status(operation=SUBMIT, status=503, worked=True, probability=0.3, times=None))
+    if seed % 3 == 2:
+        account.faults.add(Reset(operation=SUBMIT, worked=True, probability=0.3, times=None))
+    for _ in range(3):
+        running.run(_moment(account, rng.randrange(1, 30), rng.random() * 0.03))
+        settled = _wanted(records[: running.bookmark])
+        held = _held(account, records)
+        for name in settled:  # a STATE that left is true
+            assert int(held[name]["title"]) >= int(settled[name]["title"])
+    account.faults.clear()
+    assert running.run() == 0, running.log()
+    assert running.bookmark == RECORDS
+    assert _held(account, records) == _wanted(records)
+    assert not any(account.imports.stats.values())  # no profile was ever in two open jobs
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_random_moments_every_event_is_there_once(
+    account: Sandbox, runner: Callable[..., Runner], seed: int
+) -> None:
+    """Nothing is told of an event after 202: only its `unique_id` keeps a repeated one from counting twice."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    records = [
+        {"metric": "Ordered", "external_id": f"crm-{n % 7}", "time": "2026-11-01T12:00:00Z", "unique_id": f"o-{n}"}
+        for n in range(RECORDS)
+    ]
+    running = runner(records, "events")
+    if seed % 2:
+        account.faults.add(Reset(operation="bulk_create_events", worked=True, times=2))
+    for _ in range(3):
+        running.run(_moment(account, rng.randrange(2), rng.random() * 0.02))
+    account.faults.clear()
+    assert running.run() == 0, running.log()
+    assert running.bookmark == RECORDS
+    account.settle()
+    assert account.store.count("events") == RECORDS
+
+
+def test_a_job_that_was_accepted_is_followed_and_not_sent_again(
+    account: Sandbox, runner: Callable[..., Runner], tmp_path: Path
+) -> None:
+    account.imports.delay = 0.4
+    records = [{"external_id": f"crm-{n}", "title": str(n)} for n in range(20)]
+    running = runner(records)
+
+    def recorded() -> bool:
+        return _jobs(account) == 4 and _accepted(tmp_path / "target-klaviyo-profiles-ledger.sqlite") == 4
+
+    assert running.run(recorded) == -signal.SIGKILL
+    assert running.bookmark == 0
+    assert running.run() == 0, running.log()
+    assert running.bookmark == 20
+    assert _jobs(account) == 4
+    assert "20 of them had been sent by an earlier run" in running.log()
+    assert len(_held(account, records)) == 20
+
+
+def _accepted(path: Path) -> int:
+    """Entries that are in the file: read beside the run, as the file is its own."""
+    import sqlite3  # noqa: PLC0415
+
+    if not path.exists():
+        return 0
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    try:
+        with sqlite3.connect(copy) as database:
+            count: int = database.execute("select count(*) from requests where accepted").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+    finally:
+        database.close()
+    return count

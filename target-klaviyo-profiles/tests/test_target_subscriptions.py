@@ -1,0 +1,471 @@
+"""Consent: given, withdrawn, and never given back to somebody who withdrew it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.records import (
+    Consent,
+    ConsentState,
+    Group,
+    GroupKind,
+    Membership,
+    Profile,
+    Suppression,
+    SuppressionReason,
+)
+from klaviyo_wire.filters import Operator
+from target_klaviyo_profiles.errors import RunFailed
+from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.sinks import subscriptions
+from target_klaviyo_profiles.sinks.base import Options, Rejected
+from target_klaviyo_profiles.sinks.subscriptions import Channel, Subscriptions, lookups, opted_out_at
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
+
+Json = dict[str, Any]
+Load = Callable[..., Any]
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+LEFT = datetime(2025, 6, 1, 12, tzinfo=UTC)
+SINK = Subscriptions(Options(now=lambda: NOW))
+YES = {"channel": "email", "email": "ada@b.co", "consent": "SUBSCRIBED"}
+NO = {**YES, "consent": "UNSUBSCRIBED"}
+IMPORTED = {**YES, "historical_import": True, "consented_at": "2025-01-01T00:00:00+00:00"}
+
+
+def _request(record: Json) -> Json:
+    row = SINK.row(record)
+    assert row is not None
+    request: Json = json.loads(SINK.body(row.group, [row.payload]))["data"]
+    return request
+
+
+def test_a_subscription_carries_its_list_its_source_and_its_time() -> None:
+    record = {**IMPORTED, "email": " Ada@B.co ", "list_id": "LIST01", "custom_source": "<rows>"}
+    assert _request(record) == {
+        "type": "profile-subscription-bulk-create-job",
+        "attributes": {
+            "profiles": {
+                "data": [
+                    {
+                        "type": "profile",
+                        "attributes": {
+                            "email": "Ada@B.co",
+                            "subscriptions": {
+                                "email": {
+                                    "marketing": {
+                                        "consent": "SUBSCRIBED",
+                                        "consented_at": "2025-01-01T00:00:00+00:00",
+                                    }
+                                }
+                            },
+                        },
+                    }
+                ]
+            },
+            "historical_import": True,
+            "custom_source": "<rows>",
+        },
+        "relationships": {"list": {"data": {"type": "list", "id": "LIST01"}}},
+    }
+
+
+def test_an_opt_out_is_only_that() -> None:
+    assert _request({**NO, "consented_at": "2025-01-01", "historical_import": True, "custom_source": "x"}) == {
+        "type": "profile-subscription-bulk-delete-job",
+        "attributes": {
+            "profiles": {
+                "data": [
+                    {
+                        "type": "profile",
+                        "attributes": {
+                            "email": "ada@b.co",
+                            "subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}},
+                        },
+                    }
+                ]
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("consent", ["SUBSCRIBED", "unsubscribed"])
+@pytest.mark.parametrize(
+    ("channel", "kind", "value"),
+    [
+        ("email", "email", "ada@b.co"),
+        ("sms", "phone_number", "+14155552671"),
+        ("WhatsApp", "phone_number", "+14155552671"),
+    ],
+)
+def test_no_identifier_but_the_channels_is_sent_since_klaviyo_would_set_it(
+    channel: str, kind: str, value: str, consent: str
+) -> None:
+    everything = {"profile_id": "01J", "email": "ada@b.co", "phone_number": "+1 415-555-2671"}
+    row = SINK.row({**everything, "channel": channel, "consent": consent})
+    assert row is not None
+    assert row.key == Key(kind, value)
+    sent = json.loads(row.payload)
+    assert sent.keys() == {"type", "attributes"}
+    assert sent["attributes"].keys() == {kind, "subscriptions"}
+    assert sent["attributes"]["subscriptions"].keys() == {channel.lower()}
+
+
+def test_push_is_subscribed_by_id() -> None:
+    row = SINK.row({"channel": "push", "profile_id": "01J", "email": "ada@b.co", "consent": "SUBSCRIBED"})
+    assert row is not None
+    assert json.loads(row.payload) == {
+        "type": "profile",
+        "id": "01J",
+        "attributes": {"subscriptions": {"push": {"marketing": {"consent": "SUBSCRIBED"}}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "code", "pointer"),
+    [
+        ({**YES, "channel": None}, "missing_field", "/channel"),
+        ({**YES, "channel": "fax"}, "invalid_value", "/channel"),
+        ({**YES, "consent": None}, "missing_field", "/consent"),
+        ({**YES, "consent": "NEVER_SUBSCRIBED"}, "invalid_value", "/consent"),
+        ({**YES, "email": None, "phone_number": "+14155552671"}, "no_identifier", None),
+        ({**YES, "channel": "sms"}, "no_identifier", None),
+        ({**YES, "channel": "sms", "phone_number": "5552671"}, "invalid_phone_number", "/phone_number"),
+        ({**YES, "email": "nope"}, "invalid_email", "/email"),
+        ({**NO, "channel": "push", "profile_id": "01J"}, "not_possible", "/channel"),
+        ({**YES, "consented_at": "2025-01-01"}, "contradiction", "/consented_at"),
+        ({**YES, "historical_import": True}, "contradiction", "/consented_at"),
+        ({**IMPORTED, "consented_at": "2026-11-01T00:00:00Z"}, "time_out_of_range", "/consented_at"),
+        ({**IMPORTED, "consented_at": "soon"}, "invalid_value", "/consented_at"),
+        ({**IMPORTED, "historical_import": "yes"}, "invalid_value", "/historical_import"),
+    ],
+)
+def test_what_klaviyo_refuses_is_refused_before_it_is_sent(record: Json, code: str, pointer: str | None) -> None:
+    with pytest.raises(Rejected) as caught:
+        SINK.row(record)
+    assert (caught.value.reason.code, caught.value.reason.pointer) == (code, pointer)
+    assert caught.value.reason.remedy
+
+
+def test_consent_without_an_offset_is_sent_with_one() -> None:
+    (row,) = _request({**IMPORTED, "consented_at": "2025-01-01 10:00"})["attributes"]["profiles"]["data"]
+    marketing = row["attributes"]["subscriptions"]["email"]["marketing"]
+    assert marketing["consented_at"] == "2025-01-01T10:00:00+00:00"
+
+
+# What Klaviyo knows
+
+
+def _held(**marketing: object) -> Json:
+    return {"email": {"marketing": {"consent": "NEVER_SUBSCRIBED", **marketing}}}
+
+
+def _suppressed(reason: str, at: datetime | None = LEFT) -> Json:
+    return {"reason": reason, "timestamp": at and at.isoformat()}
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [
+        ({}, None),
+        ({"email": None}, None),
+        ({"email": {"marketing": None}}, None),
+        (_held(suppression=[], list_suppressions=None), None),
+        (_held(consent="SUBSCRIBED", consent_timestamp=LEFT.isoformat()), None),
+        (_held(consent="UNSUBSCRIBED", consent_timestamp=LEFT.isoformat()), LEFT),
+        (_held(consent="UNSUBSCRIBED", last_updated=LEFT.isoformat()), LEFT),
+        (_held(consent="UNSUBSCRIBED", last_updated="2025-06-01 12:00:00"), LEFT),
+        (_held(consent="UNSUBSCRIBED", consent_timestamp="2020-01-01", last_updated=LEFT.isoformat()), LEFT),
+        (_held(consent="UNSUBSCRIBED", consent_timestamp=None, last_updated=None), _NEVER),
+        (_held(suppression=[_suppressed("HARD_BOUNCE"), _suppressed("INVALID_EMAIL")]), None),
+        (_held(suppression=[_suppressed("USER_SUPPRESSED")]), LEFT),
+        (
+            _held(suppression=[_suppressed("SPAM_COMPLAINT", LEFT - timedelta(1)), _suppressed("UNSUBSCRIBE")]),
+            LEFT,
+        ),
+        (_held(suppression=[_suppressed("SOMETHING_NEW", None)]), _NEVER),
+        (_held(list_suppressions=[{"list_id": "LIST01", **_suppressed("UNSUBSCRIBE")}]), LEFT),
+    ],
+)
+def test_when_somebody_opted_out(held: Json, left: datetime | None) -> None:
+    assert opted_out_at(held, Channel.EMAIL) == left
+
+
+def test_channels_are_told_apart() -> None:
+    held = {"mobile_push": {"marketing": {"consent": "UNSUBSCRIBED", "consent_timestamp": LEFT.isoformat()}}}
+    assert [opted_out_at(held, channel) for channel in Channel] == [None, None, None, LEFT]
+
+
+# Against the sandbox
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> list[Profile]:
+    """Ten people of whom nothing is known, with addresses and numbers."""
+    made = [
+        Profile(
+            id=f"01J{n:023}",
+            email=f"New+{n}@Mail.example.net",
+            phone_number=f"+1415555{n:04}",
+            created=0,
+            updated=0,
+        )
+        for n in range(10)
+    ]
+    sandbox.store.add_profiles(made)
+    sandbox.store.put_group(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
+    sandbox.store.put_group(
+        Group(
+            id="LIST02", kind=GroupKind.LIST, name="Double", created=0, updated=0, opt_in_process="double_opt_in"
+        )
+    )
+    return made
+
+
+@pytest.fixture
+def write(load: Load, messages: Callable[..., list[Json]]) -> Load:
+    return lambda records, **settings: load(messages(records, stream="subscriptions"), **settings)
+
+
+def _states(sandbox: Sandbox, people: list[Profile]) -> list[str]:
+    sandbox.settle()
+    held = {each.id: each for each in sandbox.store.profiles([each.id for each in people])}
+    return [held[each.id].email_marketing.state.value for each in people]
+
+
+def _email(profile: Profile, **fields: object) -> Json:
+    return {"channel": "email", "email": profile.email, "consent": "SUBSCRIBED", **fields}
+
+
+def _imported(profile: Profile, consented_at: datetime, **fields: object) -> Json:
+    return _email(profile, historical_import=True, consented_at=consented_at.isoformat(), **fields)
+
+
+def test_people_are_subscribed_a_thousand_a_request(sandbox: Sandbox, write: Load) -> None:
+    records = [{**IMPORTED, "email": f"s{n}@mail.example.net", "list_id": None} for n in range(1_500)]
+    run = write(records)
+    assert run.error is None
+    assert run.tallies["subscriptions"].accepted == 1_500
+    assert sandbox.requests["bulk_subscribe_profiles 202"] == 2
+    sandbox.settle()
+    subscribed = [sandbox.store.profile_by("email", str(each["email"])) for each in records]
+    assert all(each and each.email_marketing.state is ConsentState.SUBSCRIBED for each in subscribed)
+
+
+def test_people_are_unsubscribed_a_hundred_a_request(sandbox: Sandbox, write: Load) -> None:
+    run = write([{**NO, "email": f"s{n}@mail.example.net"} for n in range(250)])
+    assert run.tallies["subscriptions"].accepted == 250
+    assert sandbox.requests["bulk_unsubscribe_profiles 202"] == 3
+
+
+@pytest.mark.parametrize("with_list", [None, "LIST01"])
+def test_nobody_who_opted_out_later_is_subscribed(
+    sandbox: Sandbox, write: Load, people: list[Profile], with_list: str | None
+) -> None:
+    never, newer, older, same, untimed, bounced, of_list, since_list, complained, manual = people
+    sandbox.store.unsubscribe([each.id for each in (newer, older, same, untimed)], LEFT)
+    reasons = {
+        bounced.id: SuppressionReason.HARD_BOUNCE,
+        complained.id: SuppressionReason.SPAM_COMPLAINT,
+        manual.id: SuppressionReason.USER_SUPPRESSED,
+    }
+    sandbox.store.suppress([Suppression(profile_id, reason, LEFT) for profile_id, reason in reasons.items()])
+    sandbox.store.suppress([Suppression(of_list.id, SuppressionReason.UNSUBSCRIBE, LEFT, "LIST01")])
+    sandbox.store.suppress([Suppression(since_list.id, SuppressionReason.UNSUBSCRIBE, LEFT, "LIST02")])
+    before, after = LEFT - timedelta(days=1), LEFT + timedelta(days=1)
+    records = [
+        _imported(never, before),
+        _imported(newer, after),
+        _imported(older, before),
+        _imported(same, LEFT),
+        _email(untimed),
+        _imported(bounced, before),
+        _imported(of_list, before),
+        _imported(since_list, after),
+        _imported(complained, before),
+        _imported(manual, before),
+    ]
+    run = write({**each, "list_id": with_list} for each in records)
+    assert run.error is None
+    refused = [older, same, untimed, of_list, complained, manual]
+    assert {each["key"]["email"] for each in run.rejects} == {str(each.email).lower() for each in refused}
+    assert {(each["code"], each["pointer"]) for each in run.rejects} == {("opted_out", "/consented_at")}
+    states = ["SUBSCRIBED" if each not in refused else None for each in people]
+    assert [state if state == "SUBSCRIBED" else None for state in _states(sandbox, people)] == states
+    assert sandbox.consents.stats["opt_outs_lifted"] == 2  # of those who consented anew
+    assert any(LEFT.isoformat() in each["detail"] for each in run.rejects)
+
+
+def test_the_spelling_of_an_address_hides_no_opt_out(sandbox: Sandbox, write: Load, people: list[Profile]) -> None:
+    sandbox.store.unsubscribe([people[0].id], LEFT)
+    run = write([_imported(replace(people[0], email="NEW+0@mail.EXAMPLE.net"), LEFT - timedelta(days=1))])
+    assert [each["code"] for each in run.rejects] == ["opted_out"]
+
+
+def test_an_opt_out_that_klaviyo_does_not_show_yet_counts(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    sandbox.later.delay = 600
+    records = [_email(people[0], consent="UNSUBSCRIBED"), _imported(people[0], LEFT), _imported(people[1], LEFT)]
+    run = write(records)
+    assert [(each["key"]["email"], each["code"]) for each in run.rejects] == [
+        (str(people[0].email).lower(), "opted_out")
+    ]
+    assert [each["code"] for each in write(records[1:2]).rejects][1:] == ["opted_out"]  # in the next run, too
+    assert _states(sandbox, people[:2]) == ["UNSUBSCRIBED", "SUBSCRIBED"]
+
+
+def test_an_old_opt_out_of_ours_does_not_outlast_what_klaviyo_says(
+    sandbox: Sandbox, write: Load, people: list[Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write([_email(people[0], consent="UNSUBSCRIBED")])
+    sandbox.settle()
+    subscribed = Consent(ConsentState.SUBSCRIBED, sandbox.clock.now())
+    sandbox.store.lift(people[0].id, list(SuppressionReason))
+    sandbox.store.put_profile(replace(people[0], email_marketing=subscribed))
+    assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].rejected.total() == 1
+    monkeypatch.setattr(subscriptions, "_UNSEEN", timedelta())
+    assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].accepted == 1
+
+
+def test_sms_has_its_own_opt_out(sandbox: Sandbox, write: Load, people: list[Profile]) -> None:
+    out = Consent(ConsentState.UNSUBSCRIBED, LEFT)
+    sandbox.store.put_profile(replace(people[0], sms_marketing=out))
+    sandbox.store.put_profile(replace(people[1], email_marketing=out))
+    texted = [
+        {"channel": "sms", "phone_number": each.phone_number, "consent": "SUBSCRIBED"} for each in people[:2]
+    ]
+    run = write(texted)
+    assert [each["key"] for each in run.rejects] == [{"phone_number": people[0].phone_number}]
+    assert run.tallies["subscriptions"].accepted == 1
+
+
+def test_an_opt_out_of_a_list_never_reaches_those_who_are_not_on_it(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    sandbox.store.add_members(Membership("LIST01", each.id, 0) for each in people[:3])
+    run = write(_email(each, consent="UNSUBSCRIBED", list_id="LIST01") for each in people)
+    assert run.error is None
+    assert run.tallies["subscriptions"].accepted == 3
+    assert [each["code"] for each in run.rejects] == ["not_on_list"] * 7
+    assert "UNSUBSCRIBED" not in _states(sandbox, people)
+    assert sandbox.consents.stats["unsubscribed_everywhere_by_a_list"] == 0
+    assert {each.list_id for each in sandbox.store.suppressions([people[0].id])} == {"LIST01"}
+
+
+def test_an_opt_out_without_a_list_is_from_everything(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    sandbox.faults.add(Status(operation="bulk_unsubscribe_profiles", worked=True))
+    assert write(_email(each, consent="UNSUBSCRIBED") for each in people).error is None
+    assert set(_states(sandbox, people)) == {"UNSUBSCRIBED"}
+
+
+@pytest.mark.parametrize("consent", ["SUBSCRIBED", "UNSUBSCRIBED"])
+def test_a_list_that_is_not_there_costs_its_own_records_only(
+    write: Load, people: list[Profile], consent: str
+) -> None:
+    lost = [_email(each, consent=consent, list_id="NOPE01") for each in people[:5]]
+    run = write([*lost, *(_email(each, consent=consent) for each in people[5:])])
+    assert run.error is None
+    assert run.tallies["subscriptions"].accepted == 5
+    assert [each["code"] for each in run.rejects] == ["not_found"] * 5
+
+
+def test_a_region_without_a_sending_number_costs_its_own_records_only(write: Load, people: list[Profile]) -> None:
+    numbers = [str(each.phone_number) for each in people] + ["+33612345678"]
+    run = write({"channel": "sms", "phone_number": each, "consent": "SUBSCRIBED"} for each in numbers)
+    assert run.error is None
+    assert run.tallies["subscriptions"].accepted == 10
+    assert [each["key"] for each in run.rejects] == [{"phone_number": "+33612345678"}]
+
+
+def test_records_of_one_person_take_effect_in_their_order(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    write([_imported(people[0], LEFT), _email(people[0], consent="UNSUBSCRIBED")])
+    assert _states(sandbox, people[:1]) == ["UNSUBSCRIBED"]
+    assert sandbox.consents.stats["profiles_repeated_in_a_request"] == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Status(operation="bulk_subscribe_profiles", worked=True),
+        Reset(operation="get_profiles"),
+        Throttle(operation="get_profiles", retry_after=2, times=3),
+        Throttle(operation="bulk_unsubscribe_profiles", times=3),
+        Status(operation="get_profiles_for_list", times=2),
+    ],
+)
+def test_no_fault_lifts_an_opt_out(sandbox: Sandbox, write: Load, people: list[Profile], fault: AnyFault) -> None:
+    sandbox.store.unsubscribe([people[0].id], LEFT)
+    sandbox.store.add_members([Membership("LIST01", people[2].id, 0)])
+    sandbox.faults.add(fault)
+    run = write(
+        [
+            _imported(people[0], LEFT - timedelta(days=1)),
+            _imported(people[1], LEFT),
+            _email(people[2], consent="UNSUBSCRIBED", list_id="LIST01"),
+            _email(people[3], consent="UNSUBSCRIBED", list_id="LIST01"),
+        ]
+    )
+    assert run.error is None
+    assert _states(sandbox, people[:4]) == ["UNSUBSCRIBED", "SUBSCRIBED", "NEVER_SUBSCRIBED", "NEVER_SUBSCRIBED"]
+    assert sandbox.consents.stats["opt_outs_lifted"] == 0
+
+
+def test_when_klaviyo_cannot_be_asked_nobody_is_subscribed(sandbox: Sandbox, write: Load) -> None:
+    sandbox.faults.add(Status(operation="get_profiles", times=None))
+    run = write([IMPORTED])
+    assert run.error is not None
+    assert sandbox.requests["bulk_subscribe_profiles 202"] == 0
+
+
+@given(lengths=st.lists(st.integers(6, 100), max_size=150), letter=st.sampled_from("aé@"))
+def test_a_look_up_fits_a_page_and_a_url(lengths: list[int], letter: str) -> None:
+    values = [letter * length for length in lengths]
+    parts = list(lookups(values))
+    assert [value for part in parts for value in part] == values
+    for part in parts:
+        assert len(part) <= 100
+        assert len(quote(Operator.ANY("email", part))) < 7_100
+
+
+@pytest.mark.parametrize("fault", [Status, Reset])
+def test_an_opt_out_of_a_list_leaves_once_since_the_second_would_be_from_everything(
+    sandbox: Sandbox, write: Load, people: list[Profile], fault: Callable[..., AnyFault]
+) -> None:
+    sandbox.store.add_members(Membership("LIST01", each.id, 0) for each in people[:3])
+    records = [_email(each, consent="UNSUBSCRIBED", list_id="LIST01") for each in people[:3]]
+    sandbox.faults.add(fault(operation="bulk_unsubscribe_profiles", worked=True))
+    run = write(records)
+    assert isinstance(run.error, RunFailed)
+    assert run.states == []
+    assert run.tallies["subscriptions"].unsettled.total() == 3
+
+    run = write(records)  # Klaviyo still shows them on the list
+    assert isinstance(run.error, RunFailed)
+    assert "start again in an hour" in str(run.error)
+
+    assert "UNSUBSCRIBED" not in _states(sandbox, people[:3])
+    run = write(records)
+    assert run.error is None
+    assert run.tallies["subscriptions"].unchanged == 3
+    assert sandbox.consents.stats["unsubscribed_everywhere_by_a_list"] == 0
+    assert "UNSUBSCRIBED" not in _states(sandbox, people[:3])
