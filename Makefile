@@ -49,7 +49,7 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
-bench: $(VENV)/.run ## Measure the tap against a local Klaviyo, some ten minutes: make bench [BENCH=core]
+bench: $(VENV)/.run ## Measure tap and target against a local Klaviyo, some 15 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,23 @@ def floor(requests: int, limits: Limits, latency: float) -> float:
     for number in range(requests):
         sent.append(max([0.0, *(sent[number - count] + seconds for count, seconds in windows if number >= count)]))
     return sent[-1] + latency
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the real sizes is run: 1 measures, less shows that a benchmark works.
+
+    Attributes:
+        part: Of the sizes.
+        repeats: Of runs that take seconds.
+    """
+
+    part: float = 1.0
+    repeats: int = 3
+
+    def of(self, count: int) -> int:
+        """A size."""
+        return int(count * self.part)
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,10 @@ class Row:
 
 
 HEADER = ("benchmark", "what", "measured", "beside", "ratio", "bar", "")
+
+
+Benchmark = Callable[[Scale], Iterator[Row]]
+"""Its docstring says what it runs."""
 
 
 def table(rows: Iterable[Row]) -> str:

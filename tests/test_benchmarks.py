@@ -20,10 +20,11 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))  # scripts are not a package
 
 import bench  # noqa: E402
-from figures import Bar, Row, floor, table  # noqa: E402
+import tap_bench  # noqa: E402
+from figures import Bar, Row, Scale, floor, table  # noqa: E402
 from harness import NotMeasured, Sandbox, read, sandbox  # noqa: E402
 
-TOY = bench.Scale(part=0.002, repeats=1)
+TOY = Scale(part=0.002, repeats=1)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def rows() -> dict[str, list[Row]]:
 
 @pytest.mark.parametrize("name", bench.BENCHMARKS)
 def test_a_benchmark_measures(name: str, rows: dict[str, list[Row]]) -> None:
-    """It only tells rows when every row was emitted, as selected, with a state: `bench.complete` sees to that."""
+    """It only tells rows when every row was emitted, as selected, with a state: `complete` sees to that."""
     assert {row.benchmark for row in rows[name]} == {name}
     assert any(row.bar for row in rows[name])
     assert all(row.ratio is not None for row in rows[name] if row.bar)
@@ -81,7 +82,7 @@ LAZY = "import sys; '--discover' in sys.argv and print('{\"streams\": []}')"
 )
 def test_a_run_without_its_rows_is_not_measured(program: str, reason: str, klaviyo: Sandbox) -> None:
     with pytest.raises(NotMeasured, match=reason):
-        bench.complete((sys.executable, "-c", program), klaviyo, "metrics", 1)
+        tap_bench.complete((sys.executable, "-c", program), klaviyo, "metrics", 1)
 
 
 def test_a_name_that_does_not_exist_is_told() -> None:

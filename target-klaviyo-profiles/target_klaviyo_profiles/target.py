@@ -23,6 +23,7 @@ from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.desk import Desk
 from target_klaviyo_profiles.errors import ConfigurationError, InputError, OutputError, RunFailed
+from target_klaviyo_profiles.identifiers import PRECEDENCE
 from target_klaviyo_profiles.ledger import DEFAULT_NAME, Ledger
 from target_klaviyo_profiles.reader import Reader
 from target_klaviyo_profiles.rejects import DEFAULT_PATH, Rejects
@@ -104,6 +105,15 @@ _SETTINGS = th.PropertiesList(
         description=(
             "Fields of `profiles` that an explicit null clears; such records are written one by one. In any other "
             "field null says nothing"
+        ),
+    ),
+    th.Property(
+        "identifier_precedence",
+        th.ArrayType(th.StringType(allowed_values=PRECEDENCE)),
+        default=list(PRECEDENCE),
+        description=(
+            "Identifiers that `profiles` and `events` may be known by (`id` is `profile_id` in events): of those "
+            "a record has, only the first is sent"
         ),
     ),
     th.Property(
@@ -231,6 +241,7 @@ class TargetKlaviyoProfiles(Target):
             audit_path=Path(settings.get("audit_path") or rejects_path.with_name(DEFAULT_AUDIT_NAME)),
             clearable_fields=frozenset(self._setting("clearable_fields")),
             events_backfill=self._setting("events_backfill"),
+            identifier_precedence=tuple(dict.fromkeys(self._setting("identifier_precedence"))) or PRECEDENCE,
             now=self.time.now,
         )
 

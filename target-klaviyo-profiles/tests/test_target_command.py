@@ -30,6 +30,8 @@ SCHEMA: Json = {
     "key_properties": ["external_id"],
 }
 RECORD: Json = {"type": "RECORD", "stream": "profiles", "record": {"external_id": "crm-1"}}
+PATIENCE = 120
+"""Seconds after which a process hangs: it takes two, on a busy machine twenty."""
 SECRET = "ada.lovelace@mail.example.net"
 
 
@@ -198,7 +200,7 @@ def test_sigterm_ends_the_run_at_once_and_emits_no_state(
     running.stdin = None
     _until(lambda: sandbox.store.count("import_jobs") == 1)
     running.send_signal(signal.SIGTERM)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 128 + signal.SIGTERM
     assert out == b""
     assert b"\ntarget-klaviyo-profiles: stopped by SIGTERM; the next run sends again what was not settled\n" in err
@@ -217,7 +219,7 @@ def test_killed_and_started_again_the_account_holds_the_input(
     running.kill()
     assert running.communicate()[0] == b""
     sandbox.imports.delay = 0
-    out, err = process().communicate(INPUT, timeout=20)
+    out, err = process().communicate(INPUT, timeout=PATIENCE)
     assert out == b'{"at": 1}\n'
     assert sandbox.store.profile_by("external_id", "crm-1") is not None
     assert b"profiles: 1 received, 1 accepted; 1 job" in err
@@ -230,7 +232,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(
     sandbox.imports.delay = 0
     with Path("/dev/full").open("wb") as full:
         running = process(full)
-        _, err = running.communicate(INPUT, timeout=20)
+        _, err = running.communicate(INPUT, timeout=PATIENCE)
     assert running.returncode == 1
     assert err.endswith(
         b"\ntarget-klaviyo-profiles: cannot write STATE to standard output (No space left on device)\n"

@@ -31,6 +31,7 @@ import msgspec
 
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from target_klaviyo_profiles import identifiers
 from target_klaviyo_profiles.values import Json, Unsendable, without_nulls
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Options:
         audit_path: File that every request for a deletion is written to.
         clearable_fields: Fields that an explicit null clears; null says nothing in any other.
         events_backfill: Whether events that do not say so themselves are only recorded and trigger nothing.
+        identifier_precedence: The identifiers a profile may be known by; of those a record has, the first counts.
         now: The present moment, UTC.
     """
 
@@ -86,6 +88,7 @@ class Options:
     audit_path: Path = Path(DEFAULT_AUDIT_NAME)
     clearable_fields: frozenset[str] = frozenset()
     events_backfill: bool = True
+    identifier_precedence: tuple[str, ...] = identifiers.PRECEDENCE
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
 
 _CREATE = Bulk("bulk_create_events", BulkLimits(items=1_000))
-_PEOPLE = (PROFILE_ID, "external_id", "email", "phone_number")
 _UNHEARD = ("@example.com", "@test.com")
 """Klaviyo answers 202 to events of these addresses and drops them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,13 +68,13 @@ class Events(BulkSink):
     @override
     def identify(self, record: Json) -> Key:
         """The event: Klaviyo keeps one of each metric, profile and `unique_id`."""
-        who = person(record, _PEOPLE)
+        who = self._who(record)
         metric = record.get("metric", "").strip()
         return Key("event", f"{metric} of {who.kind} {who.value}: {_unique_id(record, who)}")
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
-        who = person(record, _PEOPLE)
+        who = self._who(record)
         if who.kind == "email" and who.value.endswith(_UNHEARD):
             detail = "Klaviyo accepts events of @example.com and @test.com, and drops them"
             raise Rejected(Reason("dropped_silently", detail, "Use a real address, or leave it out.", "/email"))
@@ -104,6 +103,10 @@ class Events(BulkSink):
             },
         }
         return Resource(body, Group(_CREATE))
+
+    def _who(self, record: Json) -> Key:
+        kinds = self.options.identifier_precedence
+        return person(record, [PROFILE_ID if kind == "id" else kind for kind in kinds])
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:

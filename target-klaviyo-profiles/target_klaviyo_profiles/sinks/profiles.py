@@ -85,7 +85,7 @@ class Profiles(BulkSink):
 
     @override
     def warnings(self, names: AbstractSet[str]) -> list[str]:
-        given = [kind for kind in identifiers.PRECEDENCE if kind in names]
+        given = [kind for kind in self.options.identifier_precedence if kind in names]
         if len(given) <= 1:
             return []
         listed = ", ".join(f"`{kind}`" for kind in given)
@@ -93,7 +93,7 @@ class Profiles(BulkSink):
 
     @override
     def identify(self, record: Json) -> Key:
-        return person(record, identifiers.PRECEDENCE)
+        return person(record, self.options.identifier_precedence)
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
