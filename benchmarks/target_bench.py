@@ -141,7 +141,7 @@ def write_events(scale: Scale) -> Iterator[Row]:
     """Real limits, 100 ms: 300,000 small events."""
     count = scale.of(300_000)
     submit = ENDPOINTS["bulk_create_events"]
-    with sandbox(profiles=10, latency_ms=100, rate_limits="real") as klaviyo:
+    with sandbox(profiles=0, latency_ms=100, rate_limits="real") as klaviyo:
         run = load(count, klaviyo, given=HAPPENINGS)
         answers = klaviyo.answers(submit.operation)
     requests = -(-count // 1_000)

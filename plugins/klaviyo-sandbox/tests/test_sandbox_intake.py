@@ -375,3 +375,14 @@ def test_who_sends_again_what_was_worked_loses_and_repeats_nothing(
         assert submit(api, told).status_code == 503
     assert len(kept(sandbox, api, told)) == 2
     assert sandbox.intake.dropped == {"known": 2}
+
+
+def test_new_ids_are_not_those_the_account_began_with() -> None:
+    with Sandbox(profiles=0, events=0, segments=0) as empty:
+        headers = {"Authorization": f"Klaviyo-API-Key {empty.api_key}", "revision": "2026-07-15"}
+        attributes = {"events-bulk-create": {"data": [story(event("Never seen"), external_id="crm-1")]}}
+        body = {"data": {"type": "event-bulk-create-job", "attributes": attributes}}
+        answer = requests.post(f"{empty.url}{BULK}", json=body, headers=headers, timeout=10)
+        assert answer.status_code == 202, answer.text
+        empty.settle()
+        assert empty.store.count("events") == 1

@@ -49,7 +49,7 @@ class Account:
     ) -> None:
         self.store = store
         self.clock = clock
-        self.rng = Random(seed)  # noqa: S311 - ids of a simulation
+        self.rng = Random(f"{seed}:ids")  # noqa: S311 - not those that the world was made with
         order = Random(f"{seed}:imports")  # noqa: S311 - of its own, so that ids do not depend on it
         self.imports = Imports(store, self.rng, import_seconds, order)
         self.later = Later(settle_seconds)
