@@ -408,6 +408,14 @@ def test_a_full_disk_is_one_line(arguments: list[str]) -> None:
     assert done.stderr.endswith("the records could not be written to standard output: No space left on device\n")
 
 
+def _ended(tap: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """The rest of what it writes; one that does not end is killed, and fails the test."""
+    try:
+        return tap.communicate(timeout=60)
+    finally:
+        tap.kill()
+
+
 def test_a_signal_is_not_taken_for_the_end_of_the_rows(tmp_path: Path) -> None:
     path = tmp_path / "large.duckdb"
     with duckdb.connect(str(path)) as connection:
@@ -425,7 +433,7 @@ def test_a_signal_is_not_taken_for_the_end_of_the_rows(tmp_path: Path) -> None:
         assert tap.stdout is not None
         tap.stdout.readline()
         tap.send_signal(signal.SIGTERM)
-        rest, _ = tap.communicate(timeout=30)
+        rest, _ = _ended(tap)
     assert rest.count(b"RECORD") < 400_000
     assert tap.returncode == 128 + signal.SIGTERM
 
@@ -449,6 +457,6 @@ def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path) -> 
             pass  # its SCHEMA comes just before its query
         time.sleep(0.3)
         tap.send_signal(signal.SIGTERM)
-        _, told = tap.communicate(timeout=30)
+        _, told = _ended(tap)
     assert tap.returncode == 128 + signal.SIGTERM
     assert b"Traceback" not in told

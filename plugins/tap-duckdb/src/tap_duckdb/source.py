@@ -123,6 +123,7 @@ class Source:
         except RuntimeError as error:
             # DuckDB 1.2.2 answers a signal during a query by this, whatever the signal's handler raised.
             if isinstance(error.__cause__, SystemExit | KeyboardInterrupt):
+                self._connection.interrupt()  # else its threads go on, and the process waits for them
                 raise error.__cause__ from None
             raise
         except duckdb.Error as error:
