@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
-TestTapExperiments = get_tap_test_class(TapExperiments, config={"path": str(EXPERIMENTS)})
+EVERY_KEY = Path(__file__).parent / "every_key"
+
+TestTapExperiments = get_tap_test_class(TapExperiments, config={"path": str(EVERY_KEY)})
 
 
 class Run(NamedTuple):
@@ -104,7 +106,7 @@ def test_one_fault_in_one_experiment_stops_all(
     shutil.copytree(experiments / "spring_hero", experiments / "autumn")
     code, stdout, [line] = run(*arguments)
     assert (code, stdout) == (1, "")
-    place, remedy = "experiments/autumn/experiment.yml:3: key", "give both the same name"
+    place, remedy = "experiments/autumn/experiment.yml:4: key", "give both the same name"
     assert line == f"{place}: is `spring_hero` in the folder `autumn`; {remedy}"
 
 

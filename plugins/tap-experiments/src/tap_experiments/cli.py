@@ -8,18 +8,24 @@ import sys
 import click
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_experiments.commands import commands
 from tap_experiments.faults import DefinitionError
 from tap_experiments.tap import TapExperiments
 
 
 def main() -> int:
-    """Run the tap with the arguments of the process; returns the exit code."""
-    command = TapExperiments.cli
+    """Run the tap, or the command named first, with the arguments of the process; returns the exit code."""
     try:
         try:
-            with command.make_context(TapExperiments.name, sys.argv[1:]) as context:
-                # Not the SDK's `invoke`: it reports a wrong setting in two lines and all else as a crash.
-                click.Command.invoke(command, context)
+            if len(sys.argv) > 1 and sys.argv[1] in commands.commands:
+                with commands.make_context(TapExperiments.name, sys.argv[1:]) as context:
+                    commands.invoke(context)
+            else:
+                tap = TapExperiments.cli
+                tap.epilog = f"Beside the tap: {', '.join(commands.commands)}; each with --help."
+                with tap.make_context(TapExperiments.name, sys.argv[1:]) as context:
+                    # Not the SDK's `invoke`: it reports a wrong setting in two lines and all else as a crash.
+                    click.Command.invoke(tap, context)
         finally:
             sys.stdout.flush()
     except click.exceptions.Exit as stop:
