@@ -65,7 +65,10 @@ def read_allocation(value: Value, arms: Sequence[str]) -> Allocation:
     fields = schema.fields(value, schema.ALLOCATION)
     manual, thompson, accept = fields[Method.MANUAL], fields[Method.THOMPSON], fields["accept"]
     if manual.given == thompson.given:
-        value.fault("names no single method", _FORMS)
+        if manual.given or not named:
+            value.fault("names no single method", _FORMS)
+        elif accept.given:
+            accept.fault("has no place without `thompson`", "write `{manual: {…}}` to decide the shares yourself")
         return equal
     if manual.given:
         if accept.given:

@@ -32,7 +32,7 @@ from tap_experiments.model import (
     UnitHash,
 )
 from tap_experiments.wrapper import DELIMITERS, Layout, lay_out
-from tap_experiments.yaml_values import Document, Value, did_you_mean
+from tap_experiments.yaml_values import KEY, Document, Value, did_you_mean
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -94,6 +94,7 @@ class _Reader:
         self._prefix = f"{root}/{folder.name}"
         self._document = Document(f"{self._prefix}/{DEFINITION}")
         self._texts: dict[str, str] = {}
+        self._lost_snippet = False
         if not folder.resolve().is_relative_to(root.resolve()):
             self._document.fault("is a symlink out of the experiments' folder", "move the experiment into it")
 
@@ -115,7 +116,8 @@ class _Reader:
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
         html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
         filled = with_text if channel is Channel.EMAIL else keys
-        text = self._layout(template["text"], keys, filled) if template["text"].given else None
+        has_text = template["text"].given and not self._lost_snippet  # else nobody knows which slots have one
+        text = self._layout(template["text"], keys, filled) if has_text else None
         primary, secondary = self._metrics(fields["primary_metric"], fields["secondary_metrics"], channel)
         effect = fields["minimum_detectable_effect"].basis_points(schema.MAX_EFFECT)
         if effect == 0:
@@ -319,8 +321,9 @@ class _Reader:
                     arm[part].fault(
                         f"has no place beside the snippet `{name}`", "remove it: the snippet holds the arms"
                     )
-        if not folder.is_dir():
-            if name:
+        if not folder.is_dir() or not KEY.fullmatch(name):
+            self._lost_snippet = True
+            if KEY.fullmatch(name):
                 known = sorted(path.name for path in library.iterdir()) if library.is_dir() else []
                 remedy = f"restore the folder, which is in use here, or name another: {did_you_mean(name, known)}"
                 value.fault(f"`{name}` is no folder of {self._root_folder}/{SNIPPETS}", remedy)
