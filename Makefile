@@ -17,7 +17,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 .PHONY: help setup demo pipeline reconcile experiment preregister test check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .meltano/.ready ## Install everything the pipeline needs
 

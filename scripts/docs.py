@@ -177,7 +177,8 @@ def main() -> None:
                 (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
-    print(f"{len(BLOCKS)} generated tables and {len(FILES)} file are fresh" if not stale else f"renewed: {', '.join(stale)}")
+    fresh_all = f"{len(BLOCKS)} generated tables and {len(FILES)} file are fresh"
+    print(f"renewed: {', '.join(stale)}" if stale else fresh_all)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,11 @@ def lock(path: Path) -> None:
     pending = [pair[0] for pair in project.pairs if preregistration.needs_lock(path, pair[0])]
     for experiment in pending:
         file = path / experiment.key / preregistration.LOCK
-        file.write_text(preregistration.lock_text(experiment), encoding="utf-8")
+        try:
+            file.write_text(preregistration.lock_text(experiment), encoding="utf-8")
+        except OSError as error:
+            problem = f"{file} cannot be written: {error.strerror}; make its folder writable"
+            raise click.ClickException(problem) from error
         click.echo(f"{file}: version {experiment.version} is locked; commit it")
     if not pending:
         click.echo("every live experiment is locked")
