@@ -295,6 +295,17 @@ def test_a_channel_that_knows_only_text(folder: Path, channel: str) -> None:
     assert template.warnings == ()
 
 
+def test_a_template_without_anything_lacks_name_and_content(folder: Path) -> None:
+    definition = (folder / "experiment.yml").read_text()
+    change(folder, definition[definition.index("template:") :], "template: {}\n")
+    for arm in ("plain", "bold"):
+        change(folder, f", text: {arm}.txt", "")
+    assert [line.partition(": ")[2].split(";")[0] for line in faults(folder)] == [
+        "template.html: is missing",
+        "template.name: is missing",
+    ]
+
+
 def test_a_text_message_has_no_other_part(folder: Path) -> None:
     change(folder, "channel: email", "channel: sms")
     assert [line.split(";")[0].partition(": ")[2] for line in faults(folder)] == [

@@ -185,3 +185,8 @@ def test_what_holds_for_all_is_checked(tmp_path: Path, text: str, expected: str)
     (tmp_path / "project.yml").write_text(text)
     [found] = faults(tmp_path)
     assert found.startswith(f"project.yml:{expected}")
+
+
+def test_what_holds_for_all_has_one_name(tmp_path: Path) -> None:
+    (tmp_path / "project.yaml").touch()
+    assert faults(tmp_path) == ["project.yaml: is not read; call it project.yml"]

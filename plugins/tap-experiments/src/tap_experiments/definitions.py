@@ -81,7 +81,8 @@ def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
             if not reader.faults:
                 experiments.append(experiment)
         elif entry.suffix in {".yml", ".yaml"}:
-            faults.append(Fault(str(entry), 0, "", "is not read", f"move it to <key>/{DEFINITION}"))
+            remedy = f"call it {PROJECT}" if entry.stem == "project" else f"move it to <key>/{DEFINITION}"
+            faults.append(Fault(str(entry), 0, "", "is not read", remedy))
     return experiments, faults
 
 
@@ -110,7 +111,8 @@ class _Reader:
         channel = fields["channel"].choice(Channel)
         audience_type, audience, conditions = read_audience(fields["audience"])
         template = schema.fields(fields["template"], schema.TEMPLATE)
-        self._parts(fields["channel"], template)
+        if isinstance(fields["template"].node, yaml.MappingNode):
+            self._parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
         keys = [slot.key for slot in slots]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
@@ -168,11 +170,11 @@ class _Reader:
     def _parts(self, channel: Value, template: dict[str, Value]) -> None:
         """Which parts of a message the channel knows."""
         if channel.is_word(Channel.EMAIL):
-            if template["name"].given and not template["html"].given:
+            if not template["html"].given:
                 template["html"].fault("is missing", "add it: an e-mail shows HTML")
             self._subject(template["subject"])
         elif any(channel.is_word(word) for word in Channel):
-            if template["name"].given and not template["text"].given:
+            if not template["text"].given:
                 template["text"].fault("is missing", "add it: the channel knows only text")
             for part in ("html", "subject"):
                 if template[part].given:
@@ -324,7 +326,7 @@ class _Reader:
         if not folder.is_dir() or not KEY.fullmatch(name):
             self._lost_snippet = True
             if KEY.fullmatch(name):
-                known = sorted(path.name for path in library.iterdir()) if library.is_dir() else []
+                known = sorted(path.name for path in library.glob("*") if path.is_dir())
                 remedy = f"restore the folder, which is in use here, or name another: {did_you_mean(name, known)}"
                 value.fault(f"`{name}` is no folder of {self._root_folder}/{SNIPPETS}", remedy)
             return nothing
