@@ -14,10 +14,10 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile test check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preregister test check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .meltano/.ready ## Install everything the pipeline needs
 
@@ -29,6 +29,12 @@ pipeline: setup ## Run the pipeline on a real account: make pipeline [ENVIRONMEN
 
 reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
 	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
+	@$(BIN)/tap-experiments new "$(name)"
+
+preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
+	@$(BIN)/tap-experiments lock
 
 test: check unit ## Run every check and every test
 
@@ -43,7 +49,7 @@ typing: $(VENV)/.dev ## Types
 	@for part in $(PACKAGES) transform/tests "conftest.py scripts benchmarks tests"; do \
 		echo "mypy $$part"; $(BIN)/mypy --no-error-summary $$part || exit 1; done
 
-docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs WRITE=--write renews them)
+docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
 	$(BIN)/python scripts/docs.py $(WRITE)
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
