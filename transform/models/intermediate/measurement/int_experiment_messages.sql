@@ -47,11 +47,7 @@ found_by_link as (
 
 named_in_definition as (
 
-    select
-        experiment_key,
-        {{ lf_json_each_text('campaign_message_ids') }} as message_id
-
-    from experiments
+    {{ lf_json_texts('experiments', 'experiment_key', 'campaign_message_ids', 'message_id') }}
 
 ),
 
