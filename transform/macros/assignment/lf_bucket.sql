@@ -44,10 +44,6 @@
     cast(conv({{ hex }}, 16, 10) as bigint)
 {%- endmacro %}
 
-{% macro databricks__lf_hex_to_bigint(hex) -%}
-    {{ return(spark__lf_hex_to_bigint(hex)) }}
-{%- endmacro %}
-
 {% macro snowflake__lf_hex_to_bigint(hex) -%}
     to_number({{ hex }}, 'XXXXXXXX')
 {%- endmacro %}

@@ -2,7 +2,8 @@
     What the project asks of a warehouse's JSON. One macro per question, one implementation per way of writing it.
 
     A document is of lf_type('json'): JSON on DuckDB, BigQuery and Trino, jsonb on PostgreSQL, variant on Snowflake, super on
-    Redshift, text on Spark and Databricks. What a macro calls "JSON" is of that type too.
+    Redshift, text on Spark and Databricks. What a macro calls "JSON" is of that type too. dbt lets Redshift take PostgreSQL's
+    form where it has none of its own, and Databricks Spark's.
 -#}
 
 {#- The value of a top-level `key` (a Jinja string, taken literally) as text; null when absent or null. -#}
@@ -21,10 +22,6 @@
 
 {% macro spark__lf_json_text(document, key) -%}
     get_json_object({{ document }}, '$[\'{{ key }}\']')
-{%- endmacro %}
-
-{% macro databricks__lf_json_text(document, key) -%}
-    {{ return(spark__lf_json_text(document, key)) }}
 {%- endmacro %}
 
 {% macro snowflake__lf_json_text(document, key) -%}
@@ -59,6 +56,10 @@
     try_cast({{ lf_json_text(document, key) }} as double)
 {%- endmacro %}
 
+{% macro redshift__lf_json_number(document, key) -%}
+    try_cast({{ lf_json_text(document, key) }} as double precision)
+{%- endmacro %}
+
 {% macro bigquery__lf_json_number(document, key) -%}
     safe_cast({{ lf_json_text(document, key) }} as float64)
 {%- endmacro %}
@@ -87,10 +88,6 @@
 
 {% macro spark__lf_json_value(document, key) -%}
     to_json(try_element_at(try_cast(try_parse_json({{ document }}) as map<string, variant>), {{ key }}))
-{%- endmacro %}
-
-{% macro databricks__lf_json_value(document, key) -%}
-    {{ return(spark__lf_json_value(document, key)) }}
 {%- endmacro %}
 
 {% macro snowflake__lf_json_value(document, key) -%}
@@ -254,10 +251,6 @@
     from {{ documents }}
 {%- endmacro %}
 
-{% macro databricks__lf_json_texts(documents, id, document, text) -%}
-    {{ return(spark__lf_json_texts(documents, id, document, text)) }}
-{%- endmacro %}
-
 {% macro snowflake__lf_json_texts(documents, id, document, text) -%}
     select
         {{ documents }}.{{ id }},
@@ -311,10 +304,6 @@
     to_json(cast({{ text }} as variant))
 {%- endmacro %}
 
-{% macro databricks__lf_json_string(text) -%}
-    {{ return(spark__lf_json_string(text)) }}
-{%- endmacro %}
-
 {% macro snowflake__lf_json_string(text) -%}
     to_variant({{ text }})
 {%- endmacro %}
@@ -346,10 +335,6 @@
     to_json(nullif(
         sort_array(collect_list({{ text }}) filter (where {{ condition }})), cast(array() as array<string>)
     ))
-{%- endmacro %}
-
-{% macro databricks__lf_json_array_agg(text, condition) -%}
-    {{ return(spark__lf_json_array_agg(text, condition)) }}
 {%- endmacro %}
 
 {% macro snowflake__lf_json_array_agg(text, condition) -%}
@@ -401,10 +386,6 @@
                 collect_list({{ lf_json_string(key) }} || ':' || {{ value }}) filter (where {{ condition }})
             ), ',') || '}'
     end
-{%- endmacro %}
-
-{% macro databricks__lf_json_object_agg(key, value, condition) -%}
-    {{ return(spark__lf_json_object_agg(key, value, condition)) }}
 {%- endmacro %}
 
 {% macro snowflake__lf_json_object_agg(key, value, condition) -%}
@@ -472,10 +453,6 @@
         when {{ value }} like '[%' then to_json(sort_array(array_distinct(from_json({{ value }}, 'array<string>'))))
         else to_json(try_parse_json({{ value }}))
     end
-{%- endmacro %}
-
-{% macro databricks__lf_json_canonical(value) -%}
-    {{ return(spark__lf_json_canonical(value)) }}
 {%- endmacro %}
 
 {% macro snowflake__lf_json_canonical(value) -%}

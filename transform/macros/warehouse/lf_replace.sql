@@ -14,10 +14,6 @@
     {{ return('insert_overwrite') }}
 {%- endmacro %}
 
-{% macro databricks__lf_replace_strategy() -%}
-    {{ return('insert_overwrite') }}
-{%- endmacro %}
-
 
 {#- The columns by which such a model is partitioned; none but where partitions are what is replaced. -#}
 {% macro lf_replace_partition(columns) -%}
@@ -29,9 +25,5 @@
 {%- endmacro %}
 
 {% macro spark__lf_replace_partition(columns) -%}
-    {{ return(columns) }}
-{%- endmacro %}
-
-{% macro databricks__lf_replace_partition(columns) -%}
     {{ return(columns) }}
 {%- endmacro %}

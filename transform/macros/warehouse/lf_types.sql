@@ -18,10 +18,6 @@
     {{ return({'varchar': 'string', 'json': 'string', 'hugeint': 'bigint'}.get(type, type)) }}
 {%- endmacro %}
 
-{% macro databricks__lf_type(type) -%}
-    {{ return(spark__lf_type(type)) }}
-{%- endmacro %}
-
 {% macro snowflake__lf_type(type) -%}
     {{ return({'json': 'variant', 'hugeint': 'bigint', 'timestamp': 'timestamp_ntz'}.get(type, type)) }}
 {%- endmacro %}

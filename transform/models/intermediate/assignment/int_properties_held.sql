@@ -18,20 +18,27 @@ arms as (
 
 ),
 
--- A property whose name only looks like ours is somebody else's.
-our_properties as (
+all_properties as (
 
     select 'lf_assignments' as property
 
-    union
+    union all
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from assignments
 
-    union
+    union all
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from arms
+
+),
+
+-- A property whose name only looks like ours is somebody else's.
+our_properties as (
+
+    select distinct property
+    from all_properties
 
 ),
 

@@ -51,13 +51,22 @@ named_in_definition as (
 
 ),
 
-experiment_messages as (
+all_messages as (
 
     select * from found_by_link
 
-    union
+    union all
 
     select * from named_in_definition
+
+),
+
+experiment_messages as (
+
+    select distinct
+        experiment_key,
+        message_id
+    from all_messages
 
 ),
 
