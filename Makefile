@@ -14,10 +14,10 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile test check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile test test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .meltano/.ready ## Install everything the pipeline needs
 
@@ -49,6 +49,9 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
+test-warehouses: $(VENV)/.warehouses ## The tests of the dbt project on Spark: some minutes, half a gigabyte, a Java runtime
+	KLAVIYO_LOOP_TEST_ENGINES=spark $(BIN)/pytest transform
+
 bench: $(VENV)/.run ## Measure the tap against a local Klaviyo, some ten minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
@@ -77,6 +80,11 @@ $(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
+	@touch $@
+
+$(VENV)/.warehouses: $(VENV)/.dev
+	@echo "Installing Spark …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group warehouses
 	@touch $@
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)
