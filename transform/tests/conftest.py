@@ -22,7 +22,7 @@ def world() -> World:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs on each chosen engine; a module may name its own in `ON_ENGINES`."""
     if "engine" in metafunc.fixturenames:
-        engines = getattr(metafunc.module, "ON_ENGINES", chosen_engines())
+        engines = getattr(metafunc.module, "ON_ENGINES", [name for name in chosen_engines() if name in ENGINES])
         metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 

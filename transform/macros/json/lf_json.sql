@@ -238,8 +238,12 @@
         elements.{{ text }}
 
     from {{ documents }}
+    -- The loader lands an array of texts as text[], not as jsonb.
     cross join lateral jsonb_array_elements_text(
-        case when jsonb_typeof({{ documents }}.{{ document }}) = 'array' then {{ documents }}.{{ document }} else '[]' end
+        case
+            when jsonb_typeof(to_jsonb({{ documents }}.{{ document }})) = 'array' then to_jsonb({{ documents }}.{{ document }})
+            else '[]'
+        end
     ) as elements ({{ text }})
 {%- endmacro %}
 

@@ -51,7 +51,7 @@
 {%- endmacro %}
 
 {% macro spark__lf_create_table(relation, columns, partition_by) -%}
-    create table {{ relation }} ({{ columns }}) using {{ env_var('KLAVIYO_LOOP_SPARK_FORMAT', 'parquet') }}
+    create table {{ relation }} ({{ columns }})
     {%- if partition_by %} partitioned by ({{ partition_by | join(', ') }}){% endif %}
 {%- endmacro %}
 
