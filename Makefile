@@ -49,8 +49,8 @@ docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
-test-warehouses: $(VENV)/.warehouses ## The tests of the dbt project on Spark: some minutes, half a gigabyte, a Java runtime
-	KLAVIYO_LOOP_TEST_ENGINES=spark $(BIN)/pytest transform
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
+	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
 
 bench: $(VENV)/.run ## Measure the tap against a local Klaviyo, some ten minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
