@@ -14,10 +14,10 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preregister test check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preregister test test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .meltano/.ready ## Install everything the pipeline needs
 
@@ -55,6 +55,9 @@ docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
+	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
+
 bench: $(VENV)/.run ## Measure tap and target against a local Klaviyo, some 15 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
@@ -83,6 +86,11 @@ $(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
+	@touch $@
+
+$(VENV)/.warehouses: $(VENV)/.dev
+	@echo "Installing Spark …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group warehouses
 	@touch $@
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)

@@ -11,6 +11,9 @@ import yaml
 from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
 from transform_project import PROJECT, Project
 
+ON_ENGINES = ["duckdb"]
+"""The manifest says the same on every engine."""
+
 LAYERS = ("staging", "intermediate", "marts", "publish")
 PREFIXES = {
     "staging": ("stg_klaviyo__", "stg_experiments__"),

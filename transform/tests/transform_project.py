@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +13,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from transform_engines import Engine, as_json
 
 PROJECT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 9, 8)  # noqa: DTZ001  the warehouse keeps naive UTC
@@ -46,78 +43,60 @@ class Outcome:
 
 @dataclass
 class Project:
-    """The parsed dbt project; parsing it takes seconds, so it is done once."""
+    """The parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
 
     manifest: Manifest
     artifacts: Path
+    engine: Engine
 
     @classmethod
-    def parse(cls, warehouse: Path, artifacts: Path) -> Project:
-        """`warehouse` gives the database its name only."""
-        return cls(_invoke(None, warehouse, artifacts, {}, ["parse"])[0], artifacts)
+    def parse(cls, engine: Engine, artifacts: Path) -> Project:
+        return cls(_invoke(None, engine, artifacts, {}, ["parse"])[0], artifacts, engine)
 
 
 @dataclass
 class Warehouse:
-    """One DuckDB file that the project works on. The file's name is the database's name: it is always the same."""
+    """One database that the project works on."""
 
-    path: Path
+    database: str
     project: Project
     as_of: datetime = NOW
     landed: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def empty(cls, project: Project) -> Warehouse:
+        return cls(project.engine.create(), project)
+
     def dbt(self, *arguments: str, **variables: object) -> Outcome:
         """Run a dbt command, which must succeed."""
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
-        run, printed = _invoke(self.project.manifest, self.path, self.project.artifacts, variables, arguments)
+        project = self.project
+        project.engine.open_database(self.database)
+        run, printed = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
         return Outcome([result.to_dict() for result in run], printed)
 
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(self.path) as connection:
-            yield connection
-
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.connect() as connection:
-            return connection.execute(sql).fetchall()
+        return self.project.engine.execute(self.database, sql)[1]
 
     def rows(self, sql: str) -> list[Row]:
-        with self.connect() as connection:
-            cursor = connection.execute(sql)
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        names, rows = self.project.engine.execute(self.database, sql)
+        return [dict(zip(names, values, strict=True)) for values in rows]
 
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
-        """Replace the rows of a table; objects become JSON text, as the loader writes them."""
-        text = json.dumps([{name: _cell(value) for name, value in row.items()} for row in rows])
-        if self.landed.get(table) == text:
-            return
-        self.landed[table] = text
-        with self.connect() as connection:
-            held = connection.execute(f"describe {schema}.{table}").fetchall()
-            read = ", ".join(f'"{name}": "{"VARCHAR" if kind == "JSON" else kind}"' for name, kind, *_ in held)
-            connection.execute(f"delete from {schema}.{table}")  # noqa: S608
-            connection.execute(
-                f"insert into {schema}.{table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",
-                [text],
-            )
+        """Replace the rows of a table; objects become documents, as the loader writes them."""
+        plain = [{name: as_json(value) for name, value in row.items()} for row in rows]
+        text = json.dumps(plain)
+        if self.landed.get(table) != text:
+            self.landed[table] = text
+            self.project.engine.replace(self.database, f"{schema}.{table}", plain)
 
-    def copy(self, folder: Path) -> Warehouse:
-        """The same content in a new folder."""
-        folder.mkdir(parents=True)
-        path = Path(shutil.copy(self.path, folder / self.path.name))
-        return Warehouse(path, self.project, self.as_of, dict(self.landed))
-
-
-def _cell(value: Any) -> Any:  # noqa: ANN401
-    """A value as the JSON that DuckDB reads back into a column: objects are text, as the loader writes them."""
-    if isinstance(value, datetime):
-        return value.isoformat(" ")
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    def copy(self) -> Warehouse:
+        """The same content in a database of its own."""
+        return Warehouse(self.project.engine.create(self.database), self.project, self.as_of, dict(self.landed))
 
 
 def _invoke(
-    manifest: Manifest | None, warehouse: Path, artifacts: Path, variables: Row, arguments: Sequence[str]
+    manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
 ) -> tuple[Any, list[str]]:
     printed: list[str] = []
 
@@ -127,13 +106,11 @@ def _invoke(
 
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
-    options += ["--vars", json.dumps(variables)]
-    environment = mock.patch.dict(os.environ, KLAVIYO_LOOP_WAREHOUSE=str(warehouse))
-    with environment, warnings.catch_warnings():
+    options += ["--target", engine.name, "--vars", json.dumps(variables)]
+    with mock.patch.dict(os.environ, engine.environment()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dbt's own
         outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
-        # Otherwise the file stays incomplete until the process ends.
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        engine.release()
     if outcome.exception:
         raise outcome.exception
     assert outcome.success, [

@@ -33,9 +33,9 @@ add_reason as (
 
         ---------- texts
         'member of ' || group_type || ' ' || group_id
-            || '; traffic ' || cast(traffic_bp as {{ dbt.type_string() }}) || ' bp'
-            || '; arm owns [' || cast(bucket_start as {{ dbt.type_string() }})
-            || ', ' || cast(bucket_end as {{ dbt.type_string() }}) || ')' as reason
+            || '; traffic ' || {{ lf_text('traffic_bp') }} || ' bp'
+            || '; arm owns [' || {{ lf_text('bucket_start') }}
+            || ', ' || {{ lf_text('bucket_end') }} || ')' as reason
 
     from bucketed
 
