@@ -27,6 +27,7 @@ our_properties as (
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from assignments
+    where status = 'assigned'
 
     union
 
