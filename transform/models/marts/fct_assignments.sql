@@ -33,12 +33,6 @@ arms as (
 
 ),
 
-salt_tries as (
-
-    select * from {{ ref('int_salt_tries') }}
-
-),
-
 arms_and_holdouts as (
 
     select
@@ -88,7 +82,6 @@ write_reasons as (
         arms_and_holdouts.arm_key,
         arms_and_holdouts.outcome,
         audiences.snapshot_at,
-        coalesce(salt_tries.salt_try, 0) as salt_try,
         'member of ' || audiences.group_type || ' ' || audiences.group_id
             || case when experiments.layer_name is not null and arms_and_holdouts.outcome = 'admitted'
                 then '; layer ' || experiments.layer_name || ' [' || cast(experiments.layer_start_bp as {{ dbt.type_string() }})
@@ -111,7 +104,6 @@ write_reasons as (
     from experiments
     inner join audiences on experiments.experiment_key = audiences.experiment_key
     inner join arms_and_holdouts on experiments.experiment_key = arms_and_holdouts.experiment_key
-    left join salt_tries on experiments.experiment_key = salt_tries.experiment_key
 
 ),
 
@@ -130,7 +122,7 @@ add_reason as (
         bucketed.split_bucket as bucket,
         bucketed.layer_bucket,
         bucketed.traffic_bucket,
-        write_reasons.salt_try,
+        bucketed.salt_try,
 
         ---------- timestamps
         {{ lf_now() }} as assigned_at,
