@@ -6,17 +6,41 @@
     Characters beyond U+FFFF hash by code point, where JavaScript hashes surrogates.
 -#}
 
+{#-
+    Whether a definition asks for it. Planning the unrolled text takes a database many seconds, so it is left out of a run that
+    has no use for it. A model that is older than such a definition gives no bucket, so assigns nobody, until it is built again.
+-#}
+{% macro lf_growthbook_is_used() -%}
+    {%- set used = namespace(rows=[]) -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set query -%}
+            select 1 as used from {{ api.Relation.create(database=target.database, schema=var('raw_schema'), identifier='experiments') }} where unit_hash = 'growthbook_v2' limit 1
+        {%- endset -%}
+        {%- set used.rows = run_query(query).rows -%}
+    {%- endif -%}
+    {{ return('true' if used.rows | length > 0 else 'false') }}
+{%- endmacro %}
+
+
 {#- First step, of salt and unit. -#}
 {% macro lf_growthbook_text(text, longest=160) -%}
+    {%- if lf_growthbook_is_used() == 'true' -%}
     case
         when length({{ text }}) <= {{ longest }} then cast({{ lf_fnv1a(text, longest) }} as {{ dbt.type_string() }})
     end
+    {%- else -%}
+    cast(null as {{ dbt.type_string() }})
+    {%- endif -%}
 {%- endmacro %}
 
 
 {#- Second step: bucket 0..9999 of the first step's text. -#}
 {% macro lf_growthbook_bucket(text) -%}
+    {%- if lf_growthbook_is_used() == 'true' -%}
     case when {{ text }} is not null then cast({{ lf_fnv1a(text, 10) }} % 10000 as integer) end
+    {%- else -%}
+    cast(null as integer)
+    {%- endif -%}
 {%- endmacro %}
 
 
