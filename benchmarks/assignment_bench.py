@@ -66,7 +66,14 @@ def dbt(warehouse: Path, *arguments: str) -> dict[str, Any]:
     """Run dbt in a process of its own: seconds of the ledger's model, and bytes of memory at most."""
     target = warehouse.parent / "target"
     command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--quiet", "--target-path", str(target)]
-    command += ["--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM), "--log-path", str(warehouse.parent)]
+    command += [
+        "--project-dir",
+        str(TRANSFORM),
+        "--profiles-dir",
+        str(TRANSFORM),
+        "--log-path",
+        str(warehouse.parent),
+    ]
     process = subprocess.Popen(command, env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)})  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -84,7 +91,9 @@ def dbt(warehouse: Path, *arguments: str) -> dict[str, Any]:
 def measure(people: int, folder: Path) -> dict[str, Any]:
     """Assign `people` profiles, then 1 % more."""
     warehouse = folder / f"assignment_{people}.duckdb"
-    dbt(warehouse, "build", "--select", "+fct_assignments", "--exclude-resource-type", "test", "unit_test")  # empty
+    dbt(
+        warehouse, "build", "--select", "+fct_assignments", "--exclude-resource-type", "test", "unit_test"
+    )  # empty
     with duckdb.connect(warehouse) as connection:
         connection.execute(_DEFINITION)
         connection.execute(_WORLD.format(first=0, last=people))
@@ -122,7 +131,9 @@ def rows(sizes: list[int], folder: Path) -> Iterator[Row]:
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", type=float, default=[1, 3, 10], help="millions of profiles (default: 1 3 10)")
+    parser.add_argument(
+        "sizes", nargs="*", type=float, default=[1, 3, 10], help="millions of profiles (default: 1 3 10)"
+    )
     sizes = [int(size * MILLION) for size in parser.parse_args().sizes]
     with tempfile.TemporaryDirectory() as folder:
         found = list(rows(sizes, Path(folder)))

@@ -18,7 +18,7 @@ PREFIXES = {
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_",),
 }
-LEDGERS = {"fct_assignments"}
+LEDGERS = {"fct_allocations", "fct_assignments"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
 ON_THE_WAY = {"int_newcomers", "int_profiles_drawn", "int_profiles_bucketed"}
 """Views over millions of rows, evaluated once, by the ledger: its key is theirs, and is tested there."""

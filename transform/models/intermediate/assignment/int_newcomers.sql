@@ -30,7 +30,7 @@ targeted as (
 
 ),
 
-slot_sets as (
+slot_sets as {{ lf_materialized() }} (
 
     select * from {{ ref('int_slot_sets') }}
 

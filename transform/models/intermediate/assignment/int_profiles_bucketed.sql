@@ -19,13 +19,13 @@ salt_tries as (
 
 ),
 
-slot_sets as (
+slot_sets as {{ lf_materialized() }} (
 
     select * from {{ ref('int_slot_sets') }}
 
 ),
 
-arms as (
+arms as {{ lf_materialized() }} (
 
     select * from {{ ref('int_experiment_arms') }}
 
@@ -206,7 +206,7 @@ best_tries as (
 
 ),
 
-choose_tries as (
+choose_tries as {{ lf_materialized() }} (
 
     select
         salt_tries.experiment_key,

@@ -6,7 +6,7 @@ arms as (
 
 ),
 
-slots as (
+slots as {{ lf_materialized() }} (
 
     select distinct
         experiment_key,
