@@ -1,4 +1,4 @@
-"""Measures the assignment: profiles in a segment, two slots, into the ledger of a DuckDB file, by the dbt project.
+"""Measures the assignment by the dbt project: profiles of a segment, two slots, into the ledger of a DuckDB file.
 
 First everybody, then a day on which 1 % more have joined. Times are those of the ledger's model, beside dbt's own start;
 memory is that of the whole process, dbt included. The exit status is 1 when a bar is missed.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,8 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 _WORLD = """
 insert into klaviyo_raw.profiles (id, email, created, updated, properties)
-select '01' || upper(substr(md5('unit-' || n), 1, 24)), n || '@shop.example', now(), now(), '{{"company_id": "Cmp"}}'
+select
+    '01' || upper(substr(md5('unit-' || n), 1, 24)), n || '@shop.example', now(), now(), '{{"company_id": "Cmp"}}'
 from range({first}, {last}) as numbers (n);
 insert into klaviyo_raw.segment_memberships (segment_id, profile_id, joined_group_at, snapshot_at)
 select 'SegAll', '01' || upper(substr(md5('unit-' || n), 1, 24)), now(), '2026-11-09 07:00:00'
@@ -47,18 +47,19 @@ insert into klaviyo_raw.segments (id, name) values ('SegAll', 'Everybody');
 insert into klaviyo_raw.membership_snapshots values ('segment', 'SegAll', '2026-11-09 07:00:00', 0);
 insert into klaviyo_raw.definition_snapshots values ('experiments', '2026-11-09 07:00:00', 1);
 insert into klaviyo_raw.experiments (
-    experiment_key, version, status, audience_type, audience, traffic_bp, holdout_bp, global_holdout_bp, global_holdout_version, unit_hash,
-    assignment_method, balance_tries, balance_days, audience_conditions, preregistration_sha256, primary_metric,
+    experiment_key, version, status, audience_type, audience, traffic_bp, holdout_bp, global_holdout_bp,
+    global_holdout_version, unit_hash, assignment_method, balance_tries, balance_days, audience_conditions, preregistration_sha256, primary_metric,
     attribution_window_days, property_format, defined_at
 )
 values (
-    'spring_hero', 1, 'live', 'segment', 'Everybody', 10000, 0, 0, 1, 'md5', 'hash', 1, 90, '[]', repeat('1', 64), 'clicked', 5, 'list',
-    '2026-11-09 07:00:00'
+    'spring_hero', 1, 'live', 'segment', 'Everybody', 10000, 0, 0, 1, 'md5', 'hash', 1, 90, '[]', repeat('1', 64),
+    'clicked', 5, 'list', '2026-11-09 07:00:00'
 );
 insert into klaviyo_raw.experiment_arms
     (experiment_key, slot_key, arm_key, position, is_control, allocation, weight_bp, defined_at)
 select 'spring_hero', slot_key, arm_key, position, position = 0, 'equal', 5000, '2026-11-09 07:00:00'
-from (values ('hero'), ('footer')) as slots (slot_key), (values ('control', 0), ('bold', 1)) as arms (arm_key, position);
+from (values ('hero'), ('footer')) as slots (slot_key),
+    (values ('control', 0), ('bold', 1)) as arms (arm_key, position);
 """
 
 

@@ -36,13 +36,14 @@ def test_chances_are_those_of_the_reference(reference: Path, warehouse: Warehous
     warehouse.land("experiment_arms", defined)
     with warehouse.connect() as connection:
         connection.executemany(
-            "insert into marts.fct_allocations (experiment_key, experiment_version, slot_key, arm_key, content_key, decided_at)"
+            "insert into marts.fct_allocations"
+            " (experiment_key, experiment_version, slot_key, arm_key, content_key, decided_at)"
             " values (?, 1, 'hero', ?, ?, ?)",
             frozen,
         )
         connection.executemany(
-            "insert into marts.fct_experiment_results (experiment_key, experiment_version, slot_key, arm_key, metric, units,"
-            " difference, mean, variance) values (?, 1, 'hero', ?, 'clicked', 1000, ?, 0.03, ?)",
+            "insert into marts.fct_experiment_results"
+            " (experiment_key, experiment_version, slot_key, arm_key, metric, units, difference, mean, variance) values (?, 1, 'hero', ?, 'clicked', 1000, ?, 0.03, ?)",
             results,
         )
     warehouse.dbt("run", "--select", "int_allocations_proposed", thompson_prior=1e6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import pstdev
+
 import pytest
 from transform_project import Warehouse, World, arms, bucket, experiment
 
@@ -49,3 +51,37 @@ def test_a_changed_preregistration_stops_the_build(warehouse: Warehouse, world: 
     world.experiments[0]["version"] = 2
     world.land(warehouse)
     warehouse.dbt("test", "--select", "assert_preregistration_kept")
+
+
+def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:
+    """Of twenty tries the one whose arms clicked, opened and ordered most alike before; newcomers follow it."""
+    world.experiments += [experiment("even", balance_tries=20, balance_days=90)]
+    world.experiment_arms += arms("even", "hero", HERO)
+    world.land(warehouse)
+    warehouse.dbt("run", "--select", "fct_assignments")
+    ((chosen, tries),) = warehouse.query(
+        "select min(salt_try), count(distinct salt_try) from marts.fct_assignments where experiment_key = 'even'"
+    )
+    assert tries == 1
+
+    done: dict[str, dict[str, float]] = {name: {} for name in ("MetOpn", "MetClk", "MetOrd", "revenue")}
+    for event in world.events:
+        counted, profile = done.get(event["metric_id"]), event["profile_id"]
+        if counted is not None:
+            counted[profile] = counted.get(profile, 0) + 1
+        if event["metric_id"] == "MetOrd":
+            done["revenue"][profile] = done["revenue"].get(profile, 0) + event["event_properties"]["$value"]
+    profiles = [row["id"] for row in world.profiles]
+
+    def imbalance(salt_try: int) -> float:
+        salt = "split-even-1-hero" + (f"-t{salt_try}" if salt_try else "")
+        in_control = {profile for profile in profiles if bucket(salt, profile) < 5000}
+        differences = []
+        for counted in done.values():
+            values = [counted.get(profile, 0.0) for profile in profiles]
+            control = [counted.get(profile, 0.0) for profile in in_control]
+            rest = (sum(values) - sum(control)) / (len(values) - len(control))
+            differences.append(abs(sum(control) / len(control) - rest) / pstdev(values))
+        return max(differences)
+
+    assert chosen == min(range(20), key=imbalance)
