@@ -17,6 +17,7 @@
             and assignments.arm_key = arms.arm_key
     where
         experiments.status = 'live'
+        and assignments.status = 'assigned'
         and arms.arm_key is null
 {%- endset %}
 

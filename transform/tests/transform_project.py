@@ -170,12 +170,29 @@ def experiment(key: str, **changes: Any) -> Row:  # noqa: ANN401
         "template_name": f"lf_{key}",
         "campaign_message_ids": [],
         "definition_sha256": "0" * 64,
+        "layer_name": None,
+        "layer_start_bp": None,
+        "layer_end_bp": None,
+        "holdout_bp": 0,
+        "global_holdout_bp": 0,
+        "global_holdout_version": 1,
+        "group_key": None,
+        "unit_hash": "md5",
+        "assignment_method": "hash",
+        "balance_tries": 1,
+        "balance_days": 90,
+        "secondary_metrics": [],
+        "guardrails": {},
+        "planned_stop": None,
+        "minimum_detectable_effect": None,
+        "preregistration_sha256": "1" * 64,
+        "audience_conditions": [],
         "defined_at": READ_AT,
         **changes,
     }
 
 
-def arms(key: str, slot: str, weights: Mapping[str, int]) -> list[Row]:
+def arms(key: str, slot: str, weights: Mapping[str, int | None], **changes: Any) -> list[Row]:  # noqa: ANN401
     """Arms of a slot in the order of the mapping; the first is the control."""
     return [
         {
@@ -184,9 +201,15 @@ def arms(key: str, slot: str, weights: Mapping[str, int]) -> list[Row]:
             "arm_key": arm,
             "position": position,
             "is_control": position == 0,
+            "snippet": None,
+            "allocation": "manual",
             "weight_bp": weight,
+            "thompson_floor_bp": None,
+            "thompson_half_life_days": None,
+            "thompson_at_most": None,
             "content_sha256": "0" * 64,
             "defined_at": READ_AT,
+            **changes,
         }
         for position, (arm, weight) in enumerate(weights.items())
     ]

@@ -15,49 +15,133 @@ bucketed as (
 
 ),
 
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+audiences as (
+
+    select * from {{ ref('int_experiment_audiences') }}
+
+),
+
+arms as (
+
+    select * from {{ ref('int_experiment_arms') }}
+
+),
+
+arms_and_holdouts as (
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key,
+        'admitted' as outcome,
+        '; traffic ' as restriction,
+        '; arm owns [' || cast(bucket_start as {{ dbt.type_string() }})
+            || ', ' || cast(bucket_end as {{ dbt.type_string() }}) || ')' as range_text
+    from arms
+
+    union all
+
+    select
+        experiment_key,
+        '*' as slot_key,
+        'holdout' as arm_key,
+        'held_out' as outcome,
+        '; held out by the experiment''s holdout of ' as restriction,
+        '' as range_text
+    from experiments
+
+    union all
+
+    select
+        experiment_key,
+        '*' as slot_key,
+        'holdout' as arm_key,
+        'held_out_globally' as outcome,
+        '; held out by the global holdout of ' as restriction,
+        '' as range_text
+    from experiments
+
+),
+
+-- The texts are written once per arm, not once per profile.
+write_reasons as (
+
+    select
+        experiments.experiment_key,
+        experiments.experiment_version,
+        experiments.preregistration_sha256,
+        experiments.assignment_method,
+        {{ lf_targeting('experiments') }} as targeting,
+        arms_and_holdouts.slot_key,
+        arms_and_holdouts.arm_key,
+        arms_and_holdouts.outcome,
+        audiences.snapshot_at,
+        'member of ' || audiences.group_type || ' ' || audiences.group_id
+            || case when experiments.layer_name is not null and arms_and_holdouts.outcome = 'admitted'
+                then '; layer ' || experiments.layer_name || ' [' || cast(experiments.layer_start_bp as {{ dbt.type_string() }})
+                    || ', ' || cast(experiments.layer_end_bp as {{ dbt.type_string() }}) || ')'
+                else '' end
+            || arms_and_holdouts.restriction
+            || cast(
+                case arms_and_holdouts.outcome
+                    when 'held_out' then experiments.holdout_bp
+                    when 'held_out_globally' then experiments.global_holdout_bp
+                    else experiments.traffic_bp
+                end as {{ dbt.type_string() }}
+            ) || ' bp'
+            || case
+                when experiments.assignment_method = 'quota' and arms_and_holdouts.outcome = 'admitted'
+                    then '; dealt in exact counts by the rank of the bucket'
+                else arms_and_holdouts.range_text
+            end as reason
+
+    from experiments
+    inner join audiences on experiments.experiment_key = audiences.experiment_key
+    inner join arms_and_holdouts on experiments.experiment_key = arms_and_holdouts.experiment_key
+
+),
+
+-- Newcomers only: who has a row keeps it, whatever the split, the traffic or the audience became (int_newcomers).
 add_reason as (
 
     select
         ---------- ids
-        experiment_key,
-        experiment_version,
-        slot_key,
-        arm_key,
-        profile_id,
+        write_reasons.experiment_key,
+        write_reasons.experiment_version,
+        write_reasons.slot_key,
+        write_reasons.arm_key,
+        bucketed.profile_id,
 
         ---------- numerics
-        split_bucket as bucket,
+        bucketed.split_bucket as bucket,
+        bucketed.layer_bucket,
+        bucketed.traffic_bucket,
+        bucketed.salt_try,
 
         ---------- timestamps
         {{ lf_now() }} as assigned_at,
+        write_reasons.snapshot_at as audience_snapshot_at,
 
         ---------- texts
-        'member of ' || group_type || ' ' || group_id
-            || '; traffic ' || {{ lf_text('traffic_bp') }} || ' bp'
-            || '; arm owns [' || {{ lf_text('bucket_start') }}
-            || ', ' || {{ lf_text('bucket_end') }} || ')' as reason
+        case when bucketed.outcome = 'admitted' then 'assigned' else 'held_out' end as status,
+        write_reasons.reason,
+        write_reasons.targeting,
+        write_reasons.preregistration_sha256
 
     from bucketed
-
-),
-
--- First assignment wins: whoever has a row keeps it, whatever the split, the traffic or the audience became.
-keep_new as (
-
-    select add_reason.*
-    from add_reason
-    {% if is_incremental() -%}
-    where not exists (
-        select 1
-        from {{ this }} as ledger
-        where
-            ledger.experiment_key = add_reason.experiment_key
-            and ledger.experiment_version = add_reason.experiment_version
-            and ledger.slot_key = add_reason.slot_key
-            and ledger.profile_id = add_reason.profile_id
-    )
-    {%- endif %}
+    inner join write_reasons
+        on
+            bucketed.experiment_key = write_reasons.experiment_key
+            and bucketed.slot_key = write_reasons.slot_key
+            and bucketed.arm_key = write_reasons.arm_key
+            and bucketed.outcome = write_reasons.outcome
 
 )
 
-select * from keep_new
+select * from add_reason

@@ -26,6 +26,7 @@ all_properties as (
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from assignments
+    where status = 'assigned'
 
     union all
 
