@@ -33,7 +33,7 @@ def test_holdouts_and_layers_are_disjoint_and_kept(warehouse: Warehouse, world: 
     assigned = [{profile for profile, status in held.items() if status == "assigned"} for held in (left, right)]
     assert not assigned[0] & assigned[1]
     assert {profile for profile in assigned[0] if bucket("layer-promo", profile) >= 4000} == set()
-    tokens = dict(warehouse.query("select id, cast(properties as varchar) from publish.pub_klaviyo_profiles"))
+    tokens = dict(warehouse.query("select id, properties from publish.pub_klaviyo_profiles"))
     for profile, status in left.items():
         assert ("left:hero:" in tokens[profile]) is (status == "assigned")
 
