@@ -14,7 +14,7 @@
     {%- set used = namespace(rows=[]) -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {%- set query -%}
-            select 1 as used from {{ api.Relation.create(database=target.database, schema=var('raw_schema'), identifier='experiments') }} where unit_hash = 'growthbook_v2' limit 1
+            select 1 as used from {{ api.Relation.create(database=target.get('database'), schema=var('raw_schema'), identifier='experiments') }} where unit_hash = 'growthbook_v2' limit 1
         {%- endset -%}
         {%- set used.rows = run_query(query).rows -%}
     {%- endif -%}
