@@ -118,7 +118,7 @@ def _invoke(
     if outcome.exception:
         raise outcome.exception
     assert outcome.success, [
-        (result.node.unique_id, result.message)
+        (getattr(result, "node", result).unique_id, result.message)
         for result in getattr(outcome.result, "results", ())
         if result.status in {"error", "fail"}
     ]
