@@ -55,6 +55,16 @@ def test_a_changed_preregistration_stops_the_build(warehouse: Warehouse, world: 
     warehouse.dbt("test", "--select", "assert_preregistration_kept")
 
 
+def test_an_arm_that_was_changed_in_the_ledger_is_found(warehouse: Warehouse) -> None:
+    warehouse.dbt("test", "--select", "assert_ledger_unchanged")
+    rows = warehouse.rows("select * from marts.fct_assignments")
+    changed = next(row for row in rows if row["arm_key"] == "bold")
+    changed["arm_key"] = "control"
+    warehouse.land("fct_assignments", rows, schema="marts")
+    with pytest.raises(AssertionError, match="assert_ledger_unchanged"):
+        warehouse.dbt("test", "--select", "assert_ledger_unchanged")
+
+
 def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:
     """Of twenty tries the one whose arms clicked, opened and ordered most alike before; newcomers follow it."""
     world.experiments += [experiment("even", balance_tries=20, balance_days=90)]

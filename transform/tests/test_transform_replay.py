@@ -43,6 +43,7 @@ def test_a_replay_without_a_difference_finds_few(built: Warehouse) -> None:
     assert told.startswith(f"{people} {share:.1f} % have p < 0.05 ")
 
 
-def test_a_replay_over_too_little_fails(built: Warehouse) -> None:
-    with pytest.raises(Exception, match="Too few to tell: widen `days`, or choose another metric"):
+def test_a_replay_over_too_little_fails(built: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(AssertionError, match="aa_replay"):
         replay(built, metric="ordered", salts=REPLAYS)
+    assert "Too few to tell: widen `days`, or choose another metric" in capsys.readouterr().out

@@ -29,6 +29,18 @@ def bucket(salt: str, unit: str) -> int:
     return int(hashlib.md5(f"{salt}-{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
 
 
+def growthbook_bucket(salt: str, unit: str) -> int:
+    """GrowthBook's hash, version 2, by code points."""
+
+    def fnv1a(text: str) -> int:
+        value = 2166136261
+        for letter in text:
+            value = (value ^ ord(letter)) * 16777619 % 2**32
+        return value
+
+    return fnv1a(str(fnv1a(salt + unit))) % 10_000
+
+
 @dataclass
 class Outcome:
     """What a dbt command did: its result per node, the warnings it printed, and what macros printed."""
