@@ -5,11 +5,9 @@ from __future__ import annotations
 from statistics import pstdev
 
 import pytest
-from transform_project import Warehouse, World, arms, bucket, experiment
+from transform_project import ASSIGN, Warehouse, World, arms, bucket, experiment
 
 HERO = {"control": 5000, "bold": 5000}
-ASSIGN = ("run", "--select", "int_salt_tries", "int_slot_sets", "int_profiles_drawn", "fct_assignments")
-"""The job without the views below, which are there already."""
 STATUSES = "select profile_id, status from marts.fct_assignments where experiment_key = "
 
 

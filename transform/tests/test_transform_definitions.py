@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transform_project import NOW, PROJECT, READ_AT, Row, Warehouse, World, bucket, growthbook_bucket, small_world
+from transform_project import (
+    ASSIGN,
+    NOW,
+    PROJECT,
+    READ_AT,
+    Row,
+    Warehouse,
+    World,
+    bucket,
+    growthbook_bucket,
+    small_world,
+)
 
 EVERY_KEY = PROJECT.parent / "plugins" / "tap-experiments" / "tests" / "every_key"
-BUILT = (
-    "int_salt_tries",
-    "int_slot_sets",
-    "int_profiles_drawn",
-    "int_profiles_bucketed",
-    "fct_allocations",
-    "fct_assignments",
-    "path:models/publish",
-)
 COUNTRIES = ("SE", "NO", "DK")
 TIERS = ("vip", 7, "gold", None)
 
@@ -71,7 +73,7 @@ def account(records: dict[str, list[Row]]) -> World:
 def assigned(first_run: Warehouse, account: World) -> Warehouse:
     warehouse = first_run.copy()
     account.land(warehouse)
-    warehouse.dbt("run", "--select", *BUILT)
+    warehouse.dbt(*ASSIGN, "fct_allocations", "path:models/publish")
     return warehouse
 
 

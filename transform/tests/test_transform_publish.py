@@ -7,18 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from transform_project import NOW, READ_AT, Row, Warehouse, World, arms, experiment, small_world, template
+from transform_project import ASSIGN, NOW, READ_AT, Row, Warehouse, World, arms, experiment, small_world, template
 
-ASSIGN = (
-    "run",
-    "--select",
-    "int_salt_tries",
-    "int_slot_sets",
-    "int_profiles_drawn",
-    "fct_assignments",
-    "path:models/publish",
-)
-"""The job without the views below, which are there already."""
 LEDGER = """
 select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, reason from marts.fct_assignments
 """
@@ -39,7 +29,7 @@ class Klaviyo:
     def assign(self) -> list[Row]:
         """The same by a run of dbt, which assigns first."""
         self.world.land(self.warehouse)
-        self.warehouse.dbt(*ASSIGN)
+        self.warehouse.dbt(*ASSIGN, "path:models/publish")
         return self.take(self.warehouse.rows("select * from publish.pub_klaviyo_profiles order by id"))
 
     def take(self, published: list[Row]) -> list[Row]:

@@ -23,6 +23,18 @@ READ_AT = datetime(2026, 11, 9, 7)  # noqa: DTZ001
 
 Row = dict[str, Any]
 
+ASSIGN = (
+    "run",
+    "--select",
+    "int_salt_tries",
+    "int_slot_sets",
+    "int_newcomers",
+    "int_profiles_drawn",
+    "int_profiles_bucketed",
+    "fct_assignments",
+)
+"""The job without the views below, which are there; PostgreSQL drops those above a table that is built anew."""
+
 
 def bucket(salt: str, unit: str) -> int:
     """The published recipe, apart from the project's SQL."""
