@@ -37,7 +37,7 @@ margins as (
         '{{ metric }}' as metric,
         case
             when guardrails is null then {{ lf_double(margin) }}
-            else {{ lf_json_number('guardrails', metric) }}
+            else {{ lf_json_number('guardrails', metric) }} / 100
         end as margin
     from experiments
     {% if not loop.last -%}

@@ -18,36 +18,51 @@ arms as (
 
 ),
 
--- A token stands in the list of tokens, or its arm under the property of the slot, or in the object of all slots.
+-- What a profile's property would contain, in the three formats that it may have.
+spell as (
+
+    select
+        *,
+        '"' || experiment_key || ':' || slot_key || ':' || arm_key || '"' as token,
+        '"' || experiment_key || '.' || slot_key || '":"' || arm_key || '"' as entry,
+        'lf_' || experiment_key || '_' || slot_key as flat_property,
+        '"' || arm_key || '"' as flat_value
+
+    from wanted
+
+),
+
+read_held as (
+
+    select
+        profile_id,
+        property,
+        replace({{ lf_json_serialized('value') }}, ' ', '') as content
+
+    from held
+
+),
+
 find_written as (
 
     select
-        wanted.experiment_key,
-        wanted.slot_key,
-        wanted.arm_key,
-        count(distinct wanted.profile_id) as units
+        spell.experiment_key,
+        spell.slot_key,
+        spell.arm_key,
+        count(distinct spell.profile_id) as units
 
-    from wanted
-    inner join held on wanted.profile_id = held.profile_id
+    from spell
+    inner join read_held on spell.profile_id = read_held.profile_id
     where
         (
-            held.property = 'lf_assignments'
-            and (
-                {{ lf_contains(
-                    lf_json_serialized('held.value'),
-                    "'"' || wanted.experiment_key || ':' || wanted.slot_key || ':' || wanted.arm_key || '"'"
-                ) }}
-                or {{ lf_contains(
-                    "replace(" ~ lf_json_serialized('held.value') ~ ", ' ', '')",
-                    "'"' || wanted.experiment_key || '.' || wanted.slot_key || '":"' || wanted.arm_key || '"'"
-                ) }}
-            )
+            read_held.property = 'lf_assignments'
+            and ({{ lf_contains('read_held.content', 'spell.token') }} or {{ lf_contains('read_held.content', 'spell.entry') }})
         )
         or (
-            held.property = 'lf_' || wanted.experiment_key || '_' || wanted.slot_key
-            and replace({{ lf_json_serialized('held.value') }}, ' ', '') = '"' || wanted.arm_key || '"'
+            read_held.property = spell.flat_property
+            and read_held.content = spell.flat_value
         )
-    group by wanted.experiment_key, wanted.slot_key, wanted.arm_key
+    group by spell.experiment_key, spell.slot_key, spell.arm_key
 
 ),
 
