@@ -125,7 +125,7 @@ count_units as (
         arm_key,
         '{{ analysis }}' as analysis,
         count(*) as units,
-        sum(case when has_received then 1 else 0 end) as received,
+        cast(sum(case when has_received then 1 else 0 end) as {{ lf_type('bigint') }}) as received,
         {%- for covariate in ['opened', 'clicked', 'ordered', 'revenue'] %}
         sum({{ covariate }}) as {{ covariate }}_total,
         sum({{ covariate }} * {{ covariate }}) as {{ covariate }}_of_squares{{ ',' if not loop.last }}
