@@ -256,7 +256,9 @@ def test_power_and_detectable_effect_are_those_of_growthbook(reference: Path, ev
     better = case["mean"] * (1 + case["effect"])
     (relative,) = evaluate("square", [(better, square, case["mean"], square)])
     z = normal.inv_cdf(1 - case["alpha"] / 2)
-    assert evaluate("power", [(case["effect"], math.sqrt(relative), z)]) == pytest.approx([case["power"]], abs=5e-6)
+    assert evaluate("power", [(case["effect"], math.sqrt(relative), z)]) == pytest.approx(
+        [case["power"]], abs=5e-6
+    )
     k = z + normal.inv_cdf(0.8)
     assert evaluate("mde", [(case["mean"], square, k)]) == pytest.approx([case["mde_80"]], abs=5e-6)
 
@@ -284,9 +286,7 @@ def test_units_needed_are_those_of_gbstats(reference: Path, evaluate: Calculator
 
 
 @pytest.mark.parametrize("method", ["holm", "benjamini_hochberg"])
-def test_adjusted_p_values_are_those_of_growthbook(
-    reference: Path, evaluate: Calculator, method: str
-) -> None:
+def test_adjusted_p_values_are_those_of_growthbook(reference: Path, evaluate: Calculator, method: str) -> None:
     given = vectors(reference, "growthbook_ts_vectors.json")["p_adjust"]
     name = {"holm": "holm", "benjamini_hochberg": "bh"}[method]
     families = [(given[method]["in"], given[method]["out"]), (given["pair"]["in"], given["pair"][method])]
@@ -359,7 +359,8 @@ def test_every_small_count_is_compared_exactly(
 ) -> None:
     names = ("successes_a", "units_a", "successes_b", "units_b")
     inputs = [
-        {"place": place, **dict(zip(names, (*one, *other), strict=True))} for place, (one, other) in enumerate(pairs)
+        {"place": place, **dict(zip(names, (*one, *other), strict=True))}
+        for place, (one, other) in enumerate(pairs)
     ]
     for row, ((a, units_a), (b, units_b)) in zip(evaluate.rows("beta", inputs), pairs, strict=True):
         exact = exact_chance(a + 1, units_a - a + 1, b + 1, units_b - b + 1)
@@ -392,6 +393,31 @@ def moment(key: str, arm: str, *, units: int, weight_bp: int, **changes: Any) ->
     }
 
 
+MANY = 1_000
+"""Conversions for which the normal approximation does."""
+METRIC = {"proportion": "clicked", "mean": "revenue", "mean_cuped": "revenue", "ratio": "revenue_per_order"}
+SUMS = {
+    "proportion": {"y": "total"},
+    "mean": {"y": "total", "yy": "total_of_squares"},
+    "mean_cuped": {
+        "y": "total",
+        "yy": "total_of_squares",
+        "x": "covariate_total",
+        "xx": "covariate_of_squares",
+        "xy": "covariate_product",
+    },
+    "ratio": {
+        "y": "total",
+        "yy": "total_of_squares",
+        "x": "denominator_total",
+        "xx": "denominator_of_squares",
+        "xy": "denominator_product",
+    },
+}
+"""Kinds of cases, and where their sums stand in int_moments."""
+ESTIMATOR = {"proportion": "welch", "mean": "welch", "mean_cuped": "cuped", "ratio": "ratio"}
+
+
 @pytest.fixture(scope="module")
 def measured(reference: Path, built: Warehouse) -> Warehouse:
     """The results and checks of the moments that gbstats was given, each case an experiment of its own."""
@@ -401,14 +427,22 @@ def measured(reference: Path, built: Warehouse) -> Warehouse:
     experiments: list[Row] = []
 
     for case in oracle["cases"]:
-        if case["kind"] in {"proportion", "mean"}:
-            key = f"case_{case['case_id']}"
-            experiments.append(experiment(key))
-            metric = "clicked" if case["kind"] == "proportion" else "revenue"
-            for arm in ("control", "treatment"):
-                given = case[arm]
-                sums = {"total": given["y"], "total_of_squares": given.get("yy", given["y"])}
-                moments.append(moment(key, arm, metric=metric, weight_bp=5000, units=given["n"], **sums))
+        key = f"case_{case['case_id']}"
+        experiments.append(experiment(key))
+        for arm in ("control", "treatment"):
+            sums = {column: case[arm][name] for name, column in SUMS[case["kind"]].items()}
+            sums.setdefault("total_of_squares", sums["total"])
+            moments.append(
+                moment(
+                    key,
+                    arm,
+                    metric=METRIC[case["kind"]],
+                    weight_bp=5000,
+                    units=case[arm]["n"],
+                    converted=MANY,
+                    **sums,
+                )
+            )
     for number, row in enumerate(oracle["srm"]):
         experiments.append(experiment(f"ratio_{number}"))
         for place, (users, weight) in enumerate(zip(row["users"], row["weights"], strict=True)):
@@ -416,35 +450,128 @@ def measured(reference: Path, built: Warehouse) -> Warehouse:
             moments.append(moment(f"ratio_{number}", f"arm_{place}", weight_bp=weight_bp, units=users))
     warehouse.land("experiments", experiments)
     warehouse.land("int_moments", moments, schema="intermediate")
-    warehouse.dbt("run", "--select", "fct_experiment_results", "int_slots_checked")
+    warehouse.dbt("run", "--select", "int_chances_of_few", "fct_experiment_results", "int_slots_checked")
     return warehouse
 
 
 def test_results_are_those_of_gbstats(reference: Path, measured: Warehouse) -> None:
-    """Difference, standard error, sequential interval and p-value, chance to win and risk; absolute, no prior."""
+    """Shares, means, means adjusted for what was before, ratios: absolute and relative, every figure that gbstats gives."""
     rows = {
         row["experiment_key"]: row
         for row in measured.rows("select * from marts.fct_experiment_results where arm_key = 'treatment'")
     }
-    cases = [
-        case
-        for case in vectors(reference, "gbstats_oracle_generated.json")["cases"]
-        if case["kind"] in {"proportion", "mean"}
-    ]
-    assert len(cases) > 20
+    cases = vectors(reference, "gbstats_oracle_generated.json")["cases"]
+    assert len(cases) > 50
     for case in cases:
-        row = rows[f"case_{case['case_id']}"]
-        plain = case["results"]["ttest_absolute"]
-        sequential = case["results"]["sequential_absolute"]
-        bayes = case["results"]["bayes_flat_absolute"]
+        row, results = rows[f"case_{case['case_id']}"], case["results"]
+        plain, sequential = results["ttest_absolute"], results["sequential_absolute"]
+        bayes = results["bayes_flat_absolute"]
+        adjusted = case["kind"] == "mean_cuped"
+        low, high = ("cuped_low", "cuped_high") if adjusted else ("interval_low", "interval_high")
         error = plain["stderr"]
-        assert row["difference"] == pytest.approx(plain["estimate"], rel=1e-12)
-        assert row["standard_error"] == pytest.approx(error, rel=1e-11)
-        assert row["interval_low"] == pytest.approx(sequential["ci"][0], abs=1e-10 * error)
-        assert row["interval_high"] == pytest.approx(sequential["ci"][1], abs=1e-10 * error)
-        assert row["p_value"] == pytest.approx(sequential["p_value"], rel=1e-9, abs=1e-12)
-        assert row["chance_to_win"] == pytest.approx(bayes["chance_to_win"], abs=1e-12)
-        assert row["expected_loss"] == pytest.approx(bayes["risk"][1], abs=1e-11 * error)
+        assert row["estimator"] == ESTIMATOR[case["kind"]]
+        assert row["cuped_difference" if adjusted else "difference"] == pytest.approx(
+            plain["estimate"], rel=1e-9, abs=1e-12
+        )
+        assert row["cuped_standard_error" if adjusted else "standard_error"] == pytest.approx(error, rel=1e-10)
+        assert row[low] == pytest.approx(sequential["ci"][0], abs=1e-9 * error)
+        assert row[high] == pytest.approx(sequential["ci"][1], abs=1e-9 * error)
+        assert row["p_value"] == pytest.approx(sequential["p_value"], rel=1e-8, abs=1e-12)
+        assert row["chance_to_win"] == pytest.approx(bayes["chance_to_win"], abs=1e-10)
+        assert row["expected_loss"] == pytest.approx(bayes["risk"][1], abs=1e-9 * error)
+        if not adjusted:
+            assert row["welch_low"] == pytest.approx(plain["ci"][0], abs=1e-7 * error)
+            assert row["welch_high"] == pytest.approx(plain["ci"][1], abs=1e-7 * error)
+            assert row["p_value_welch"] == pytest.approx(plain["p_value"], abs=1e-9)
+        relative, sequential = results["ttest_relative"], results["sequential_relative"]
+        error = relative["stderr"]
+        assert row["relative_lift"] == pytest.approx(relative["estimate"], rel=1e-9, abs=1e-12)
+        assert row["relative_low"] == pytest.approx(sequential["ci"][0], abs=1e-9 * error)
+        assert row["relative_high"] == pytest.approx(sequential["ci"][1], abs=1e-9 * error)
+        assert row["shrunken_lift"] == pytest.approx(
+            results["bayes_n0_03_relative"]["expected"], rel=1e-9, abs=1e-12
+        )
+
+
+PUBLISHED = {
+    "ProportionStatistic": "clicked",
+    "SampleMeanStatistic": "revenue",
+    "RatioStatistic": "revenue_per_order",
+}
+NAMES = {
+    "sum": "total",
+    "sum_squares": "total_of_squares",
+    "m_sum": "total",
+    "m_sum_squares": "total_of_squares",
+    "d_sum": "denominator_total",
+    "d_sum_squares": "denominator_of_squares",
+    "m_d_sum_of_products": "denominator_product",
+}
+
+
+def flat(statistic: dict[str, Any]) -> dict[str, Any]:
+    """The sums of a published statistic, by our names; those inside it too."""
+    sums: dict[str, Any] = {}
+    for name, value in statistic.items():
+        if isinstance(value, dict):
+            part = name.split("_")[0]
+            sums |= {f"{part}_{inner}": number for inner, number in value.items()}
+        else:
+            sums[name] = value
+    return {NAMES[name]: value for name, value in sums.items() if name in NAMES}
+
+
+def test_published_tests_of_gbstats_hold(reference: Path, built: Warehouse) -> None:
+    """Its own unit tests on shares, means and ratios without strata: estimate, standard error and sequential interval."""
+    warehouse = built.copy()
+    cases = []
+    for case in vectors(reference, "gbstats_upstream_tests.json")["tests"]:
+        two_sided = case["class"] in {"TwoSidedTTest", "EffectBayesianABTest"}
+        (kind,) = {arm["_type"] for arm in case["stats"][0]}
+        if (
+            two_sided
+            and kind in PUBLISHED
+            and len(case["stats"]) == 1
+            and not case["config"].get("prior_effect", {}).get("proper")
+        ):
+            cases.append((case, PUBLISHED[kind]))
+    experiments, moments = [], []
+    for place, (case, metric) in enumerate(cases):
+        experiments.append(experiment(f"case_{place}"))
+        for arm, statistic in zip(("control", "treatment"), case["stats"][0], strict=True):
+            sums = flat(statistic)
+            sums.setdefault("total_of_squares", sums["total"])
+            moments.append(
+                moment(
+                    f"case_{place}",
+                    arm,
+                    metric=metric,
+                    weight_bp=5000,
+                    units=statistic["n"],
+                    converted=MANY,
+                    **sums,
+                )
+            )
+    warehouse.land("experiments", experiments)
+    warehouse.land("int_moments", moments, schema="intermediate")
+    warehouse.dbt("run", "--select", "int_chances_of_few", "fct_experiment_results")
+    rows = {
+        row["experiment_key"]: row
+        for row in warehouse.rows("select * from marts.fct_experiment_results where arm_key = 'treatment'")
+    }
+    compared = 0
+    for place, (case, _) in enumerate(cases):
+        row, expected = rows[f"case_{place}"], case["moments"]
+        if expected["error_message"] or not expected["standard_error"]:
+            continue
+        column = "difference" if case["difference_type"] == "absolute" else "relative_lift"
+        assert row[column] == pytest.approx(expected["point_estimate"], rel=1e-9, abs=1e-12), case["source_test"]
+        if column == "difference":
+            assert row["standard_error"] == pytest.approx(expected["standard_error"], rel=1e-9), case[
+                "source_test"
+            ]
+        compared += 1
+    assert compared > 15
 
 
 def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:

@@ -3,6 +3,12 @@
     double columns or expressions. Variances are those of one unit.
 -#}
 
+{#- Square root of a square that rounding may have left below zero, which warehouses refuse; null of null. -#}
+{% macro lf_root(square) -%}
+    sqrt(case when {{ square }} > 0 then {{ square }} when {{ square }} <= 0 then 0e0 end)
+{%- endmacro %}
+
+
 {#- Sample variance; null for fewer than two units. -#}
 {% macro lf_sample_variance(n, sum, squares) -%}
     ({{ squares }} - {{ sum }} * {{ sum }} / nullif({{ n }}, 0)) / nullif({{ n }} - 1e0, 0)

@@ -35,7 +35,7 @@
 {%- endmacro %}
 
 {% macro lf_t_p(deviate) -%}
-    least(1e0, 2e0 * ({{ lf_phi(deviate) }}))
+    case when {{ deviate }} is not null then least(1e0, 2e0 * ({{ lf_phi(deviate) }})) end
 {%- endmacro %}
 
 

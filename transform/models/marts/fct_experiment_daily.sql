@@ -256,7 +256,7 @@ compare as (
         estimate.*,
         estimate.units + controls.units as compared_units,
         estimate.mean - controls.mean as difference,
-        nullif(sqrt(estimate.square + controls.square), 0) as spread
+        nullif({{ lf_root('(estimate.square + controls.square)') }}, 0) as spread
 
     from estimate
     left join estimate as controls

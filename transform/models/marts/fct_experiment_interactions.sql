@@ -133,7 +133,7 @@ contrast as (
     select
         both_arms.*,
         both_arms.mean - arm_alone.mean - (other_alone.mean - neither.mean) as difference,
-        nullif(sqrt(both_arms.square + arm_alone.square + other_alone.square + neither.square), 0) as spread,
+        nullif({{ lf_root('(both_arms.square + arm_alone.square + other_alone.square + neither.square)') }}, 0) as spread,
         both_arms.n + arm_alone.n + other_alone.n + neither.n as compared_units
 
     from estimate as both_arms

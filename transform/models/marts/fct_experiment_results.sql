@@ -147,7 +147,7 @@ compare as (
     select
         adjust.*,
         mean - control_mean as difference,
-        sqrt(square + control_square) as standard_error,
+        {{ lf_root('(square + control_square)') }} as standard_error,
         {{ lf_welch_df('square', 'n', 'control_square', 'control_n') }} as welch_df,
         cuped_mean - cuped_control_mean as cuped_difference,
         sqrt(case when cuped_square + cuped_control_square > 0 then cuped_square + cuped_control_square end) as cuped_standard_error,

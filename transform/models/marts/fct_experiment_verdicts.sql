@@ -289,7 +289,8 @@ compare_split as (
         slot_key,
         sum(units * (mean - average_mean)) as smart_allocation_uplift,
         sqrt(sum(
-            (units - {{ lf_double('all_units') }} / arms) * (units - {{ lf_double('all_units') }} / arms) * variance / units
+            (units - {{ lf_double('all_units') }} / arms) * (units - {{ lf_double('all_units') }} / arms)
+            * case when variance > 0 then variance else 0e0 end / units
         )) as smart_allocation_uplift_error
 
     from average_arms
