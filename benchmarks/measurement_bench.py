@@ -1,7 +1,8 @@
-"""Measures the measurement by the dbt project: events of the assigned profiles of one experiment, in a DuckDB file.
+"""Times the measurement by the dbt project: events of an experiment's profiles, in a DuckDB file.
 
-First everything, from the raw events to the verdict; then an hour later, with 1 in 2,000 events more. Times are those of the whole
-job without dbt's own start; memory is that of the whole process, dbt included. The exit status is 1 when a bar is missed.
+First everything, from the raw events to the verdict; then an hour later, with 1 in 2,000 events more. Times are
+those of the whole job without dbt's own start; memory is that of the whole process, dbt included. The exit status is
+1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from figures import Bar, Row, table
@@ -39,12 +40,14 @@ _DEFINITION = """
 insert into klaviyo_raw.metrics (id, name, integration) values
     ('MetRcv', 'Received Email', '{"key": "klaviyo"}'), ('MetOpn', 'Opened Email', '{"key": "klaviyo"}'),
     ('MetClk', 'Clicked Email', '{"key": "klaviyo"}'), ('MetOrd', 'Placed Order', '{"key": "shopify"}'),
-    ('MetUns', 'Unsubscribed from Email Marketing', '{"key": "klaviyo"}'), ('MetSee', 'Viewed Product', '{"key": "api"}');
+    ('MetUns', 'Unsubscribed from Email Marketing', '{"key": "klaviyo"}'),
+    ('MetSee', 'Viewed Product', '{"key": "api"}');
 insert into klaviyo_raw.definition_snapshots values ('experiments', '2026-11-09 07:00:00', 1);
 insert into klaviyo_raw.experiments (
     experiment_key, version, status, channel, audience_type, audience, traffic_bp, holdout_bp, global_holdout_bp,
     global_holdout_version, unit_hash, assignment_method, balance_tries, balance_days, audience_conditions,
-    preregistration_sha256, primary_metric, attribution_window_days, property_format, campaign_message_ids, defined_at
+    preregistration_sha256, primary_metric, attribution_window_days, property_format, campaign_message_ids,
+    defined_at
 )
 values (
     'spring_hero', 1, 'live', 'email', 'segment', 'Everybody', 10000, 0, 0, 1, 'md5', 'hash', 1, 90, '[]',
@@ -52,33 +55,38 @@ values (
 );
 insert into klaviyo_raw.experiment_arms
     (experiment_key, slot_key, arm_key, position, is_control, allocation, weight_bp, html, defined_at)
-select 'spring_hero', slot_key, arm_key, position, position = 0, 'equal', 5000, '<p>' || arm_key || '</p>', '2026-11-09 07:00:00'
+select
+    'spring_hero', slot_key, arm_key, position, position = 0, 'equal', 5000, '<p>' || arm_key || '</p>',
+    '2026-11-09 07:00:00'
 from (values ('hero'), ('footer')) as slots (slot_key),
     (values ('control', 0), ('bold', 1)) as arms (arm_key, position);
 """
 _LEDGER = """
 insert into marts.fct_assignments
-    (experiment_key, experiment_version, slot_key, arm_key, profile_id, bucket, assigned_at, status, reason, preregistration_sha256)
+    (experiment_key, experiment_version, slot_key, arm_key, profile_id, bucket, assigned_at, status, reason,
+    preregistration_sha256)
 select
     'spring_hero', 1, slot_key, case when (n // step) % 2 = 0 then 'control' else 'bold' end,
-    '01' || upper(substr(md5('unit-' || n), 1, 24)), 0, timestamp '2026-11-01 00:00:00', 'assigned', '', repeat('1', 64)
+    '01' || upper(substr(md5('unit-' || n), 1, 24)), 0, timestamp '2026-11-01 00:00:00', 'assigned', '',
+    repeat('1', 64)
 from range({people}) as numbers (n), (values ('hero', 1), ('footer', 2)) as slots (slot_key, step);
 """
-# Of the 50 events of a profile, 45 lie before the send and are of other messages; in the order in which they occurred, as the tap lands them.
+# Of the 50 events of a profile, 45 lie before the send and are of other messages. They are in the order in which
+# they occurred, as the tap lands them; the stride visits every profile before it comes back to the first.
 _EVENTS = """
 insert into klaviyo_raw.events (id, datetime, event_properties, profile_id, metric_id)
 select
     'event-' || {start} || '-' || n,
     timestamp '{begin}' + to_microseconds(cast({seconds} * 1000000.0 * n / {events} as bigint)),
     case metric
-        when 'MetOrd' then '{{"$value": ' || (n % 90 + 10) || ', "Items": ["a shoe", "a sock"]}}'
+        when 'MetOrd' then '{{"$value": ' || (n % 90 + 10) || ', "Items": ["a shoe"]}}'
         when 'MetClk'
             then '{{"$message": "{message}", "URL": "https://shop.example/?lf_cid=spring_hero.hero.'
-                || case when (n * {stride} % {people}) % 2 = 0 then 'control' else 'bold' end || '"}}'
+                || case when (n * 7919 % {people}) % 2 = 0 then 'control' else 'bold' end || '"}}'
         when 'MetSee' then '{{"Product": "a shoe", "URL": "https://shop.example/shoe"}}'
         else '{{"$message": "{message}", "Campaign Name": "Spring", "machine_open": ' || (n % 3 = 0) || '}}'
     end,
-    '01' || upper(substr(md5('unit-' || (n * {stride} % {people})), 1, 24)),
+    '01' || upper(substr(md5('unit-' || (n * 7919 % {people})), 1, 24)),
     metric
 from (
     select
@@ -90,6 +98,28 @@ from (
     from range({events}) as numbers (n)
 );
 """
+
+
+@dataclass(frozen=True)
+class Period:
+    """A stretch of time and what happened in it."""
+
+    name: str
+    begin: str
+    seconds: int
+    number: int
+    message: str
+
+    def events(self, people: int) -> str:
+        """SQL that lands them."""
+        return _EVENTS.format(
+            start=f"'{self.name}'",
+            begin=self.begin,
+            seconds=self.seconds,
+            events=self.number,
+            message=self.message,
+            people=people,
+        )
 
 
 def measure(warehouse: Path) -> dict[str, float]:
@@ -133,19 +163,17 @@ def rows(people: int, folder: Path) -> Iterator[Row]:
         env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)},
     )
     begun = time.monotonic()
-    parts = (
-        ("before", "2026-08-04", 89 * 86_400, events * 9 // 10, "MsgEarlier"),
-        ("after", "2026-11-02", 5 * 86_400, events // 10, "MsgSpring"),
-    )
     with duckdb.connect(warehouse) as connection:
         connection.execute(_DEFINITION)
         connection.execute(_LEDGER.format(people=people))
-        for name, begin, seconds, number, message in parts:
-            connection.execute(_fill(name, begin, seconds, number, message, people))
+        connection.execute(
+            Period("before", "2026-08-04", 89 * 86_400, events * 9 // 10, "MsgEarlier").events(people)
+        )
+        connection.execute(Period("after", "2026-11-02", 5 * 86_400, events // 10, "MsgSpring").events(people))
     print(f"  {events:,} events made in {time.monotonic() - begun:.0f} s", file=sys.stderr)
     first = measure(warehouse)
     with duckdb.connect(warehouse) as connection:
-        connection.execute(_fill("hour", "2026-11-07", 3_600, events // 2_000, "MsgSpring", people))
+        connection.execute(Period("hour", "2026-11-07", 3_600, events // 2_000, "MsgSpring").events(people))
     hour = measure(warehouse)
     with duckdb.connect(warehouse) as connection:
         counted = connection.execute(
@@ -161,12 +189,6 @@ def rows(people: int, folder: Path) -> Iterator[Row]:
     yield Row(name, "processor time, dbt included", first["cpu"], "s")
     yield Row(name, "processor time of the hour", hour["cpu"], "s")
     yield Row(name, "memory", max(first["peak"], hour["peak"]) / GB, "GB", MEMORY, "allowed", bar)
-
-
-def _fill(name: str, begin: str, seconds: int, events: int, message: str, people: int) -> str:
-    """SQL of a period's events; the stride visits every profile before it comes back to the first."""
-    values: dict[str, Any] = {"start": f"'{name}'", "begin": begin, "seconds": seconds, "events": events}
-    return _EVENTS.format(**values, message=message, people=people, stride=7_919)
 
 
 def main() -> int:

@@ -99,11 +99,11 @@ QUERIES = {
         {"p": "double", "tie": "integer", "step": "double"},
     ),
     "bh_step": (
-        "'select *, ' ~ lf_benjamini_hochberg_step('p', 'place', 'tie') ~ ' as step from staging.vectors_of_bh_step'",
+        "'select *, ' ~ lf_bh_step('p', 'place', 'tie') ~ ' as step from staging.vectors_of_bh_step'",
         {"p": "double", "tie": "integer"},
     ),
     "bh": (
-        "'select *, ' ~ lf_benjamini_hochberg('p', 'step', 'place', 'tie') ~ ' as adjusted from staging.vectors_of_bh'",
+        "'select *, ' ~ lf_bh('p', 'step', 'place', 'tie') ~ ' as adjusted from staging.vectors_of_bh'",
         {"p": "double", "tie": "integer", "step": "double"},
     ),
 }
@@ -455,7 +455,7 @@ def measured(reference: Path, built: Warehouse) -> Warehouse:
 
 
 def test_results_are_those_of_gbstats(reference: Path, measured: Warehouse) -> None:
-    """Shares, means, means adjusted for what was before, ratios: absolute and relative, every figure that gbstats gives."""
+    """Shares, means, adjusted means, ratios: every figure that gbstats gives, on both scales."""
     rows = {
         row["experiment_key"]: row
         for row in measured.rows("select * from marts.fct_experiment_results where arm_key = 'treatment'")
@@ -522,7 +522,7 @@ def flat(statistic: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_published_tests_of_gbstats_hold(reference: Path, built: Warehouse) -> None:
-    """Its own unit tests on shares, means and ratios without strata: estimate, standard error and sequential interval."""
+    """Its own unit tests on shares, means and ratios without strata: estimate and standard error."""
     warehouse = built.copy()
     cases = []
     for case in vectors(reference, "gbstats_upstream_tests.json")["tests"]:

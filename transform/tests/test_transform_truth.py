@@ -1,8 +1,8 @@
 """Does the measurement tell the truth? Sends with known effects, through the project's own SQL.
 
-The first part simulates counts and looks at them again and again, as an hourly run does; the second part breaks what
-can break between the assignment and the events. `make truth` simulates 200 experiments of each kind, `make test` a
-sample: `KLAVIYO_LOOP_TRUTH` is their number.
+The first part simulates counts and looks at them again and again, as an hourly run does; the second part breaks
+what can break between the assignment and the events. `make truth` simulates 200 experiments of each kind, `make
+test` a sample: `KLAVIYO_LOOP_TRUTH` is their number.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def judged(built: Warehouse) -> Looks:
 
 
 def test_repeated_looks_at_nothing_find_nothing(judged: Looks) -> None:
-    """Ten looks at each of two equal arms, and acting on the first that says so: wrong in at most one of twenty."""
+    """Ten looks at two equal arms, and acting on the first that says so: wrong in at most one of twenty."""
     wrong = [
         name
         for name, verdicts in judged.verdicts.items()
@@ -152,7 +152,7 @@ def test_the_interval_covers_the_effect_at_every_look(judged: Looks) -> None:
 
 
 def test_the_better_arm_wins_once_power_says_so(judged: Looks) -> None:
-    """Where the effect is as large as what can be found, it is found as often as planned; and the other arm never wins."""
+    """Where the effect is as large as what can be found, it is found as often as planned; the other never wins."""
     powered = found = 0
     for name, verdicts in judged.verdicts.items():
         if name.startswith("better_"):
@@ -219,7 +219,7 @@ def test_machine_opens_do_not_move_the_primary_metric(warehouse: Warehouse) -> N
 
 
 def test_late_events_count_as_if_they_had_been_on_time(built: Warehouse, first_run: Warehouse) -> None:
-    """Every third event is read a run later than the others, those of days that were measured before among them."""
+    """Every third event is read a run later than the others, also of days that were measured before."""
     warehouse, world = first_run.copy(), small_world()
     late = world.events[::3]
     everything, world.events = world.events, [event for event in world.events if event not in late]
@@ -256,7 +256,8 @@ def test_a_lossy_writeback_is_caught_before_the_send(warehouse: Warehouse) -> No
     warehouse.land("events", [])
     measure(warehouse)
     alarms = warehouse.query(
-        "select stage from marts.fct_experiment_srm where is_alarm and experiment_key = 'spring' and slot_key = 'hero'"
+        "select stage from marts.fct_experiment_srm"
+        " where is_alarm and experiment_key = 'spring' and slot_key = 'hero'"
     )
     assert alarms == [("written",)]
     assert verdict(warehouse)["verdict"] == "invalid_srm"

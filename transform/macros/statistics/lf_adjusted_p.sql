@@ -28,14 +28,14 @@
 
 
 {#- Benjamini and Hochberg: p times the number of tests, over its rank. -#}
-{% macro lf_benjamini_hochberg_step(p, family, tie) -%}
+{% macro lf_bh_step(p, family, tie) -%}
     {{ p }} * count({{ p }}) over (partition by {{ family }}) / row_number() over (
         partition by {{ family }}
         order by case when {{ p }} is null then 1 else 0 end, {{ p }}, {{ tie }}
     )
 {%- endmacro %}
 
-{% macro lf_benjamini_hochberg(p, step, family, tie) -%}
+{% macro lf_bh(p, step, family, tie) -%}
     case
         when {{ p }} is not null
             then least(1e0, min({{ step }}) over (

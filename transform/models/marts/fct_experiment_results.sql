@@ -248,7 +248,7 @@ step_p_values as (
     select
         *,
         {{ lf_holm_step('p_value', own, 'metric, arm_key') }} as holm_step,
-        {{ lf_benjamini_hochberg_step('p_value', own, 'metric, arm_key') }} as bh_step
+        {{ lf_bh_step('p_value', own, 'metric, arm_key') }} as bh_step
 
     from infer
 
@@ -259,7 +259,7 @@ adjust_p_values as (
     select
         *,
         {{ lf_holm('p_value', 'holm_step', own, 'metric, arm_key') }} as p_value_holm,
-        {{ lf_benjamini_hochberg('p_value', 'bh_step', own, 'metric, arm_key') }} as p_value_bh
+        {{ lf_bh('p_value', 'bh_step', own, 'metric, arm_key') }} as p_value_bh
 
     from step_p_values
 
