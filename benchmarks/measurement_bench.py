@@ -1,7 +1,7 @@
 """Times the measurement by the dbt project: events of an experiment's profiles, in a DuckDB file.
 
 First everything, from the raw events to the verdict; then an hour later, with 1 in 2,000 events more. Times are
-those of the whole job without dbt's own start; memory is that of the whole process, dbt included. The exit status is
+those of the whole job without dbt's own start; memory is that of the whole process. The exit status is
 1 when a bar is missed.
 """
 

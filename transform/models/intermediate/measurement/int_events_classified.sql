@@ -7,6 +7,7 @@
         on_schema_change='fail',
     )
 }}
+{%- set days = lf_days_to_classify(ref('stg_klaviyo__events'), ref('int_metric_roles'), this) if is_incremental() else none %}
 
 with
 
@@ -21,47 +22,6 @@ roles as (
     select * from {{ ref('int_metric_roles') }}
 
 ),
-
-{% if is_incremental() -%}
--- Days on which another number of events of some role is there than was classified: new ones, late ones, and those of a metric whose role changed.
-count_landed as (
-
-    select
-        cast(events.occurred_at as date) as occurred_on,
-        roles.role,
-        count(*) as events
-
-    from events
-    inner join roles on events.metric_id = roles.metric_id
-    group by cast(events.occurred_at as date), roles.role
-
-),
-
-count_classified as (
-
-    select
-        occurred_on,
-        role,
-        count(*) as events
-
-    from {{ this }}
-    group by occurred_on, role
-
-),
-
-days_to_classify as (
-
-    select distinct coalesce(count_landed.occurred_on, count_classified.occurred_on) as occurred_on
-    from count_landed
-    full outer join count_classified
-        on
-            count_landed.occurred_on = count_classified.occurred_on
-            and count_landed.role = count_classified.role
-    where coalesce(count_landed.events, 0) <> coalesce(count_classified.events, 0)
-
-),
-
-{% endif -%}
 
 classify as (
 
@@ -94,8 +54,13 @@ classify as (
 
     from events
     inner join roles on events.metric_id = roles.metric_id
-    {% if is_incremental() -%}
-    where cast(events.occurred_at as date) in (select days_to_classify.occurred_on from days_to_classify)
+    {% if days is not none -%}
+    -- A day is classified anew as a whole.
+    where cast(events.occurred_at as date) in (
+        {%- for day in days or [none] -%}
+        cast({{ "'" ~ day ~ "'" if day else 'null' }} as date){{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )
     {%- endif %}
 
 )
