@@ -32,15 +32,24 @@
     It is the solution of half-width(rn) + z·se/√r = effect by repeated substitution, which converges because the half-width in standard
     errors changes with the logarithm of n only.
 -#}
-{% macro lf_units_needed(source, effect, se, n, z, rounds=8) -%}
-    {%- set step = namespace(text="select *, " ~ lf_double("1") ~ " as needed_0 from " ~ source) -%}
-    {%- for round in range(rounds) -%}
-        {%- set units = "(" ~ n ~ " * needed_" ~ round ~ ")" -%}
-        {%- set step.text = (
-            "select *, power((" ~ lf_always_valid_half_width("1e0", units) ~ " + " ~ z ~ ") * " ~ se ~ " / nullif(" ~ effect ~ ", 0), 2) as "
-            ~ ("needed" if round == rounds - 1 else "needed_" ~ (round + 1))
-            ~ " from (" ~ step.text ~ ") as round_" ~ round
-        ) -%}
-    {%- endfor -%}
-    {{ step.text }}
+{% macro lf_units_needed(source, effect, se, n, z, rounds=6) -%}
+    with
+    {% for round in range(rounds) %}
+    {#- Evaluated one after the other: put into each other, the text would grow sevenfold with each round. #}
+    round_{{ round }} as {{ lf_materialized() }} (
+
+        select
+            *,
+            power(
+                ({{ lf_always_valid_half_width("1e0", n if round == 0 else "(" ~ n ~ " * needed_" ~ round ~ ")") }} + {{ z }})
+                * {{ se }} / nullif({{ effect }}, 0), 2
+            ) as needed_{{ round + 1 }}
+        from {{ source if round == 0 else "round_" ~ (round - 1) }}
+
+    ){{ ',' if not loop.last }}
+    {% endfor %}
+    select
+        *,
+        needed_{{ rounds }} as needed
+    from round_{{ rounds - 1 }}
 {%- endmacro %}

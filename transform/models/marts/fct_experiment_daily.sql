@@ -250,7 +250,7 @@ estimate as (
 
 ),
 
-compare as (
+compare as {{ lf_materialized() }} (
 
     select
         estimate.*,

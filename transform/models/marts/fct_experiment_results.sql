@@ -93,7 +93,7 @@ controls as (
 
 ),
 
-pair as (
+pair as {{ lf_materialized() }} (
 
     select
         estimate.*,
@@ -142,7 +142,7 @@ adjust as (
 
 ),
 
-compare as (
+compare as {{ lf_materialized() }} (
 
     select
         adjust.*,
@@ -191,7 +191,7 @@ choose_estimator as (
 ),
 
 -- More unsubscribes is worse: the gain is the difference turned so that more is better. No spread, no inference.
-orient as (
+orient as {{ lf_materialized() }} (
 
     select
         *,
@@ -206,7 +206,7 @@ orient as (
 
 ),
 
-turn as (
+turn as {{ lf_materialized() }} (
 
     select
         *,

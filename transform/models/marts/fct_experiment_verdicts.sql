@@ -299,7 +299,7 @@ compare_split as (
 ),
 
 -- What can be found now, and how many times as many units finding the effect of interest would take.
-plan as (
+plan as {{ lf_materialized() }} (
 
     select
         spoken_of.experiment_key,
@@ -327,7 +327,7 @@ needs as (
 
 ),
 
-evidence as (
+evidence as {{ lf_materialized() }} (
 
     select
         slots.*,
@@ -395,7 +395,7 @@ evidence as (
 ),
 
 -- The first rule that holds decides. What has ended below the minimum stays undecided: nothing more will come.
-decide as (
+decide as {{ lf_materialized() }} (
 
     select
         *,
@@ -422,7 +422,7 @@ decide as (
 
 ),
 
-name_verdict as (
+name_verdict as {{ lf_materialized() }} (
 
     select
         *,
@@ -452,7 +452,7 @@ name_verdict as (
 
 ),
 
-compose_comparison as (
+compose_comparison as {{ lf_materialized() }} (
 
     select
         *,

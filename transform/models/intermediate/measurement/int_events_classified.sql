@@ -5,6 +5,7 @@
         unique_key='occurred_on',
         partition_by=lf_replace_partition(['occurred_on']),
         on_schema_change='fail',
+        meta={'is_made_by_its_run': true},
     )
 }}
 {%- set days = lf_days_to_classify(ref('stg_klaviyo__events'), ref('int_metric_roles'), this) if is_incremental() else none %}
