@@ -36,7 +36,7 @@
     with
     {% for round in range(rounds) %}
     {#- Evaluated one after the other: put into each other, the text would grow sevenfold with each round. #}
-    round_{{ round }} as {{ lf_materialized() }} (
+    round_{{ round }} as {{ lf_fence() }} (
 
         select
             *,

@@ -250,7 +250,7 @@ estimate as (
 
 ),
 
-compare as {{ lf_materialized() }} (
+compare as {{ lf_fence() }} (
 
     select
         estimate.*,

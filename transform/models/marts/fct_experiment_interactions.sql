@@ -128,7 +128,7 @@ estimate as (
 ),
 
 -- How much better the arm does beside the other slot's arm than beside its control.
-contrast as {{ lf_materialized() }} (
+contrast as {{ lf_fence() }} (
 
     select
         both_arms.*,

@@ -93,7 +93,7 @@ controls as (
 
 ),
 
-pair as {{ lf_materialized() }} (
+pair as {{ lf_fence() }} (
 
     select
         estimate.*,
@@ -142,7 +142,7 @@ adjust as (
 
 ),
 
-compare as {{ lf_materialized() }} (
+compare as {{ lf_fence() }} (
 
     select
         adjust.*,
@@ -191,7 +191,7 @@ choose_estimator as (
 ),
 
 -- More unsubscribes is worse: the gain is the difference turned so that more is better. No spread, no inference.
-orient as {{ lf_materialized() }} (
+orient as {{ lf_fence() }} (
 
     select
         *,
@@ -206,7 +206,7 @@ orient as {{ lf_materialized() }} (
 
 ),
 
-turn as {{ lf_materialized() }} (
+turn as {{ lf_fence() }} (
 
     select
         *,

@@ -299,7 +299,7 @@ compare_split as (
 ),
 
 -- What can be found now, and how many times as many units finding the effect of interest would take.
-plan as {{ lf_materialized() }} (
+plan as {{ lf_fence() }} (
 
     select
         spoken_of.experiment_key,
@@ -327,7 +327,7 @@ needs as (
 
 ),
 
-evidence as {{ lf_materialized() }} (
+evidence as {{ lf_fence() }} (
 
     select
         slots.*,
@@ -395,7 +395,7 @@ evidence as {{ lf_materialized() }} (
 ),
 
 -- The first rule that holds decides. What has ended below the minimum stays undecided: nothing more will come.
-decide as {{ lf_materialized() }} (
+decide as {{ lf_fence() }} (
 
     select
         *,
@@ -422,7 +422,7 @@ decide as {{ lf_materialized() }} (
 
 ),
 
-name_verdict as {{ lf_materialized() }} (
+name_verdict as {{ lf_fence() }} (
 
     select
         *,
@@ -452,7 +452,7 @@ name_verdict as {{ lf_materialized() }} (
 
 ),
 
-compose_comparison as {{ lf_materialized() }} (
+compose_comparison as {{ lf_fence() }} (
 
     select
         *,
