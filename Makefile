@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preregister test test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
+
+truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
+	KLAVIYO_LOOP_TRUTH=200 $(BIN)/pytest transform/tests/test_transform_truth.py
 
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
 	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform

@@ -18,10 +18,20 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_runs"}
-    assert pipeline == {*ledgers, "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    assert pipeline == {*ledgers, "pub_growthbook_exposures", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
     assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
-    assert results == {"fct_experiment_results", "fct_experiment_verdicts"}
+    assert results == {
+        "fct_allocations_next",
+        "fct_content_playbook",
+        "fct_experiment_daily",
+        "fct_experiment_funnel",
+        "fct_experiment_guardrails",
+        "fct_experiment_interactions",
+        "fct_experiment_results",
+        "fct_experiment_srm",
+        "fct_experiment_verdicts",
+    }
 
 
 def test_every_model_and_every_test_succeeds(whole_build: tuple[Warehouse, Outcome]) -> None:
@@ -67,14 +77,21 @@ def test_outcomes_are_counted_per_assigned_profile(built: Warehouse) -> None:
         """
         select metric, sum(units), sum(received), sum(total)
         from marts.fct_experiment_results
-        where experiment_key = 'spring' and slot_key = 'hero'
+        where
+            experiment_key = 'spring' and slot_key = 'hero' and analysis = 'assigned'
+            and attribution = 'assigned_window' and metric <> 'revenue_per_order'
         group by metric order by metric
         """
     )
     assert totals == [
+        ("bounced", 240, 240, 0.0),
         ("clicked", 240, 240, 24.0),
+        ("clicked_all", 240, 240, 48.0),
+        ("complained", 240, 240, 0.0),
         ("opened", 240, 240, 60.0),
+        ("opened_all", 240, 240, 120.0),
         ("ordered", 240, 240, 12.0),
+        ("received", 240, 240, 240.0),
         ("revenue", 240, 240, 126.0),
         ("unsubscribed", 240, 240, 1.0),
     ]

@@ -67,7 +67,10 @@ past as (
             and frozen.slot_key = results.slot_key
             and frozen.arm_key = results.arm_key
             and to_decide.primary_metric = results.metric
-    where results.units > 0
+    -- Of several analyses the one that decides; rows of before there were several are all of that kind.
+    where
+        results.units > 0
+        and coalesce(results.is_decisive, true)
 
 ),
 

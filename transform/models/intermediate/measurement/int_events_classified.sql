@@ -1,3 +1,15 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=lf_replace_strategy(),
+        unique_key='occurred_on',
+        partition_by=lf_replace_partition(['occurred_on']),
+        on_schema_change='fail',
+        meta={'is_made_by_its_run': true},
+    )
+}}
+{%- set days = lf_days_to_classify(ref('stg_klaviyo__events'), ref('int_metric_roles'), this) if is_incremental() else none %}
+
 with
 
 events as (
@@ -35,11 +47,22 @@ classify as (
             or (roles.role = 'clicked' and events.is_bot_click)
         ) as is_human,
 
+        ---------- dates
+        cast(events.occurred_at as date) as occurred_on,
+
         ---------- timestamps
         events.occurred_at
 
     from events
     inner join roles on events.metric_id = roles.metric_id
+    {% if days is not none -%}
+    -- A day is classified anew as a whole.
+    where cast(events.occurred_at as date) in (
+        {%- for day in days or [none] -%}
+        cast({{ "'" ~ day ~ "'" if day else 'null' }} as date){{ ', ' if not loop.last }}
+        {%- endfor -%}
+    )
+    {%- endif %}
 
 )
 

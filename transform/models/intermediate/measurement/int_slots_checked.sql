@@ -27,7 +27,9 @@ arms as (
         end as observed
 
     from moments
-    where metric = 'opened'
+    where
+        metric = 'opened'
+        and analysis = 'assigned'
 
 ),
 

@@ -25,6 +25,8 @@ renamed as (
         content_sha256,
         snippet,
         allocation,
+        html,
+        text,
 
         ---------- numerics
         cast(position as integer) as position,
