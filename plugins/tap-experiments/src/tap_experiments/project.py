@@ -70,7 +70,7 @@ def load(root: Path, property_format: PropertyFormat, *, locking: bool = False) 
             faults += preregistration.unlocked(root, experiment)
     if faults:
         raise DefinitionError(faults)
-    warnings = [warning for _, template in pairs for warning in template.warnings]
+    warnings = [str(warning) for _, template in pairs for warning in template.warnings]
     return Project(pairs, holdout, (*warnings, *_unused_snippets(root, experiments)))
 
 

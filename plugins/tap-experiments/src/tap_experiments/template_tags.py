@@ -74,6 +74,25 @@ def active(source: str) -> list[Tag]:
     return tags
 
 
+def stretches(source: str) -> list[tuple[int, int]]:
+    """Where tags stand, and whole blocks: what is not to be cut. The text must be sound, see `problem`."""
+    tags = active(source)
+    found = [(tag.start, tag.end) for tag in _lexed(source)]
+    blocks = _blocks(tags)
+    open_tags: list[Tag] = []
+    for tag in tags:
+        if tag.name.startswith("end") and open_tags:
+            found.append((open_tags.pop().start, tag.end))
+        elif tag.name in blocks:
+            open_tags.append(tag)
+    return found
+
+
+def _blocks(tags: list[Tag]) -> set[str]:
+    """Names of the tags that have an end: the known ones, and all for which there is one."""
+    return _BLOCKS | {tag.name.removeprefix("end") for tag in tags if tag.name.startswith("end")}
+
+
 def masked(source: str, mask: str) -> str:
     """The text with each character of a tag, variable or comment replaced by `mask`; offsets stay."""
     return _TAG.sub(lambda match: mask * len(match[0]), source)
@@ -103,7 +122,7 @@ def _unclosed(source: str) -> tuple[int, str, str] | None:
 
 def _unbalanced(tags: list[Tag]) -> tuple[int, str, str] | None:
     """A tag that stands where it must not, or a block that is not closed."""
-    blocks = _BLOCKS | {tag.name.removeprefix("end") for tag in tags if tag.name.startswith("end")}
+    blocks = _blocks(tags)
     open_tags: list[Tag] = []
     for tag in tags:
         inner = open_tags[-1].name if open_tags else ""
