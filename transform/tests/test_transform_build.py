@@ -11,13 +11,20 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
     """A newcomer may run dbt before the tap, or read only some streams: no error, and nothing published."""
     assert first_run.query("select * from publish.pub_klaviyo_profiles") == []
     assert first_run.query("select * from publish.pub_klaviyo_templates") == []
+    assert first_run.query("select * from publish.pub_klaviyo_campaign_message_templates") == []
     assert first_run.query("select * from marts.fct_assignments") == []
 
 
 def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
-    assert pipeline == {"fct_allocations", "fct_assignments", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    assert pipeline == {
+        "fct_allocations",
+        "fct_assignments",
+        "pub_klaviyo_campaign_message_templates",
+        "pub_klaviyo_profiles",
+        "pub_klaviyo_templates",
+    }
     assert jobs["publish"] == jobs["assign"] - {"fct_allocations", "fct_assignments"}
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {"fct_experiment_results", "fct_experiment_verdicts"}

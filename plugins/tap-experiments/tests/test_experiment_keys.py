@@ -151,7 +151,7 @@ OTHERS = {
     "no effect": ("effect: 10", "effect: 0", "24: minimum_detectable_effect: is zero; give the smallest"),
     "large effect": ("effect: 10", "effect: 1001", "24: minimum_detectable_effect: `1001` is not a percentage"),
     "subject lines": ('"Hello {{ first_name|default:\'there\' }}"', '"a\\nb"', "39: template.subject: is not one"),
-    "subject slot": ('"Hello {{ first_name|default:\'there\' }}"', "'[[ slot(1) ]]'", "39: template.subject: places t"),
+    "subject slot": ('"Hello {{ first_name|default:\'there\' }}"', "'[[ slot(1) ]]'", "39: template.subject: p"),
     "subject tag": ('"Hello {{ first_name|default:\'there\' }}"', "'{% if %'", "39: template.subject: `{%` is no"),
     "blank subject": ('"Hello {{ first_name|default:\'there\' }}"', "' '", "39: template.subject: is blank; give"),
     "no html": ("html: template.html, ", "", "39: template.html: is missing; add it: an e-mail shows HTML"),
@@ -289,7 +289,7 @@ def test_a_channel_that_knows_only_text(folder: Path, channel: str) -> None:
     assert template.text is not None
     assert template.text.startswith(
         "{% if 'every_key:hero:bold' in person|lookup:'lf_assignments' %}"
-        "BOLD: https://shop.example/a?lf_cid=every_key.hero.bold{% elif"
+        "BOLD: https://shop.example/a?lf_cid=every_key.hero.bold\n{% elif"
     )
     assert "LARGE: https://shop.example/b?lf_cid=every_key.button.large" in template.text
     assert template.warnings == ()

@@ -139,6 +139,7 @@ def test_what_is_left_out_is_null_and_a_text_message_has_its_text(tmp_path: Path
     folder = tmp_path / "experiments" / "note"
     folder.mkdir(parents=True)
     (folder / "note.txt").write_text("Look: https://x.io")
+    (folder / "other.txt").write_text("See: https://x.io")
     (folder / "template.txt").write_text('[[ slot("body") ]]')
     definition = {
         "key": "note",
@@ -151,7 +152,7 @@ def test_what_is_left_out_is_null_and_a_text_message_has_its_text(tmp_path: Path
         "attribution_window_days": 5,
         "slots": {
             "body": {
-                "arms": {"a": {"content": "note.txt", "control": True}, "b": {"content": "note.txt"}},
+                "arms": {"a": {"content": "note.txt", "control": True}, "b": {"content": "other.txt"}},
                 "allocation": {"thompson": {}},
             }
         },
@@ -178,7 +179,10 @@ def test_what_is_left_out_is_null_and_a_text_message_has_its_text(tmp_path: Path
     )
     arms = records(stdout, "experiment_arms")
     assert [(arm["weight_bp"], arm["thompson_floor_bp"]) for arm in arms] == [(None, 500)] * 2
-    assert [(arm["html"], arm["text"], arm["subject"]) for arm in arms] == [(None, "Look: https://x.io", None)] * 2
+    assert [(arm["html"], arm["text"], arm["subject"]) for arm in arms] == [
+        (None, "Look: https://x.io", None),
+        (None, "See: https://x.io", None),
+    ]
     [template] = records(stdout, "experiment_templates")
     assert (template["channel"], template["html"], template["subject"]) == ("sms", None, None)
     assert "https://x.io?lf_cid=note.body.b" in template["text"]

@@ -1,4 +1,4 @@
-"""What the command does beside being a tap: start an experiment, lock what was promised, print the JSON Schema."""
+"""What the command does beside being a tap: start an experiment, check it, show it, lock what was promised."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ _path = click.option(
     show_default=True,
     show_envvar=True,
     help="Folder that holds one folder per experiment.",
+)
+
+
+_property_format = click.option(
+    "--property-format",
+    type=click.Choice([option.value for option in PropertyFormat]),
+    default=PropertyFormat.LIST.value,
+    envvar="TAP_EXPERIMENTS_PROPERTY_FORMAT",
+    show_default=True,
+    show_envvar=True,
+    help="How profiles hold their assignments.",
 )
 
 
@@ -70,6 +81,21 @@ def lock(path: Path) -> None:
         click.echo(f"{file}: version {experiment.version} is locked; commit it")
     if not pending:
         click.echo("every live experiment is locked")
+
+
+@commands.command()
+@_path
+@_property_format
+@click.option("--strict", is_flag=True, help="End with 1 if there is anything to say at all.")
+def lint(path: Path, property_format: str, *, strict: bool) -> None:
+    """Check every definition and content: what would be refused, and what may go wrong in a mailbox."""
+    project = load(path, PropertyFormat(property_format))
+    for warning in project.warnings:
+        click.echo(warning)
+    arms = sum(len(slot.arms) for experiment, _ in project.pairs for slot in experiment.slots)
+    click.echo(f"{len(project.pairs)} experiments, {arms} arms: sound, {len(project.warnings)} warnings")
+    if strict and project.warnings:
+        raise click.exceptions.Exit(1)
 
 
 @commands.command()

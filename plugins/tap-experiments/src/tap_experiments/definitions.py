@@ -7,6 +7,7 @@ never reach the warehouse, and an author should need one run to learn all that i
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -198,7 +199,7 @@ class _Reader:
                 )
         for _, problem, remedy in problems:
             value.fault(problem, remedy)
-        return layout
+        return replace(layout, source=source)
 
     def _line(self, value: Value) -> Source:
         """A text of the definition itself that is checked like a content: one line."""
@@ -452,7 +453,7 @@ class _Reader:
                 problem = f"places the slot `{key}`, whose arms have no text"
                 problems.append((0, problem, "give each of them a `text` file"))
         self.faults.extend(Fault(source.file, line, value.path, *problem) for line, *problem in problems)
-        return layout
+        return replace(layout, source=source)
 
     def _fault(self, source: Source, value: Value, offset: int, problem: str, remedy: str) -> None:
         """A fault of a file the definition names."""

@@ -147,9 +147,7 @@ def branches(experiment: Experiment, slot: Slot, kind: Kind, property_format: Pr
     token too.
     """
     keys = [arm.key for arm in slot.arms]
-    arms = sorted(
-        slot.arms, key=lambda arm: (sum(key.startswith(arm.key) for key in keys), arm.is_control)
-    )
+    arms = sorted(slot.arms, key=lambda arm: (sum(key.startswith(arm.key) for key in keys), arm.is_control))
     shown = [(arm, arm.key, _condition(experiment.key, slot.key, arm.key, property_format)) for arm in arms]
     return [
         Branch(
