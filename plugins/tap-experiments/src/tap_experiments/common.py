@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from tap_experiments import template_tags
@@ -200,8 +200,8 @@ def _too_cheap(lists: Sequence[Pieces], matches: list[Match], branching: int) ->
     """Matches between two sets of branches that are shorter than what the second set costs."""
     gaps = [any(a != b for a, b in gap) for gap in _gaps(lists, matches)]
     groups: dict[int, list[Match]] = {}
-    for number, match in enumerate(matches):
-        groups.setdefault(sum(gaps[: number + 1]), []).append(match)
+    for behind, match in zip(accumulate(gaps), matches, strict=False):
+        groups.setdefault(behind, []).append(match)
     return {
         match
         for group in [members for key, members in groups.items() if 0 < key < sum(gaps)]
