@@ -7,7 +7,7 @@
             arms.experiment_key,
             arms.slot_key,
             arms.weight_bp,
-            count(ledger.profile_id) * 1e0 as units
+            {{ lf_double('count(ledger.profile_id)') }} as units
         from {{ ref('int_experiment_arms') }} as arms
         left join {{ ref('fct_assignments') }} as ledger
             on

@@ -38,6 +38,8 @@ class Calculator:
 
 INPUTS = {
     "bucket": {"salt": "text", "unit": "text"},
+    "fnv": {"input": "text"},
+    "fnv_bucket": {"input": "text"},
     "phi": {"x": "double"},
     "chi2": {"x": "double", "degrees": "integer"},
 }
@@ -49,6 +51,8 @@ def evaluate(first_run: Warehouse) -> Calculator:
     """Over SQL of the macros, as dbt renders them for the engine."""
     macros = {
         "bucket": "lf_bucket('salt', 'unit')",
+        "fnv": "lf_fnv1a('input', 100)",
+        "fnv_bucket": "lf_modulo(lf_fnv1a('input', 10), 10000)",
         "phi": "lf_phi('x')",
         "chi2": "lf_chi2_sf('x', 'degrees')",
     }
@@ -83,6 +87,19 @@ def test_buckets_are_those_of_the_published_sharder(reference: Path, evaluate: C
             expected += [exposure, assignment]
     assert len(expected) > 3_900
     assert evaluate("bucket", inputs) == expected
+
+
+def test_growthbooks_hash_is_the_published_one(reference: Path, evaluate: Calculator) -> None:
+    """Both steps of version 2; where texts go beyond U+FFFF, by code points."""
+    rows = vectors(reference, "fnv1a32.json")["rows"]
+    assert len(rows) > 10
+    assert evaluate("fnv", [(row[0],) for row in rows]) == [row[2] for row in rows]
+    published = [row for row in vectors(reference, "growthbook_hash.json")["cases"] if row[2] == 2]
+    assert len(published) > 5
+    first = evaluate("fnv", [(seed + unit,) for seed, unit, *_ in published])
+    assert evaluate("fnv_bucket", [(str(value),) for value in first]) == [
+        round(10_000 * expected) for *_, expected in published
+    ]
 
 
 def test_a_unit_without_id_has_no_bucket(evaluate: Calculator) -> None:

@@ -1,6 +1,6 @@
-{#- The conditions of a row that has audience_conditions, as text; null when there is none. -#}
+{#- The conditions of a row that has audience_conditions, as JSON text; null when there is none. -#}
 {% macro lf_targeting(relation) -%}
-    nullif(cast({{ relation }}.audience_conditions as {{ dbt.type_string() }}), '[]')
+    nullif({{ lf_json_serialized(relation ~ '.audience_conditions') }}, '[]')
 {%- endmacro %}
 
 

@@ -6,6 +6,24 @@
     form where it has none of its own, and Databricks Spark's.
 -#}
 
+{#- An array as JSON, whatever the loader made of it: PostgreSQL's lands an array of texts as text[], one of objects as jsonb[]. -#}
+{% macro lf_json_array(column) -%}
+    {{ return(adapter.dispatch('lf_json_array')(column)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_array(column) -%}
+    {{ column }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_array(column) -%}
+    to_jsonb({{ column }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_array(column) -%}
+    {{ column }}
+{%- endmacro %}
+
+
 {#- The value of a top-level `key` (a Jinja string, taken literally) as text; null when absent or null. -#}
 {% macro lf_json_text(document, key) -%}
     {{ return(adapter.dispatch('lf_json_text')(document, key)) }}
@@ -49,27 +67,55 @@
 
 {#- The value of a top-level `key` as a double; null when it is absent, null or no number. -#}
 {% macro lf_json_number(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_number')(document, key)) }}
+    {{ lf_number(lf_json_text(document, key)) }}
 {%- endmacro %}
 
-{% macro default__lf_json_number(document, key) -%}
-    try_cast({{ lf_json_text(document, key) }} as double)
+
+{#- The value of a top-level key given by the text expression `key` (any characters) as text; null when absent or null. -#}
+{% macro lf_json_text_at(document, key) -%}
+    {{ return(adapter.dispatch('lf_json_text_at')(document, key)) }}
 {%- endmacro %}
 
-{% macro redshift__lf_json_number(document, key) -%}
-    try_cast({{ lf_json_text(document, key) }} as double precision)
+{% macro duckdb__lf_json_text_at(document, key) -%}
+    json_extract_string({{ document }}, '/' || replace(replace({{ key }}, '~', '~0'), '/', '~1'))
 {%- endmacro %}
 
-{% macro bigquery__lf_json_number(document, key) -%}
-    safe_cast({{ lf_json_text(document, key) }} as float64)
+{% macro postgres__lf_json_text_at(document, key) -%}
+    ({{ document }} ->> {{ key }})
 {%- endmacro %}
 
-{% macro postgres__lf_json_number(document, key) -%}
-    {#- There is no cast that may fail; an exponent of two digits cannot overflow. -#}
-    case
-        when {{ lf_json_text(document, key) }} ~ '^[-+]?([0-9]{1,200}([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$'
-            then cast({{ lf_json_text(document, key) }} as double precision)
-    end
+{% macro spark__lf_json_text_at(document, key) -%}
+    try_element_at(from_json({{ document }}, 'map<string, string>'), {{ key }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_text_at(document, key) -%}
+    cast(get({{ document }}, {{ key }}) as varchar)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_text_at(document, key) -%}
+    lax_string({{ document }}[{{ key }}])
+{%- endmacro %}
+
+{% macro redshift__lf_json_text_at(document, key) -%}
+    json_extract_path_text(json_serialize({{ document }}), {{ key }}, true)
+{%- endmacro %}
+
+{% macro trino__lf_json_text_at(document, key) -%}
+    json_extract_scalar(element_at(try_cast({{ document }} as map(varchar, json)), {{ key }}), '$')
+{%- endmacro %}
+
+
+{#- The value of a top-level `key` (a Jinja string of [a-z0-9_]), as JSON; null when absent. -#}
+{% macro lf_json_member(document, key) -%}
+    {{ return(adapter.dispatch('lf_json_member')(document, key)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_member(document, key) -%}
+    {{ lf_json_value(document, "'" ~ key ~ "'") }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_member(document, key) -%}
+    {{ document }}.{{ adapter.quote(key) }}
 {%- endmacro %}
 
 
@@ -238,12 +284,8 @@
         elements.{{ text }}
 
     from {{ documents }}
-    -- The loader lands an array of texts as text[], not as jsonb.
     cross join lateral jsonb_array_elements_text(
-        case
-            when jsonb_typeof(to_jsonb({{ documents }}.{{ document }})) = 'array' then to_jsonb({{ documents }}.{{ document }})
-            else '[]'
-        end
+        case when jsonb_typeof({{ documents }}.{{ document }}) = 'array' then {{ documents }}.{{ document }} else '[]' end
     ) as elements ({{ text }})
 {%- endmacro %}
 
@@ -288,6 +330,71 @@
 
     from {{ documents }}
     cross join unnest(try_cast({{ documents }}.{{ document }} as array(varchar))) as elements ({{ text }})
+{%- endmacro %}
+
+
+{#- A query: `id` and each element, JSON, of the array `document` of the CTE `documents`; none for anything but an array. -#}
+{% macro lf_json_elements(documents, id, document, element) -%}
+    {{ return(adapter.dispatch('lf_json_elements')(documents, id, document, element)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ id }},
+        unnest(try_cast({{ document }} as json[])) as {{ element }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ element }}
+
+    from {{ documents }}
+    cross join lateral jsonb_array_elements(
+        case when jsonb_typeof({{ documents }}.{{ document }}) = 'array' then {{ documents }}.{{ document }} else '[]' end
+    ) as elements ({{ element }})
+{%- endmacro %}
+
+{% macro spark__lf_json_elements(documents, id, document, element) -%}
+    {#- Texts lose their quotes; objects and arrays stay as they are. -#}
+    {{ spark__lf_json_texts(documents, id, document, element) }}
+{%- endmacro %}
+
+{% macro snowflake__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.value as {{ element }}
+
+    from {{ documents }},
+        lateral flatten(input => as_array({{ documents }}.{{ document }})) as elements
+{%- endmacro %}
+
+{% macro bigquery__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ element }}
+
+    from {{ documents }}
+    cross join unnest(json_query_array({{ documents }}.{{ document }})) as {{ element }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ element }}
+
+    from {{ documents }}, {{ documents }}.{{ document }} as {{ element }}
+{%- endmacro %}
+
+{% macro trino__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ element }}
+
+    from {{ documents }}
+    cross join unnest(try_cast({{ documents }}.{{ document }} as array(json))) as elements ({{ element }})
 {%- endmacro %}
 
 

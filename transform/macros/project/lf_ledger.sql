@@ -3,5 +3,5 @@
     would be a circle. The table is always there, because it is created before the first model (lf_create_missing_tables).
 -#}
 {% macro lf_ledger(name) -%}
-    {{ api.Relation.create(database=target.database, schema='marts', identifier=name, type='table') }}
+    {{ api.Relation.create(database=target.get('database'), schema='marts', identifier=name, type='table') }}
 {%- endmacro %}

@@ -71,3 +71,33 @@
 {% macro trino__lf_dateadd(unit, number, moment) -%}
     date_add('{{ unit }}', {{ number }}, {{ moment }})
 {%- endmacro %}
+
+
+{#- Days from the date of one timestamp to that of a later one. -#}
+{% macro lf_days_between(earlier, later) -%}
+    {{ return(adapter.dispatch('lf_days_between')(earlier, later)) }}
+{%- endmacro %}
+
+{% macro default__lf_days_between(earlier, later) -%}
+    datediff(day, cast({{ earlier }} as date), cast({{ later }} as date))
+{%- endmacro %}
+
+{% macro duckdb__lf_days_between(earlier, later) -%}
+    date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
+{%- endmacro %}
+
+{% macro postgres__lf_days_between(earlier, later) -%}
+    (cast({{ later }} as date) - cast({{ earlier }} as date))
+{%- endmacro %}
+
+{% macro redshift__lf_days_between(earlier, later) -%}
+    {{ return(default__lf_days_between(earlier, later)) }}
+{%- endmacro %}
+
+{% macro bigquery__lf_days_between(earlier, later) -%}
+    date_diff(cast({{ later }} as date), cast({{ earlier }} as date), day)
+{%- endmacro %}
+
+{% macro trino__lf_days_between(earlier, later) -%}
+    date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
+{%- endmacro %}

@@ -41,8 +41,8 @@ arms_and_holdouts as (
         arm_key,
         'admitted' as outcome,
         '; traffic ' as restriction,
-        '; arm owns [' || cast(bucket_start as {{ dbt.type_string() }})
-            || ', ' || cast(bucket_end as {{ dbt.type_string() }}) || ')' as range_text
+        '; arm owns [' || {{ lf_text('bucket_start') }}
+            || ', ' || {{ lf_text('bucket_end') }} || ')' as range_text
     from arms
 
     union all
@@ -52,7 +52,7 @@ arms_and_holdouts as (
         '*' as slot_key,
         'holdout' as arm_key,
         'held_out' as outcome,
-        '; held out by the experiment''s holdout of ' as restriction,
+        '; held out by its own holdout of ' as restriction,
         '' as range_text
     from experiments
 
@@ -84,17 +84,15 @@ write_reasons as (
         audiences.snapshot_at,
         'member of ' || audiences.group_type || ' ' || audiences.group_id
             || case when experiments.layer_name is not null and arms_and_holdouts.outcome = 'admitted'
-                then '; layer ' || experiments.layer_name || ' [' || cast(experiments.layer_start_bp as {{ dbt.type_string() }})
-                    || ', ' || cast(experiments.layer_end_bp as {{ dbt.type_string() }}) || ')'
+                then '; layer ' || experiments.layer_name || ' [' || {{ lf_text('experiments.layer_start_bp') }}
+                    || ', ' || {{ lf_text('experiments.layer_end_bp') }} || ')'
                 else '' end
             || arms_and_holdouts.restriction
-            || cast(
-                case arms_and_holdouts.outcome
-                    when 'held_out' then experiments.holdout_bp
-                    when 'held_out_globally' then experiments.global_holdout_bp
-                    else experiments.traffic_bp
-                end as {{ dbt.type_string() }}
-            ) || ' bp'
+            || case arms_and_holdouts.outcome
+                when 'held_out' then {{ lf_text('experiments.holdout_bp') }}
+                when 'held_out_globally' then {{ lf_text('experiments.global_holdout_bp') }}
+                else {{ lf_text('experiments.traffic_bp') }}
+            end || ' bp'
             || case
                 when experiments.assignment_method = 'quota' and arms_and_holdouts.outcome = 'admitted'
                     then '; dealt in exact counts by the rank of the bucket'

@@ -41,13 +41,14 @@ past as (
         to_decide.experiment_key,
         to_decide.slot_key,
         to_decide.arm_key,
-        results.units * 1e0 as units,
-        coalesce(results.difference, 0e0) as difference,
+        {{ lf_double('results.units') }} as units,
+        coalesce(results.difference, 0) as difference,
         abs(coalesce(results.control_mean, results.mean)) as control_mean,
         results.units / nullif(results.variance, 0) as information,
         power(
-            0.5e0,
-            greatest({{ dbt.datediff('frozen.decided_at', lf_now(), 'day') }}, 0) * 1e0 / to_decide.thompson_half_life_days
+            {{ lf_double('0.5') }},
+            {{ lf_double('greatest(' ~ lf_days_between('frozen.decided_at', lf_now()) ~ ', 0)') }}
+                / to_decide.thompson_half_life_days
         ) as decay
 
     from to_decide
@@ -94,15 +95,15 @@ add_prior as (
     select
         to_decide.*,
         coalesce(pool.campaigns, 0) as campaigns,
-        coalesce(pool.units, 0e0) as past_units,
-        coalesce(pool.information, 0e0)
-        * least(1e0, coalesce(to_decide.thompson_at_most / nullif(pool.counted_units, 0), 1e0)) as information,
-        coalesce(pool.weighted_difference / nullif(pool.information, 0), 0e0) as difference,
+        coalesce(pool.units, 0) as past_units,
+        coalesce(pool.information, 0)
+            * least(1, coalesce(to_decide.thompson_at_most / nullif(pool.counted_units, 0), 1)) as information,
+        coalesce(pool.weighted_difference / nullif(pool.information, 0), 0) as difference,
         coalesce(
             nullif(
                 max(pool.control_mean) over (partition by to_decide.experiment_key, to_decide.slot_key), 0
-            ), 1e0
-        ) * {{ var('thompson_prior') }} as prior_deviation
+            ), 1
+        ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
 
     from to_decide
     left join pool
@@ -117,8 +118,8 @@ posterior as (
 
     select
         *,
-        information * difference / (information + 1e0 / (prior_deviation * prior_deviation)) as center,
-        1e0 / sqrt(information + 1e0 / (prior_deviation * prior_deviation)) as deviation
+        information * difference / (information + 1 / (prior_deviation * prior_deviation)) as center,
+        1 / sqrt(information + 1 / (prior_deviation * prior_deviation)) as deviation
 
     from add_prior
 
@@ -131,8 +132,8 @@ place_points as (
         posterior.experiment_key,
         posterior.slot_key,
         posterior.arm_key,
-        points.number / 16e0 - 8e0 as z,
-        posterior.center + posterior.deviation * (points.number / 16e0 - 8e0) as x
+        {{ lf_double('points.number') }} / 16 - 8 as z,
+        posterior.center + posterior.deviation * ({{ lf_double('points.number') }} / 16 - 8) as x
 
     from posterior
     cross join points
@@ -164,7 +165,7 @@ multiply as (
         slot_key,
         arm_key,
         z,
-        coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, 1e-300))), 0e0) as log_below
+        coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, {{ lf_double('1e-300') }}))), 0) as log_below
 
     from measure_others
     group by experiment_key, slot_key, arm_key, z
@@ -191,9 +192,10 @@ add_floor as (
         posterior.*,
         integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key) as chance,
         case
-            when posterior.thompson_floor_bp * posterior.arms_in_slot >= 10000 then 10000e0 / posterior.arms_in_slot
+            when posterior.thompson_floor_bp * posterior.arms_in_slot >= 10000
+                then {{ lf_double('10000') }} / posterior.arms_in_slot
             else posterior.thompson_floor_bp
-                + (10000e0 - posterior.thompson_floor_bp * posterior.arms_in_slot)
+                + (10000 - posterior.thompson_floor_bp * posterior.arms_in_slot)
                 * integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key)
         end as exact_weight
 
@@ -206,17 +208,27 @@ add_floor as (
 
 ),
 
+-- To so many places warehouses agree, whose exponentials and sums differ in the last of a double.
+round_off as (
+
+    select
+        *,
+        {{ lf_decimal('exact_weight', 6) }} as decimal_weight
+    from add_floor
+
+),
+
 round_down as (
 
     select
         *,
-        floor(exact_weight + 1e-6) as whole,
+        floor(decimal_weight) as whole,
         row_number() over (
             partition by experiment_key, slot_key
-            order by round(cast(exact_weight - floor(exact_weight + 1e-6) as numeric(20, 10)), 6) desc, position, arm_key
+            order by decimal_weight - floor(decimal_weight) desc, position, arm_key
         ) as place
 
-    from add_floor
+    from round_off
 
 ),
 
@@ -231,19 +243,19 @@ round_by_largest_remainder as (
 
         ---------- texts
         content_key,
-        'chance to be the best ' || {{ lf_figure('100e0 * chance', 1) }} || ' % from '
-            || cast(cast(past_units as bigint) as {{ dbt.type_string() }}) || ' profiles of '
-            || cast(campaigns as {{ dbt.type_string() }}) || ' earlier campaigns; '
+        'chance to be the best ' || {{ lf_figure('100 * chance', 1) }} || ' % from '
+            || {{ lf_text('cast(past_units as ' ~ lf_type('bigint') ~ ')') }} || ' profiles of '
+            || {{ lf_text('campaigns') }} || ' earlier campaigns; '
             || case when is_control then 'the control' else 'difference to the control '
                 || {{ lf_signed_figure('center', 'primary_metric') }} end
-            || '; floor ' || cast(thompson_floor_bp as {{ dbt.type_string() }}) || ' bp' as reason,
+            || '; floor ' || {{ lf_text('thompson_floor_bp') }} || ' bp' as reason,
 
         ---------- numerics
         chance,
         cast(
             whole + case
                 when place <= 10000 - sum(whole) over (partition by experiment_key, slot_key) then 1 else 0
-            end as integer
+            end as {{ lf_type('integer') }}
         ) as weight_bp
 
     from round_down

@@ -84,7 +84,7 @@ lay_out_ranges as (
                 partition by experiment_key, slot_key
                 order by position, arm_key
                 rows between unbounded preceding and current row
-            ) as integer
+            ) as {{ lf_type('integer') }}
         ) as bucket_end
 
     from weigh

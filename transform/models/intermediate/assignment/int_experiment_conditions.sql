@@ -6,15 +6,16 @@ experiments as (
 
 ),
 
+live_experiments as (
+
+    select * from experiments
+    where status = 'live'
+
+),
+
 each_condition as (
 
-    select
-        experiment_key,
-        experiment_version,
-        {{ lf_json_each_element('audience_conditions') }} as condition
-
-    from experiments
-    where status = 'live'
+    {{ lf_json_elements('live_experiments', 'experiment_key', 'audience_conditions', 'condition') }}
 
 ),
 
@@ -22,32 +23,40 @@ read_conditions as (
 
     select
         experiment_key,
-        experiment_version,
-        cast(condition as {{ dbt.type_string() }}) as condition_text,
+        {{ lf_json_serialized('condition') }} as condition_text,
+        experiment_key || ' ' || {{ lf_json_serialized('condition') }} as condition_key,
         {{ lf_json_text('condition', 'field') }} as field,
         {{ lf_json_text('condition', 'operator') }} as operator,
-        {{ lf_json_value('condition', "'values'") }} as condition_values
+        {{ lf_json_member('condition', 'values') }} as condition_values
 
     from each_condition
 
 ),
 
+each_operand as (
+
+    {{ lf_json_texts('read_conditions', 'condition_key', 'condition_values', 'operand') }}
+
+),
+
 -- A condition is known by its text: one that is given twice says nothing more.
-each_value as (
+joined as (
 
     select distinct
         ---------- ids
-        experiment_key,
-        experiment_version,
-        condition_text,
+        live_experiments.experiment_key,
+        live_experiments.experiment_version,
+        read_conditions.condition_text,
 
         ---------- texts
-        field,
-        operator,
-        {{ lf_json_each_text('condition_values') }} as operand
+        read_conditions.field,
+        read_conditions.operator,
+        each_operand.operand
 
-    from read_conditions
+    from each_operand
+    inner join read_conditions on each_operand.condition_key = read_conditions.condition_key
+    inner join live_experiments on read_conditions.experiment_key = live_experiments.experiment_key
 
 )
 
-select * from each_value
+select * from joined

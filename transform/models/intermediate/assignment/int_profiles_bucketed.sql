@@ -48,7 +48,6 @@ to_balance as (
 
     select
         salt_tries.salt_key,
-        salt_tries.balance_days,
         experiments.*
 
     from salt_tries
@@ -103,17 +102,17 @@ past_events as (
     select
         to_balance.experiment_key,
         events.profile_id,
-        sum(case when roles.role = 'opened' then 1e0 else 0e0 end) as opened,
-        sum(case when roles.role = 'clicked' then 1e0 else 0e0 end) as clicked,
-        sum(case when roles.role = 'ordered' then 1e0 else 0e0 end) as ordered,
-        sum(case when roles.role = 'ordered' then coalesce(events.value, 0e0) else 0e0 end) as revenue
+        {{ lf_double("sum(case when roles.role = 'opened' then 1 else 0 end)") }} as opened,
+        {{ lf_double("sum(case when roles.role = 'clicked' then 1 else 0 end)") }} as clicked,
+        {{ lf_double("sum(case when roles.role = 'ordered' then 1 else 0 end)") }} as ordered,
+        {{ lf_double("coalesce(sum(case when roles.role = 'ordered' then events.value end), 0)") }} as revenue
 
     from events
     inner join roles on events.metric_id = roles.metric_id
     inner join to_balance
         on
             events.occurred_at < {{ lf_now() }}
-            and events.occurred_at >= {{ dbt.dateadd('day', '-to_balance.balance_days', lf_now()) }}
+            and events.occurred_at >= {{ lf_dateadd('day', '-to_balance.balance_days', lf_now()) }}
     where roles.role in ('opened', 'clicked', 'ordered')
     group by to_balance.experiment_key, events.profile_id
 
@@ -128,8 +127,8 @@ tried_sums as (
         arms.arm_key,
         count(*) as units
         {%- for metric in ['opened', 'clicked', 'ordered', 'revenue'] %},
-        sum(coalesce(past_events.{{ metric }}, 0e0)) as {{ metric }},
-        sum(coalesce(past_events.{{ metric }} * past_events.{{ metric }}, 0e0)) as {{ metric }}_squares
+        coalesce(sum(past_events.{{ metric }}), 0) as {{ metric }},
+        coalesce(sum(past_events.{{ metric }} * past_events.{{ metric }}), 0) as {{ metric }}_squares
         {%- endfor %}
 
     from tried_splits
@@ -173,7 +172,7 @@ tried_differences as (
         salt_key,
         salt_try,
         (max(total / units) - min(total / units)) / sqrt(nullif(
-            greatest(sum(total_of_squares) / sum(units) - (sum(total) / sum(units)) * (sum(total) / sum(units)), 0e0), 0e0
+            greatest(sum(total_of_squares) / sum(units) - (sum(total) / sum(units)) * (sum(total) / sum(units)), 0), 0
         )) as difference
 
     from tried_metrics
@@ -188,7 +187,7 @@ rank_tries as (
         salt_try,
         row_number() over (
             partition by salt_key
-            order by round(cast(coalesce(max(difference), 0e0) as {{ dbt.type_numeric() }}), 9), salt_try
+            order by {{ lf_decimal('coalesce(max(difference), 0)', 9) }}, salt_try
         ) as place
 
     from tried_differences
@@ -210,7 +209,7 @@ choose_tries as {{ lf_materialized() }} (
 
     select
         salt_tries.experiment_key,
-        cast(coalesce(salt_tries.salt_try, best_tries.salt_try, 0) as integer) as salt_try
+        cast(coalesce(salt_tries.salt_try, best_tries.salt_try, 0) as {{ lf_type('integer') }}) as salt_try
 
     from salt_tries
     left join best_tries on salt_tries.salt_key = best_tries.salt_key
@@ -280,7 +279,7 @@ rank_block as (
         *,
         row_number() over (partition by experiment_key, slot_key order by split_bucket, profile_id) - 1 as place,
         count(*) over (partition by experiment_key, slot_key) as block_size,
-        sum(split_bucket) over (partition by experiment_key, slot_key) % 10000 as block_start
+        {{ lf_modulo('sum(split_bucket) over (partition by experiment_key, slot_key)', 10000) }} as block_start
 
     from draw_split
     where assignment_method = 'quota'
@@ -311,7 +310,7 @@ deal as (
         layer_bucket,
         traffic_bucket,
         salt_try,
-        cast(floor((place * 10000e0 + block_start) / block_size) as integer) as dealt_bucket
+        cast(floor({{ lf_double('place * 10000 + block_start') }} / block_size) as {{ lf_type('integer') }}) as dealt_bucket
     from rank_block
 
 ),

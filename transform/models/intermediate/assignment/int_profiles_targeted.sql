@@ -40,7 +40,7 @@ read_fields as (
             {% for field, column in {
                 'created': 'created_at', 'updated': 'updated_at', 'last_event_date': 'last_event_at',
             }.items() -%}
-            when conditions.field = '{{ field }}' then cast(profiles.{{ column }} as {{ dbt.type_string() }})
+            when conditions.field = '{{ field }}' then {{ lf_text('profiles.' ~ column) }}
             {% endfor -%}
             when conditions.field like 'location.%'
                 then {{ lf_json_text_at('profiles.location', "substr(conditions.field, 10)") }}
@@ -59,10 +59,10 @@ compare as (
     select
         *,
         case operator
-            when 'at_least' then {{ lf_text_number('field_value') }} >= {{ lf_text_number('operand') }}
-            when 'at_most' then {{ lf_text_number('field_value') }} <= {{ lf_text_number('operand') }}
-            when 'more_than' then {{ lf_text_number('field_value') }} > {{ lf_text_number('operand') }}
-            when 'less_than' then {{ lf_text_number('field_value') }} < {{ lf_text_number('operand') }}
+            when 'at_least' then {{ lf_number('field_value') }} >= {{ lf_number('operand') }}
+            when 'at_most' then {{ lf_number('field_value') }} <= {{ lf_number('operand') }}
+            when 'more_than' then {{ lf_number('field_value') }} > {{ lf_number('operand') }}
+            when 'less_than' then {{ lf_number('field_value') }} < {{ lf_number('operand') }}
             when 'since' then field_value like '____-__-__%' and substr(field_value, 1, 10) >= substr(operand, 1, 10)
             when 'before' then field_value like '____-__-__%' and substr(field_value, 1, 10) < substr(operand, 1, 10)
             when 'exists' then (field_value is not null) = (operand = 'true')

@@ -102,7 +102,7 @@ number_sets as (
     select
         ---------- ids
         cast(
-            dense_rank() over (order by experiment_key, experiment_version, first_slot_key) as integer
+            dense_rank() over (order by experiment_key, experiment_version, first_slot_key) as {{ lf_type('integer') }}
         ) as slot_set,
         experiment_key,
         experiment_version,

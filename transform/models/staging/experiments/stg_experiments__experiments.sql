@@ -49,10 +49,10 @@ renamed as (
         minimum_detectable_effect,
 
         ---------- objects
-        campaign_message_ids,
-        secondary_metrics,
+        {{ lf_json_array('campaign_message_ids') }} as campaign_message_ids,
+        {{ lf_json_array('secondary_metrics') }} as secondary_metrics,
+        {{ lf_json_array('audience_conditions') }} as audience_conditions,
         guardrails,
-        audience_conditions,
 
         ---------- dates
         cast(planned_stop as date) as planned_stop_on,

@@ -4,8 +4,15 @@
 {%- endmacro %}
 
 {% macro default__lf_materialized() -%}
+{%- endmacro %}
+
+{% macro duckdb__lf_materialized() -%}
     materialized
 {%- endmacro %}
 
-{% macro spark__lf_materialized() -%}
+{% macro postgres__lf_materialized() -%}
+    materialized
+{%- endmacro %}
+
+{% macro redshift__lf_materialized() -%}
 {%- endmacro %}
