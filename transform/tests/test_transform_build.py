@@ -19,7 +19,8 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_runs"}
-    published = {"pub_klaviyo_campaign_message_templates", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
+    published = {f"pub_klaviyo_{name}" for name in names}
     assert pipeline == ledgers | published
     assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}

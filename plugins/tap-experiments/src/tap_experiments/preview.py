@@ -63,7 +63,7 @@ def reading(name: str, otherwise: str, *, plain: bool = False) -> str:
         msg = "the default holds a brace, %, a backslash or a line break; put {% if %} around the property instead"
         raise ValueError(msg)
     if plain and {"'", '"'} <= set(otherwise):
-        msg = "the default holds both kinds of quotes; use typographic ones: ’ “ ”"
+        msg = "the default holds both kinds of quotes; use typographic ones"
         raise ValueError(msg)
     # What is quoted in a template is shown unescaped, so markup is escaped here.
     text = otherwise if plain else html.escape(otherwise, quote=False).replace("'", "&#39;")
