@@ -1,4 +1,4 @@
-"""Measures the assignment by the dbt project: profiles of a segment, two slots, into the ledger of a DuckDB file."""
+"""Measures the assignment by the dbt project: a segment and two slots, into the ledger of a DuckDB file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def assign(scale: Scale) -> Iterator[Row]:
             shutil.copy(empty, warehouse)
             first = _assigned(warehouse, 0, people)
             name = f"{people:,} profiles"
-            yield Row("assign", name, first.seconds, "s", 20 if whole else None, "allowed", WITHIN if whole else None)
+            yield Row(
+                "assign", name, first.seconds, "s", 20 if whole else None, "allowed", WITHIN if whole else None
+            )
             each = first.seconds / millions
             least = each if least is None else least
             yield Row("assign", f"{name}: each million", each, "s", least, "at the smallest", LINEAR)
@@ -133,7 +135,9 @@ def _dbt(warehouse: Path, *arguments: str) -> Assignment:
         raise NotMeasured(msg)
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
     seconds = {
-        name: result["execution_time"] for result in results if (name := result["unique_id"].split(".")[-1]) in BUILT
+        name: result["execution_time"]
+        for result in results
+        if (name := result["unique_id"].split(".")[-1]) in BUILT
     }
     return Assignment(
         seconds=sum(seconds.values()),

@@ -29,7 +29,7 @@ def largest_remainders(shares: Sequence[float]) -> list[int]:
 
 
 def test_chances_are_those_of_the_reference(reference: Path, warehouse: Warehouse) -> None:
-    """Each case one earlier campaign, decided now, under a prior that says nothing: on every engine the same shares."""
+    """Each case one earlier campaign, under a prior that says nothing: on every engine the same shares."""
     cases = json.loads((reference / "vectors" / "p_best_normal_reference.json").read_text())["cases"]
     experiments: list[Row] = []
     defined: list[Row] = []

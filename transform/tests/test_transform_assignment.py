@@ -8,7 +8,7 @@ import pytest
 from transform_project import Warehouse, World, arms, bucket, experiment
 
 HERO = {"control": 5000, "bold": 5000}
-ASSIGN = ("run", "--select", "int_salt_tries", "int_slot_sets", "fct_assignments")
+ASSIGN = ("run", "--select", "int_salt_tries", "int_slot_sets", "int_profiles_drawn", "fct_assignments")
 """The job without the views below, which are there already."""
 STATUSES = "select profile_id, status from marts.fct_assignments where experiment_key = "
 
@@ -53,6 +53,16 @@ def test_a_changed_preregistration_stops_the_build(warehouse: Warehouse, world: 
     world.experiments[0]["version"] = 2
     world.land(warehouse)
     warehouse.dbt("test", "--select", "assert_preregistration_kept")
+
+
+def test_an_arm_that_was_changed_in_the_ledger_is_found(warehouse: Warehouse) -> None:
+    warehouse.dbt("test", "--select", "assert_ledger_unchanged")
+    rows = warehouse.rows("select * from marts.fct_assignments")
+    changed = next(row for row in rows if row["arm_key"] == "bold")
+    changed["arm_key"] = "control"
+    warehouse.land("fct_assignments", rows, schema="marts")
+    with pytest.raises(AssertionError, match="assert_ledger_unchanged"):
+        warehouse.dbt("test", "--select", "assert_ledger_unchanged")
 
 
 def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transform_project import Row, Warehouse, World, arms, bucket, experiment, small_world
 
+ON_ENGINES = ["duckdb"]
+"""That the others assign alike is shown on whole runs: here it is the rules, over many definitions."""
+
 PEOPLE = 240
 FEW = settings(
     max_examples=6,
@@ -20,7 +23,7 @@ FEW = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-"""Each example is a handful of experiments, over all profiles: on PostgreSQL it takes seconds."""
+"""Each example is a handful of experiments, over all profiles."""
 
 Assignment = tuple[str, str, str, str]
 """Experiment, slot, profile, arm."""
@@ -72,7 +75,9 @@ class Definition:
     slots: Mapping[str, Mapping[str, int]]
 
     def arms(self) -> list[Row]:
-        return [row for slot, weights in self.slots.items() for row in arms(self.row["experiment_key"], slot, weights)]
+        return [
+            row for slot, weights in self.slots.items() for row in arms(self.row["experiment_key"], slot, weights)
+        ]
 
     def assigned(self, profile: str) -> Iterator[Assignment]:
         """By the recipe."""
@@ -101,7 +106,8 @@ def weights(draw: st.DrawFn) -> dict[str, int]:
     """Of two to five arms, some of them nothing."""
     cuts = sorted(draw(st.lists(st.sampled_from([0, 1, 2500, 3333, 5000, 9999, 10_000]), min_size=1, max_size=4)))
     return {
-        f"arm_{place}": end - start for place, (start, end) in enumerate(zip([0, *cuts], [*cuts, 10_000], strict=True))
+        f"arm_{place}": end - start
+        for place, (start, end) in enumerate(zip([0, *cuts], [*cuts, 10_000], strict=True))
     }
 
 
@@ -112,7 +118,7 @@ def definitions(draw: st.DrawFn) -> list[Definition]:
     cut = draw(st.integers(0, 10_000))
     labels = {"hero": draw(weights()), "footer": draw(weights())}
     common = {"version": draw(st.integers(1, 3)), "traffic_bp": draw(st.integers(1000, 9000)), "group_key": "team"}
-    of = {
+    of: dict[str, Row] = {
         "left": {"layer_name": "promo", "layer_start_bp": 0, "layer_end_bp": cut},
         "right": {"layer_name": "promo", "layer_start_bp": cut, "layer_end_bp": 10_000},
         "mail": common,

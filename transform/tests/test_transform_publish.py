@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from transform_project import NOW, READ_AT, Row, Warehouse, World, arms, experiment, small_world, template
 
-ASSIGN = ("run", "--select", "int_salt_tries", "int_slot_sets", "fct_assignments", "path:models/publish")
+ASSIGN = (
+    "run",
+    "--select",
+    "int_salt_tries",
+    "int_slot_sets",
+    "int_profiles_drawn",
+    "fct_assignments",
+    "path:models/publish",
+)
 """The job without the views below, which are there already."""
 LEDGER = """
 select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, reason from marts.fct_assignments

@@ -29,12 +29,25 @@ def bucket(salt: str, unit: str) -> int:
     return int(hashlib.md5(f"{salt}-{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
 
 
+def growthbook_bucket(salt: str, unit: str) -> int:
+    """GrowthBook's hash, version 2, by code points."""
+
+    def fnv1a(text: str) -> int:
+        value = 2166136261
+        for letter in text:
+            value = (value ^ ord(letter)) * 16777619 % 2**32
+        return value
+
+    return fnv1a(str(fnv1a(salt + unit))) % 10_000
+
+
 @dataclass
 class Outcome:
-    """What a dbt command did: its result per node, and the warnings it printed."""
+    """What a dbt command did: its result per node, the warnings it printed, and what macros printed."""
 
     results: list[Row]
     warnings: list[str]
+    said: list[str]
 
     def built(self) -> set[str]:
         """Names of the models it built."""
@@ -72,8 +85,8 @@ class Warehouse:
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         project = self.project
         project.engine.open_database(self.database)
-        run, printed = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
-        return Outcome([result.to_dict() for result in run], printed)
+        run, warned, said = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
+        return Outcome([result.to_dict() for result in run], warned, said)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.project.engine.execute(self.database, sql)[1]
@@ -97,12 +110,15 @@ class Warehouse:
 
 def _invoke(
     manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
-) -> tuple[Any, list[str]]:
-    printed: list[str] = []
+) -> tuple[Any, list[str], list[str]]:
+    warned: list[str] = []
+    said: list[str] = []
 
     def note(event: Any) -> None:  # noqa: ANN401  dbt types its events as a protocol without the message
         if event.info.level == "warn":
-            printed.append(event.info.msg)
+            warned.append(event.info.msg)
+        elif event.info.name == "PrintEvent":
+            said.append(event.info.msg)
 
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
@@ -114,11 +130,11 @@ def _invoke(
     if outcome.exception:
         raise outcome.exception
     assert outcome.success, [
-        (result.node.unique_id, result.message)
+        (getattr(result, "node", result).unique_id, result.message)
         for result in getattr(outcome.result, "results", ())
         if result.status in {"error", "fail"}
     ]
-    return outcome.result, printed
+    return outcome.result, warned, said
 
 
 @dataclass

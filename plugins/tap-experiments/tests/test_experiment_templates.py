@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings  # type: ignore[import-untyped]
 from django.template import Context, Engine, Library  # type: ignore[import-untyped]
 from hypothesis import event, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_experiments.faults import DefinitionError
@@ -270,6 +271,7 @@ SOUND = [
 ]
 
 
+@hypothesis_settings(deadline=None)  # it loads a folder
 @given(
     odd=st.lists(st.sampled_from(TOKENS + BRACES + SOUND * 6), min_size=1, max_size=6).map("".join),
     before=st.sampled_from(BRACES),

@@ -69,6 +69,10 @@
     )
 {%- endmacro %}
 
+{% macro redshift__lf_fnv1a(text, longest) -%}
+    {%- do exceptions.raise_compiler_error('unit_hash: growthbook_v2 needs the exclusive or of integers, which Redshift does not have: use md5.') -%}
+{%- endmacro %}
+
 
 {#- The number of the first character of a text, as a bigint. -#}
 {% macro lf_code_point(character) -%}
