@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ reconcile: setup ## Read again the days on which the warehouse differs from Klav
 
 experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
 	@$(BIN)/tap-experiments new "$(name)"
+
+preview: $(VENV)/.run ## Check the experiments and show what every arm will look like: output/preview
+	@$(BIN)/tap-experiments lint && $(BIN)/tap-experiments preview
+
+proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every arm, and compare with the files
+	@$(BIN)/python scripts/proof.py
 
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
 	@$(BIN)/tap-experiments lock

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -133,7 +134,23 @@ def pipeline(klaviyo: Sandbox) -> Run:
 
 def written(run: Run) -> str:
     """What the target said at its end."""
-    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if " received, " in line)
+    topics = ("profiles: ", "templates: ")
+    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if line.startswith(topics))
+
+
+def proven(klaviyo: Sandbox) -> str:
+    """What Klaviyo's own rendering of the template says of each arm."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(ROOT / "scripts" / "proof.py")],
+        env={**os.environ, **klaviyo.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        msg = f"proof: {done.stderr.strip()}"
+        raise JobFailed(msg)
+    return done.stdout.strip()
 
 
 def main() -> None:
@@ -146,6 +163,7 @@ def main() -> None:
         first = pipeline(klaviyo)
         say("warehouse", counted(warehouse_counts()))
         say("written", written(first))
+        say("proven", proven(klaviyo))
         sent = klaviyo.send()
         received, audience, late = sent["people"]["received"], sent["audience"], sent["late"]
         say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")

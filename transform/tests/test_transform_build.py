@@ -11,6 +11,7 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
     """A newcomer may run dbt before the tap, or read only some streams: no error, and nothing published."""
     assert first_run.query("select * from publish.pub_klaviyo_profiles") == []
     assert first_run.query("select * from publish.pub_klaviyo_templates") == []
+    assert first_run.query("select * from publish.pub_klaviyo_campaign_message_templates") == []
     assert first_run.query("select * from marts.fct_assignments") == []
 
 
@@ -18,7 +19,9 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_runs"}
-    assert pipeline == {*ledgers, "pub_growthbook_exposures", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
+    published = {f"pub_klaviyo_{name}" for name in names}
+    assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
     assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
