@@ -99,7 +99,7 @@ class Page:
     def _hear(self) -> dict[str, Any]:
         while b"\0" not in self._heard:
             if not (more := os.read(self._reading, 1 << 20)):
-                raise RuntimeError("the browser is gone")  # noqa: EM101, TRY003
+                raise RuntimeError("the browser has ended; does it start by itself?")  # noqa: EM101, TRY003
             self._heard += more
         text, _, rest = self._heard.partition(b"\0")
         self._heard = rest
@@ -164,8 +164,9 @@ def browser() -> Iterator[Page]:
     program = find()
     commands, to_browser = os.pipe()
     from_browser, answers = os.pipe()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        with subprocess.Popen(  # noqa: S603
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
+        subprocess.Popen(  # noqa: S603
             [
                 *(sys.executable, "-c", _LAUNCH, str(commands), str(answers)),
                 *(program, f"--user-data-dir={home}", *_FLAGS),
@@ -173,13 +174,14 @@ def browser() -> Iterator[Page]:
             pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        ) as process:
-            os.close(commands)
-            os.close(answers)
-            try:
-                page = Page(from_browser, to_browser)
-                yield page
-                page.close()
-            finally:
-                if process.poll() is None:
-                    process.terminate()
+        ) as process,
+    ):
+        os.close(commands)
+        os.close(answers)
+        try:
+            page = Page(from_browser, to_browser)
+            yield page
+            page.close()
+        finally:
+            if process.poll() is None:
+                process.terminate()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from dataclasses import fields
 from pathlib import Path
@@ -13,8 +13,8 @@ import duckdb
 from lift_report.results import TABLES
 
 _TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
-_TYPES |= {datetime.datetime: "TIMESTAMP", datetime.date: "DATE"}
-START = datetime.datetime(2026, 11, 2, 9, 12)  # noqa: DTZ001  the warehouse keeps UTC without saying so
+_TYPES |= {dt.datetime: "TIMESTAMP", dt.date: "DATE"}
+START = dt.datetime(2026, 11, 2, 9, 12)  # noqa: DTZ001  the warehouse keeps UTC without saying so
 
 
 def schema() -> dict[str, dict[str, str]]:
@@ -113,16 +113,17 @@ class Rows:
                 difference = (arms[arm] - base) + math.sin(5 * day + len(arm)) * wide / 5
                 self.add(
                     "fct_experiment_daily", **key, arm_key=arm, metric="clicked",
-                    day=(START + datetime.timedelta(days=day)).date(), units=seen, total=float(round(seen * arms[arm])),
-                    mean=arms[arm], difference=difference, interval_low=difference - wide,
-                    interval_high=difference + wide,
+                    day=(START + dt.timedelta(days=day)).date(), units=seen,
+                    total=float(round(seen * arms[arm])), mean=arms[arm], difference=difference,
+                    interval_low=difference - wide, interval_high=difference + wide,
                 )  # fmt: skip
             for metric, margin in (("unsubscribed", 0.001), ("complained", 0.0005), ("bounced", 0.005)):
                 state = guardrails if metric == "unsubscribed" else "safe"
                 shift = {"safe": 0.0, "not_yet_safe": 0.6 * margin, "blocked": 2.5 * margin}[state]
                 self.add(
-                    "fct_experiment_guardrails", **key, arm_key=arm, metric=metric, margin=margin, difference=shift,
-                    interval_low=shift - margin * 0.8, interval_high=shift + margin * 0.8, state=state,
+                    "fct_experiment_guardrails", **key, arm_key=arm, metric=metric, margin=margin,
+                    difference=shift, interval_low=shift - margin * 0.8, interval_high=shift + margin * 0.8,
+                    state=state,
                 )  # fmt: skip
         for index, stage in enumerate(("assigned", "written", "received", "opened")):
             self.add(
@@ -136,11 +137,11 @@ class Rows:
             crossover_rate=0.002, units=units * len(arms), received=round(units * len(arms) * 0.961),
             minimum_detectable_effect=0.143, days_to_decision=5.2 if verdict == "running" else None,
             smart_allocation_uplift=118.4, smart_allocation_uplift_error=35.2, started_at=START,
-            ended_at=START + datetime.timedelta(days=days) if ended else None,
-            measured_at=START + datetime.timedelta(days=days),
+            ended_at=START + dt.timedelta(days=days) if ended else None,
+            measured_at=START + dt.timedelta(days=days),
         )  # fmt: skip
 
-    def _result(  # noqa: PLR0913
+    def _result(  # noqa: PLR0913, PLR0917
         self,
         key: dict[str, Any],
         arm: str,
@@ -154,8 +155,8 @@ class Rows:
         cuped: bool,
     ) -> None:
         control_mean = {
-            "clicked": base, "opened": 0.38 + base / 4, "opened_all": 0.61, "ordered": base / 6, "revenue": base * 9,
-            "revenue_per_order": 54 + 10 * base,
+            "clicked": base, "opened": 0.38 + base / 4, "opened_all": 0.61, "ordered": base / 6,
+            "revenue": base * 9, "revenue_per_order": 54 + 10 * base,
         }.get(metric, mean)  # fmt: skip
         difference = mean - control_mean
         error = deviation * math.sqrt(2 / max(units, 1))
@@ -164,7 +165,8 @@ class Rows:
             "interval_low": difference - 3 * error, "interval_high": difference + 3 * error,
             "welch_low": difference - 1.96 * error, "welch_high": difference + 1.96 * error,
             "relative_lift": difference / control_mean, "relative_low": (difference - 3 * error) / control_mean,
-            "relative_high": (difference + 3 * error) / control_mean, "shrunken_lift": 0.8 * difference / control_mean,
+            "relative_high": (difference + 3 * error) / control_mean,
+            "shrunken_lift": 0.8 * difference / control_mean,
             "p_value": 0.0004, "p_value_welch": 0.00001, "p_value_holm": 0.0008, "p_value_bh": 0.0005,
             "chance_to_win": 0.5 + 0.499 * math.tanh(difference / error), "expected_loss": error / 50,
         }  # fmt: skip

@@ -34,6 +34,9 @@ _DAY_TICKS = 6
 _COLOURS = 6
 
 
+_Interval = tuple[float | None, float | None, float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """A stretch of figures on an axis of 100 per cent."""
@@ -154,7 +157,7 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
         return None
     measure = measure_of(slot, metric)
     ends = (
-        *((row.interval_low, row.difference, row.interval_high) for row in results),
+        *map(_ends, results),
         *((row.cuped_low, row.cuped_difference, row.cuped_high) for row in results),
     )
     scale = Scale.around((end for three in ends for end in three), count=_FEW if is_small else _MANY)
@@ -165,8 +168,8 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
         return Mark(
             row,
             bar=_length(row.mean, largest),
-            span=_span(scale, measure, row.arm_key, row.interval_low, row.difference, row.interval_high),
-            adjusted=None if None in adjusted else _span(scale, measure, f"{row.arm_key}, adjusted", *adjusted),
+            span=_span(scale, measure, row.arm_key, _ends(row)),
+            adjusted=None if None in adjusted else _span(scale, measure, f"{row.arm_key}, adjusted", adjusted),
         )
 
     return Forest(measure, _axis(scale, measure.tick), tuple(map(mark, results)))
@@ -269,7 +272,7 @@ def _of_days(arms: Iterable[list[Day]]) -> Scale:
     return Scale.around([max(everything.low, ends.low - room), min(everything.high, ends.high + room)])
 
 
-def _ends(row: Day) -> tuple[float | None, ...]:
+def _ends(row: Day | Result | Guardrail | Interaction) -> _Interval:
     return row.interval_low, row.difference, row.interval_high
 
 
@@ -318,12 +321,12 @@ def limits(slot: Slot) -> tuple[Limits, ...]:
     def picture(metric: str, rows: list[Guardrail]) -> Limits:
         measure = measure_of(slot, metric)
         scale = Scale.around(
-            (v for row in rows for v in (row.interval_low, row.difference, row.interval_high, row.margin)),
+            (v for row in rows for v in (*_ends(row), row.margin)),
             count=_FEW,
         )
 
         def limit(row: Guardrail) -> Limit:
-            span = _span(scale, measure, row.arm_key, row.interval_low, row.difference, row.interval_high)
+            span = _span(scale, measure, row.arm_key, _ends(row))
             coloured = Span(span.low, span.point, span.high, words.guardrail_tone(row.state), span.said)
             return Limit(row, coloured, None if row.margin is None else scale.place(row.margin))
 
@@ -373,13 +376,13 @@ def pairs(rows: Sequence[Interaction]) -> tuple[Pairs, ...]:
     found = []
     for metric, group in by_metric.items():
         measure = Measure.of(metric)
-        scale = Scale.around(v for row in group for v in (row.interval_low, row.difference, row.interval_high))
+        scale = Scale.around(v for row in group for v in _ends(row))
         spans = (
             _span(
                 scale,
                 measure,
                 f"{row.arm_key} with {row.other_arm_key}",
-                *(row.interval_low, row.difference, row.interval_high),
+                _ends(row),
             )
             for row in group
         )
@@ -406,7 +409,7 @@ def plays(report: Report) -> Plays:
     def span(row: Play) -> Span:
         low, point, high = row.pooled_low, row.pooled_lift, row.pooled_high
         said = f"{row.attribute} {row.value}: {words.relative(point)}, {words.relative_span(low, high)}"
-        return Span(*_places(scale, low, point, high), words.play_tone(row), said)
+        return Span(*_places(scale, (low, point, high)), words.play_tone(row), said)
 
     return Plays(_axis(scale, words.relative_tick), tuple((row, span(row)) for row in report.plays))
 
@@ -416,17 +419,14 @@ def _axis(scale: Scale, write: Callable[[float, float], str]) -> Axis:
     return Axis(scale, scale.place(0), tuple((scale.place(value), write(value, step)) for value in scale.ticks))
 
 
-def _span(
-    scale: Scale, measure: Measure, name: str, low: float | None, point: float | None, high: float | None
-) -> Span:
+def _span(scale: Scale, measure: Measure, name: str, interval: _Interval) -> Span:
+    low, point, high = interval
     said = f"{name}: {measure.change(point)}, interval {measure.span(low, high)}"
-    return Span(*_places(scale, low, point, high), measure.tone(low, high), said)
+    return Span(*_places(scale, interval), measure.tone(low, high), said)
 
 
-def _places(
-    scale: Scale, low: float | None, point: float | None, high: float | None
-) -> tuple[float | None, float | None, float | None]:
-    at_low, at_point, at_high = (None if value is None else scale.place(value) for value in (low, point, high))
+def _places(scale: Scale, interval: _Interval) -> _Interval:
+    at_low, at_point, at_high = (None if value is None else scale.place(value) for value in interval)
     return (at_low, at_point, at_high) if None not in (at_low, at_high) else (None, at_point, None)
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lift_report import facts, pictures, words
+from lift_report import pictures, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -251,7 +251,7 @@ def moment(value: datetime | date | None) -> str:
     return f"{day(value)}, {value:%H:%M} UTC" if isinstance(value, datetime) else day(value)
 
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def readable(key: str) -> str:
