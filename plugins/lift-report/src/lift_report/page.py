@@ -30,6 +30,10 @@ _ENVIRONMENT.filters["wrapped"] = _wrapped
 _PAGE = _ENVIRONMENT.get_template("page.html.jinja")
 
 
+# Characters that a page cannot hold, and those that turn the text around them.
+_HIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0x202D, 0x202E), "\N{REPLACEMENT CHARACTER}")
+
+
 def render(report: Report) -> str:
     """One self-contained HTML page; the same bytes for the same results."""
-    return _PAGE.render(report=report, facts=facts, pictures=pictures, words=words)
+    return _PAGE.render(report=report, facts=facts, pictures=pictures, words=words).translate(_HIDDEN)

@@ -34,6 +34,8 @@ _DAY_TICKS = 6
 _COLOURS = 6
 
 
+_LEAST, _NOTHING = 1e-12, 0.01
+"""Differences below the first are none; the second is the scale of nothing at all."""
 _Interval = tuple[float | None, float | None, float | None]
 
 
@@ -51,23 +53,20 @@ class Scale:
         """A scale that holds zero and all values, with a margin."""
         known = [0.0, *(value for value in values if value is not None)]
         low, high = min(known), max(known)
-        # Halves, since the difference of two huge figures may be infinite.
-        half = (high / 2 - low / 2) or 0.5
-        if not math.isfinite(low - 4 * half) or not math.isfinite(high + 4 * half):
-            margin = 0
-        if half < _LEAST:
-            low, high, half = -_LEAST, _LEAST, _LEAST
-        return cls(low - 2 * half * margin, high + 2 * half * margin, count)
+        if high - low < _LEAST:
+            low, high = -_NOTHING, _NOTHING
+        room = (high - low) * margin
+        return cls(low - room, high + room, count)
 
     def place(self, value: float) -> float:
         """Where a figure stands; one beyond the scale, at its end."""
-        part = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        part = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(part, 0.0), 1.0), 3)
 
     @property
     def step(self) -> float:
         """Between two ticks: 1, 2 or 5 times a power of ten."""
-        rough = self.high / self.count - self.low / self.count
+        rough = (self.high - self.low) / self.count
         power = 10.0 ** math.floor(math.log10(rough))
         return next((factor * power for factor in (1, 2, 5, 10) if factor * power >= rough), rough)
 
@@ -76,10 +75,6 @@ class Scale:
         """Round figures from end to end, zero among them."""
         step = self.step
         return tuple(i * step for i in range(math.ceil(self.low / step), math.floor(self.high / step) + 1))
-
-
-_LEAST = 1e-12
-"""Differences below it are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +262,7 @@ def _of_days(arms: Iterable[list[Day]]) -> Scale:
     """A scale on which the end can be read: the first days' intervals, which are huge, are cut by its ends."""
     arms = list(arms)
     ends = Scale.around((v for rows in arms for v in _ends(rows[-1])), margin=0)
-    room = ends.high / 2 - ends.low / 2
+    room = (ends.high - ends.low) / 2
     everything = Scale.around((v for rows in arms for row in rows for v in _ends(row)), margin=0)
     return Scale.around([max(everything.low, ends.low - room), min(everything.high, ends.high + room)])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
@@ -349,7 +348,9 @@ def read(warehouse: Warehouse) -> Report:
 
     def slot(verdict: Verdict) -> Slot:
         key = _key(verdict)
-        measured = sorted(results[key], key=lambda row: (not row.is_control, row.arm_key))
+        measured = sorted(
+            results[key], key=lambda row: (not row.is_control, row.arm_key, row.metric, row.analysis)
+        )
         arms = tuple(
             dict.fromkeys(
                 row.arm_key
@@ -363,7 +364,11 @@ def read(warehouse: Warehouse) -> Report:
             return place.get(arm, len(place)), arm
 
         earlier = sorted(
-            (other for other in weights if (other[0], other[2]) == (key[0], key[2]) and other[1] <= key[1]),
+            (
+                other
+                for other in weights
+                if weights[other] and (other[0], other[2]) == (key[0], key[2]) and other[1] <= key[1]
+            ),
             key=lambda other: other[1],
         )
         return Slot(
@@ -495,7 +500,10 @@ def _values(names: Sequence[str], row: Row) -> dict[str, Any]:
 
 
 def _figure(value: Any) -> Any:  # noqa: ANN401  whatever the warehouse holds
-    """A figure that can be shown: an interval without data may reach to infinity."""
+    """A figure that can be shown: an interval without data may reach to infinity, or near it."""
     if isinstance(value, Decimal):
         value = float(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, float) and not abs(value) <= _LARGEST else value
+
+
+_LARGEST = 1e15

@@ -165,8 +165,8 @@ def _short(value: float) -> str:
 def _tick(value: float, step: float) -> str:
     if value == 0:
         return "0"
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
-    digits = f"{abs(value):,.{min(decimals, 9)}f}" if abs(value) < 1e7 else f"{abs(value):.2g}"  # noqa: PLR2004
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    digits = f"{abs(value):,.{decimals}f}" if abs(value) < 1e7 else f"{abs(value):.2g}"  # noqa: PLR2004
     return signed(digits, value)
 
 
