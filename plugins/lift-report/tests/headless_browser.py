@@ -23,7 +23,7 @@ _ELSEWHERE = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
-_DOWNLOADED = ("~/.cache/ms-playwright", "~/Library/Caches/ms-playwright")
+_DOWNLOADED = (f"{sys.prefix}/browsers", "~/.cache/ms-playwright", "~/Library/Caches/ms-playwright")
 _PROGRAMS = ("chrome", "headless_shell", "chrome-headless-shell", "Chromium")
 REMEDY = (
     "no Chromium, Chrome or Edge was found, and the report is looked at in a browser: install one"
@@ -61,8 +61,8 @@ def find() -> str:
     for name in (*NAMES, *_ELSEWHERE):
         if found := shutil.which(name):
             return found
-    for folder in (os.environ.get("PLAYWRIGHT_BROWSERS_PATH", ""), *_DOWNLOADED):
-        for path in sorted(Path(folder).expanduser().glob("chrom*/*/**/*")) if folder else ():
+    for folder in _DOWNLOADED:
+        for path in sorted(Path(folder).expanduser().glob("chrom*/*/**/*")):
             if path.name in _PROGRAMS and path.is_file() and os.access(path, os.X_OK):
                 return str(path)
     raise NoBrowser(REMEDY)
@@ -185,3 +185,10 @@ def browser() -> Iterator[Page]:
         finally:
             if process.poll() is None:
                 process.terminate()
+
+
+if __name__ == "__main__":
+    try:
+        print(find())  # noqa: T201
+    except NoBrowser as reason:
+        sys.exit(str(reason))

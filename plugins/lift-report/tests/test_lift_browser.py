@@ -182,10 +182,10 @@ def test_what_is_named_is_there(page: Page, report: Path) -> None:
 
 def test_a_machine_without_a_browser_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.delenv("PLAYWRIGHT_BROWSERS_PATH", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("headless_browser._ELSEWHERE", ())
+    monkeypatch.setattr("headless_browser._DOWNLOADED", ("~/.cache/ms-playwright",))
     with pytest.raises(NoBrowser) as told:
         find()
     assert str(told.value) == REMEDY

@@ -31,9 +31,10 @@ _PAGE = _ENVIRONMENT.get_template("page.html.jinja")
 
 
 # Characters that a page cannot hold, and those that turn the text around them.
-_HIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, 0x202D, 0x202E), "\N{REPLACEMENT CHARACTER}")
+_HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202d\u202e]")
 
 
 def render(report: Report) -> str:
     """One self-contained HTML page; the same bytes for the same results."""
-    return _PAGE.render(report=report, facts=facts, pictures=pictures, words=words).translate(_HIDDEN)
+    page = _PAGE.render(report=report, facts=facts, pictures=pictures, words=words)
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", page)
