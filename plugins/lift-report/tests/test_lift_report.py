@@ -140,7 +140,7 @@ def test_the_terminal_has_the_verdict_first_and_the_path_last(
     assert of_hero == [
         "bold wins. Bold makes more people click.",
         "clicked plain 5.00 % of 40,000; bold 7.00 % of 40,000, +2.00 pp (+1.46 pp to +2.54 pp)",
-        "group sizes are as planned; no harm within the limits",
+        "group sizes are as planned; no harm beyond the limits",
         "next split plain 5 %, bold 95 % (bold is the best so far; every arm keeps 5 %)",
     ]
     # The running ones first, the newest version first; the ended one last.

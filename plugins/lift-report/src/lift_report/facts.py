@@ -106,8 +106,9 @@ def variance_reduction(slot: Slot) -> str:
 
 def beside(slot: Slot) -> list[str]:
     """The metrics of a slot that have a small picture: not the primary one, and none that is shown elsewhere."""
-    shown = _ELSEWHERE | {slot.verdict.primary_metric} | {row.metric for row in slot.guardrails}
-    return [metric for metric in slot.metrics if metric not in shown]
+    shown = _ELSEWHERE | {slot.verdict.primary_metric, *(row.metric for row in slot.guardrails)}
+    measured = {row.metric for row in slot.results if row.mean is not None}
+    return [metric for metric in slot.metrics if metric in measured - shown]
 
 
 def every(slot: Slot) -> list[Result]:
@@ -115,7 +116,13 @@ def every(slot: Slot) -> list[Result]:
     order = {metric: index for index, metric in enumerate((slot.verdict.primary_metric, *METRICS))}
     return sorted(
         (*slot.results, *slot.others),
-        key=lambda row: (order.get(row.metric, len(order)), row.metric, row.analysis != "assigned", row.analysis),
+        key=lambda row: (
+            order.get(row.metric, len(order)),
+            row.metric,
+            row.analysis != "assigned",
+            row.analysis,
+            row.attribution or "",
+        ),
     )
 
 

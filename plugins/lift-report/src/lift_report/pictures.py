@@ -131,6 +131,11 @@ class Forest:
         return any(mark.span.point is not None for mark in self.marks)
 
     @property
+    def is_measured(self) -> bool:
+        """Whether any arm has a rate."""
+        return any(mark.result.mean is not None for mark in self.marks)
+
+    @property
     def is_adjusted(self) -> bool:
         """Whether any arm has an adjusted interval."""
         return any(mark.adjusted for mark in self.marks)
@@ -305,6 +310,11 @@ class Limits:
     measure: Measure
     axis: Axis
     limits: tuple[Limit, ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether any arm is compared with the limit."""
+        return any(limit.span.point is not None for limit in self.limits)
 
 
 def limits(slot: Slot) -> tuple[Limits, ...]:

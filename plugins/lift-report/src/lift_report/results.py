@@ -48,6 +48,7 @@ class Verdict(_OfSlot):
     units: int
     received: int
     winning_arm: str | None = None
+    channel: str | None = None
     rule: str | None = None
     words: str | None = None
     srm_p_value: float | None = None
@@ -232,8 +233,8 @@ class Slot:
     """A slot of a version of an experiment: its verdict and everything measured; of the arms the control is first.
 
     Attributes:
-        results: Of all assigned profiles.
-        others: Of those who received or opened only.
+        results: Of all assigned profiles, each metric credited in one way: the decisive one, if it is known.
+        others: Of those who received or opened only, or credited in another way.
         splits: The shares of this version and of those before it, the oldest first.
     """
 
@@ -279,6 +280,11 @@ class Experiment:
     version: int
     slots: tuple[Slot, ...]
     interactions: tuple[Interaction, ...]
+
+    @property
+    def channel(self) -> str | None:
+        """Through which it is sent."""
+        return next((slot.verdict.channel for slot in self.slots if slot.verdict.channel), None)
 
     @property
     def ended_at(self) -> datetime | None:
@@ -351,6 +357,7 @@ def read(warehouse: Warehouse) -> Report:
         measured = sorted(
             results[key], key=lambda row: (not row.is_control, row.arm_key, row.metric, row.analysis)
         )
+        shown = _decisive(measured)
         arms = tuple(
             dict.fromkeys(
                 row.arm_key
@@ -375,8 +382,8 @@ def read(warehouse: Warehouse) -> Report:
             verdict=verdict,
             arms=arms,
             control=next((row.arm_key for row in measured if row.is_control), None),
-            results=tuple(row for row in measured if row.analysis == "assigned"),
-            others=tuple(row for row in measured if row.analysis != "assigned"),
+            results=tuple(row for row in measured if row in shown),
+            others=tuple(row for row in measured if row not in shown),
             days=tuple(sorted(days[key], key=lambda row: (order(row.arm_key), row.day))),
             stages=tuple(sorted(stages[key], key=lambda row: (row.stage_index, order(row.arm_key)))),
             balances=tuple(sorted(balances[key], key=lambda row: _STAGES.get(row.stage, len(_STAGES)))),
@@ -419,6 +426,20 @@ def read(warehouse: Warehouse) -> Report:
         ),
     )
     return Report(tuple(experiments), tuple(plays), absent)
+
+
+def _decisive(rows: Sequence[Result]) -> set[Result]:
+    """The results that are shown: of everybody, and of each metric those of one attribution."""
+    counted = [row for row in rows if row.analysis == "assigned"]
+    ways: dict[str, set[str | None]] = defaultdict(set)
+    for row in counted:
+        ways[row.metric].add(row.attribution)
+    wanted = (*sorted({row.attribution or "" for row in counted if row.is_decisive}), "assigned_window")
+    chosen = {
+        metric: next((way for way in wanted if way in found), min(found, key=lambda way: way or ""))
+        for metric, found in ways.items()
+    }
+    return {row for row in counted if row.attribution == chosen[row.metric]}
 
 
 _STAGES = {stage: index for index, stage in enumerate(("assigned", "written", "received", "opened"))}

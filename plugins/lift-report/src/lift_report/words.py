@@ -27,6 +27,7 @@ _NAMES = {
     "complained": "Marked as spam",
 }
 _STAGES = {"written": "Written to Klaviyo"}
+_CHANNELS = {"email": "E-mail", "sms": "SMS", "push": "Push"}
 _ANALYSES = {"received": "Only who received it", "opened": "Only who opened it"}
 
 _VERDICTS = {
@@ -270,6 +271,11 @@ def analysis_name(analysis: str) -> str:
     return _ANALYSES.get(analysis) or readable(analysis)
 
 
+def channel_name(channel: str) -> str:
+    """A channel."""
+    return _CHANNELS.get(channel) or readable(channel)
+
+
 def verdict_tone(slot: Slot) -> str:
     """`good`, `bad` or `open`."""
     return _VERDICTS.get(slot.verdict.verdict, ("open", "", ""))[0]
@@ -335,7 +341,7 @@ def harm(slot: Slot) -> tuple[str, str]:
     ):
         if found := list(dict.fromkeys(row.metric for row in slot.guardrails if row.state == state)):
             return tone, f"{text}: {', '.join(Measure.of(metric).name.lower() for metric in found)}"
-    return ("good", "No harm within the limits") if slot.guardrails else ("open", "No guardrail measured yet")
+    return ("good", "No harm beyond the limits") if slot.guardrails else ("open", "No guardrail measured yet")
 
 
 def split(weights: Sequence[Weight | NextWeight]) -> str:
