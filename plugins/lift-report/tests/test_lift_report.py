@@ -8,7 +8,7 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import MISSING, fields, replace
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -257,10 +257,42 @@ def test_other_analyses_and_both_series_are_in_the_table_of_all_figures(tmp_path
     assert [row.units for row in slot.primary] == [40_000, 40_000]
     table = render(report).partition("spring · hero</h3>")[2].partition("sentence for the record")[2]
     figures = plain(table.partition("</table>")[0])
-    assert "Clicked Only who opened it bold 777" in figures
+    assert "Clicked Only who opened it \N{EN DASH} bold 777" in figures
     assert "8.22 %" in figures
-    assert "Opened, machines too Assigned plain" in figures
+    assert "Opened, machines too Assigned Click token plain" in figures
     assert "technical sentence of hero. (rule: winner)" in figures
+
+
+@pytest.mark.parametrize(
+    ("decisive", "shown"),
+    [("last_touch", "last_touch"), (None, "assigned_window"), ("click_token", "click_token")],
+)
+def test_a_metric_is_shown_with_the_attribution_that_decides(
+    tmp_path: Path, decisive: str | None, shown: str
+) -> None:
+    """The others, and those of a metric that knows but one, stay: nothing is shown twice, nothing is lost."""
+    rows = Rows()
+    key = {name: EMPTY[name] for name in ("experiment_key", "experiment_version", "slot_key")}
+    rows.add("fct_experiment_verdicts", **EMPTY, verdict="running")
+    for way, metric in itertools.product(("click_token", "last_touch", "assigned_window"), ("ordered", "clicked")):
+        for arm in ("plain", "bold"):
+            rows.add(
+                "fct_experiment_results", **key, arm_key=arm, metric=metric, is_control=arm == "plain", units=9,
+                attribution=way, is_decisive=way == decisive and metric == "clicked",
+            )  # fmt: skip
+    for arm in ("plain", "bold"):
+        rows.add(
+            "fct_experiment_results", **key, arm_key=arm, metric="opened", is_control=arm == "plain", units=9,
+            attribution="click_token",
+        )  # fmt: skip
+    [(_, slot)] = read_from(rows.write(tmp_path / "w.duckdb")).slots
+    assert [(row.metric, row.attribution) for row in slot.results if row.is_control] == [
+        ("clicked", shown),
+        ("opened", "click_token"),
+        ("ordered", shown),
+    ]
+    assert len(slot.results) + len(slot.others) == len(rows.rows["fct_experiment_results"])
+    assert len(facts.every(slot)) == len(rows.rows["fct_experiment_results"])
 
 
 def test_earlier_versions_are_the_history_of_the_split(report: Report) -> None:
@@ -496,20 +528,16 @@ def test_figures_that_are_none_are_empty(tmp_path: Path) -> None:
 
 def test_what_is_read_is_what_the_models_promise() -> None:
     """The tables of these tests stand for the project's models."""
-    needed = {table.TABLE: table for table in TABLES if (MARTS / f"{table.TABLE}.yml").exists()}
-    assert {"fct_experiment_verdicts", "fct_experiment_results", "fct_allocations"} <= set(needed)
-    for name, table in needed.items():
+    for name, kinds in schema().items():
         promised = dict(re.findall(r"- name: (\w+)\s+data_type: (\w+)", (MARTS / f"{name}.yml").read_text()))
-        kinds = schema()[name]
-        assert {column.name for column in fields(table) if column.default is MISSING} <= set(promised)
-        for column, kind in promised.items():
-            if column in kinds:
-                assert _FAMILY[kind.upper()] == _FAMILY[kinds[column]], f"{name}.{column}"
+        assert {column: _FAMILY[kind] for column, kind in kinds.items()} == {
+            column: _FAMILY[promised.get(column, "no such column").upper()] for column in kinds
+        }, name
 
 
 _FAMILY = {
     "VARCHAR": "text", "INTEGER": "number", "BIGINT": "number", "DOUBLE": "number", "BOOLEAN": "boolean",
-    "TIMESTAMP": "moment", "DATE": "moment",
+    "TIMESTAMP": "moment", "DATE": "moment", "NO SUCH COLUMN": "absent",
 }  # fmt: skip
 
 
