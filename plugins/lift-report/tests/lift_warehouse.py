@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -46,6 +47,14 @@ class Rows:
 
     def add(self, table: str, **values: Any) -> None:  # noqa: ANN401
         self.rows[table].append(values)
+
+    def tables(self) -> Mapping[str, frozenset[str]]:
+        """A warehouse without a file."""
+        return {table: frozenset(kinds) for table, kinds in schema().items()}
+
+    def read(self, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows that were added, the last one first."""
+        return [tuple(row.get(name) for name in columns) for row in reversed(self.rows[table])]
 
     def write(self, path: Path, without: tuple[str, ...] = (), columns: dict[str, set[str]] | None = None) -> Path:
         """A DuckDB file, without some tables, or without some columns of a table."""
