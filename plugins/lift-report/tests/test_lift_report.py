@@ -293,6 +293,19 @@ def test_a_metric_is_shown_with_the_attribution_that_decides(decisive: str | Non
     assert len(facts.every(slot)) == len(rows.rows["fct_experiment_results"])
 
 
+def test_a_split_has_one_reason_or_one_for_each_arm(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    rows = spring()
+    for row in rows.rows["fct_allocations_next"]:
+        row["reason"] = f"because of {row['arm_key']}"
+    page = tmp_path / "report.html"
+    _, said, _ = run("--warehouse", rows.write(tmp_path / "w.duckdb"), "--output", page)
+    assert "spring v1 hero: next split plain 5 %, bold 95 % (bold: because of bold)\n" in said
+    split = part(page.read_text(), "Who gets what", "spring · hero</h3>")
+    assert "plain 5 % because of plain bold 95 % because of bold" in split
+
+
 def test_earlier_versions_are_the_history_of_the_split(report: Report) -> None:
     slot = slot_of(report, "autumn", "offer", version=2)
     assert [[row.experiment_version for row in weights] for weights in slot.splits] == [[1, 1], [2, 2]]
@@ -729,7 +742,7 @@ def test_a_scale_holds_what_it_is_made_for(values: list[float | None], margin: f
     assert places == sorted(places)
     assert all(0 <= place <= 100 for place in places)
     assert 0 in scale.ticks
-    assert 1 <= len(scale.ticks) <= count + 1
+    assert 2 <= len(scale.ticks) <= count + 2
     assert all(math.isfinite(tick) and 0 <= scale.place(tick) <= 100 for tick in scale.ticks)
     assert len({CLICKED.tick(tick, scale.step) for tick in scale.ticks}) == len(scale.ticks)
 

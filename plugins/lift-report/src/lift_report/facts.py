@@ -73,9 +73,9 @@ def lead(slot: Slot, primary: Forest | None) -> Result | None:
 def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
     """The figures that are told first: of the arm that is spoken of, and of what it takes to decide.
 
-    None if the figures are not to be used.
+    None if the figures are not to be used, or nobody has received anything.
     """
-    if slot.verdict.verdict.startswith("invalid"):
+    if slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
         return []
     verdict, row = slot.verdict, lead(slot, primary)
     found = []

@@ -68,7 +68,10 @@ class Scale:
         """Between two ticks: 1, 2 or 5 times a power of ten."""
         rough = (self.high - self.low) / self.count
         power = 10.0 ** math.floor(math.log10(rough))
-        return next((factor * power for factor in (1, 2, 5, 10) if factor * power >= rough), rough)
+        steps = [factor * power for factor in (0.5, 1, 2, 5, 10)]
+        index = next((index for index, step in enumerate(steps) if step >= rough), len(steps) - 1)
+        # One less, if zero would be the only tick.
+        return steps[index] if steps[index] <= max(self.high, -self.low) else steps[max(index - 1, 0)]
 
     @property
     def ticks(self) -> tuple[float, ...]:

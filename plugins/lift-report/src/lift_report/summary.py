@@ -30,8 +30,7 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     if slot.results:
         yield f"{name} {words.balance(slot)[1].lower()}; {words.harm(slot)[1].lower()}"
     if slot.next_split:
-        reasons = "; ".join(words.split_reasons(slot.next_split))
-        yield f"{name} next split {words.split(slot.next_split)}{f' ({reasons})' if reasons else ''}"
+        yield f"{name} next split {words.split_with_reason(slot.next_split)}"
 
 
 def _figures(slot: Slot) -> Iterator[str]:

@@ -341,7 +341,7 @@ def harm(slot: Slot) -> tuple[str, str]:
     ):
         if found := list(dict.fromkeys(row.metric for row in slot.guardrails if row.state == state)):
             return tone, f"{text}: {', '.join(Measure.of(metric).name.lower() for metric in found)}"
-    return ("good", "No harm beyond the limits") if slot.guardrails else ("open", "No guardrail measured yet")
+    return ("good", "No harm beyond the limits") if slot.guardrails else ("open", "No guardrail is set")
 
 
 def split(weights: Sequence[Weight | NextWeight]) -> str:
@@ -349,9 +349,17 @@ def split(weights: Sequence[Weight | NextWeight]) -> str:
     return ", ".join(f"{row.arm_key} {weight(row.weight_bp)}" for row in weights)
 
 
-def split_reasons(weights: Sequence[Weight | NextWeight]) -> list[str]:
-    """Why a split is as it is, each reason once."""
-    return list(dict.fromkeys(row.reason for row in weights if row.reason))
+def split_reason(weights: Sequence[Weight | NextWeight]) -> str:
+    """Why a split is as it is, if that is one reason for all its arms."""
+    reasons = {row.reason or "" for row in weights}
+    return reasons.pop() if len(reasons) == 1 else ""
+
+
+def split_with_reason(weights: Sequence[Weight | NextWeight]) -> str:
+    """A split, and why: if each arm has its own reason, that of the largest share."""
+    most = max(weights, key=lambda row: row.weight_bp)
+    reason = split_reason(weights) or (f"{most.arm_key}: {most.reason}" if most.reason else "")
+    return f"{split(weights)}{f' ({reason})' if reason else ''}"
 
 
 def when(experiment: Experiment) -> str:
