@@ -184,7 +184,7 @@ class Rows:
             "relative_lift": difference / control_mean, "relative_low": (difference - 3 * error) / control_mean,
             "relative_high": (difference + 3 * error) / control_mean,
             "shrunken_lift": 0.8 * difference / control_mean,
-            "p_value": 0.0004, "p_value_welch": 0.00001, "p_value_holm": 0.0008, "p_value_bh": 0.0005,
+            "p_value": 0.0111, "p_value_welch": 0.00001, "p_value_holm": 0.0222, "p_value_bh": 0.0151,
             "chance_to_win": 0.5 + 0.499 * math.tanh(difference / error), "expected_loss": error / 50,
         }  # fmt: skip
         if cuped and metric == "clicked":

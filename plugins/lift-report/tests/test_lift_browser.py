@@ -79,6 +79,9 @@ def test_nothing_is_complained_of_asked_for_or_cut_off(
     assert page.complaints == []
     assert page.requests == [path.resolve().as_uri()]
     assert page.ask("document.documentElement.scrollWidth") == width
+    page.ask("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    cut = "[...document.querySelectorAll('html, article, .panel, .contents')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert page.ask(f"{cut}.map(e => e.outerHTML.slice(0, 80))") == []
     assert page.ask("document.scripts.length + document.images.length") == 0
 
 
@@ -96,7 +99,7 @@ _BOXES = """
 (() => {
   const outside = [];
   for (const drawing of document.querySelectorAll("svg.interval, svg.plot, svg.bar")) {
-    const box = drawing.getBoundingClientRect();
+    const box = drawing.parentElement.getBoundingClientRect();
     if (box.width < 20 && getComputedStyle(drawing.parentElement).display !== "none" && box.height > 0)
       outside.push("narrow " + drawing.getAttribute("aria-label"));
     for (const part of drawing.querySelectorAll("line, circle, path, rect")) {

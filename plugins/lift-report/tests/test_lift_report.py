@@ -263,6 +263,36 @@ def test_other_analyses_and_both_series_are_in_the_table_of_all_figures() -> Non
     assert "technical sentence of hero. (rule: winner)" in figures
 
 
+def test_the_table_of_all_figures_has_each_in_its_column(report: Report) -> None:
+    table = render(report).partition("spring · hero</h3>")[2].partition("sentence for the record")[2]
+    head, *lines = re.findall(r"<tr>(.*?)</tr>", table.partition("</table>")[0], re.DOTALL)
+    rows = [[plain(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line, re.DOTALL)] for line in lines]
+    slot = slot_of(report, "spring", "hero")
+    assert len(rows) == len(slot.results)
+    [bold] = [row for row in rows if (row[0], row[3]) == ("Clicked", "bold")]
+    assert dict(zip([plain(cell) for cell in re.findall(r"<th[^>]*>(.*?)</th>", head)], bold, strict=True)) == {
+        "Measure": "Clicked",
+        "Counted": "Assigned",
+        "Credited by": "Click token",
+        "Arm": "bold",
+        "Profiles": "40,000",
+        "Total": "2,800",
+        "Mean": "7.00 %",
+        "Difference": "+2.00 pp",
+        "Always-valid 95 %": "+1.46 pp to +2.54 pp",
+        "One-look 95 %": "+1.65 pp to +2.35 pp",
+        "Adjusted": "+1.94 pp",
+        "Relative": "+40 %",
+        "Shrunken": "+32 %",
+        "p": "0.011",
+        "p, Holm": "0.022",
+        "p, BH": "0.015",
+        "Chance to win": "99.9 %",
+        "Expected loss": "0.004 pp",
+        "By": "cuped",
+    }
+
+
 @pytest.mark.parametrize(
     ("decisive", "shown"),
     [("last_touch", "last_touch"), (None, "assigned_window"), ("click_token", "click_token")],
