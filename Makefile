@@ -58,7 +58,7 @@ typing: $(VENV)/.dev ## Types
 docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
 	$(BIN)/python scripts/docs.py $(WRITE)
 
-unit: $(VENV)/.dev .meltano/.ready ## Tests
+unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	$(BIN)/pytest -n 2 --dist loadscope
 
 truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
@@ -96,6 +96,15 @@ $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
 	@touch $@
+
+# The tests that look at the report use a browser of this machine. Where there is none, one is fetched; where that fails
+# too, they fail and say what to do.
+$(VENV)/.browser: $(VENV)/.dev
+	@if $(BIN)/python plugins/lift-report/tests/headless_browser.py >/dev/null 2>&1; then touch $@; else \
+		echo "Fetching a browser for the tests …"; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group browser && \
+		PLAYWRIGHT_BROWSERS_PATH=$(CURDIR)/$(VENV)/browsers $(BIN)/playwright install --only-shell chromium && touch $@ || \
+		echo "No browser could be fetched; the tests say how to give them one." >&2; fi
 
 $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing Spark …"

@@ -153,6 +153,18 @@ def proven(klaviyo: Sandbox) -> str:
     return done.stdout.strip()
 
 
+def reported(run: Run, slot: str) -> list[str]:
+    """What the report said of a slot; its verdict is the first line."""
+    return [line for line in run.said["lift-report"] if line.startswith(slot)]
+
+
+def next_split(run: Run) -> str:
+    """The shares that the report tells for the next version."""
+    slot = "spring_hero v1 hero: "
+    told = [line.removeprefix(slot) for line in reported(run, slot) if "next split" in line]
+    return told[0].removeprefix("next split ") if told else "no split is proposed yet"
+
+
 def main() -> None:
     """Play the demo."""
     began = time.monotonic()
@@ -169,8 +181,9 @@ def main() -> None:
         say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")
         second = pipeline(klaviyo)
         say("written", written(second))
-        say("measured", second.said["lift-report"][0])
         say("truth", "the bold hero doubles clicks (scripts/demo_truth.yml)")
+        say("measured", reported(second, "spring_hero v1 hero: ")[0])
+        say("next", next_split(second))
         say("report", f"{_shown('report.html')}; warehouse {_shown('klaviyo.duckdb')}; log {_shown('log.jsonl')}")
         say("done", f"in {time.monotonic() - began:.0f} s; nothing is left running")
 
