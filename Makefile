@@ -67,7 +67,7 @@ truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, a
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
 	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
 
-bench: $(VENV)/.dev ## Measure tap, target and assignment on this machine, some 20 minutes: make bench [BENCH=core]
+bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0

@@ -1,40 +1,29 @@
-"""Times the measurement by the dbt project: events of an experiment's profiles, in a DuckDB file.
-
-First everything, from the raw events to the verdict; then an hour later, with 1 in 2,000 events more. Times are
-those of the whole job without dbt's own start; memory is that of the whole process. The exit status is
-1 when a bar is missed.
-"""
+"""Measures the measurement by the dbt project: events of an experiment's profiles, in a DuckDB file."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from figures import Bar, Row, table
+from figures import Bar, Benchmark, Row, Scale
+from harness import NotMeasured, dbt
 
-TRANSFORM = Path(__file__).parents[1] / "transform"
 MILLION = 1_000_000
 GB = 1_000_000_000
 WITHIN = Bar(1)
-FIRST = 180.0
-"""Seconds allowed for fifty million events of a million assigned profiles."""
-HOUR = 30.0
-"""Seconds allowed for the hour after."""
+FIRST_SECONDS = 180.0
+"""Allowed for fifty million events of a million assigned profiles."""
+HOUR_SECONDS = 30.0
+"""Allowed for the hour after."""
 MEMORY = 8.0
 """GB allowed."""
 PER_PROFILE = 50
 """Events of a profile in the 90 days before the send and the 5 days after it."""
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes; `getrusage(2)`."""
+JOB = ("run", "--selector", "measure", "--vars", '{"as_of": "2026-11-09 08:00:00"}')
+_MEASURED = "select sum(units), sum(received) > 0 from marts.fct_experiment_results where is_decisive"
 
 _DEFINITION = """
 insert into klaviyo_raw.metrics (id, name, integration) values
@@ -102,107 +91,59 @@ from (
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of time and what happened in it."""
+    """A stretch of time, and the message of which its events are."""
 
     name: str
     begin: str
     seconds: int
-    number: int
     message: str
 
-    def events(self, people: int) -> str:
-        """SQL that lands them."""
+    def events(self, people: int, number: int) -> str:
+        """SQL that lands so many."""
         return _EVENTS.format(
             start=f"'{self.name}'",
             begin=self.begin,
             seconds=self.seconds,
-            events=self.number,
+            events=number,
             message=self.message,
             people=people,
         )
 
 
-def measure(warehouse: Path) -> dict[str, float]:
-    """Run the job in a process of its own, held to two cores: its seconds, and bytes of memory at most."""
-    target = warehouse.parent / "target"
-    command = [
-        str(Path(sys.executable).parent / "dbt"),
-        *("run", "--selector", "measure", "--quiet"),
-        *("--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM)),
-        *("--target-path", str(target), "--log-path", str(warehouse.parent)),
-        *("--vars", json.dumps({"as_of": "2026-11-09 08:00:00"})),
-    ]
-    process = subprocess.Popen(command, env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)})  # noqa: S603
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(process.returncode)
-    found = json.loads((target / "run_results.json").read_text())
-    slowest = sorted(found["results"], key=lambda result: -result["execution_time"])[:5]
-    for result in slowest:
-        print(f"  {result['unique_id'].split('.')[-1]:<32} {result['execution_time']:8.1f} s", file=sys.stderr)
-    return {
-        "seconds": found["elapsed_time"],
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "peak": usage.ru_maxrss * _MAXRSS_UNIT,
-    }
+BEFORE = Period("before", "2026-08-04", 89 * 86_400, "MsgEarlier")
+AFTER = Period("after", "2026-11-02", 5 * 86_400, "MsgSpring")
+HOUR = Period("hour", "2026-11-07", 3_600, "MsgSpring")
 
 
-def rows(people: int, folder: Path) -> Iterator[Row]:
-    """One row per figure."""
-    warehouse = folder / f"measurement_{people}.duckdb"
+def measure(scale: Scale) -> Iterator[Row]:
+    """A million assigned profiles with 50 events each, from raw rows to the verdict; then an hour later."""
+    people = scale.of(MILLION)
     events = people * PER_PROFILE
-    subprocess.run(  # noqa: S603
-        [
-            str(Path(sys.executable).parent / "dbt"),
-            *("build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test", "--quiet"),
-            *("--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM)),
-            *("--target-path", str(folder / "target"), "--log-path", str(folder)),
-        ],
-        check=True,
-        env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)},
-    )
-    begun = time.monotonic()
-    with duckdb.connect(warehouse) as connection:
-        connection.execute(_DEFINITION)
-        connection.execute(_LEDGER.format(people=people))
-        connection.execute(
-            Period("before", "2026-08-04", 89 * 86_400, events * 9 // 10, "MsgEarlier").events(people)
-        )
-        connection.execute(Period("after", "2026-11-02", 5 * 86_400, events // 10, "MsgSpring").events(people))
-    print(f"  {events:,} events made in {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    first = measure(warehouse)
-    with duckdb.connect(warehouse) as connection:
-        connection.execute(Period("hour", "2026-11-07", 3_600, events // 2_000, "MsgSpring").events(people))
-    hour = measure(warehouse)
-    with duckdb.connect(warehouse) as connection:
-        counted = connection.execute(
-            "select sum(units), sum(received) > 0 from marts.fct_experiment_results where is_decisive"
-        ).fetchone()
-    if counted != (2 * people, True):
-        message = f"{counted}: units of two slots, and whether anybody received"
-        raise SystemExit(message)
-    name = f"measure {events:,} events"
-    bar = WITHIN if people == MILLION else None
-    yield Row(name, "everything", first["seconds"], "s", FIRST, "allowed", bar)
-    yield Row(name, "an hour later", hour["seconds"], "s", HOUR, "allowed", bar)
-    yield Row(name, "processor time, dbt included", first["cpu"], "s")
-    yield Row(name, "processor time of the hour", hour["cpu"], "s")
-    yield Row(name, "memory", max(first["peak"], hour["peak"]) / GB, "GB", MEMORY, "allowed", bar)
-
-
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "sizes", nargs="*", type=float, default=[1], help="millions of profiles, 50 events each (default: 1)"
-    )
-    sizes = [int(size * MILLION) for size in parser.parse_args().sizes]
     with tempfile.TemporaryDirectory() as folder:
-        found = [row for size in sizes for row in rows(size, Path(folder))]
-    print(table(found))
-    return int(any(row.met is False for row in found))
+        warehouse = Path(folder) / "measured" / "klaviyo.duckdb"
+        warehouse.parent.mkdir()
+        dbt(warehouse, "build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test")
+        with duckdb.connect(warehouse) as connection:
+            connection.execute(_DEFINITION)
+            connection.execute(_LEDGER.format(people=people))
+            connection.execute(BEFORE.events(people, events * 9 // 10))
+            connection.execute(AFTER.events(people, events // 10))
+        first = dbt(warehouse, *JOB)
+        with duckdb.connect(warehouse) as connection:
+            connection.execute(HOUR.events(people, events // 2_000))
+        hour = dbt(warehouse, *JOB)
+        with duckdb.connect(warehouse) as connection:
+            found = connection.execute(_MEASURED).fetchone()
+    if found != (2 * people, True):
+        msg = f"{found}, and not {(2 * people, True)}: units of two slots, and whether anybody received"
+        raise NotMeasured(msg)
+    yield Row("measure", f"{events:,} events", first.elapsed, "s", FIRST_SECONDS, "allowed", WITHIN)
+    yield Row("measure", "the same: processor time, dbt's too", first.cpu_seconds, "s")
+    for name, seconds in sorted(first.seconds.items(), key=lambda model: -model[1])[:3]:
+        yield Row("measure", f"of it {name}", seconds, "s")
+    yield Row("measure", "an hour more", hour.elapsed, "s", HOUR_SECONDS, "allowed", WITHIN)
+    yield Row("measure", "the same: processor time, dbt's too", hour.cpu_seconds, "s")
+    yield Row("measure", "most memory", max(first.peak, hour.peak) / GB, "GB", MEMORY, "allowed", WITHIN)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+BENCHMARKS: Mapping[str, Benchmark] = {"measure": measure}

@@ -24,13 +24,9 @@
 
 
 {#-
-    Mean and standard deviation of the posterior under the prior N(0, `prior`): large effects are rare, so that an estimate
+    Mean of the posterior under the prior N(0, `prior`): large effects are rare, so that an estimate
     that is uncertain is drawn towards none. `se` is positive or null.
 -#}
 {% macro lf_shrunken_mean(difference, se, prior) -%}
     {{ difference }} * {{ prior }} * {{ prior }} / ({{ prior }} * {{ prior }} + {{ se }} * {{ se }})
-{%- endmacro %}
-
-{% macro lf_shrunken_deviation(se, prior) -%}
-    {{ prior }} * {{ se }} / sqrt({{ prior }} * {{ prior }} + {{ se }} * {{ se }})
 {%- endmacro %}
