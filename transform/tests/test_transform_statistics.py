@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -27,7 +27,7 @@ class Calculator:
 
     engine: Engine
     database: str
-    expressions: dict[str, str]
+    expressions: dict[str, str] = field(repr=False)
 
     def __call__(self, expression: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Value of an expression for each row of its inputs."""

@@ -27,6 +27,7 @@ renamed as (
         allocation,
         html,
         text,
+        subject,
 
         ---------- numerics
         cast(position as integer) as position,
