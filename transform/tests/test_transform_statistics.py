@@ -447,10 +447,11 @@ def measured(reference: Path, built: Warehouse) -> Warehouse:
         experiments.append(experiment(f"ratio_{number}"))
         for place, (users, weight) in enumerate(zip(row["users"], row["weights"], strict=True)):
             weight_bp = round(weight * 10_000)
-            moments.append(moment(f"ratio_{number}", f"arm_{place}", weight_bp=weight_bp, units=users))
+            ratio = moment(f"ratio_{number}", f"arm_{place}", metric="received", weight_bp=weight_bp, units=users)
+            moments.append(ratio)
     warehouse.land("experiments", experiments)
     warehouse.land("int_moments", moments, schema="intermediate")
-    warehouse.dbt("run", "--select", "int_chances_of_few", "fct_experiment_results", "int_slots_checked")
+    warehouse.dbt("run", "--select", "int_chances_of_few", "fct_experiment_results", "fct_experiment_srm")
     return warehouse
 
 
@@ -593,7 +594,8 @@ def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:
 
 
 def test_sample_ratio_mismatch_is_that_of_gbstats(reference: Path, measured: Warehouse) -> None:
-    values = dict(measured.query("select experiment_key, srm_p_value from intermediate.int_slots_checked"))
+    received = "select experiment_key, p_value from marts.fct_experiment_srm where stage = 'received'"
+    values = dict(measured.query(received))
     rows = vectors(reference, "gbstats_oracle_generated.json")["srm"]
     assert len(rows) > 20
     for number, row in enumerate(rows):

@@ -112,7 +112,7 @@ def judged(built: Warehouse) -> Looks:
     warehouse.dbt(
         "run",
         "--select",
-        "int_chances_of_few int_slots_checked fct_experiment_results fct_experiment_srm fct_experiment_guardrails"
+        "int_chances_of_few fct_experiment_results fct_experiment_srm fct_experiment_guardrails"
         " fct_experiment_verdicts",
     )
     verdicts = {

@@ -29,6 +29,19 @@ arms as (
 
 ),
 
+harmful as (
+
+    select distinct
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key
+
+    from {{ ref('fct_experiment_guardrails') }}
+    where state = 'blocked'
+
+),
+
 decisive as (
 
     select
@@ -41,6 +54,7 @@ decisive as (
         count(*) over (partition by arms.experiment_key, arms.slot_key) as arms_in_slot,
         verdicts.verdict,
         verdicts.winning_arm,
+        harmful.arm_key is not null as is_harmful,
         coalesce(results.difference, 0e0) as difference,
         coalesce(results.units / nullif(results.variance, 0), 0e0) as information,
         coalesce(
@@ -60,6 +74,12 @@ decisive as (
             and arms.slot_key = results.slot_key
             and arms.arm_key = results.arm_key
             and results.is_decisive
+    left join harmful
+        on
+            arms.experiment_key = harmful.experiment_key
+            and arms.experiment_version = harmful.experiment_version
+            and arms.slot_key = harmful.slot_key
+            and arms.arm_key = harmful.arm_key
 
 ),
 
@@ -75,9 +95,32 @@ posterior as (
 
 ),
 
+-- An arm that a guardrail blocks is no candidate, however well it does.
+candidates as (
+
+    select * from posterior
+    where not is_harmful
+
+),
+
 chances as (
 
-    {{ lf_chance_best('posterior', ['experiment_key', 'slot_key']) }}
+    {{ lf_chance_best('candidates', ['experiment_key', 'slot_key']) }}
+
+),
+
+take_chances as (
+
+    select
+        posterior.*,
+        coalesce(chances.chance, 0e0) as chance
+
+    from posterior
+    left join chances
+        on
+            posterior.experiment_key = chances.experiment_key
+            and posterior.slot_key = chances.slot_key
+            and posterior.arm_key = chances.arm_key
 
 ),
 
@@ -85,21 +128,22 @@ chances as (
 weigh as (
 
     select
-        posterior.*,
-        chances.chance,
-        posterior.verdict in ('invalid_srm', 'invalid_crossover', 'no_data', 'too_early') as is_kept,
+        *,
+        max(chance) over (partition by experiment_key, slot_key) as best_chance,
+        min(chance) over (partition by experiment_key, slot_key) as worst_chance,
+        max(case when is_harmful then 1 else 0 end) over (partition by experiment_key, slot_key) = 1 as has_harmful,
+        row_number() over (
+            partition by experiment_key, slot_key
+            order by chance desc, position, arm_key
+        ) as chance_rank,
+        verdict in ('invalid_srm', 'invalid_crossover', 'no_data', 'too_early') as is_kept,
         {{ lf_decimal('case
-            when posterior.verdict in (\'invalid_srm\', \'invalid_crossover\', \'no_data\', \'too_early\') then posterior.current_weight_bp
-            when ' ~ var('allocation_floor_bp') ~ ' * posterior.arms_in_slot >= 10000 then 10000e0 / posterior.arms_in_slot
-            else ' ~ var('allocation_floor_bp') ~ ' + (10000 - ' ~ var('allocation_floor_bp') ~ ' * posterior.arms_in_slot) * chances.chance
+            when verdict in (\'invalid_srm\', \'invalid_crossover\', \'no_data\', \'too_early\') then current_weight_bp
+            when ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot >= 10000 then 10000e0 / arms_in_slot
+            else ' ~ var('allocation_floor_bp') ~ ' + (10000 - ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot) * chance
         end', 6) }} as exact_weight
 
-    from posterior
-    inner join chances
-        on
-            posterior.experiment_key = chances.experiment_key
-            and posterior.slot_key = chances.slot_key
-            and posterior.arm_key = chances.arm_key
+    from take_chances
 
 ),
 
@@ -108,6 +152,7 @@ round_down as (
     select
         *,
         floor(exact_weight) as whole,
+        max(case when chance_rank = 1 then arm_key end) over (partition by experiment_key, slot_key) as best_arm,
         row_number() over (
             partition by experiment_key, slot_key
             order by exact_weight - floor(exact_weight) desc, position, arm_key
@@ -136,13 +181,16 @@ allocations as (
 
         ---------- texts
         case
-            when is_kept then 'Unchanged: ' || case verdict
-                when 'too_early' then 'too early to learn from.'
-                when 'no_data' then 'nothing was received yet.'
-                else 'the comparison cannot be trusted.'
-            end
-            else 'Chance to be the best ' || {{ lf_figure('100e0 * chance', 1) }} || ' %, floor {{ var("allocation_floor_bp") }} bp'
-                || case when arm_key = winning_arm then '; the winner.' else '.' end
+            when verdict = 'too_early' then 'Unchanged: it is too early to learn from it.'
+            when verdict = 'no_data' then 'Unchanged: nothing was received yet.'
+            when is_kept then 'Unchanged: the groups cannot be compared.'
+            when {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000
+                then 'Equal: of so many variants none can have more than the least share.'
+            when best_chance - worst_chance < 5e-3 then 'Equal: no variant is likelier to be the best than another.'
+            else case when has_harmful then 'What does harm beyond a limit keeps the least share. ' else '' end || case
+                when best_arm = winning_arm then best_arm || ' won'
+                else 'The likeliest to be the best is ' || best_arm || ', with a chance of ' || {{ lf_chance_words('best_chance') }}
+            end || '; every variant keeps at least {{ "%g" | format(var("allocation_floor_bp") / 100) }} %, so that the next campaign tells more.'
         end as reason,
 
         ---------- timestamps

@@ -26,6 +26,12 @@ experiments as (
 
 ),
 
+currencies as (
+
+    select * from {{ ref('int_experiment_currencies') }}
+
+),
+
 few as (
 
     select * from {{ ref('int_chances_of_few') }}
@@ -98,6 +104,7 @@ pair as {{ lf_fence() }} (
     select
         estimate.*,
         experiments.primary_metric = estimate.metric as is_primary,
+        case when estimate.metric in ('revenue', 'revenue_per_order') then currencies.currency end as currency,
         controls.mean as control_mean,
         controls.n as control_n,
         controls.variance as control_variance,
@@ -115,6 +122,7 @@ pair as {{ lf_fence() }} (
 
     from estimate
     inner join experiments on estimate.experiment_key = experiments.experiment_key
+    left join currencies on estimate.experiment_key = currencies.experiment_key
     left join controls
         on
             estimate.experiment_key = controls.experiment_key
@@ -318,7 +326,10 @@ results as (
         variance_reduction,
         relative_lift - relative_half_width as relative_low,
         relative_lift + relative_half_width as relative_high,
-        shrunken_lift
+        shrunken_lift,
+
+        ---------- texts
+        currency
 
     from adjust_p_values
 

@@ -30,9 +30,15 @@ moments as (
 
 ),
 
-checks as (
+renderings as (
 
-    select * from {{ ref('int_slots_checked') }}
+    select * from {{ ref('int_slots_rendered') }}
+
+),
+
+currencies as (
+
+    select * from {{ ref('int_experiment_currencies') }}
 
 ),
 
@@ -193,6 +199,7 @@ count_challengers as (
     select
         experiment_key,
         slot_key,
+        count(*) as challengers,
         max(case when is_blocked then 1 else 0 end) = 1 as has_blocked,
         min(case when is_below_zero then 1 else 0 end) = 1 as all_below_zero,
         min(case when is_below_zero or is_likely_worse then 1 else 0 end) = 1 as all_worse,
@@ -259,6 +266,21 @@ slots as (
         experiments.primary_metric,
         experiments.channel,
         experiments.status
+
+),
+
+-- Without alarm: by the recipients, before them by the assigned.
+sizes as (
+
+    select
+        experiment_key,
+        slot_key,
+        coalesce(
+            max(case when stage = 'received' then p_value end), max(case when stage = 'assigned' then p_value end)
+        ) as srm_p_value
+
+    from ratios
+    group by experiment_key, slot_key
 
 ),
 
@@ -331,12 +353,13 @@ evidence as {{ lf_fence() }} (
 
     select
         slots.*,
-        coalesce(alarms.srm_p_value, checks.srm_p_value) as srm_p_value,
+        coalesce(alarms.srm_p_value, sizes.srm_p_value) as srm_p_value,
         alarms.first_stage,
-        checks.rendered,
-        checks.crossovers,
-        checks.crossover_rate,
+        renderings.rendered,
+        renderings.crossovers,
+        renderings.crossover_rate,
         first_receipts.started_at,
+        currencies.currency,
         spoken_of.arm_key as challenger,
         (spoken_of.is_above_zero or spoken_of.is_likely_better) and not spoken_of.is_blocked as has_winner,
         spoken_of.is_above_zero,
@@ -355,6 +378,7 @@ evidence as {{ lf_fence() }} (
         needs.needed,
         compare_split.smart_allocation_uplift,
         compare_split.smart_allocation_uplift_error,
+        coalesce(count_challengers.challengers, 0) > 1 as has_several,
         coalesce(count_challengers.has_blocked, false) as has_blocked,
         coalesce(count_challengers.all_below_zero, false) as all_below_zero,
         coalesce(count_challengers.all_worse, false) as all_worse,
@@ -366,15 +390,20 @@ evidence as {{ lf_fence() }} (
         ) as has_minimum
 
     from slots
-    left join checks
+    left join renderings
         on
-            slots.experiment_key = checks.experiment_key
-            and slots.slot_key = checks.slot_key
+            slots.experiment_key = renderings.experiment_key
+            and slots.slot_key = renderings.slot_key
+    left join sizes
+        on
+            slots.experiment_key = sizes.experiment_key
+            and slots.slot_key = sizes.slot_key
     left join alarms
         on
             slots.experiment_key = alarms.experiment_key
             and slots.slot_key = alarms.slot_key
     left join first_receipts on slots.experiment_key = first_receipts.experiment_key
+    left join currencies on slots.experiment_key = currencies.experiment_key
     left join spoken_of
         on
             slots.experiment_key = spoken_of.experiment_key
@@ -461,7 +490,13 @@ compose_comparison as {{ lf_fence() }} (
             || {{ lf_signed_figure('interval_low', 'primary_metric') }} || ' to '
             || {{ lf_signed_figure('interval_high', 'primary_metric') }}
             || ', ' || {{ lf_p_figure('p_value_holm') }}
-            || ', chance to win ' || {{ lf_figure('100e0 * chance_to_win', 1) }} || ' %)' as comparison
+            || ', chance to win ' || {{ lf_figure('100e0 * chance_to_win', 1) }} || ' %)' as comparison,
+        {{ lf_standing_words() }} as standing,
+        case
+            when p_value_holm < {{ var('alpha') }} then ', and chance alone hardly explains it.' else ', which may still be chance.'
+        end as certainty,
+        case when is_not_yet_safe then ' It is not shown yet that it does no harm beyond the limits.' else '' end as reservation,
+        {{ lf_lacking_words() }} as lacking
 
     from name_verdict
 
@@ -516,27 +551,50 @@ verdicts as (
         end as reason,
 
         rule,
-        case verdict
-            when 'invalid_srm'
-                then 'Do not use this result: more or fewer people than planned are in some versions. Find out where they were lost, and start anew.'
-            when 'invalid_crossover'
-                then 'Do not use this result: some people were shown another version than theirs. Check the template, and start anew.'
-            when 'no_data' then 'Nothing to see yet: the message has not gone out, or its events have not been read.'
-            when 'too_early' then 'Too early to tell. Wait, and do not look for a winner yet.'
-            when 'blocked_guardrail'
-                then 'Do not send ' || challenger || ': it costs more than you said you would accept (' || blocking_metric || ').'
-            when 'winner'
-                then 'Send ' || challenger || ': ' || coalesce({{ lf_percent_figure('relative_lift') }} || ' ', '') || primary_metric
-                    || ' against ' || control_arm_key || ', and the odds that this is chance are small.'
-            when 'control_wins' then 'Stay with ' || control_arm_key || ': nothing that you tried is better.'
-            when 'equivalent'
-                then 'It does not matter: the versions differ by less than you care about. Take the one that is easier to make.'
-            when 'running' then 'Still open. ' || coalesce(
-                challenger || ' leads with ' || {{ lf_percent_figure('relative_lift') }} || ', which may still be chance.', 'Nothing can be compared yet.'
+        case rule
+            when 'srm_alarm'
+                then 'The groups do not have the planned sizes among those who ' || case first_stage
+                    when '1 assigned' then 'are assigned' when '2 written' then 'are marked in Klaviyo' else 'received the message'
+                end || ', so nothing can be compared.'
+            when 'crossover_above_limit'
+                then {{ lf_share_words('crossover_rate') }} || ' of those who clicked were shown another variant than theirs, so nothing can be compared.'
+            when 'nobody_received'
+                then case
+                    when units = 0 then 'Nobody is assigned yet.'
+                    else 'Of ' || {{ lf_text('units') }} || ' people who are assigned, none is known to have received the message yet.'
+                end
+            when 'below_minimum' then 'Not enough to compare yet: ' || substring(lacking, 1, length(lacking) - 2) || '.'
+            when 'ended_below_minimum' then 'It ended with too little to compare: ' || substring(lacking, 1, length(lacking) - 2) || '.'
+            when 'guardrail_exceeded'
+                then 'Of those with ' || challenger || ', at least ' || {{ lf_figure('100e0 * blocking_low', 2) }} || ' percentage points more '
+                    || case blocking_metric
+                        when 'unsubscribed' then 'unsubscribed' when 'complained' then 'marked it as spam' else 'could not be reached'
+                    end || ' than of those with ' || control_arm_key || '; the limit is ' || {{ lf_figure('100e0 * blocking_margin', 2) }} || '.'
+            when 'interval_above_zero' then challenger || ' ' || standing || certainty || reservation
+            when 'likely_at_planned_end'
+                then 'At the planned end ' || challenger || ' ' || standing || '; it is better with a chance of '
+                    || {{ lf_chance_words('chance_to_win') }} || '.' || reservation
+            when 'intervals_below_zero'
+                then case when has_several then 'No variant is as good as ' || control_arm_key || ': even ' else '' end
+                    || challenger || ' ' || standing || certainty
+            when 'unlikely_at_planned_end'
+                then 'At the planned end ' || case when has_several then 'even the best of the others, ' || challenger || ', ' else challenger || ' ' end
+                    || standing || '; ' || control_arm_key || ' is better with a chance of ' || {{ lf_chance_words('(1e0 - chance_to_win)') }} || '.'
+            when 'interval_within_half_effect'
+                then case when has_several then 'All variants do' else challenger || ' does' end || ' as well as ' || control_arm_key || ' in '
+                    || {{ lf_metric_words('primary_metric') }} || ': the difference is too small to matter.'
+            when 'ended_undecided'
+                then coalesce('It ended without an answer: ' || challenger || ' ' || standing || certainty, 'It ended with nothing to compare.')
+            else coalesce(
+                case
+                    when effect < 0 and has_several then 'So far even the best of the others, ' || challenger || ', '
+                    else 'So far ' || challenger || ' '
+                end || standing || case when effect = 0 then '.' else certainty end,
+                'There is nothing to compare yet.'
             )
-            else 'It ended without an answer: if there is a difference, it is too small for this many people to show.'
         end as words,
         channel,
+        currency,
 
         ---------- numerics
         srm_p_value,
@@ -594,7 +652,8 @@ date_end as (
         verdicts.minimum_detectable_effect,
         verdicts.days_to_decision,
         verdicts.smart_allocation_uplift,
-        verdicts.smart_allocation_uplift_error
+        verdicts.smart_allocation_uplift_error,
+        verdicts.currency
 
     from verdicts
     {% if is_incremental() -%}

@@ -37,6 +37,7 @@ classify as (
         {{ lf_split_part('events.cid', '.', 1) }} as cid_experiment_key,
         {{ lf_split_part('events.cid', '.', 2) }} as cid_slot_key,
         {{ lf_split_part('events.cid', '.', 3) }} as cid_arm_key,
+        case when roles.role in ('ordered', 'refunded') then events.currency end as currency,
 
         ---------- numerics
         events.value,

@@ -16,6 +16,9 @@ renamed as (
         {{ lf_json_text('event_properties', '$message') }} as message_id,
         {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
 
+        ---------- texts
+        {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
+
         ---------- numerics
         {{ lf_json_if_named('event_properties', '$value', lf_json_number('event_properties', '$value')) }} as value,
 
