@@ -87,6 +87,7 @@ class Rows:
         ended: bool = False,
         cuped: bool = False,
         guardrails: str = "safe",
+        currency: str | None = "EUR",
     ) -> None:
         """A slot whose arms click at given rates; the first one is the control. All figures fit each other."""
         key = {"experiment_key": experiment, "experiment_version": version, "slot_key": slot}
@@ -150,7 +151,8 @@ class Rows:
             )  # fmt: skip
         self.add(
             "fct_experiment_verdicts", **key, primary_metric="clicked", verdict=verdict, winning_arm=winning_arm,
-            rule=verdict, reason=f"technical sentence of {slot}.", words=words, srm_p_value=0.41,
+            rule=verdict, currency=currency, reason=f"technical sentence of {slot}.", words=words,
+            srm_p_value=0.41,
             crossover_rate=0.002, units=units * len(arms), received=round(units * len(arms) * 0.961),
             minimum_detectable_effect=0.143, days_to_decision=5.2 if verdict == "running" else None,
             smart_allocation_uplift=118.4, smart_allocation_uplift_error=35.2, started_at=START,

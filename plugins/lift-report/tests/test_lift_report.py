@@ -225,8 +225,8 @@ def test_every_row_of_every_table_is_on_the_page(report: Report) -> None:
         assert stage.units is not None
         assert f"{stage.arm_key} {stage.units:,}" in funnel
     assert "bold 2,800 7.00 %" in funnel
-    assert "0.630 25,200.00 in all" in part(page, "Revenue", after)
-    assert "+0.180 +0.010 to +0.350 better" in part(page, "Revenue", after)
+    assert "0.630 EUR 25,200.00 EUR in all" in part(page, "Revenue", after)
+    assert "+0.180 EUR +0.010 EUR to +0.350 EUR better" in part(page, "Revenue", after)
     split = part(page, "Who gets what", after)
     assert "Version 1 decided 2 Nov 2026 plain 50 % bold 50 % equal, as the file says" in split
     assert "plain 5 % chance to be the best < 0.1 %" in split
@@ -291,6 +291,20 @@ def test_the_table_of_all_figures_has_each_in_its_column(report: Report) -> None
         "Expected loss": "0.004 pp",
         "By": "cuped",
     }
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "note"),
+    [("DKK", "0.630 DKK 25,200.00 DKK in all", False), ("several", "0.630 25,200.00 in all", True),
+     (None, "0.630 25,200.00 in all", False)],
+)  # fmt: skip
+def test_amounts_are_of_the_currency_of_the_orders(currency: str | None, amount: str, *, note: bool) -> None:
+    """What is summed over several has none, and the page says so."""
+    rows = Rows()
+    rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07}, units=40_000, currency=currency)
+    revenue = part(render(read(rows)), "Revenue")
+    assert amount in revenue
+    assert ("several currencies" in revenue) is note
 
 
 @pytest.mark.parametrize(
@@ -690,6 +704,7 @@ def test_a_link_to_the_page_stays_a_link(tmp_path: Path) -> None:
 
 # Figures.
 
+EUROS = Measure.of("revenue_per_order", currency="EUR")
 CLICKED, REVENUE, ITEMS = Measure("clicked"), Measure.of("revenue"), Measure.of("items", [0.4, 2.5])
 
 
@@ -709,6 +724,10 @@ CLICKED, REVENUE, ITEMS = Measure("clicked"), Measure.of("revenue"), Measure.of(
         (CLICKED.change(-0.000001), "0.000 pp"),
         (REVENUE.change(-0.25), "\N{MINUS SIGN}0.250"),
         (CLICKED.size(-0.0123), "1.23 pp"),
+        (EUROS.level(1234.5), "1,234.50 EUR"),
+        (EUROS.change(-0.25), "\N{MINUS SIGN}0.250 EUR"),
+        (EUROS.span(-1.5, 2), "\N{MINUS SIGN}1.50 EUR to +2.00 EUR"),
+        (words.total(4321.5, EUROS), "4,321.50 EUR"),
         (CLICKED.span(-0.01, 0.02), "\N{MINUS SIGN}1.00 pp to +2.00 pp"),
         (CLICKED.span(None, 0.02), "no interval yet"),
         (words.relative(-0.1534), "\N{MINUS SIGN}15.3 %"),

@@ -52,7 +52,7 @@
             {{ keys | join(', ') }},
             arm_key,
             z,
-            coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, 1e-300))), 0e0) as log_below
+            coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, {{ lf_double('1e-300') }}))), 0e0) as log_below
 
         from measure_others
         group by {{ keys | join(', ') }}, arm_key, z

@@ -29,6 +29,12 @@ arms as (
 
 ),
 
+guardrails as (
+
+    select * from {{ ref('fct_experiment_guardrails') }}
+
+),
+
 harmful as (
 
     select distinct
@@ -37,7 +43,7 @@ harmful as (
         slot_key,
         arm_key
 
-    from {{ ref('fct_experiment_guardrails') }}
+    from guardrails
     where state = 'blocked'
 
 ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lift_report.results import (
         Day,
+        Experiment,
         Guardrail,
         Interaction,
         NextWeight,
@@ -180,7 +181,7 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
 
 def measure_of(slot: Slot, metric: str) -> Measure:
     """How figures of a metric of a slot are written."""
-    return Measure.of(metric, (row.mean for row in slot.of(metric)))
+    return Measure.of(metric, (row.mean for row in slot.of(metric)), slot.verdict.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,14 +377,14 @@ class Pairs:
     pairs: tuple[tuple[Interaction, Span], ...]
 
 
-def pairs(rows: Sequence[Interaction]) -> tuple[Pairs, ...]:
+def pairs(experiment: Experiment) -> tuple[Pairs, ...]:
     """The interactions of an experiment, by metric."""
     by_metric: dict[str, list[Interaction]] = defaultdict(list)
-    for row in rows:
+    for row in experiment.interactions:
         by_metric[row.metric].append(row)
     found = []
     for metric, group in by_metric.items():
-        measure = Measure.of(metric)
+        measure = Measure.of(metric, currency=experiment.currency)
         scale = Scale.around(v for row in group for v in _ends(row))
         spans = (
             _span(

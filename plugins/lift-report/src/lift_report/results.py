@@ -49,6 +49,7 @@ class Verdict(_OfSlot):
     received: int
     winning_arm: str | None = None
     channel: str | None = None
+    currency: str | None = None
     rule: str | None = None
     words: str | None = None
     srm_p_value: float | None = None
@@ -285,6 +286,11 @@ class Experiment:
     def channel(self) -> str | None:
         """Through which it is sent."""
         return next((slot.verdict.channel for slot in self.slots if slot.verdict.channel), None)
+
+    @property
+    def currency(self) -> str | None:
+        """Of its orders, if it is known."""
+        return next((slot.verdict.currency for slot in self.slots if slot.verdict.currency), None)
 
     @property
     def ended_at(self) -> datetime | None:

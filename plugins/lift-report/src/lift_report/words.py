@@ -19,6 +19,8 @@ _NARROW = "\N{NARROW NO-BREAK SPACE}"
 
 FEWER_IS_BETTER = frozenset({"unsubscribed", "complained", "bounced"})
 _MONEY = "revenue"
+SEVERAL = "several"
+"""The currency of orders that name different ones."""
 _NAMES = {
     "opened_all": "Opened, machines too",
     "clicked_all": "Clicked, scanners too",
@@ -88,12 +90,13 @@ class Measure:
 
     metric: str
     kind: str = "share"
+    currency: str = ""
 
     @classmethod
-    def of(cls, metric: str, means: Iterable[float | None] = ()) -> Measure:
-        """A metric whose means are known: what is above one is no share."""
+    def of(cls, metric: str, means: Iterable[float | None] = (), currency: str | None = None) -> Measure:
+        """A metric whose means are known: what is above one is no share. Money of several currencies has none."""
         if metric.startswith(_MONEY):
-            return cls(metric, "money")
+            return cls(metric, "money", "" if currency == SEVERAL else currency or "")
         return cls(metric, "share" if all(0 <= mean <= 1 for mean in means if mean is not None) else "number")
 
     @property
@@ -119,13 +122,13 @@ class Measure:
         """A mean."""
         if value is None:
             return NONE
-        return f"{_MINUS if value < 0 else ''}{self._digits(value)}{f'{_NARROW}%' if self.kind == 'share' else ''}"
+        return f"{_MINUS if value < 0 else ''}{self._digits(value)}{self._unit('%')}"
 
     def change(self, value: float | None) -> str:
         """A difference with its sign: percentage points, or an amount."""
         if value is None:
             return NONE
-        return f"{signed(self._digits(value), value)}{f'{_NARROW}pp' if self.kind == 'share' else ''}"
+        return f"{signed(self._digits(value), value)}{self._unit('pp')}"
 
     def size(self, value: float | None) -> str:
         """How large a difference is, whatever its sign."""
@@ -144,13 +147,17 @@ class Measure:
     @property
     def unit(self) -> str:
         """Of the axis of a difference."""
-        return "percentage points" if self.kind == "share" else ""
+        return "percentage points" if self.kind == "share" else self.currency
 
     def tone(self, low: float | None, high: float | None) -> str:
         """Whether an interval of a difference clears zero, and on which side: `good`, `bad` or `open`."""
         if low is None or high is None or low <= 0 <= high:
             return "open"
         return "good" if (low > 0) != self.fewer_is_better else "bad"
+
+    def _unit(self, of_share: str) -> str:
+        unit = of_share if self.kind == "share" else self.currency
+        return f"{_NARROW}{unit}" if unit else ""
 
     def _digits(self, value: float) -> str:
         if self.kind == "share":
@@ -234,7 +241,7 @@ def total(value: float | None, measure: Measure) -> str:
     """A sum of ones, or of money."""
     if value is None or measure.kind != "money":
         return count(value)
-    return f"{value:,.2f}".replace("-", _MINUS)
+    return f"{value:,.2f}{f'{_NARROW}{measure.currency}' if measure.currency else ''}".replace("-", _MINUS)
 
 
 def plural(value: float, one: str, many: str) -> str:
@@ -321,6 +328,13 @@ def play_title(play: Play) -> str:
     return _PLAYS.get(play.verdict, ("", readable(play.verdict)))[1]
 
 
+def money_note(slot: Slot) -> str:
+    """What to know of the amounts of a slot; empty if nothing."""
+    if slot.verdict.currency != SEVERAL:
+        return ""
+    return "Orders name several currencies; their amounts are added up as they are."
+
+
 def balance(slot: Slot) -> tuple[str, str]:
     """Whether the groups have the sizes they should: tone and words."""
     alarms = [stage_name(row.stage).lower() for row in slot.balances if row.is_alarm]
@@ -359,7 +373,7 @@ def split_with_reason(weights: Sequence[Weight | NextWeight]) -> str:
     """A split, and why: if each arm has its own reason, that of the largest share."""
     most = max(weights, key=lambda row: row.weight_bp)
     reason = split_reason(weights) or (f"{most.arm_key}: {most.reason}" if most.reason else "")
-    return f"{split(weights)}{f' ({reason})' if reason else ''}"
+    return f"{split(weights)} ({reason.removesuffix('.')})" if reason else split(weights)
 
 
 def when(experiment: Experiment) -> str:

@@ -20,7 +20,14 @@ events as (
 
 accounts as (
 
-    select max(currency) as currency from {{ ref('stg_klaviyo__accounts') }}
+    select * from {{ ref('stg_klaviyo__accounts') }}
+
+),
+
+own as (
+
+    select max(currency) as currency
+    from accounts
 
 ),
 
@@ -28,7 +35,7 @@ paid as (
 
     select
         receipts.experiment_key,
-        coalesce(events.currency, accounts.currency) as currency
+        coalesce(events.currency, own.currency) as currency
 
     from receipts
     inner join experiments on receipts.experiment_key = experiments.experiment_key
@@ -38,7 +45,7 @@ paid as (
             and receipts.received_at <= events.occurred_at
             and events.occurred_at
             <= {{ lf_dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
-    cross join accounts
+    cross join own
     where
         events.role in ('ordered', 'refunded')
         and events.value <> 0
@@ -68,12 +75,12 @@ currencies as (
         ---------- texts
         case
             when span.first_currency <> span.last_currency then 'several'
-            else coalesce(span.first_currency, accounts.currency)
+            else coalesce(span.first_currency, own.currency)
         end as currency
 
     from experiments
     left join span on experiments.experiment_key = span.experiment_key
-    cross join accounts
+    cross join own
 
 )
 
