@@ -232,7 +232,7 @@ def test_every_row_of_every_table_is_on_the_page(report: Report) -> None:
     assert "plain 5 % chance to be the best < 0.1 %" in split
     assert "bold 95 % chance to be the best > 99.9 %" in split
     assert "bold is the best so far; every arm keeps 5 %" in split
-    assert "+118 in clicked, give or take 35" in split
+    assert "Against equal shares" not in split
     together = part(page, "Do the slots work together?")
     assert "hero bold with cta big" in together
     assert "+1.23 pp +0.22 pp to +1.81 pp p, Holm 0.012" in together
@@ -348,6 +348,30 @@ def test_a_split_has_one_reason_or_one_for_each_arm(
     assert "spring v1 hero: next split plain 5 %, bold 95 % (bold: because of bold)\n" in said
     split = part(page.read_text(), "Who gets what", "spring · hero</h3>")
     assert "plain 5 % because of plain bold 95 % because of bold" in split
+
+
+@pytest.mark.parametrize(
+    ("metric", "uplift", "told"),
+    [
+        ("clicked", 118.4, "Against equal shares, this split brought 118 more clicks, give or take 35."),
+        ("clicked", -118.4, "Against equal shares, this split brought 118 fewer clicks, give or take 35."),
+        (
+            "revenue",
+            -118.4,
+            "Against equal shares, this split brought 118.40 EUR less revenue, give or take 35.20 EUR.",
+        ),
+        ("clicked", 0.4, ""),
+    ],
+)
+def test_what_unequal_shares_brought_is_told(metric: str, uplift: float, told: str) -> None:
+    rows = Rows()
+    rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07})
+    rows.rows["fct_experiment_verdicts"][0] |= {"primary_metric": metric, "smart_allocation_uplift": uplift}
+    for row, weight in zip(rows.rows["fct_allocations"], (2000, 8000), strict=True):
+        row["weight_bp"] = weight
+    split = part(render(read(rows)), "Who gets what").replace(THIN, " ")
+    assert ("Against" in split) is bool(told)
+    assert told in split
 
 
 def test_earlier_versions_are_the_history_of_the_split(report: Report) -> None:

@@ -31,24 +31,26 @@ contents as (
         experiments.experiment_version,
         arms.slot_key,
         arms.arm_key,
-        coalesce(arms.html, arms.text) as content
+        coalesce(arms.html, arms.text, '') as content,
+        coalesce(arms.subject || ' ', '') || coalesce({{ lf_without_tags('arms.html') }}, arms.text, '') as shown
 
     from arms
     inner join experiments on arms.experiment_key = experiments.experiment_key
-    where coalesce(arms.html, arms.text) is not null
+    where coalesce(arms.html, arms.text, arms.subject) is not null
 
 ),
 
+-- Words, signs and length are those that are read; what stands in links and styles is not.
 count_marks as (
 
     select
         *,
-        length(content) as characters,
+        length(shown) as characters,
         (length(lower(content)) - length(replace(lower(content), '<img', ''))) / 4 as images,
         (length(lower(content)) - length(replace(lower(content), 'href=', ''))) / 5 as links,
-        {{ lf_contains('content', "'{' || '{'") }} as is_personal,
-        {{ lf_contains('content', "'%'") }} as has_percent,
-        {{ lf_contains('content', "'?'") }} as has_question
+        {{ lf_contains('shown', "'{' || '{'") }} as is_personal,
+        {{ lf_contains('shown', "'%'") }} as has_percent,
+        {{ lf_contains('shown', "'?'") }} as has_question
 
     from contents
 

@@ -127,10 +127,12 @@ def every(slot: Slot) -> list[Result]:
 
 
 def uplift(slot: Slot, measure: Measure) -> str:
-    """What the shares brought against equal ones."""
+    """What unequal shares brought against equal ones; empty where they are equal, or it is nothing."""
     value, error = slot.verdict.smart_allocation_uplift, slot.verdict.smart_allocation_uplift_error
-    if value is None:
+    shares = [row.weight_bp for row in slot.splits[-1]] if slot.splits else [0]
+    is_money = measure.kind == "money"
+    if value is None or max(shares) - min(shares) <= 1 or not round(value, 2 if is_money else 0):
         return ""
-    amount = words.signed(words.total(abs(value), measure), value)
+    more = "more" if value > 0 else "less" if is_money else "fewer"
     give = f", give or take {words.total(error, measure)}" if error is not None else ""
-    return f"{amount} in {measure.name.lower()}{give}"
+    return f"{words.total(abs(value), measure)} {more} {measure.noun}{give}"

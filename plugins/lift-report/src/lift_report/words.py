@@ -28,6 +28,7 @@ _NAMES = {
     "unsubscribed": "Unsubscribed",
     "complained": "Marked as spam",
 }
+_NOUNS = {"opened": "opens", "clicked": "clicks", "ordered": "orders"}
 _STAGES = {"written": "Written to Klaviyo"}
 _CHANNELS = {"email": "E-mail", "sms": "SMS", "push": "Push"}
 _ANALYSES = {"received": "Only who received it", "opened": "Only who opened it"}
@@ -103,6 +104,11 @@ class Measure:
     def name(self) -> str:
         """As a heading."""
         return _NAMES.get(self.metric) or readable(self.metric)
+
+    @property
+    def noun(self) -> str:
+        """What its total counts."""
+        return _NOUNS.get(self.metric) or readable(self.metric).lower()
 
     @property
     def fewer_is_better(self) -> bool:
