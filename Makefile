@@ -55,7 +55,7 @@ docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE
 	$(BIN)/python scripts/docs.py $(WRITE)
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
 	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
