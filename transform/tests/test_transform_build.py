@@ -57,7 +57,7 @@ def test_everybody_is_assigned_by_the_published_recipe(built: Warehouse) -> None
 
 
 def test_a_row_of_the_ledger_tells_why(built: Warehouse) -> None:
-    reasons = built.query("select distinct reason from marts.fct_assignments where experiment_key = 'autumn'")
+    reasons = built.query("select reason from marts.fct_assignment_rules where experiment_key = 'autumn'")
     assert ("member of list LstOne; traffic 3000 bp; arm owns [0, 5000)",) in reasons
 
 
