@@ -17,7 +17,7 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
 def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
-    ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_runs"}
+    ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_rules", "fct_assignment_runs"}
     assert pipeline == {*ledgers, "pub_klaviyo_profiles", "pub_klaviyo_templates"}
     assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}

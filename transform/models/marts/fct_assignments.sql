@@ -1,5 +1,4 @@
 {{ config(materialized='append_only') }}
--- depends_on: {{ ref('fct_assignment_rules') }}
 
 with
 
@@ -15,6 +14,12 @@ rules as (
 
 ),
 
+recorded as (
+
+    select * from {{ ref('fct_assignment_rules') }}
+
+),
+
 -- Newcomers only: who has a row keeps it, whatever the split, the traffic or the audience became (int_newcomers).
 add_rule as (
 
@@ -25,7 +30,7 @@ add_rule as (
         rules.slot_key,
         rules.arm_key,
         bucketed.profile_id,
-        rules.rule_id,
+        recorded.rule_id,
 
         ---------- numerics
         bucketed.split_bucket as bucket,
@@ -44,6 +49,7 @@ add_rule as (
             and bucketed.slot_key = rules.slot_key
             and bucketed.arm_key = rules.arm_key
             and bucketed.outcome = rules.outcome
+    inner join recorded on rules.rule_id = recorded.rule_id
 
 )
 
