@@ -12,6 +12,8 @@ JOB ?= pipeline
 
 export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
+# A job starts some thirty Python processes: without compiled modules each takes two to four seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo pipeline reconcile experiment preview proof preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
@@ -59,7 +61,7 @@ docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE
 	$(BIN)/python scripts/docs.py $(WRITE)
 
 unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
 	KLAVIYO_LOOP_TRUTH=200 $(BIN)/pytest transform/tests/test_transform_truth.py

@@ -20,6 +20,10 @@ def reference() -> Path:
     return REFERENCE
 
 
+LONGEST = ("tests/test_readme.py", "tests/test_pipeline.py", "transform/", "tests/")
+"""Begun first, so that nobody waits for one of them at the end."""
+
+
 class ByWarehouse(LoadScopeScheduling):  # type: ignore[misc]
     """A module's tests stay together; those of the dbt project by the warehouse that they need filled."""
 
@@ -28,6 +32,13 @@ class ByWarehouse(LoadScopeScheduling):  # type: ignore[misc]
         if nodeid.startswith("transform/"):
             return next((name for name in ("postgres", "spark") if name in nodeid.partition("[")[2]), "duckdb")
         return str(super()._split_scope(nodeid))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; `--no-loadscope-reorder` keeps this order."""
+    items.sort(
+        key=lambda item: next((i for i, name in enumerate(LONGEST) if item.nodeid.startswith(name)), len(LONGEST))
+    )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:  # noqa: ANN401

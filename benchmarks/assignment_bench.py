@@ -16,7 +16,7 @@ GB = 1_000_000_000
 BUILT = ("int_salt_tries", "int_slot_sets", "fct_assignments")
 """The tables that read the ledger or the audience; the others are views, or hold a few rows of the definitions."""
 NAME = "klaviyo.duckdb"
-"""Of every file: the views in it name it."""
+"""Of every file: the views in it name it, and dbt parses the project anew where a path changes."""
 WITHIN = Bar(1)
 LINEAR = Bar(1.3)
 
@@ -54,15 +54,13 @@ from range({first}, {last}) as numbers (n);
 def assign(scale: Scale) -> Iterator[Row]:
     """1, 3 and 10 million profiles, two slots; then a day on which 1 % more have joined."""
     with tempfile.TemporaryDirectory() as folder:
-        empty = Path(folder) / "empty" / NAME
-        empty.parent.mkdir()
-        dbt(empty, "build", "--select", "+fct_assignments", "--exclude-resource-type", "test", "unit_test")
+        warehouse, empty = Path(folder) / NAME, Path(folder) / "empty.duckdb"
+        dbt(warehouse, "build", "--select", "+fct_assignments", "--exclude-resource-type", "test", "unit_test")
+        shutil.move(warehouse, empty)
         least: float | None = None
         for millions in (1, 3, 10):
             people = scale.of(millions * MILLION)
             whole = millions == 10  # noqa: PLR2004
-            warehouse = Path(folder) / str(people) / NAME
-            warehouse.parent.mkdir()
             shutil.copy(empty, warehouse)
             first = _assigned(warehouse, 0, people)
             name = f"{people:,} profiles"

@@ -294,7 +294,7 @@ def dbt(warehouse: Path, *arguments: str) -> DbtRun:
     Raises:
         NotMeasured: It failed.
     """
-    target = warehouse.parents[1] / "target"
+    target = warehouse.parent / "target"
     command = [str(BIN / "dbt"), *arguments, "--quiet", "--target", "duckdb", "--target-path", str(target)]
     command += ["--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM), "--log-path", str(target)]
     process = subprocess.Popen(  # noqa: S603

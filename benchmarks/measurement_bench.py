@@ -52,12 +52,10 @@ from (values ('hero'), ('footer')) as slots (slot_key),
 """
 _LEDGER = """
 insert into marts.fct_assignments
-    (experiment_key, experiment_version, slot_key, arm_key, profile_id, bucket, assigned_at, status, reason,
-    preregistration_sha256)
+    (experiment_key, experiment_version, slot_key, arm_key, profile_id, rule_id, bucket, assigned_at)
 select
     'spring_hero', 1, slot_key, case when (n // step) % 2 = 0 then 'control' else 'bold' end,
-    '01' || upper(substr(md5('unit-' || n), 1, 24)), 0, timestamp '2026-11-01 00:00:00', 'assigned', '',
-    repeat('1', 64)
+    '01' || upper(substr(md5('unit-' || n), 1, 24)), 0, 0, timestamp '2026-11-01 00:00:00'
 from range({people}) as numbers (n), (values ('hero', 1), ('footer', 2)) as slots (slot_key, step);
 """
 # Of the 50 events of a profile, 45 lie before the send and are of other messages. They are in the order in which
@@ -120,8 +118,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     people = scale.of(MILLION)
     events = people * PER_PROFILE
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = Path(folder) / "measured" / "klaviyo.duckdb"
-        warehouse.parent.mkdir()
+        warehouse = Path(folder) / "klaviyo.duckdb"
         dbt(warehouse, "build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test")
         with duckdb.connect(warehouse) as connection:
             connection.execute(_DEFINITION)

@@ -17,7 +17,7 @@
             and assignments.arm_key = arms.arm_key
     where
         experiments.status = 'live'
-        and assignments.status = 'assigned'
+        and assignments.slot_key <> '*'
         and arms.arm_key is null
 {%- endset %}
 

@@ -11,4 +11,4 @@ inner join {{ ref('stg_experiments__experiments') }} as experiments
     on
         held_out.experiment_key = experiments.experiment_key
         and held_out.experiment_version = experiments.experiment_version
-where held_out.status = 'held_out'
+where held_out.slot_key = '*'

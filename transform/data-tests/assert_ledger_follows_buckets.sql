@@ -5,7 +5,7 @@ ledger as (
 
     select * from {{ ref('fct_assignments') }}
     where
-        status = 'assigned'
+        slot_key <> '*'
         and assigned_at = (select max(assigned_at) from {{ ref('fct_assignments') }})
 
 )

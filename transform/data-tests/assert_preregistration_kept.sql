@@ -1,16 +1,26 @@
 -- What was registered at the first assignment of a version stays: to change it, raise the version. The ledger is read as earlier
 -- runs left it, so that the build stops before it assigns anybody.
+with
+
+used as (
+
+    select distinct rule_id
+    from {{ lf_ledger('fct_assignments') }}
+
+)
+
 select
-    ledger.experiment_key,
-    ledger.experiment_version,
-    min(ledger.preregistration_sha256) as registered,
+    rules.experiment_key,
+    rules.experiment_version,
+    min(rules.preregistration_sha256) as registered,
     experiments.preregistration_sha256 as defined_now
-from {{ lf_ledger('fct_assignments') }} as ledger
+from {{ lf_ledger('fct_assignment_rules') }} as rules
+inner join used on rules.rule_id = used.rule_id
 inner join {{ ref('stg_experiments__experiments') }} as experiments
     on
-        ledger.experiment_key = experiments.experiment_key
-        and ledger.experiment_version = experiments.experiment_version
-group by ledger.experiment_key, ledger.experiment_version, experiments.preregistration_sha256
+        rules.experiment_key = experiments.experiment_key
+        and rules.experiment_version = experiments.experiment_version
+group by rules.experiment_key, rules.experiment_version, experiments.preregistration_sha256
 having
-    min(ledger.preregistration_sha256) <> experiments.preregistration_sha256
-    or max(ledger.preregistration_sha256) <> experiments.preregistration_sha256
+    min(rules.preregistration_sha256) <> experiments.preregistration_sha256
+    or max(rules.preregistration_sha256) <> experiments.preregistration_sha256

@@ -8,7 +8,9 @@ import pytest
 from transform_project import ASSIGN, Warehouse, World, arms, bucket, experiment
 
 HERO = {"control": 5000, "bold": 5000}
-STATUSES = "select profile_id, status from marts.fct_assignments where experiment_key = "
+STATUSES = """
+select profile_id, case when slot_key = '*' then 'held_out' else 'assigned' end
+from marts.fct_assignments where experiment_key = """
 
 
 def test_holdouts_and_layers_are_disjoint_and_kept(warehouse: Warehouse, world: World) -> None:

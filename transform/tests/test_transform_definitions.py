@@ -121,7 +121,14 @@ def test_the_ledger_follows_every_key(assigned: Warehouse, account: World) -> No
 
 def test_a_row_keeps_what_was_promised_and_asked_for(assigned: Warehouse, records: dict[str, list[Row]]) -> None:
     (defined,) = records["experiments"]
-    rows = assigned.rows("select * from marts.fct_assignments where slot_key = 'hero' and arm_key = 'bold'")
+    rows = assigned.rows(
+        """
+        select rules.*, ledger.audience_snapshot_at
+        from marts.fct_assignments as ledger
+        left join marts.fct_assignment_rules as rules on ledger.rule_id = rules.rule_id
+        where ledger.slot_key = 'hero' and ledger.arm_key = 'bold'
+        """
+    )
     assert rows
     for row in rows:
         assert json.loads(row["targeting"]) == defined["audience_conditions"]

@@ -10,7 +10,7 @@ import pytest
 from transform_project import ASSIGN, NOW, READ_AT, Row, Warehouse, World, arms, experiment, small_world, template
 
 LEDGER = """
-select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, reason from marts.fct_assignments
+select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, rule_id from marts.fct_assignments
 """
 
 

@@ -31,6 +31,7 @@ ASSIGN = (
     "int_newcomers",
     "int_profiles_drawn",
     "int_profiles_bucketed",
+    "fct_assignment_rules",
     "fct_assignments",
 )
 """The job without the views below, which are there; PostgreSQL drops those above a table that is built anew."""

@@ -16,7 +16,7 @@ exposures as (
         arm_key as variation_id
 
     from assignments
-    where status = 'assigned'
+    where slot_key <> '*'
 
 )
 

@@ -12,22 +12,32 @@ experiments as (
 
 ),
 
+-- Written once per experiment, not once per profile.
+write_salts as (
+
+    select
+        *,
+        {{ lf_global_holdout_salt('experiments') }} as global_holdout_salt,
+        {{ lf_holdout_salt('experiments') }} as holdout_salt,
+        {{ lf_layer_salt('experiments') }} as layer_salt,
+        {{ lf_traffic_salt('experiments') }} as traffic_salt
+
+    from experiments
+
+),
+
 -- What GrowthBook's hash is of; null, and so not hashed, where the hash is md5.
 write_texts as (
 
     select
         newcomers.slot_set,
         newcomers.profile_id,
-        experiments.*,
-        case
-            when experiments.unit_hash = 'growthbook_v2' then {{ lf_holdout_salt('experiments') }} || newcomers.profile_id
-        end as holdout_text,
-        case
-            when experiments.unit_hash = 'growthbook_v2' then {{ lf_traffic_salt('experiments') }} || newcomers.profile_id
-        end as traffic_text
+        write_salts.*,
+        case when write_salts.unit_hash = 'growthbook_v2' then write_salts.holdout_salt || newcomers.profile_id end as holdout_text,
+        case when write_salts.unit_hash = 'growthbook_v2' then write_salts.traffic_salt || newcomers.profile_id end as traffic_text
 
     from newcomers
-    inner join experiments on newcomers.experiment_key = experiments.experiment_key
+    inner join write_salts on newcomers.experiment_key = write_salts.experiment_key
 
 ),
 
@@ -43,7 +53,7 @@ hash_texts as (
 ),
 
 -- Each draw has a salt of its own, so a ramp moves nobody between arms. Layers and the global holdout belong to no
--- experiment, so they are always drawn by md5. What does not restrict is not drawn, but for the traffic, which may ramp.
+-- experiment, so they are always drawn by md5. What does not restrict is not drawn: of millions, a draw is half the cost.
 draw as (
 
     select
@@ -56,19 +66,15 @@ draw as (
         layer_start_bp,
         layer_end_bp,
         traffic_bp,
-        case
-            when global_holdout_bp > 0 then {{ lf_bucket(lf_global_holdout_salt('hash_texts'), 'profile_id') }}
-        end as global_holdout_bucket,
+        case when global_holdout_bp > 0 then {{ lf_bucket('global_holdout_salt', 'profile_id') }} end as global_holdout_bucket,
         case
             when holdout_bp > 0 and unit_hash = 'growthbook_v2' then {{ lf_growthbook_bucket('holdout_hash') }}
-            when holdout_bp > 0 then {{ lf_bucket(lf_holdout_salt('hash_texts'), 'profile_id') }}
+            when holdout_bp > 0 then {{ lf_bucket('holdout_salt', 'profile_id') }}
         end as holdout_bucket,
+        case when layer_name is not null then {{ lf_bucket('layer_salt', 'profile_id') }} end as layer_bucket,
         case
-            when layer_name is not null then {{ lf_bucket(lf_layer_salt('hash_texts'), 'profile_id') }}
-        end as layer_bucket,
-        case
-            when unit_hash = 'growthbook_v2' then {{ lf_growthbook_bucket('traffic_hash') }}
-            else {{ lf_bucket(lf_traffic_salt('hash_texts'), 'profile_id') }}
+            when traffic_bp < 10000 and unit_hash = 'growthbook_v2' then {{ lf_growthbook_bucket('traffic_hash') }}
+            when traffic_bp < 10000 then {{ lf_bucket('traffic_salt', 'profile_id') }}
         end as traffic_bucket
 
     from hash_texts
@@ -89,7 +95,7 @@ decide as (
             when holdout_bucket < holdout_bp then 'held_out'
             when layer_name is not null and (layer_bucket < layer_start_bp or layer_bucket >= layer_end_bp)
                 then 'outside_layer'
-            when traffic_bucket < traffic_bp then 'admitted'
+            when traffic_bp >= 10000 or traffic_bucket < traffic_bp then 'admitted'
             else 'outside_traffic'
         end as outcome,
 

@@ -26,7 +26,7 @@ all_properties as (
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from assignments
-    where status = 'assigned'
+    where slot_key <> '*'
 
     union all
 

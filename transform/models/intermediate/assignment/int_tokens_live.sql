@@ -30,7 +30,7 @@ keep_live as (
             and assignments.arm_key = arms.arm_key
     where
         arms.status = 'live'
-        and assignments.status = 'assigned'
+        and assignments.slot_key <> '*'
 
 )
 
