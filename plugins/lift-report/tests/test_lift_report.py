@@ -191,6 +191,43 @@ def test_the_verdict_comes_first_in_words(report: Report) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [
+        ("safe", "Send bold to everyone."),
+        (
+            "not_yet_safe",
+            "Send bold to everyone. Keep an eye on what is not yet shown to be harmless: unsubscribed.",
+        ),
+    ],
+)
+def test_a_winner_that_may_do_harm_is_to_be_watched(state: str, advice: str) -> None:
+    rows = Rows()
+    rows.slot(
+        "spring", "hero", {"plain": 0.05, "bold": 0.07}, verdict="winner", winning_arm="bold", guardrails=state
+    )
+    assert words.verdict_advice(slot_of(read(rows), "spring", "hero")) == advice
+
+
+def test_what_was_never_compared_is_one_sentence() -> None:
+    """No picture is drawn of it; the channel is named where there are several."""
+    rows = Rows()
+    rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07})
+    for attribute, value in (("length", "short"), ("length", "long"), ("images", "none")):
+        rows.add("fct_content_playbook", attribute=attribute, value=value, channel="email", verdict="gap")
+    page = render(read(rows))
+    book = plain(page.partition('id="playbook"')[2].partition("</section>")[0])
+    assert "Not compared yet: images (none); length (long, short)." in book
+    assert "<svg" not in page.partition('id="playbook"')[2].partition("</section>")[0]
+    rows.add(
+        "fct_content_playbook", attribute="length", value="short", channel="sms", verdict="open", pooled_lift=0.1,
+        pooled_low=-0.1, pooled_high=0.3,
+    )  # fmt: skip
+    book = plain(render(read(rows)).partition('id="playbook"')[2].partition("</section>")[0])
+    assert "Length short" in book
+    assert "E-mail: length (long, short)" in book
+
+
 def test_the_figures_of_the_primary_metric_are_those_of_the_table(report: Report) -> None:
     page = render(report)
     shown = part(page, "Clicked: by how much?", "spring · hero</h3>")

@@ -99,9 +99,20 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
 
 
 def variance_reduction(slot: Slot) -> str:
-    """How much of the noise the adjustment takes away; empty if that is unknown."""
-    known = [row.variance_reduction for row in slot.primary if row.variance_reduction is not None]
-    return words.share(max(known)) if known else ""
+    """How much of the noise the adjustment takes away; empty if that is unknown, or next to nothing."""
+    most = max((row.variance_reduction or 0 for row in slot.primary), default=0)
+    return words.share(most) if most >= 0.01 else ""  # noqa: PLR2004  a per cent
+
+
+def gaps(report: Report) -> str:
+    """What no experiment has compared yet, by attribute; its values are those that some content has."""
+    channels = {play.channel for play in report.plays}
+    found: dict[str, dict[str, None]] = {}
+    for play in report.plays:
+        if play.pooled_lift is None:
+            channel = f"{words.channel_name(play.channel)}: " if play.channel and len(channels) > 1 else ""
+            found.setdefault(f"{channel}{words.readable(play.attribute).lower()}", {})[play.value] = None
+    return "; ".join(f"{attribute} ({', '.join(values)})" for attribute, values in found.items())
 
 
 def beside(slot: Slot) -> list[str]:

@@ -411,16 +411,19 @@ class Plays:
     plays: tuple[tuple[Play, Span], ...]
 
 
-def plays(report: Report) -> Plays:
-    """The playbook."""
-    scale = Scale.around(v for row in report.plays for v in (row.pooled_low, row.pooled_lift, row.pooled_high))
+def plays(report: Report) -> Plays | None:
+    """What the playbook knows; none before anything was compared."""
+    known = [row for row in report.plays if row.pooled_lift is not None]
+    if not known:
+        return None
+    scale = Scale.around(v for row in known for v in (row.pooled_low, row.pooled_lift, row.pooled_high))
 
     def span(row: Play) -> Span:
         low, point, high = row.pooled_low, row.pooled_lift, row.pooled_high
         said = f"{row.attribute} {row.value}: {words.relative(point)}, {words.relative_span(low, high)}"
         return Span(*_places(scale, (low, point, high)), words.play_tone(row), said)
 
-    return Plays(_axis(scale, words.relative_tick), tuple((row, span(row)) for row in report.plays))
+    return Plays(_axis(scale, words.relative_tick), tuple((row, span(row)) for row in known))
 
 
 def _axis(scale: Scale, write: Callable[[float, float], str]) -> Axis:

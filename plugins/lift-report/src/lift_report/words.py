@@ -304,9 +304,17 @@ def verdict_advice(slot: Slot) -> str:
     """What to do now."""
     advice = _VERDICTS.get(slot.verdict.verdict, ("", "", ""))[2].format(arm=slot.verdict.winning_arm or "it")
     days = slot.verdict.days_to_decision
+    if slot.verdict.verdict == "winner" and (watched := _not_yet_safe(slot, slot.verdict.winning_arm)):
+        advice += f" Keep an eye on what is not yet shown to be harmless: {watched}."
     if slot.verdict.verdict in ("running", "too_early") and days is not None and days > 0:
         advice += f" A decision is likely in about {plural(math.ceil(days), 'day', 'days')}."
     return advice
+
+
+def _not_yet_safe(slot: Slot, arm: str | None) -> str:
+    """The guarded metrics whose limit an arm may still exceed."""
+    metrics = [row.metric for row in slot.guardrails if row.state == "not_yet_safe" and row.arm_key == arm]
+    return ", ".join(Measure.of(metric).name.lower() for metric in metrics)
 
 
 def verdict_words(slot: Slot) -> str:
