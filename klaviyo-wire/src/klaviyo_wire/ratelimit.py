@@ -11,10 +11,8 @@ from typing import Self
 
 from klaviyo_wire.endpoints import Endpoint, Limits
 
-# A little longer than Klaviyo's windows. Seconds are counted between departures, and requests that leave a second
-# apart can arrive closer together, above all from a busy machine. Minutes and days are counted from answers: only the
-# difference between two clocks is left to allow for.
-SECOND, MINUTE, DAY = 1.1, 60.1, 86_400.0
+# A little longer than Klaviyo's windows: two clocks differ.
+SECOND, MINUTE, DAY = 1.02, 60.1, 86_400.0
 _WINDOW = re.compile(r"(?<!\d)(\d{1,9});w=(\d{1,9})(?!\d)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -30,13 +28,12 @@ def parse_limits(header: str) -> Limits | None:
 
 @dataclass
 class _Quota:
-    """The requests within one set of windows; times ascend."""
+    """The requests within one set of windows: who waits, how many are under way, when others were answered."""
 
     limits: Limits
-    left: deque[float] = field(default_factory=deque)
-    answered: deque[float] = field(default_factory=deque)
-    under_way: int = 0
     waiting: list[Place] = field(default_factory=list)
+    under_way: int = 0
+    answered: deque[float] = field(default_factory=deque)
     blocked_until: float = 0.0
 
 
@@ -78,9 +75,8 @@ class Governor:
 
     Klaviyo counts in fixed windows whose start is unknown to us. A sliding window with the same count can never
     overfill a fixed one, so the documented limits are kept whatever the phase. Unknown too is when Klaviyo counts
-    a request, between its departure and its answer: over a minute and a day a place is taken until the answer,
-    however slow that is. Over a second it is taken from the departure: to wait for answers there would slow down
-    whatever takes longer than a second, and what overfills a second costs only one.
+    a request, between its departure and its answer, so its place is taken until the answer. That slows down none
+    that is answered within three seconds: a second's limit is many times what the minute's leaves for it.
 
     Whoever asks first goes first. Thread-safe; `clock` is a monotonic clock in seconds.
 
@@ -125,7 +121,6 @@ class Governor:
             place.under_way = True
             for quota in place.quotas:
                 quota.waiting.remove(place)
-                quota.left.append(now)
                 quota.under_way += 1
             return 0.0
 
@@ -178,22 +173,21 @@ class Governor:
         return self._quotas.setdefault((endpoint.operation, limits), _Quota(limits))
 
     def _earliest(self, quota: _Quota, place: Place, now: float) -> float:
-        for times, horizon in (quota.left, SECOND), (quota.answered, DAY if quota.limits.daily else MINUTE):
-            while times and times[0] <= now - horizon:
-                times.popleft()
+        horizon = now - (DAY if quota.limits.daily else MINUTE)
+        while quota.answered and quota.answered[0] <= horizon:
+            quota.answered.popleft()
         ahead = [max(other.leaves, now) for other in quota.waiting[: quota.waiting.index(place)]]
         ahead.sort(reverse=True)
         start = quota.blocked_until
         for count, seconds in self._windows(quota.limits):
-            # The latest first: who waits ahead, what is under way, what is over. The window is free again when the
-            # `count`-th of these is as long ago as the window is.
-            under_way, over = (0, quota.left) if seconds == SECOND else (quota.under_way, quota.answered)
+            # The latest first: who waits ahead, what is under way, what was answered. The window is free again
+            # when the `count`-th of these is as long ago as the window is.
             if count <= len(ahead):
                 start = max(start, ahead[count - 1] + seconds)
-            elif count <= len(ahead) + under_way:
+            elif count <= len(ahead) + quota.under_way:
                 start = max(start, now + seconds)
-            elif count <= len(ahead) + under_way + len(over):
-                start = max(start, over[len(ahead) + under_way - count] + seconds)
+            elif count <= len(ahead) + quota.under_way + len(quota.answered):
+                start = max(start, quota.answered[len(ahead) + quota.under_way - count] + seconds)
         return start
 
     def _windows(self, limits: Limits) -> list[tuple[int, float]]:

@@ -380,7 +380,8 @@ class Sink(ABC):
             if value is None:
                 continue
             kind = self._kinds.get(name)
-            if kind is Kind.TEXT and type(value) is str:
+            # What most values are, and needs no look at anything inside.
+            if (kind is Kind.TEXT and type(value) is str) or (kind is Kind.NUMBER and type(value) is int):
                 known[name] = value
                 continue
             if kind is None:
