@@ -12,12 +12,14 @@ JOB ?= pipeline
 
 export PATH := $(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
+# A job starts some thirty Python processes: without compiled modules each takes two to four seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile test check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preregister test test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .meltano/.ready ## Install everything the pipeline needs
 
@@ -29,6 +31,12 @@ pipeline: setup ## Run the pipeline on a real account: make pipeline [ENVIRONMEN
 
 reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
 	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
+	@$(BIN)/tap-experiments new "$(name)"
+
+preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
+	@$(BIN)/tap-experiments lock
 
 test: check unit ## Run every check and every test
 
@@ -43,13 +51,16 @@ typing: $(VENV)/.dev ## Types
 	@for part in $(PACKAGES) transform/tests "conftest.py scripts benchmarks tests"; do \
 		echo "mypy $$part"; $(BIN)/mypy --no-error-summary $$part || exit 1; done
 
-docs: $(VENV)/.dev ## Are the generated tables of the READMEs fresh? (make docs WRITE=--write renews them)
+docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
 	$(BIN)/python scripts/docs.py $(WRITE)
 
 unit: $(VENV)/.dev .meltano/.ready ## Tests
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
-bench: $(VENV)/.run ## Measure tap and target against a local Klaviyo, some 15 minutes: make bench [BENCH=core]
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
+	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
+
+bench: $(VENV)/.dev ## Measure tap, target and assignment on this machine, some 20 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
@@ -77,6 +88,11 @@ $(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
+	@touch $@
+
+$(VENV)/.warehouses: $(VENV)/.dev
+	@echo "Installing Spark …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group warehouses
 	@touch $@
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)

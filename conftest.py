@@ -1,10 +1,13 @@
-"""Fixtures shared by every package's tests."""
+"""Fixtures shared by every package's tests, and how tests are shared out among processes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 REFERENCE = Path(__file__).parent.parent / "shared"
 
@@ -15,3 +18,29 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip("the reference folder `../shared` is not beside this checkout")
     return REFERENCE
+
+
+LONGEST = ("tests/test_readme.py", "tests/test_pipeline.py", "transform/", "tests/")
+"""Begun first, so that nobody waits for one of them at the end."""
+
+
+class ByWarehouse(LoadScopeScheduling):  # type: ignore[misc]
+    """A module's tests stay together; those of the dbt project by the warehouse that they need filled."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("transform/"):
+            return next((name for name in ("postgres", "spark") if name in nodeid.partition("[")[2]), "duckdb")
+        return str(super()._split_scope(nodeid))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; `--no-loadscope-reorder` keeps this order."""
+    items.sort(
+        key=lambda item: next((i for i, name in enumerate(LONGEST) if item.nodeid.startswith(name)), len(LONGEST))
+    )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:  # noqa: ANN401
+    """What `--dist loadscope` means here."""
+    return ByWarehouse(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -1,4 +1,4 @@
-"""Measures tap and target against the sandbox.
+"""Measures tap and target against the sandbox, and the assignment in DuckDB.
 
 Every figure is held against a floor that is computed, a baseline measured in the same run, or an allowance.
 The exit status is 1 when a bar is missed.
@@ -14,12 +14,17 @@ import sys
 import time
 from collections.abc import Mapping
 
+import assignment_bench
 import tap_bench
 import target_bench
 from figures import Benchmark, Row, Scale, table
 from harness import NotMeasured
 
-BENCHMARKS: Mapping[str, Benchmark] = {**tap_bench.BENCHMARKS, **target_bench.BENCHMARKS}
+BENCHMARKS: Mapping[str, Benchmark] = {
+    **tap_bench.BENCHMARKS,
+    **target_bench.BENCHMARKS,
+    **assignment_bench.BENCHMARKS,
+}
 
 
 def main() -> None:

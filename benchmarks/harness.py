@@ -27,7 +27,7 @@ PLAIN_TAP: Program = (sys.executable, str(Path(__file__).with_name("plain_tap.py
 PATIENCE = 900.0
 """Seconds after which a tap is taken to hang."""
 
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes; `getrusage(2)`."""
 
 
@@ -161,7 +161,7 @@ def extract(  # noqa: PLR0913
             process.returncode = os.waitstatus_to_exitcode(status)
         found.seconds = time.perf_counter() - began
         found.cpu_seconds = usage.ru_utime + usage.ru_stime
-        found.peak = usage.ru_maxrss * _MAXRSS_UNIT
+        found.peak = usage.ru_maxrss * MAXRSS_UNIT
         told = _text(log)
         _check(command, process.returncode, told)
         found.told = told.splitlines()

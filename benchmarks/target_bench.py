@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from figures import Bar, Benchmark, Row, Scale, floor
-from harness import BIN, NotMeasured, Sandbox, one_core_apart, sandbox
+from harness import BIN, MAXRSS_UNIT, NotMeasured, Sandbox, one_core_apart, sandbox
 
 from klaviyo_wire.endpoints import ENDPOINTS
 
@@ -26,7 +25,6 @@ NEAR_THE_LIMIT = Bar(1.15)
 FLAT = Bar(1.10)
 MB = 1_000_000
 STATE_EVERY = 10_000
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _PROFILE = (
     '{"type":"RECORD","stream":"profiles","record":{"external_id":"crm-%07d","first_name":"Ada","last_name":'
     '"Lovelace","properties":{"lf_assignments":["spring_hero:hero:bold","exp2:slot:control"],"score":%d}}}\n'
@@ -119,7 +117,7 @@ def load(count: int, klaviyo: Sandbox | None, *, core: int | None = None, given:
         msg = "the target did not emit the last STATE"
         raise NotMeasured(msg)
     cpu = usage.ru_utime + usage.ru_stime
-    return Load(seconds, cpu, usage.ru_maxrss * _MAXRSS_UNIT, len(states), told)
+    return Load(seconds, cpu, usage.ru_maxrss * MAXRSS_UNIT, len(states), told)
 
 
 def write_profiles(scale: Scale) -> Iterator[Row]:

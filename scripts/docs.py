@@ -1,4 +1,4 @@
-"""Writes the tables of the READMEs that come from the code; without `--write` it only says which are stale."""
+"""Writes the tables and files that come from the code; without `--write` it only says which are stale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
+from tap_experiments.commands import schema_text
+from tap_experiments.schema import SECTIONS
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconcile import OWN
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
@@ -116,6 +118,24 @@ def sinks() -> str:
     return "\n\n".join([calls, *fields])
 
 
+def keys() -> str:
+    """The keys of an experiment.yml, with the path of each."""
+    return table(
+        ("key", "required", "default", "meaning"),
+        (
+            (
+                f"`{path}{key.name}`",
+                "yes" if key.required else "",
+                f"`{key.default}`" if key.default else "",
+                key.meaning,
+            )
+            for path, section in SECTIONS
+            for key in section
+        ),
+    )
+
+
+EXPERIMENTS = Path("plugins/tap-experiments/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
@@ -123,10 +143,14 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "streams"): streams,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
-    (Path("plugins/tap-experiments/README.md"), "settings"): lambda: settings(TapExperiments.config_jsonschema),
+    (EXPERIMENTS, "keys"): keys,
+    (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
 }
 """Which block of which README is written by what: the text between `<!-- name -->` and `<!-- /name -->`."""
+
+FILES: Mapping[Path, Callable[[], str]] = {EXPERIMENTS.with_name("experiment.schema.json"): schema_text}
+"""Which file is written whole by what."""
 
 
 def renewed(text: str, name: str, block: str) -> str:
@@ -155,9 +179,16 @@ def main() -> None:
             stale.append(f"{path}: {name}")
             if write:
                 (ROOT / path).write_text(fresh)
+    for path, make in FILES.items():
+        fresh = make()
+        if not (ROOT / path).is_file() or (ROOT / path).read_text() != fresh:
+            stale.append(str(path))
+            if write:
+                (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
-    print(f"{len(BLOCKS)} generated tables are fresh" if not stale else f"renewed: {', '.join(stale)}")
+    fresh_all = f"{len(BLOCKS)} generated tables and {len(FILES)} file are fresh"
+    print(f"renewed: {', '.join(stale)}" if stale else fresh_all)
 
 
 if __name__ == "__main__":

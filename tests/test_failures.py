@@ -154,9 +154,10 @@ def test_no_key_at_all(variable: str) -> None:
 def test_a_malformed_experiment(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     definition = tmp_path / "experiments" / "spring_hero" / "experiment.yml"
-    definition.write_text(definition.read_text().replace("split: equal", "split: {control: 60, bold: 30}"))
+    shares = "allocation: {manual: {control: 60, bold: 30}}"
+    definition.write_text(definition.read_text().replace("allocation: equal", shares))
     outcome = _run("tap-experiments", "--config=ENV", env={"TAP_EXPERIMENTS_PATH": str(tmp_path / "experiments")})
-    _one_clear_line(outcome, "spring_hero/experiment.yml", "split", "100")
+    _one_clear_line(outcome, "spring_hero/experiment.yml", "allocation", "100")
 
 
 def test_a_full_disk(sandbox: Sandbox, tmp_path: Path, warehouse: Path) -> None:

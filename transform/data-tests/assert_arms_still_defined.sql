@@ -3,7 +3,7 @@
 {% set problems -%}
     select distinct
         'Experiment ' || assignments.experiment_key || ': profiles are assigned to ' || assignments.slot_key || '.'
-        || assignments.arm_key || ', which version ' || cast(assignments.experiment_version as {{ dbt.type_string() }})
+        || assignments.arm_key || ', which version ' || {{ lf_text('assignments.experiment_version') }}
         || ' no longer defines; they see the control. Put the arm back, or raise the version.' as problem
     from {{ ref('fct_assignments') }} as assignments
     inner join {{ ref('stg_experiments__experiments') }} as experiments
@@ -17,6 +17,7 @@
             and assignments.arm_key = arms.arm_key
     where
         experiments.status = 'live'
+        and assignments.slot_key <> '*'
         and arms.arm_key is null
 {%- endset %}
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
+from transform_engines import ENGINES, Engine, chosen_engines
 from transform_project import Outcome, Project, Warehouse, World, small_world
 
-FILE = "klaviyo.duckdb"
+PIPELINE = "pipeline"
+"""Chosen like an engine: Meltano's plugins around the project, on PostgreSQL."""
+collect_ignore = [] if PIPELINE in chosen_engines() else ["test_transform_pipeline.py"]
 
 
 @pytest.fixture
@@ -19,17 +23,30 @@ def world() -> World:
     return small_world()
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project.parse(tmp_path_factory.mktemp("parse") / FILE, tmp_path_factory.mktemp("artifacts"))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs on each chosen engine; a module may name its own in `ON_ENGINES`."""
+    if "engine" in metafunc.fixturenames:
+        engines = getattr(metafunc.module, "ON_ENGINES", [name for name in chosen_engines() if name in ENGINES])
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def first_jobs(
-    project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Warehouse, dict[str, set[str]]]:
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Each engine in turn, started for the session and stopped after it."""
+    started = ENGINES[request.param](tmp_path_factory.mktemp(request.param))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.parse(engine, tmp_path_factory.mktemp("artifacts"))
+
+
+@pytest.fixture(scope="session")
+def first_jobs(project: Project) -> tuple[Warehouse, dict[str, set[str]]]:
     """After jobs that came too early: not even a raw table is there. With the models that each job built."""
-    warehouse = Warehouse(tmp_path_factory.mktemp("first") / FILE, project)
+    warehouse = Warehouse.empty(project)
     built = {}
     for job in ("measure", "publish", "assign"):
         built[job] = warehouse.dbt("build", "--selector", job, "--exclude-resource-type", "test").built()
@@ -43,9 +60,9 @@ def first_run(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def whole_build(first_run: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Outcome]:
+def whole_build(first_run: Warehouse) -> tuple[Warehouse, Outcome]:
     """`dbt build` on the small world, its unit tests included."""
-    warehouse = first_run.copy(tmp_path_factory.mktemp("built") / "warehouse")
+    warehouse = first_run.copy()
     small_world().land(warehouse)
     return warehouse, warehouse.dbt("build")
 
@@ -57,9 +74,9 @@ def built(whole_build: tuple[Warehouse, Outcome]) -> Warehouse:
 
 
 @pytest.fixture
-def warehouse(built: Warehouse, tmp_path: Path) -> Warehouse:
+def warehouse(built: Warehouse) -> Warehouse:
     """The small world after `dbt build`, to be changed."""
-    return built.copy(tmp_path / "warehouse")
+    return built.copy()
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,9 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
 def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
-    assert pipeline == {"fct_assignments", "pub_klaviyo_profiles", "pub_klaviyo_templates"}
-    assert jobs["publish"] == jobs["assign"] - {"fct_assignments"}
+    ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_rules", "fct_assignment_runs"}
+    assert pipeline == {*ledgers, "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {"fct_experiment_results", "fct_experiment_verdicts"}
 
@@ -56,7 +57,7 @@ def test_everybody_is_assigned_by_the_published_recipe(built: Warehouse) -> None
 
 
 def test_a_row_of_the_ledger_tells_why(built: Warehouse) -> None:
-    reasons = built.query("select distinct reason from marts.fct_assignments where experiment_key = 'autumn'")
+    reasons = built.query("select reason from marts.fct_assignment_rules where experiment_key = 'autumn'")
     assert ("member of list LstOne; traffic 3000 bp; arm owns [0, 5000)",) in reasons
 
 

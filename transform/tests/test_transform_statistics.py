@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+from transform_engines import Engine
 from transform_project import Row, Warehouse, experiment
 
 
@@ -16,41 +17,66 @@ def vectors(reference: Path, name: str) -> Any:  # noqa: ANN401
     return json.loads((reference / "vectors" / name).read_text(encoding="utf-8"))
 
 
+@dataclass
+class Calculator:
+    """An engine that computes the project's expressions over rows of our own."""
+
+    engine: Engine
+    database: str
+    expressions: dict[str, str]
+
+    def __call__(self, expression: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Value of an expression for each row of its inputs."""
+        table = f"staging.vectors_of_{expression}"
+        inputs = [
+            {"place": place, **dict(zip(INPUTS[expression], row, strict=True))} for place, row in enumerate(rows)
+        ]
+        self.engine.replace(self.database, table, inputs)
+        query = f"select {self.expressions[expression]} from {table} order by place"  # noqa: S608
+        return [row[0] for row in self.engine.execute(self.database, query)[1]]
+
+
+INPUTS = {
+    "bucket": {"salt": "text", "unit": "text"},
+    "fnv": {"input": "text"},
+    "fnv_bucket": {"input": "text"},
+    "phi": {"x": "double"},
+    "chi2": {"x": "double", "degrees": "integer"},
+}
+"""Columns of each expression, by the engine's name of their types."""
+
+
 @pytest.fixture(scope="module")
-def expressions(first_run: Warehouse) -> dict[str, str]:
-    """SQL of the macros, as dbt renders them for the warehouse."""
+def evaluate(first_run: Warehouse) -> Calculator:
+    """Over SQL of the macros, as dbt renders them for the engine."""
     macros = {
         "bucket": "lf_bucket('salt', 'unit')",
+        "fnv": "lf_fnv1a('input', 100)",
+        "fnv_bucket": "lf_modulo(lf_fnv1a('input', 10), 10000)",
         "phi": "lf_phi('x')",
         "chi2": "lf_chi2_sf('x', 'degrees')",
     }
     inline = "\n-- next\n".join(f"{{{{ {call} }}}}" for call in macros.values())
-    (result,) = first_run.dbt("compile", "--inline", inline).results
+    warehouse = first_run.copy()
+    (result,) = warehouse.dbt("compile", "--inline", inline).results
     texts = result["node"]["compiled_code"].split("-- next")
-    return dict(zip(macros, texts, strict=True))
+    engine = warehouse.project.engine
+    for name, columns in INPUTS.items():
+        declared = ", ".join(f"{column} {getattr(engine, kind, kind)}" for column, kind in columns.items())
+        warehouse.query(f"create table staging.vectors_of_{name} (place integer, {declared})")
+    return Calculator(engine, warehouse.database, dict(zip(macros, texts, strict=True)))
 
 
-def evaluate(expression: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Value of a SQL expression over columns (`name type, ...`) for each row."""
-    with duckdb.connect() as connection:
-        connection.execute(f"create table vectors (place integer, {columns})")
-        values = [json.dumps(column) for column in (list(range(len(rows))), *zip(*rows, strict=True))]
-        lists = ", ".join("unnest(from_json(?, '[\"varchar\"]'))" for _ in values)
-        connection.execute(f"insert into vectors select {lists}", values)
-        query = f"select {expression} from vectors order by place"  # noqa: S608
-        return [row[0] for row in connection.execute(query).fetchall()]
-
-
-def test_buckets_are_equal_on_every_engine(reference: Path, expressions: dict[str, str]) -> None:
+def test_buckets_are_equal_on_every_engine(reference: Path, evaluate: Calculator) -> None:
     """Salts and ids of every kind: accents in both normal forms, CJK, emoji, blanks, newlines, the empty id."""
     rows = vectors(reference, "cross_engine_md5.json")["rows"]
     assert len(rows) > 100
     inputs = [(row["salt"], row["unit_id"]) for row in rows]
-    buckets = evaluate(expressions["bucket"], "salt varchar, unit varchar", inputs)
+    buckets = evaluate("bucket", inputs)
     assert buckets == [row["bucket10k_md5_u32"] for row in rows]
 
 
-def test_buckets_are_those_of_the_published_sharder(reference: Path, expressions: dict[str, str]) -> None:
+def test_buckets_are_those_of_the_published_sharder(reference: Path, evaluate: Calculator) -> None:
     """1,953 assignments published by Eppo, with both draws."""
     published = vectors(reference, "eppo_md5_assignments.json")
     inputs = [("test", "input")]  # the sharder's own case is the text `test-input`
@@ -60,38 +86,51 @@ def test_buckets_are_those_of_the_published_sharder(reference: Path, expressions
             inputs += [(f"exposure-{subject}", case["experiment"]), (f"assignment-{subject}", case["experiment"])]
             expected += [exposure, assignment]
     assert len(expected) > 3_900
-    assert evaluate(expressions["bucket"], "salt varchar, unit varchar", inputs) == expected
+    assert evaluate("bucket", inputs) == expected
 
 
-def test_a_unit_without_id_has_no_bucket(expressions: dict[str, str]) -> None:
-    assert evaluate(expressions["bucket"], "salt varchar, unit varchar", [("s", None)]) == [None]
+def test_growthbooks_hash_is_the_published_one(reference: Path, evaluate: Calculator) -> None:
+    """Both steps of version 2; where texts go beyond U+FFFF, by code points."""
+    rows = vectors(reference, "fnv1a32.json")["rows"]
+    assert len(rows) > 10
+    assert evaluate("fnv", [(row[0],) for row in rows]) == [row[2] for row in rows]
+    published = [row for row in vectors(reference, "growthbook_hash.json")["cases"] if row[2] == 2]
+    assert len(published) > 5
+    first = evaluate("fnv", [(seed + unit,) for seed, unit, *_ in published])
+    assert evaluate("fnv_bucket", [(str(value),) for value in first]) == [
+        round(10_000 * expected) for *_, expected in published
+    ]
 
 
-def test_the_normal_distribution_is_exact(reference: Path, expressions: dict[str, str]) -> None:
+def test_a_unit_without_id_has_no_bucket(evaluate: Calculator) -> None:
+    assert evaluate("bucket", [("s", None)]) == [None]
+
+
+def test_the_normal_distribution_is_exact(reference: Path, evaluate: Calculator) -> None:
     rows = vectors(reference, "scipy_reference.json")["normal_cdf"]
-    values = evaluate(expressions["phi"], "x double", [(x,) for x, _ in rows])
+    values = evaluate("phi", [(x,) for x, _ in rows])
     assert values == pytest.approx([expected for _, expected in rows], rel=5e-8, abs=3e-16)
 
 
-def test_the_normal_distribution_has_no_cliff(expressions: dict[str, str]) -> None:
+def test_the_normal_distribution_has_no_cliff(evaluate: Calculator) -> None:
     """Far tails neither fail nor leave 0 to 1, and the halves add up."""
     points = [0.0, 1e-9, 7.07106, 7.07107, 9.0, 40.0, 1e6]
-    upper = evaluate(expressions["phi"], "x double", [(x,) for x in points])
-    lower = evaluate(expressions["phi"], "x double", [(-x,) for x in points])
+    upper = evaluate("phi", [(x,) for x in points])
+    lower = evaluate("phi", [(-x,) for x in points])
     assert [a + b for a, b in zip(upper, lower, strict=True)] == pytest.approx([1.0] * len(points), abs=1e-15)
     assert upper == sorted(upper)
     assert min(lower) >= 0
 
 
-def test_the_chi_square_tail_is_exact(reference: Path, expressions: dict[str, str]) -> None:
+def test_the_chi_square_tail_is_exact(reference: Path, evaluate: Calculator) -> None:
     rows = vectors(reference, "scipy_reference.json")["chi2_sf"]
     inputs = [(x, degrees) for x, degrees, _ in rows]
-    values = evaluate(expressions["chi2"], "x double, degrees integer", inputs)
+    values = evaluate("chi2", inputs)
     assert values == pytest.approx([expected for *_, expected in rows], rel=1e-9, abs=1e-14)
 
 
-def test_the_chi_square_tail_ends_where_it_says(expressions: dict[str, str]) -> None:
-    values = evaluate(expressions["chi2"], "x double, degrees integer", [(30.0, 19), (30.0, 20), (30.0, 0)])
+def test_the_chi_square_tail_ends_where_it_says(evaluate: Calculator) -> None:
+    values = evaluate("chi2", [(30.0, 19), (30.0, 20), (30.0, 0)])
     assert values[0] == pytest.approx(0.0517984, abs=1e-6)
     assert values[1:] == [None, None]
 
@@ -115,13 +154,9 @@ def moment(key: str, arm: str, *, units: int, weight_bp: int, **changes: Any) ->
 
 
 @pytest.fixture(scope="module")
-def measured(
-    reference: Path,
-    built: Warehouse,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Warehouse:
+def measured(reference: Path, built: Warehouse) -> Warehouse:
     """The results and checks of the moments that gbstats was given, each case an experiment of its own."""
-    warehouse = built.copy(tmp_path_factory.mktemp("statistics") / "warehouse")
+    warehouse = built.copy()
     oracle = vectors(reference, "gbstats_oracle_generated.json")
     moments: list[Row] = []
     experiments: list[Row] = []
@@ -177,7 +212,8 @@ def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:
     """The same figures under the name of a metric where more is worse: the chance turns, the interval does not."""
     results = "select * from marts.fct_experiment_results where arm_key = 'treatment' and metric = "
     before = {row["experiment_key"]: row for row in measured.rows(results + "'clicked'")}
-    measured.query("update intermediate.int_moments set metric = 'unsubscribed' where metric = 'clicked'")
+    moments = measured.rows("select * from intermediate.int_moments where metric = 'clicked'")
+    measured.land("int_moments", [{**row, "metric": "unsubscribed"} for row in moments], schema="intermediate")
     measured.dbt("run", "--select", "fct_experiment_results")
     after = {row["experiment_key"]: row for row in measured.rows(results + "'unsubscribed'")}
     assert len(before) > 10

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +13,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from transform_engines import Engine, as_json
 
 PROJECT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 9, 8)  # noqa: DTZ001  the warehouse keeps naive UTC
@@ -26,18 +23,44 @@ READ_AT = datetime(2026, 11, 9, 7)  # noqa: DTZ001
 
 Row = dict[str, Any]
 
+ASSIGN = (
+    "run",
+    "--select",
+    "int_salt_tries",
+    "int_slot_sets",
+    "int_newcomers",
+    "int_profiles_drawn",
+    "int_profiles_bucketed",
+    "fct_assignment_rules",
+    "fct_assignments",
+)
+"""The job without the views below, which are there; PostgreSQL drops those above a table that is built anew."""
+
 
 def bucket(salt: str, unit: str) -> int:
     """The published recipe, apart from the project's SQL."""
     return int(hashlib.md5(f"{salt}-{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
 
 
+def growthbook_bucket(salt: str, unit: str) -> int:
+    """GrowthBook's hash, version 2, by code points."""
+
+    def fnv1a(text: str) -> int:
+        value = 2166136261
+        for letter in text:
+            value = (value ^ ord(letter)) * 16777619 % 2**32
+        return value
+
+    return fnv1a(str(fnv1a(salt + unit))) % 10_000
+
+
 @dataclass
 class Outcome:
-    """What a dbt command did: its result per node, and the warnings it printed."""
+    """What a dbt command did: its result per node, the warnings it printed, and what macros printed."""
 
     results: list[Row]
     warnings: list[str]
+    said: list[str]
 
     def built(self) -> set[str]:
         """Names of the models it built."""
@@ -46,102 +69,85 @@ class Outcome:
 
 @dataclass
 class Project:
-    """The parsed dbt project; parsing it takes seconds, so it is done once."""
+    """The parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
 
     manifest: Manifest
     artifacts: Path
+    engine: Engine
 
     @classmethod
-    def parse(cls, warehouse: Path, artifacts: Path) -> Project:
-        """`warehouse` gives the database its name only."""
-        return cls(_invoke(None, warehouse, artifacts, {}, ["parse"])[0], artifacts)
+    def parse(cls, engine: Engine, artifacts: Path) -> Project:
+        return cls(_invoke(None, engine, artifacts, {}, ["parse"])[0], artifacts, engine)
 
 
 @dataclass
 class Warehouse:
-    """One DuckDB file that the project works on. The file's name is the database's name: it is always the same."""
+    """One database that the project works on."""
 
-    path: Path
+    database: str
     project: Project
     as_of: datetime = NOW
     landed: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def empty(cls, project: Project) -> Warehouse:
+        return cls(project.engine.create(), project)
+
     def dbt(self, *arguments: str, **variables: object) -> Outcome:
         """Run a dbt command, which must succeed."""
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
-        run, printed = _invoke(self.project.manifest, self.path, self.project.artifacts, variables, arguments)
-        return Outcome([result.to_dict() for result in run], printed)
-
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(self.path) as connection:
-            yield connection
+        project = self.project
+        project.engine.open_database(self.database)
+        run, warned, said = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
+        return Outcome([result.to_dict() for result in run], warned, said)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.connect() as connection:
-            return connection.execute(sql).fetchall()
+        return self.project.engine.execute(self.database, sql)[1]
 
     def rows(self, sql: str) -> list[Row]:
-        with self.connect() as connection:
-            cursor = connection.execute(sql)
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        names, rows = self.project.engine.execute(self.database, sql)
+        return [dict(zip(names, values, strict=True)) for values in rows]
 
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
-        """Replace the rows of a table; objects become JSON text, as the loader writes them."""
-        text = json.dumps([{name: _cell(value) for name, value in row.items()} for row in rows])
-        if self.landed.get(table) == text:
-            return
-        self.landed[table] = text
-        with self.connect() as connection:
-            held = connection.execute(f"describe {schema}.{table}").fetchall()
-            read = ", ".join(f'"{name}": "{"VARCHAR" if kind == "JSON" else kind}"' for name, kind, *_ in held)
-            connection.execute(f"delete from {schema}.{table}")  # noqa: S608
-            connection.execute(
-                f"insert into {schema}.{table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",
-                [text],
-            )
+        """Replace the rows of a table; objects become documents, as the loader writes them."""
+        plain = [{name: as_json(value) for name, value in row.items()} for row in rows]
+        text = json.dumps(plain)
+        if self.landed.get(table) != text:
+            self.landed[table] = text
+            self.project.engine.replace(self.database, f"{schema}.{table}", plain)
 
-    def copy(self, folder: Path) -> Warehouse:
-        """The same content in a new folder."""
-        folder.mkdir(parents=True)
-        path = Path(shutil.copy(self.path, folder / self.path.name))
-        return Warehouse(path, self.project, self.as_of, dict(self.landed))
-
-
-def _cell(value: Any) -> Any:  # noqa: ANN401
-    """A value as the JSON that DuckDB reads back into a column: objects are text, as the loader writes them."""
-    if isinstance(value, datetime):
-        return value.isoformat(" ")
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    def copy(self) -> Warehouse:
+        """The same content in a database of its own."""
+        return Warehouse(self.project.engine.create(self.database), self.project, self.as_of, dict(self.landed))
 
 
 def _invoke(
-    manifest: Manifest | None, warehouse: Path, artifacts: Path, variables: Row, arguments: Sequence[str]
-) -> tuple[Any, list[str]]:
-    printed: list[str] = []
+    manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
+) -> tuple[Any, list[str], list[str]]:
+    warned: list[str] = []
+    said: list[str] = []
 
     def note(event: Any) -> None:  # noqa: ANN401  dbt types its events as a protocol without the message
         if event.info.level == "warn":
-            printed.append(event.info.msg)
+            warned.append(event.info.msg)
+        elif event.info.name == "PrintEvent":
+            said.append(event.info.msg)
 
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
-    options += ["--vars", json.dumps(variables)]
-    environment = mock.patch.dict(os.environ, KLAVIYO_LOOP_WAREHOUSE=str(warehouse))
-    with environment, warnings.catch_warnings():
+    options += ["--target", engine.name, "--vars", json.dumps(variables)]
+    with mock.patch.dict(os.environ, engine.environment()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dbt's own
         outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
-        # Otherwise the file stays incomplete until the process ends.
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        engine.release()
     if outcome.exception:
         raise outcome.exception
     assert outcome.success, [
-        (result.node.unique_id, result.message)
+        (getattr(result, "node", result).unique_id, result.message)
         for result in getattr(outcome.result, "results", ())
         if result.status in {"error", "fail"}
     ]
-    return outcome.result, printed
+    return outcome.result, warned, said
 
 
 @dataclass
@@ -193,12 +199,29 @@ def experiment(key: str, **changes: Any) -> Row:  # noqa: ANN401
         "template_name": f"lf_{key}",
         "campaign_message_ids": [],
         "definition_sha256": "0" * 64,
+        "layer_name": None,
+        "layer_start_bp": None,
+        "layer_end_bp": None,
+        "holdout_bp": 0,
+        "global_holdout_bp": 0,
+        "global_holdout_version": 1,
+        "group_key": None,
+        "unit_hash": "md5",
+        "assignment_method": "hash",
+        "balance_tries": 1,
+        "balance_days": 90,
+        "secondary_metrics": [],
+        "guardrails": {},
+        "planned_stop": None,
+        "minimum_detectable_effect": None,
+        "preregistration_sha256": "1" * 64,
+        "audience_conditions": [],
         "defined_at": READ_AT,
         **changes,
     }
 
 
-def arms(key: str, slot: str, weights: Mapping[str, int]) -> list[Row]:
+def arms(key: str, slot: str, weights: Mapping[str, int | None], **changes: Any) -> list[Row]:  # noqa: ANN401
     """Arms of a slot in the order of the mapping; the first is the control."""
     return [
         {
@@ -207,9 +230,15 @@ def arms(key: str, slot: str, weights: Mapping[str, int]) -> list[Row]:
             "arm_key": arm,
             "position": position,
             "is_control": position == 0,
+            "snippet": None,
+            "allocation": "manual",
             "weight_bp": weight,
+            "thompson_floor_bp": None,
+            "thompson_half_life_days": None,
+            "thompson_at_most": None,
             "content_sha256": "0" * 64,
             "defined_at": READ_AT,
+            **changes,
         }
         for position, (arm, weight) in enumerate(weights.items())
     ]

@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_experiments.definitions import MAX_FILE_BYTES, PropertyFormat, equal_split
+from tap_experiments.allocation import equal_split
 from tap_experiments.faults import DefinitionError
+from tap_experiments.files import MAX_FILE_BYTES
+from tap_experiments.model import PropertyFormat
+from tap_experiments.preregistration import LOCK
 from tap_experiments.project import load
 from tap_experiments.yaml_values import Document
 
 YAML = """\
 key: spring
 version: 1
-status: live
+status: draft
 description: Which hero?
 channel: email
 audience: {segment: Everyone}
@@ -30,7 +33,7 @@ slots:
       plain: {content: plain.html, control: true}
       bold: {content: bold.html}
       loud: {content: loud.html}
-    split: equal
+    allocation: equal
 template:
   name: lf_spring
   html: template.html
@@ -63,7 +66,7 @@ def faults(root: Path, property_format: PropertyFormat = PropertyFormat.LIST) ->
 
 def test_a_sound_definition(tmp_path: Path) -> None:
     define(tmp_path)
-    [(experiment, template)] = load(tmp_path, PropertyFormat.LIST)
+    [(experiment, template)] = load(tmp_path, PropertyFormat.LIST).pairs
     assert (experiment.key, experiment.traffic_bp, experiment.audience) == ("spring", 1250, "Everyone")
     assert [(arm.key, arm.weight_bp) for arm in experiment.slots[0].arms] == [
         ("plain", 3334),
@@ -93,7 +96,7 @@ MUTATIONS = {
     "yaml syntax": ("audience: {", "audience: {{", ["7: is not valid YAML: expected ',' or '}'"]),
     "unknown key": ("traffic:", "trafic:", ["7: trafic: is an unknown key; did you mean `traffic`?"]),
     "missing key": ("version: 1\n", "", ["1: version: is missing; add it"]),
-    "missing inner key": ("    split: equal\n", "", ["11: slots.hero.split: is missing"]),
+    "missing inner key": ("    allocation: equal\n", "", ["11: slots.hero.allocation: is missing"]),
     "no as text": ("spring\nversion", "no\nversion", ["1: key: `no` is read by YAML as a boolean, not as text"]),
     "date as text": ("Which hero?", "2026-04-01", ["4: description: `2026-04-01` is read by YAML as a date"]),
     "number as text": ("Everyone", "123", ["6: audience.segment: `123` is read by YAML as a number"]),
@@ -108,7 +111,7 @@ MUTATIONS = {
     "version zero": ("version: 1", "version: 0", ["2: version: `0` is not a whole number from 1"]),
     "quoted number": ("version: 1", "version: '1'", ["2: version: `1` is not a whole number"]),
     "duplicate key": ("channel:", "version: 2\nchannel:", ["5: version: stands here twice, first in line 2"]),
-    "unknown word": ("status: live", "status: lve", ["3: status: `lve` is not known here; did you mean `live`?"]),
+    "unknown word": ("status: draft", "status: lve", ["3: status: `lve` is not known here; did you mean `live`?"]),
     "other key": ("key: spring", "key: winter", ["1: key: is `winter` in the folder `spring`"]),
     "bad identifier": ("bold:", "Bold-1:", ["14: slots.hero.arms.Bold-1: `Bold-1` cannot be used as a name"]),
     "long identifier": ("bold:", f"{'b' * 41}:", [f"14: slots.hero.arms.{'b' * 41}: `{'b' * 41}` cannot be used"]),
@@ -124,16 +127,20 @@ MUTATIONS = {
     "yes as control": ("control: true", "control: yes", [
         "12: slots.hero.arms: has no control", "13: slots.hero.arms.plain.control: `yes` is not true or false",
     ]),
-    "split sum": ("split: equal", "split: {plain: 50, bold: 30, loud: 10}", ["16: slots.hero.split: sums to 90"]),
-    "split names": ("split: equal", "split: {plain: 50, bolt: 25, loud: 25}", [
-        "16: slots.hero.split: gives the arm `bold` no share",
-        "16: slots.hero.split.bolt: is no arm of this slot; did you mean `bold`?",
+    "split sum": ("allocation: equal", "allocation: {manual: {plain: 50, bold: 30, loud: 10}}", [
+        "16: slots.hero.allocation.manual: sums to 90",
     ]),
-    "split zero": ("split: equal", "split: {plain: 50, bold: 50, loud: 0}", ["16: slots.hero.split.loud: is ze"]),
-    "split negative": ("split: equal", "split: {plain: 70, bold: 70, loud: -40}", [
-        "16: slots.hero.split.loud: `-40` is not a percentage",
+    "split names": ("allocation: equal", "allocation: {manual: {plain: 50, bolt: 25, loud: 25}}", [
+        "16: slots.hero.allocation.manual: gives the arm `bold` no share",
+        "16: slots.hero.allocation.manual.bolt: is no arm of this slot; did you mean `bold`?",
     ]),
-    "split word": ("split: equal", "split: even", ["16: slots.hero.split: is neither `equal` nor a share"]),
+    "split zero": ("allocation: equal", "allocation: {manual: {plain: 50, bold: 50, loud: 0}}", [
+        "16: slots.hero.allocation.manual.loud: is ze",
+    ]),
+    "split negative": ("allocation: equal", "allocation: {manual: {plain: 70, bold: 70, loud: -40}}", [
+        "16: slots.hero.allocation.manual.loud: `-40` is not a percentage",
+    ]),
+    "split word": ("allocation: equal", "allocation: even", ["16: slots.hero.allocation: is neither `equal`"]),
     "one message id": ("traffic: 12.5", "campaign_message_ids: abc", ["7: campaign_message_ids: is not a list"]),
     "number as message id": ("traffic: 12.5", "campaign_message_ids: [7]", [
         "7: campaign_message_ids[0]: `7` is read by YAML as a number",
@@ -260,7 +267,7 @@ def test_a_slot_whose_branches_would_not_be_read(tmp_path: Path, around: tuple[s
     define(tmp_path, template__html=f'{before}[[ slot("hero") ]]{after}{{% unsubscribe %}}')
     [found] = faults(tmp_path)
     assert found.startswith(
-        "spring/experiment.yml: template: gives a template whose branches Klaviyo would not read"
+        "spring/experiment.yml:17: template: gives a template whose branches Klaviyo would not read"
     )
 
 
@@ -280,7 +287,8 @@ def test_the_definition_in_the_readme_is_sound(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(project / "experiments" / "spring_hero", tmp_path / "spring_hero"))
     readme = (project / "plugins" / "tap-experiments" / "README.md").read_text()
     (folder / "experiment.yml").write_text(readme.partition("```yaml\n")[2].partition("```")[0])
-    assert len(load(tmp_path, PropertyFormat.LIST)) == 1
+    (folder / LOCK).unlink()
+    assert len(load(tmp_path, PropertyFormat.LIST, locking=True).pairs) == 1
 
 
 def test_a_text_part_shows_texts_only(tmp_path: Path) -> None:
@@ -348,7 +356,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_faults_of_all_experiments_come_at_once(tmp_path: Path) -> None:
-    define(tmp_path, YAML.replace("live", "alive").replace("split: equal", "split: odd"), bold__html="")
+    define(tmp_path, YAML.replace("draft", "alive").replace("allocation: equal", "allocation: odd"), bold__html="")
     define(tmp_path, YAML.replace("key: spring", "key: autumn").replace("12.5", "200"), key="autumn")
     define(tmp_path, "key: [", key="broken")
     define(tmp_path, "", key="empty")
@@ -365,7 +373,7 @@ def test_faults_of_all_experiments_come_at_once(tmp_path: Path) -> None:
         "listed/experiment.yml:1: is not a mapping",
         "spring/bold.html:1: slots.hero.arms.bold.content: is blank",
         "spring/experiment.yml:3: status: `alive` is not known here",
-        "spring/experiment.yml:16: slots.hero.split: is neither `equal` nor a share per arm",
+        "spring/experiment.yml:16: slots.hero.allocation: is neither `equal` nor a mapping",
         "stray.yml: is not read",
     ]
 
@@ -374,7 +382,7 @@ def test_names_shared_by_two_experiments(tmp_path: Path) -> None:
     define(tmp_path)
     define(tmp_path, YAML.replace("key: spring", "key: summer"), key="summer")
     [found] = faults(tmp_path)
-    assert found.startswith("summer/experiment.yml: template.name: `lf_spring` is the template of")
+    assert found.startswith("summer/experiment.yml:18: template.name: `lf_spring` is the template of")
 
 
 def test_flat_properties_do_not_collide(tmp_path: Path) -> None:
@@ -389,7 +397,7 @@ def test_flat_properties_do_not_collide(tmp_path: Path) -> None:
     load(tmp_path, PropertyFormat.LIST)
     [found] = faults(tmp_path, PropertyFormat.FLAT)
     assert found.startswith(
-        "spring_sale/experiment.yml: slots.hero: is kept in the property `lf_spring_sale_hero`"
+        "spring_sale/experiment.yml:11: slots.hero: is kept in the property `lf_spring_sale_hero`"
     )
 
 
@@ -403,7 +411,7 @@ def test_a_template_klaviyo_would_refuse_for_its_size(tmp_path: Path) -> None:
         template__html=FILES["template.html"] + long[:-99],
     )
     [found] = faults(tmp_path)
-    assert found.startswith("spring/experiment.yml: template: gives a template of 5,000,216 bytes")
+    assert found.startswith("spring/experiment.yml:17: template: gives a template of 5,000,216 bytes")
 
 
 def test_hostile_names_stay_on_one_line(tmp_path: Path) -> None:
@@ -417,7 +425,7 @@ def test_hidden_and_private_folders_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "_archive").mkdir()
     (tmp_path / "README.md").touch()
-    assert load(tmp_path, PropertyFormat.LIST) == []
+    assert load(tmp_path, PropertyFormat.LIST).pairs == ()
 
 
 def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
@@ -433,8 +441,8 @@ def test_line_breaks_and_byte_order_marks_of_other_systems_change_nothing(tmp_pa
     windows = define(tmp_path / "windows", bold__html="")
     for file in unix.iterdir():
         (windows / file.name).write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
-    [(one, one_template)] = load(tmp_path / "unix", PropertyFormat.LIST)
-    [(other, other_template)] = load(tmp_path / "windows", PropertyFormat.LIST)
+    [(one, one_template)] = load(tmp_path / "unix", PropertyFormat.LIST).pairs
+    [(other, other_template)] = load(tmp_path / "windows", PropertyFormat.LIST).pairs
     assert one.sha256 == other.sha256
     assert one_template == other_template
 
@@ -445,6 +453,6 @@ def test_the_definition_hash_covers_every_file(tmp_path: Path) -> None:
     for name in ["experiment.yml", *FILES]:
         with (folder / name).open("a") as file:
             file.write("\n")
-        [(experiment, _)] = load(tmp_path, PropertyFormat.LIST)
+        [(experiment, _)] = load(tmp_path, PropertyFormat.LIST).pairs
         hashes.add(experiment.sha256)
     assert len(hashes) == 1 + len(FILES)

@@ -15,8 +15,8 @@ from django.template import Context, Engine, Library  # type: ignore[import-unty
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from tap_experiments.definitions import PropertyFormat
 from tap_experiments.faults import DefinitionError
+from tap_experiments.model import PropertyFormat
 from tap_experiments.project import load
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ def define(
     wrapper = template or "".join(f'<{slot}>[[ slot("{slot}") ]]</{slot}>' for slot in slots) + "{% unsubscribe %}"
     (folder / "template.html").write_text(wrapper)
     lines = [
-        "{key: spring, version: 1, status: live, description: Test, channel: email, audience: {list: L},",
+        "{key: spring, version: 1, status: draft, description: Test, channel: email, audience: {list: L},",
         "primary_metric: clicked, attribution_window_days: 5,",
         f"template: {{name: lf_spring, html: template.html{', text: template.txt' if texts else ''}}}, slots: {{",
     ]
     if texts:
         (folder / "template.txt").write_text("".join(f'{slot}=[[ slot("{slot}") ]]\n' for slot in texts))
     for slot, arms in slots.items():
-        lines.append(f"{slot}: {{split: equal, arms: {{")
+        lines.append(f"{slot}: {{allocation: equal, arms: {{")
         for arm, content in arms.items():
             (folder / f"{slot}.{arm}.html").write_text(content)
             text = ""
@@ -81,8 +81,13 @@ def define(
 
 
 def template_of(root: Path, property_format: PropertyFormat = PropertyFormat.LIST) -> Template:
-    [(_, template)] = load(root, property_format)
+    [(_, template)] = load(root, property_format).pairs
     return template
+
+
+def html_of(template: Template) -> str:
+    assert template.html is not None
+    return template.html
 
 
 def person(property_format: PropertyFormat, arms: dict[str, str]) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def test_every_combination_of_arms_shows_its_contents_and_says_so(
     template = template_of(tmp_path, property_format)
     for arms in itertools.product(*SLOTS.values()):
         chosen = dict(zip(SLOTS, arms, strict=True))
-        message = render(template.html, person(property_format, chosen))
+        message = render(html_of(template), person(property_format, chosen))
         for slot, arm in chosen.items():
             inside = message.partition(f"<{slot}>")[2].partition(f"</{slot}>")[0]
             assert inside == expected(SLOTS[slot][arm], f"spring.{slot}.{arm}")
@@ -154,7 +159,7 @@ def test_a_profile_without_the_assignment_gets_the_control_marked_as_fallback(
         "text": {"lf_assignments": "", "lf_spring_hero": ""},
         "unknown arm": person(property_format, dict.fromkeys(SLOTS, "gone")),
     }[held]
-    message = render(template_of(tmp_path, property_format).html, profile)
+    message = render(html_of(template_of(tmp_path, property_format)), profile)
     for slot, arms in SLOTS.items():
         inside = message.partition(f"<{slot}>")[2].partition(f"</{slot}>")[0]
         assert inside == expected(next(iter(arms.values())), f"spring.{slot}.fb")
@@ -175,7 +180,7 @@ def test_the_list_format_reads_as_agreed(tmp_path: Path) -> None:
     )
     digest = hashlib.sha256(f"{without_hash}\0".encode()).hexdigest()
     assert template.sha256 == digest
-    assert template.html == without_hash.replace("</body", f"<!-- lf:{digest} --></body")
+    assert html_of(template) == without_hash.replace("</body", f"<!-- lf:{digest} --></body")
     assert template.text is None
 
 
@@ -188,14 +193,14 @@ def test_the_list_format_reads_as_agreed(tmp_path: Path) -> None:
 )
 def test_the_other_formats_read_as_agreed(tmp_path: Path, property_format: PropertyFormat, condition: str) -> None:
     define(tmp_path, {"hero": {"x": "X", "y": "Y"}})
-    assert condition in template_of(tmp_path, property_format).html
+    assert condition in html_of(template_of(tmp_path, property_format))
 
 
 def test_links_outside_the_slots_carry_nothing(tmp_path: Path) -> None:
     wrapper = '<a href="https://x.io/w">[[ slot("hero") ]]{% unsubscribe %}'
     define(tmp_path, {"hero": {"x": "X", "y": "Y"}}, template=wrapper)
     template = template_of(tmp_path)
-    assert "lf_cid" not in template.html
+    assert "lf_cid" not in html_of(template)
     assert any("no arm holds a link that can carry lf_cid" in warning for warning in template.warnings)
 
 
@@ -219,7 +224,7 @@ def test_the_text_part_shows_the_same_arm(tmp_path: Path) -> None:
         message = render(template.text, {"lf_assignments": [f"spring:hero:{arm}"]})
         assert message == f"hero={arm}: {shown}\n"
     assert render(template.text, {}) == "hero=x: https://x.io/x?lf_cid=spring.hero.fb&a=1.\n"
-    assert template.sha256 in template.html
+    assert template.sha256 in html_of(template)
 
 
 def test_a_changed_text_is_a_changed_template(tmp_path: Path) -> None:
@@ -237,7 +242,7 @@ def test_what_is_not_ours_passes_through_byte_for_byte(tmp_path: Path) -> None:
         '[# gone #]<b>[[ slot("hero") ]]</b>{% unsubscribe %}\n\n'
     )
     define(tmp_path, {"hero": {"x": "same\n", "y": "other"}}, template=wrapper)
-    html = template_of(tmp_path).html
+    html = html_of(template_of(tmp_path))
     before, after = wrapper.split('[# gone #]<b>[[ slot("hero") ]]')
     assert html.startswith(before + "<b>{% if ")
     assert re.fullmatch(r"<!-- lf:[0-9a-f]{64} -->", html.partition("{% endif %}" + after)[2].strip())
@@ -286,18 +291,18 @@ def test_whatever_is_accepted_shows_in_its_arm_what_it_shows_alone(odd: str, bef
             return
     event("accepted")
     for arm, content in contents.items():
-        message = render(template.html, {"lf_assignments": [f"spring:hero:{arm}"]})
+        message = render(html_of(template), {"lf_assignments": [f"spring:hero:{arm}"]})
         assert message.startswith(f"<hero>{before}{render(content, {})}{after}</hero>UNSUBSCRIBE")
 
 
 def test_the_example_is_sound() -> None:
     experiments = Path(__file__).parents[3] / "experiments"
-    pairs = load(experiments, PropertyFormat.LIST)
+    pairs = load(experiments, PropertyFormat.LIST).pairs
     assert "spring_hero" in [experiment.key for experiment, _ in pairs]
     assert [template.warnings for _, template in pairs] == [()] * len(pairs)
     for experiment, template in pairs:
         for slot in experiment.slots:
             for arm in slot.arms:
-                message = render(template.html, {"lf_assignments": [f"{experiment.key}:{slot.key}:{arm.key}"]})
+                message = render(html_of(template), {"lf_assignments": [f"{experiment.key}:{slot.key}:{arm.key}"]})
                 assert f"lf_cid={experiment.key}.{slot.key}.{arm.key}" in message
                 assert message.count("lf_cid=") == 1

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from singer_sdk.testing import get_tap_test_class
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
-TestTapExperiments = get_tap_test_class(TapExperiments, config={"path": str(EXPERIMENTS)})
+EVERY_KEY = Path(__file__).parent / "every_key"
+
+TestTapExperiments = get_tap_test_class(TapExperiments, config={"path": str(EVERY_KEY)})
 
 
 class Run(NamedTuple):
@@ -79,6 +81,108 @@ def test_records_in_order_with_one_moment(experiments: Path, run: Callable[..., 
     assert (code, complaints) == (0, [])
 
 
+def records(stdout: str, stream: str) -> list[dict[str, Any]]:
+    messages = [json.loads(line) for line in stdout.splitlines()]
+    return [message["record"] for message in messages if message.get("stream") == stream and "record" in message]
+
+
+def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
+    code, stdout, complaints = run(config={"path": str(EVERY_KEY)})
+    assert (code, complaints) == (0, [])
+    [experiment] = records(stdout, "experiments")
+    lock = json.loads((EVERY_KEY / "every_key" / "preregistration.lock").read_text())
+    expected = {
+        "channel": "email",
+        "audience_type": "list",
+        "audience": "Newsletter",
+        "audience_conditions": [
+            {"field": "location.country", "operator": "in", "values": ["SE", "NO"]},
+            {"field": "properties.tier", "operator": "not_in", "values": ["vip", "7"]},
+            {"field": "properties.age", "operator": "at_least", "values": ["18"]},
+            {"field": "created", "operator": "since", "values": ["2026-01-01"]},
+            {"field": "phone_number", "operator": "exists", "values": ["true"]},
+        ],
+        "traffic_bp": 8000,
+        "layer_name": "promo",
+        "layer_start_bp": 0,
+        "layer_end_bp": 5000,
+        "holdout_bp": 250,
+        "global_holdout_bp": 500,
+        "global_holdout_version": 2,
+        "group_key": "everything",
+        "unit_hash": "growthbook_v2",
+        "assignment_method": "hash",
+        "balance_tries": 1,
+        "balance_days": 0,
+        "primary_metric": "revenue",
+        "secondary_metrics": ["ordered", "clicked"],
+        "guardrails": {"unsubscribed": 0.2, "complained": 0.0},
+        "planned_stop": "2026-12-31",
+        "minimum_detectable_effect": 0.1,
+        "preregistration_sha256": lock["sha256"],
+    }
+    assert {name: experiment[name] for name in expected} == expected
+    arms = [
+        (arm["arm_key"], arm["snippet"], arm["allocation"], arm["weight_bp"], arm["thompson_floor_bp"],
+         arm["thompson_half_life_days"], arm["thompson_at_most"])
+        for arm in records(stdout, "experiment_arms")
+    ]  # fmt: skip
+    assert arms == [
+        ("plain", None, "manual", 7000, None, None, None),
+        ("bold", None, "manual", 3000, None, None, None),
+        ("small", "button", "thompson", 4550, 1000, 60, 5000),
+        ("large", "button", "thompson", 5450, 1000, 60, 5000),
+    ]
+
+
+def test_what_is_left_out_is_null_and_a_text_message_has_no_template(
+    tmp_path: Path, run: Callable[..., Run]
+) -> None:
+    folder = tmp_path / "experiments" / "note"
+    folder.mkdir(parents=True)
+    (folder / "note.txt").write_text("Look: https://x.io")
+    (folder / "template.txt").write_text('[[ slot("body") ]]')
+    definition = {
+        "key": "note",
+        "version": 1,
+        "status": "draft",
+        "description": "Which?",
+        "channel": "sms",
+        "audience": {"segment": "Everybody"},
+        "primary_metric": "clicked",
+        "attribution_window_days": 5,
+        "slots": {
+            "body": {
+                "arms": {"a": {"content": "note.txt", "control": True}, "b": {"content": "note.txt"}},
+                "allocation": {"thompson": {}},
+            }
+        },
+        "template": {"name": "note", "text": "template.txt"},
+    }
+    (folder / "experiment.yml").write_text(json.dumps(definition))
+    (tmp_path / "experiments" / "_snippets" / "old").mkdir(parents=True)
+    code, stdout, complaints = run()
+    assert (code, complaints) == (0, ["experiments/_snippets/old: no experiment uses this snippet"])
+    [experiment] = records(stdout, "experiments")
+    nulls = (
+        "layer_name",
+        "layer_start_bp",
+        "layer_end_bp",
+        "group_key",
+        "planned_stop",
+        "minimum_detectable_effect",
+    )
+    assert [experiment[name] for name in nulls] == [None] * len(nulls)
+    assert (experiment["holdout_bp"], experiment["global_holdout_bp"], experiment["audience_conditions"]) == (
+        0,
+        0,
+        [],
+    )
+    arms = records(stdout, "experiment_arms")
+    assert [(arm["weight_bp"], arm["thompson_floor_bp"]) for arm in arms] == [(None, 500)] * 2
+    assert records(stdout, "experiment_templates") == []
+
+
 @pytest.mark.usefixtures("experiments")
 def test_the_same_files_give_the_same_template(run: Callable[..., Run]) -> None:
     def templates() -> list[str]:
@@ -104,7 +208,7 @@ def test_one_fault_in_one_experiment_stops_all(
     shutil.copytree(experiments / "spring_hero", experiments / "autumn")
     code, stdout, [line] = run(*arguments)
     assert (code, stdout) == (1, "")
-    place, remedy = "experiments/autumn/experiment.yml:3: key", "give both the same name"
+    place, remedy = "experiments/autumn/experiment.yml:4: key", "give both the same name"
     assert line == f"{place}: is `spring_hero` in the folder `autumn`; {remedy}"
 
 

@@ -1,7 +1,28 @@
 {#-
-    What the project asks of a warehouse's JSON type. One macro per question, so that another engine is one
-    implementation each; none but DuckDB's is written yet, and dbt says which is missing.
+    What the project asks of a warehouse's JSON. One macro per question, one implementation per way of writing it.
+
+    A document is of lf_type('json'): JSON on DuckDB, BigQuery and Trino, jsonb on PostgreSQL, variant on Snowflake, super on
+    Redshift, text on Spark and Databricks. What a macro calls "JSON" is of that type too. dbt lets Redshift take PostgreSQL's
+    form where it has none of its own, and Databricks Spark's.
 -#}
+
+{#- An array as JSON, whatever the loader made of it: PostgreSQL's lands an array of texts as text[], one of objects as jsonb[]. -#}
+{% macro lf_json_array(column) -%}
+    {{ return(adapter.dispatch('lf_json_array')(column)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_array(column) -%}
+    {{ column }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_array(column) -%}
+    to_jsonb({{ column }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_array(column) -%}
+    {{ column }}
+{%- endmacro %}
+
 
 {#- The value of a top-level `key` (a Jinja string, taken literally) as text; null when absent or null. -#}
 {% macro lf_json_text(document, key) -%}
@@ -13,6 +34,30 @@
     json_extract_string({{ document }}, '/{{ key | replace("~", "~0") | replace("/", "~1") }}')
 {%- endmacro %}
 
+{% macro postgres__lf_json_text(document, key) -%}
+    ({{ document }} ->> '{{ key }}')
+{%- endmacro %}
+
+{% macro spark__lf_json_text(document, key) -%}
+    get_json_object({{ document }}, '$[\'{{ key }}\']')
+{%- endmacro %}
+
+{% macro snowflake__lf_json_text(document, key) -%}
+    cast(get({{ document }}, '{{ key }}') as varchar)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_text(document, key) -%}
+    lax_string({{ document }}['{{ key }}'])
+{%- endmacro %}
+
+{% macro redshift__lf_json_text(document, key) -%}
+    json_extract_path_text(json_serialize({{ document }}), '{{ key }}', true)
+{%- endmacro %}
+
+{% macro trino__lf_json_text(document, key) -%}
+    json_extract_scalar({{ document }}, '$["{{ key }}"]')
+{%- endmacro %}
+
 
 {#- Whether the value of a top-level `key` is true: the boolean, or "true" or 1 as some writers send it. Never null. -#}
 {% macro lf_json_is_true(document, key) -%}
@@ -22,15 +67,59 @@
 
 {#- The value of a top-level `key` as a double; null when it is absent, null or no number. -#}
 {% macro lf_json_number(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_number')(document, key)) }}
-{%- endmacro %}
-
-{% macro duckdb__lf_json_number(document, key) -%}
-    try_cast({{ lf_json_text(document, key) }} as double)
+    {{ lf_number(lf_json_text(document, key)) }}
 {%- endmacro %}
 
 
-{#- The value of a top-level key given by the text column `key` of [a-z0-9_], as JSON. -#}
+{#- The value of a top-level key given by the text expression `key` (any characters) as text; null when absent or null. -#}
+{% macro lf_json_text_at(document, key) -%}
+    {{ return(adapter.dispatch('lf_json_text_at')(document, key)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_text_at(document, key) -%}
+    json_extract_string({{ document }}, '/' || replace(replace({{ key }}, '~', '~0'), '/', '~1'))
+{%- endmacro %}
+
+{% macro postgres__lf_json_text_at(document, key) -%}
+    ({{ document }} ->> {{ key }})
+{%- endmacro %}
+
+{% macro spark__lf_json_text_at(document, key) -%}
+    try_element_at(from_json({{ document }}, 'map<string, string>'), {{ key }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_text_at(document, key) -%}
+    cast(get({{ document }}, {{ key }}) as varchar)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_text_at(document, key) -%}
+    lax_string({{ document }}[{{ key }}])
+{%- endmacro %}
+
+{% macro redshift__lf_json_text_at(document, key) -%}
+    json_extract_path_text(json_serialize({{ document }}), {{ key }}, true)
+{%- endmacro %}
+
+{% macro trino__lf_json_text_at(document, key) -%}
+    json_extract_scalar(element_at(try_cast({{ document }} as map(varchar, json)), {{ key }}), '$')
+{%- endmacro %}
+
+
+{#- The value of a top-level `key` (a Jinja string of [a-z0-9_]), as JSON; null when absent. -#}
+{% macro lf_json_member(document, key) -%}
+    {{ return(adapter.dispatch('lf_json_member')(document, key)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_member(document, key) -%}
+    {{ lf_json_value(document, "'" ~ key ~ "'") }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_member(document, key) -%}
+    {{ document }}.{{ adapter.quote(key) }}
+{%- endmacro %}
+
+
+{#- The value of a top-level key given by the text column `key` of [a-z0-9_], as JSON; null when absent. -#}
 {% macro lf_json_value(document, key) -%}
     {{ return(adapter.dispatch('lf_json_value')(document, key)) }}
 {%- endmacro %}
@@ -39,45 +128,273 @@
     json_extract({{ document }}, '/' || {{ key }})
 {%- endmacro %}
 
+{% macro postgres__lf_json_value(document, key) -%}
+    ({{ document }} -> {{ key }})
+{%- endmacro %}
+
+{% macro spark__lf_json_value(document, key) -%}
+    to_json(try_element_at(try_cast(try_parse_json({{ document }}) as map<string, variant>), {{ key }}))
+{%- endmacro %}
+
+{% macro snowflake__lf_json_value(document, key) -%}
+    get({{ document }}, {{ key }})
+{%- endmacro %}
+
+{% macro bigquery__lf_json_value(document, key) -%}
+    {{ document }}[{{ key }}]
+{%- endmacro %}
+
+{% macro trino__lf_json_value(document, key) -%}
+    element_at(try_cast({{ document }} as map(varchar, json)), {{ key }})
+{%- endmacro %}
+
 
 {#- Whether a JSON value is JSON's null. -#}
 {% macro lf_json_is_null(value) -%}
     {{ return(adapter.dispatch('lf_json_is_null')(value)) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_json_is_null(value) -%}
-    json_type({{ value }}) = 'NULL'
+{% macro default__lf_json_is_null(value) -%}
+    {{ lf_json_serialized(value) }} = 'null'
+{%- endmacro %}
+
+{% macro snowflake__lf_json_is_null(value) -%}
+    is_null_value({{ value }})
 {%- endmacro %}
 
 
-{#- In a select list: one row per top-level key of an object that is among `keys`, an aggregate made by lf_text_list. -#}
-{% macro lf_json_each_key(document, keys) -%}
-    {{ return(adapter.dispatch('lf_json_each_key')(document, keys)) }}
+{#- A JSON value as JSON text. -#}
+{% macro lf_json_serialized(value) -%}
+    {{ return(adapter.dispatch('lf_json_serialized')(value)) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_json_each_key(document, keys) -%}
-    {#- Before the unnest: a copy of the document per key is what would cost. -#}
-    unnest(list_intersect(json_keys({{ document }}), {{ keys }}))
+{% macro default__lf_json_serialized(value) -%}
+    cast({{ value }} as {{ lf_type('varchar') }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_serialized(value) -%}
+    to_json({{ value }})
+{%- endmacro %}
+
+{% macro bigquery__lf_json_serialized(value) -%}
+    to_json_string({{ value }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_serialized(value) -%}
+    json_serialize({{ value }})
+{%- endmacro %}
+
+{% macro trino__lf_json_serialized(value) -%}
+    json_format({{ value }})
 {%- endmacro %}
 
 
-{#- Aggregate: the texts, for lf_json_each_key. -#}
-{% macro lf_text_list(text) -%}
-    {{ return(adapter.dispatch('lf_text_list')(text)) }}
+{#- JSON text as JSON. -#}
+{% macro lf_json_parsed(text) -%}
+    {{ return(adapter.dispatch('lf_json_parsed')(text)) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_text_list(text) -%}
-    list({{ text }})
+{% macro default__lf_json_parsed(text) -%}
+    cast({{ text }} as {{ lf_type('json') }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_parsed(text) -%}
+    parse_json({{ text }})
+{%- endmacro %}
+
+{% macro bigquery__lf_json_parsed(text) -%}
+    parse_json({{ text }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_parsed(text) -%}
+    json_parse({{ text }})
+{%- endmacro %}
+
+{% macro trino__lf_json_parsed(text) -%}
+    json_parse({{ text }})
 {%- endmacro %}
 
 
-{#- In a select list: one row per element of an array of texts; none for anything else. -#}
-{% macro lf_json_each_text(document) -%}
-    {{ return(adapter.dispatch('lf_json_each_text')(document)) }}
+{#-
+    A query: `id` of each row of the CTE `documents`, each text of the column `key` of the CTE `keys` that is a top-level key of
+    the row's `document`, and its value, JSON.
+-#}
+{% macro lf_json_entries(documents, id, document, keys, key) -%}
+    {{ return(adapter.dispatch('lf_json_entries')(documents, id, document, keys, key)) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_json_each_text(document) -%}
-    unnest(try_cast({{ document }} as varchar[]))
+{% macro default__lf_json_entries(documents, id, document, keys, key) -%}
+    {%- set value = lf_json_value(documents ~ '.' ~ document, keys ~ '.' ~ key) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ keys }}.{{ key }},
+        {{ value }} as value
+
+    from {{ documents }}
+    cross join {{ keys }}
+    where {{ value }} is not null
+{%- endmacro %}
+
+{% macro duckdb__lf_json_entries(documents, id, document, keys, key) -%}
+    {#- The keys are compared as lists, before the unnest: a copy of the document per key is what would cost. -#}
+    select
+        {{ id }},
+        {{ key }},
+        {{ lf_json_value(document, key) }} as value
+
+    from (
+        select
+            {{ documents }}.{{ id }},
+            {{ documents }}.{{ document }},
+            unnest(list_intersect(json_keys({{ documents }}.{{ document }}), listed.texts)) as {{ key }}
+
+        from {{ documents }}
+        cross join (select list({{ key }}) as texts from {{ keys }}) as listed
+    ) as found
+{%- endmacro %}
+
+{% macro redshift__lf_json_entries(documents, id, document, keys, key) -%}
+    {#- A key of super cannot come from a column, so the document is turned into rows. -#}
+    select
+        {{ documents }}.{{ id }},
+        {{ keys }}.{{ key }},
+        entry as value
+
+    from {{ documents }}, unpivot {{ documents }}.{{ document }} as entry at entry_key, {{ keys }}
+    where entry_key = {{ keys }}.{{ key }}
+{%- endmacro %}
+
+
+{#- A query: `id` and each text, as `text`, of the array `document` of the CTE `documents`; none for anything but an array. -#}
+{% macro lf_json_texts(documents, id, document, text) -%}
+    {{ return(adapter.dispatch('lf_json_texts')(documents, id, document, text)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ id }},
+        unnest(try_cast({{ document }} as varchar[])) as {{ text }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ text }}
+
+    from {{ documents }}
+    cross join lateral jsonb_array_elements_text(
+        case when jsonb_typeof({{ documents }}.{{ document }}) = 'array' then {{ documents }}.{{ document }} else '[]' end
+    ) as elements ({{ text }})
+{%- endmacro %}
+
+{% macro spark__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ id }},
+        explode(from_json({{ document }}, 'array<string>')) as {{ text }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro snowflake__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ documents }}.{{ id }},
+        cast(elements.value as varchar) as {{ text }}
+
+    from {{ documents }},
+        lateral flatten(input => as_array({{ documents }}.{{ document }})) as elements
+{%- endmacro %}
+
+{% macro bigquery__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ text }}
+
+    from {{ documents }}
+    cross join unnest(json_value_array({{ documents }}.{{ document }})) as {{ text }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ documents }}.{{ id }},
+        cast(elements as varchar(65535)) as {{ text }}
+
+    from {{ documents }}, {{ documents }}.{{ document }} as elements
+{%- endmacro %}
+
+{% macro trino__lf_json_texts(documents, id, document, text) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ text }}
+
+    from {{ documents }}
+    cross join unnest(try_cast({{ documents }}.{{ document }} as array(varchar))) as elements ({{ text }})
+{%- endmacro %}
+
+
+{#- A query: `id` and each element, JSON, of the array `document` of the CTE `documents`; none for anything but an array. -#}
+{% macro lf_json_elements(documents, id, document, element) -%}
+    {{ return(adapter.dispatch('lf_json_elements')(documents, id, document, element)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ id }},
+        unnest(try_cast({{ document }} as json[])) as {{ element }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ element }}
+
+    from {{ documents }}
+    cross join lateral jsonb_array_elements(
+        case when jsonb_typeof({{ documents }}.{{ document }}) = 'array' then {{ documents }}.{{ document }} else '[]' end
+    ) as elements ({{ element }})
+{%- endmacro %}
+
+{% macro spark__lf_json_elements(documents, id, document, element) -%}
+    {#- Texts lose their quotes; objects and arrays stay as they are. -#}
+    {{ spark__lf_json_texts(documents, id, document, element) }}
+{%- endmacro %}
+
+{% macro snowflake__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.value as {{ element }}
+
+    from {{ documents }},
+        lateral flatten(input => as_array({{ documents }}.{{ document }})) as elements
+{%- endmacro %}
+
+{% macro bigquery__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ element }}
+
+    from {{ documents }}
+    cross join unnest(json_query_array({{ documents }}.{{ document }})) as {{ element }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ element }}
+
+    from {{ documents }}, {{ documents }}.{{ document }} as {{ element }}
+{%- endmacro %}
+
+{% macro trino__lf_json_elements(documents, id, document, element) -%}
+    select
+        {{ documents }}.{{ id }},
+        elements.{{ element }}
+
+    from {{ documents }}
+    cross join unnest(try_cast({{ documents }}.{{ document }} as array(json))) as elements ({{ element }})
 {%- endmacro %}
 
 
@@ -86,12 +403,32 @@
     {{ return(adapter.dispatch('lf_json_string')(text)) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_json_string(text) -%}
+{% macro default__lf_json_string(text) -%}
     to_json({{ text }})
 {%- endmacro %}
 
+{% macro postgres__lf_json_string(text) -%}
+    to_jsonb({{ text }})
+{%- endmacro %}
 
-{#- Aggregate: an array of the texts, sorted; null over no row. `condition` limits the rows. -#}
+{% macro spark__lf_json_string(text) -%}
+    to_json(cast({{ text }} as variant))
+{%- endmacro %}
+
+{% macro snowflake__lf_json_string(text) -%}
+    to_variant({{ text }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_string(text) -%}
+    cast({{ text }} as super)
+{%- endmacro %}
+
+{% macro trino__lf_json_string(text) -%}
+    cast({{ text }} as json)
+{%- endmacro %}
+
+
+{#- Aggregate: an array of the texts, sorted by their bytes; null over no row. `condition` limits the rows. -#}
 {% macro lf_json_array_agg(text, condition='true') -%}
     {{ return(adapter.dispatch('lf_json_array_agg')(text, condition)) }}
 {%- endmacro %}
@@ -99,6 +436,42 @@
 {% macro duckdb__lf_json_array_agg(text, condition) -%}
     {#- A sorted list is four times as fast as an ordered aggregate. -#}
     to_json(list_sort(list({{ text }}) filter (where {{ condition }})))
+{%- endmacro %}
+
+{% macro postgres__lf_json_array_agg(text, condition) -%}
+    jsonb_agg({{ text }} order by {{ text }} collate "C") filter (where {{ condition }})
+{%- endmacro %}
+
+{% macro spark__lf_json_array_agg(text, condition) -%}
+    to_json(nullif(
+        sort_array(collect_list({{ text }}) filter (where {{ condition }})), cast(array() as array<string>)
+    ))
+{%- endmacro %}
+
+{% macro snowflake__lf_json_array_agg(text, condition) -%}
+    to_variant(nullif(
+        array_agg(case when {{ condition }} then {{ text }} end)
+            within group (order by case when {{ condition }} then {{ text }} end),
+        array_construct()
+    ))
+{%- endmacro %}
+
+{% macro bigquery__lf_json_array_agg(text, condition) -%}
+    case
+        when countif({{ condition }}) > 0
+            then to_json(array_agg(if({{ condition }}, {{ text }}, null) ignore nulls order by if({{ condition }}, {{ text }}, null)))
+    end
+{%- endmacro %}
+
+{% macro redshift__lf_json_array_agg(text, condition) -%}
+    json_parse(
+        '[' || listagg(case when {{ condition }} then json_serialize(cast({{ text }} as super)) end, ',')
+            within group (order by case when {{ condition }} then {{ text }} end) || ']'
+    )
+{%- endmacro %}
+
+{% macro trino__lf_json_array_agg(text, condition) -%}
+    cast(array_agg({{ text }} order by {{ text }}) filter (where {{ condition }}) as json)
 {%- endmacro %}
 
 
@@ -111,6 +484,48 @@
     cast('{' || array_to_string(
         list_sort(list(to_json({{ key }}) || ':' || {{ value }}) filter (where {{ condition }})), ','
     ) || '}' as json)
+{%- endmacro %}
+
+{% macro postgres__lf_json_object_agg(key, value, condition) -%}
+    jsonb_object_agg({{ key }}, {{ value }}) filter (where {{ condition }})
+{%- endmacro %}
+
+{% macro spark__lf_json_object_agg(key, value, condition) -%}
+    case
+        when count_if({{ condition }}) > 0
+            then '{' || array_join(sort_array(
+                collect_list({{ lf_json_string(key) }} || ':' || {{ value }}) filter (where {{ condition }})
+            ), ',') || '}'
+    end
+{%- endmacro %}
+
+{% macro snowflake__lf_json_object_agg(key, value, condition) -%}
+    to_variant(nullif(
+        object_agg(case when {{ condition }} then {{ key }} end, case when {{ condition }} then {{ value }} end),
+        object_construct()
+    ))
+{%- endmacro %}
+
+{% macro bigquery__lf_json_object_agg(key, value, condition) -%}
+    case
+        when countif({{ condition }}) > 0
+            then json_object(
+                array_agg(if({{ condition }}, {{ key }}, null) ignore nulls order by {{ key }}),
+                array_agg(if({{ condition }}, {{ value }}, null) ignore nulls order by {{ key }})
+            )
+    end
+{%- endmacro %}
+
+{% macro redshift__lf_json_object_agg(key, value, condition) -%}
+    json_parse(
+        '{' || listagg(
+            case when {{ condition }} then json_serialize(cast({{ key }} as super)) || ':' || json_serialize({{ value }}) end, ','
+        ) within group (order by {{ key }}) || '}'
+    )
+{%- endmacro %}
+
+{% macro trino__lf_json_object_agg(key, value, condition) -%}
+    cast(map_agg({{ key }}, {{ value }}) filter (where {{ condition }}) as json)
 {%- endmacro %}
 
 
@@ -130,4 +545,51 @@
         when 'OBJECT' then cast(list_sort(map_entries(cast({{ value }} as map(varchar, json)))) as varchar)
         else cast({{ value }} as varchar)
     end
+{%- endmacro %}
+
+{% macro postgres__lf_json_canonical(value) -%}
+    {#- An object of type jsonb has its keys in order already. -#}
+    case jsonb_typeof({{ value }})
+        when 'array' then (
+            select coalesce(cast(jsonb_agg(distinct elements.element) as text), '[]')
+            from jsonb_array_elements({{ value }}) as elements (element)
+        )
+        else cast({{ value }} as text)
+    end
+{%- endmacro %}
+
+{% macro spark__lf_json_canonical(value) -%}
+    {#- A variant has the keys of an object in order. -#}
+    case
+        when {{ value }} like '[%' then to_json(sort_array(array_distinct(from_json({{ value }}, 'array<string>'))))
+        else to_json(try_parse_json({{ value }}))
+    end
+{%- endmacro %}
+
+{% macro snowflake__lf_json_canonical(value) -%}
+    {#- to_json gives the keys of an object in order. -#}
+    to_json(case when is_array({{ value }}) then array_sort(array_distinct(as_array({{ value }}))) else {{ value }} end)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_canonical(value) -%}
+    {#- Type JSON keeps the keys of an object in order. -#}
+    case json_type({{ value }})
+        when 'array' then (
+            select coalesce(string_agg(distinct to_json_string(element), ',' order by to_json_string(element)), '')
+            from unnest(json_query_array({{ value }})) as element
+        )
+        else to_json_string({{ value }})
+    end
+{%- endmacro %}
+
+{% macro redshift__lf_json_canonical(value) -%}
+    {#- Neither arrays nor objects can be sorted inside an expression: the same set in another order is written once more. -#}
+    json_serialize({{ value }})
+{%- endmacro %}
+
+{% macro trino__lf_json_canonical(value) -%}
+    {#- Type JSON has the keys of an object in order. -#}
+    coalesce(
+        json_format(cast(array_sort(array_distinct(try_cast({{ value }} as array(json)))) as json)), json_format({{ value }})
+    )
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#- Numbers as text, for the sentences of a verdict. -#}
 
 {% macro lf_figure(number, decimals) -%}
-    cast(cast(round(cast({{ number }} as numeric(30, 10)), {{ decimals }}) as numeric(30, {{ decimals }})) as {{ dbt.type_string() }})
+    {{ lf_text(lf_decimal('round(' ~ lf_decimal(number, 10) ~ ', ' ~ decimals ~ ')', decimals)) }}
 {%- endmacro %}
 
 
@@ -22,7 +22,7 @@
 
 {#- What a verdict needs at least, beside what there is: the columns least_received, converted and started_at. -#}
 {% macro lf_minimum_figures() -%}
-    cast(least_received as {{ dbt.type_string() }}) || ' receipts in the smallest arm (of {{ var("min_received_per_arm") }}), '
-    || cast(converted as {{ dbt.type_string() }}) || ' conversions (of {{ var("min_conversions") }}), first receipt '
-    || cast(started_at as {{ dbt.type_string() }}) || ' UTC ({{ var('min_hours') }} h ago or more).'
+    {{ lf_text('least_received') }} || ' receipts in the smallest arm (of {{ var("min_received_per_arm") }}), '
+    || {{ lf_text('converted') }} || ' conversions (of {{ var("min_conversions") }}), first receipt '
+    || {{ lf_text('started_at') }} || ' UTC ({{ var('min_hours') }} h ago or more).'
 {%- endmacro %}

@@ -6,7 +6,7 @@
     ρ² = (-2 ln α + ln(1 - 2 ln α)) / N*. The interval excludes 0 exactly when the p-value is below α.
 -#}
 {% macro lf_sequential_precision() -%}
-    {%- set log_alpha = "ln(1e0 * " ~ var('alpha') ~ ")" -%}
+    {%- set log_alpha = "ln(" ~ lf_double(var('alpha')) ~ ")" -%}
     ((-2e0 * {{ log_alpha }} + ln(1e0 - 2e0 * {{ log_alpha }})) / {{ var('sequential_tuning_units') }})
 {%- endmacro %}
 

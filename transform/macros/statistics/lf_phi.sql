@@ -38,7 +38,7 @@
 
 {#- EXP that gives about 1e-304 where it would underflow: PostgreSQL raises an error there. -#}
 {% macro lf_exp(x) -%}
-    exp(greatest({{ x }}, -700e0))
+    exp(greatest({{ lf_double(x) }}, -700e0))
 {%- endmacro %}
 
 

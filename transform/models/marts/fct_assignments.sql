@@ -1,11 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='append',
-        full_refresh=false,
-        on_schema_change='fail',
-    )
-}}
+{{ config(materialized='append_only') }}
 
 with
 
@@ -15,49 +8,49 @@ bucketed as (
 
 ),
 
-add_reason as (
+rules as (
 
-    select
-        ---------- ids
-        experiment_key,
-        experiment_version,
-        slot_key,
-        arm_key,
-        profile_id,
-
-        ---------- numerics
-        split_bucket as bucket,
-
-        ---------- timestamps
-        {{ lf_now() }} as assigned_at,
-
-        ---------- texts
-        'member of ' || group_type || ' ' || group_id
-            || '; traffic ' || cast(traffic_bp as {{ dbt.type_string() }}) || ' bp'
-            || '; arm owns [' || cast(bucket_start as {{ dbt.type_string() }})
-            || ', ' || cast(bucket_end as {{ dbt.type_string() }}) || ')' as reason
-
-    from bucketed
+    select * from {{ ref('int_assignment_rules') }}
 
 ),
 
--- First assignment wins: whoever has a row keeps it, whatever the split, the traffic or the audience became.
-keep_new as (
+recorded as (
 
-    select add_reason.*
-    from add_reason
-    {% if is_incremental() -%}
-    where not exists (
-        select 1
-        from {{ this }} as ledger
-        where
-            ledger.experiment_key = add_reason.experiment_key
-            and ledger.experiment_version = add_reason.experiment_version
-            and ledger.slot_key = add_reason.slot_key
-            and ledger.profile_id = add_reason.profile_id
-    )
-    {%- endif %}
+    select * from {{ ref('fct_assignment_rules') }}
+
+),
+
+-- Newcomers only: who has a row keeps it, whatever the split, the traffic or the audience became (int_newcomers).
+add_rule as (
+
+    select
+        ---------- ids
+        rules.experiment_key,
+        rules.experiment_version,
+        rules.slot_key,
+        rules.arm_key,
+        bucketed.profile_id,
+        recorded.rule_id,
+
+        ---------- numerics
+        bucketed.split_bucket as bucket,
+        bucketed.layer_bucket,
+        bucketed.traffic_bucket,
+        bucketed.salt_try,
+
+        ---------- timestamps
+        {{ lf_now() }} as assigned_at,
+        rules.snapshot_at as audience_snapshot_at
+
+    from bucketed
+    inner join rules
+        on
+            bucketed.experiment_key = rules.experiment_key
+            and bucketed.slot_key = rules.slot_key
+            and bucketed.arm_key = rules.arm_key
+            and bucketed.outcome = rules.outcome
+    inner join recorded on rules.rule_id = recorded.rule_id
 
 )
 
-select * from keep_new
+select * from add_rule

@@ -2,8 +2,9 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
+        incremental_strategy=lf_replace_strategy(),
         unique_key=['experiment_key', 'experiment_version'],
+        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
         on_schema_change='fail',
     )

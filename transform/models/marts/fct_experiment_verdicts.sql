@@ -2,8 +2,9 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
+        incremental_strategy=lf_replace_strategy(),
         unique_key=['experiment_key', 'experiment_version'],
+        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
         on_schema_change='fail',
     )
@@ -236,7 +237,7 @@ evidence as (
         coalesce(count_challengers.all_worse, false) as all_worse,
         coalesce(count_challengers.all_equivalent, false) as all_equivalent,
         coalesce(
-            first_receipts.started_at <= {{ dbt.dateadd('hour', -1 * var('min_hours'), lf_now()) }}
+            first_receipts.started_at <= {{ lf_dateadd('hour', -1 * var('min_hours'), lf_now()) }}
             and slots.least_received >= {{ var('min_received_per_arm') }}
             and slots.converted >= {{ var('min_conversions') }}, false
         ) as has_minimum
@@ -313,17 +314,17 @@ verdicts as (
         case verdict when 'winner' then challenger when 'control_wins' then control_arm_key end as winning_arm,
         case verdict
             when 'invalid_srm'
-                then 'The arms'' sizes do not fit their weights (' || {{ lf_p_figure('srm_p_value') }}
+                then 'The sizes of the arms do not fit their weights (' || {{ lf_p_figure('srm_p_value') }}
                     || ', limit {{ var("srm_alpha") }}): the comparison cannot be trusted.'
             when 'invalid_crossover'
-                then cast(crossovers as {{ dbt.type_string() }}) || ' of '
-                    || cast(rendered as {{ dbt.type_string() }})
+                then {{ lf_text('crossovers') }} || ' of '
+                    || {{ lf_text('rendered') }}
                     || ' profiles that clicked saw another arm than the assigned one ('
                     || {{ lf_figure('100e0 * crossover_rate', 2) }} || ' %).'
             when 'no_data'
                 then case
                     when units = 0 then 'Nobody is assigned.'
-                    else 'None of the ' || cast(units as {{ dbt.type_string() }})
+                    else 'None of the ' || {{ lf_text('units') }}
                         || ' assigned profiles is known to have received a message of the experiment.'
                 end
             when 'too_early' then 'Minimum not reached: ' || {{ lf_minimum_figures() }}

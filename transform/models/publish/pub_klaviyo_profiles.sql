@@ -37,7 +37,7 @@ compare as (
         on
             wanted.profile_id = held.profile_id
             and wanted.property = held.property
-    where {{ lf_json_canonical('wanted.value') }} is distinct from {{ lf_json_canonical('held.value') }}
+    where {{ lf_is_distinct(lf_json_canonical('wanted.value'), lf_json_canonical('held.value')) }}
 
 ),
 

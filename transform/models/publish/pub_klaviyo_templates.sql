@@ -49,7 +49,7 @@ keep_unpublished as (
         from klaviyo_templates
         where
             klaviyo_templates.template_name = live_templates.name
-            and {{ dbt.position("live_templates.marker", "klaviyo_templates.html") }} > 0
+            and {{ lf_contains('klaviyo_templates.html', 'live_templates.marker') }}
     )
 
 )

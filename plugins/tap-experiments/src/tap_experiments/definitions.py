@@ -6,28 +6,44 @@ never reach the warehouse, and an author should need one run to learn all that i
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import yaml
 
-from tap_experiments import template_tags
+from tap_experiments import schema, template_tags
+from tap_experiments.allocation import read_allocation, renamed
+from tap_experiments.audience import read_audience
 from tap_experiments.faults import Fault
+from tap_experiments.files import Source, UnreadableError, read, sha256
 from tap_experiments.links import PARAMETER
+from tap_experiments.model import (
+    SNIPPETS,
+    WHOLE,
+    Arm,
+    Assignment,
+    Channel,
+    Experiment,
+    Guardrail,
+    Layer,
+    Metric,
+    Slot,
+    Status,
+    UnitHash,
+)
 from tap_experiments.wrapper import DELIMITERS, Layout, lay_out
-from tap_experiments.yaml_values import Document, Value, did_you_mean
+from tap_experiments.yaml_values import KEY, Document, Value, did_you_mean
 
 if TYPE_CHECKING:
+    from enum import StrEnum
     from pathlib import Path
+    from typing import TypeVar
 
-WHOLE = 10_000
-"""Basis points of an audience, and of a slot's split."""
+    E = TypeVar("E", bound=StrEnum)
 
-MAX_FILE_BYTES = 1_000_000
-"""Far above what a mail client shows (Gmail cuts at about 102 KB), far below Klaviyo's 5 MB for a request."""
+DEFINITION = "experiment.yml"
+PROJECT = "project.yml"
+"""What holds for all experiments, beside their folders."""
 
 HASH_MARK = "<!-- lf:"
 """Begins the comment by which a generated template is recognised."""
@@ -35,131 +51,12 @@ HASH_MARK = "<!-- lf:"
 FALLBACK = "fb"
 """What `lf_cid` says in the branch of a profile without an assignment; so no arm may be called that."""
 
+MAX_SUBJECT = 255
+
 _RESERVED = {
     PARAMETER: "remove it: the template generated from this file carries it in every link",
     HASH_MARK: "remove it: the template generated from this file ends with it",
 }
-
-_REQUIRED = (
-    "key", "version", "status", "description", "channel", "audience", "primary_metric", "attribution_window_days",
-    "slots", "template",
-)  # fmt: skip
-_OPTIONAL = ("traffic", "campaign_message_ids")
-
-
-class PropertyFormat(StrEnum):
-    """How a profile holds its assignments; one choice for all experiments."""
-
-    LIST = "list"
-    """`lf_assignments`: a list of `experiment:slot:arm`."""
-    OBJECT = "object"
-    """`lf_assignments`: an object of `experiment.slot` to arm."""
-    FLAT = "flat"
-    """One property `lf_<experiment>_<slot>` each."""
-
-
-class Status(StrEnum):
-    """Life of an experiment."""
-
-    DRAFT = "draft"
-    LIVE = "live"
-    ENDED = "ended"
-
-
-class Channel(StrEnum):
-    """What an experiment is sent through."""
-
-    EMAIL = "email"
-
-
-class AudienceType(StrEnum):
-    """What kind of Klaviyo group an audience is."""
-
-    LIST = "list"
-    SEGMENT = "segment"
-
-
-class Metric(StrEnum):
-    """What may decide an experiment."""
-
-    OPENED = "opened"
-    CLICKED = "clicked"
-    ORDERED = "ordered"
-    REVENUE = "revenue"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file's text, decoded, without byte order mark, every line break a line feed."""
-
-    file: str
-    """The file's name in messages."""
-    text: str
-
-    def line(self, offset: int) -> int:
-        """Line of an offset, from 1."""
-        return self.text.count("\n", 0, offset) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One content of a slot."""
-
-    key: str
-    is_control: bool
-    weight_bp: int
-    content: Source
-    text: Source | None
-    """The same content for the template's text part."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place in the template that is filled by one of several arms; their weights sum to `WHOLE`."""
-
-    key: str
-    arms: tuple[Arm, ...]
-
-    @property
-    def control(self) -> Arm:
-        """What would have been sent without the experiment."""
-        return next(arm for arm in self.arms if arm.is_control)
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """One validated definition."""
-
-    key: str
-    version: int
-    status: Status
-    description: str
-    channel: Channel
-    audience_type: AudienceType
-    audience: str
-    traffic_bp: int
-    primary_metric: Metric
-    attribution_window_days: int
-    campaign_message_ids: tuple[str, ...]
-    slots: tuple[Slot, ...]
-    template_name: str
-    html: Layout
-    text: Layout | None
-    file: str
-    """The definition file's name in messages."""
-    sha256: str
-    """Of the definition file and every file it names."""
-
-
-def sha256(text: str) -> str:
-    """Hex digest of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def equal_split(arms: int) -> list[int]:
-    """Weights in basis points that differ by at most one and sum to `WHOLE`; the first arms take the remainder."""
-    share, remainder = divmod(WHOLE, arms)
-    return [share + (index < remainder) for index in range(arms)]
 
 
 def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
@@ -175,7 +72,7 @@ def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
         remedy = "give the setting `path` the folder that holds one folder per experiment"
         return [], [Fault(str(root), 0, "", f"cannot be read: {error.strerror}", remedy)]
     for entry in entries:
-        if entry.name.startswith((".", "_")):
+        if entry.name.startswith((".", "_")) or entry.name == PROJECT:
             continue
         if entry.is_dir():
             reader = _Reader(root, entry)
@@ -184,64 +81,21 @@ def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
             if not reader.faults:
                 experiments.append(experiment)
         elif entry.suffix in {".yml", ".yaml"}:
-            faults.append(Fault(str(entry), 0, "", "is not read", "move it to <key>/experiment.yml"))
+            remedy = f"call it {PROJECT}" if entry.stem == "project" else f"move it to <key>/{DEFINITION}"
+            faults.append(Fault(str(entry), 0, "", "is not read", remedy))
     return experiments, faults
-
-
-class _UnreadableError(Exception):
-    """A file cannot be used: what is wrong with it, what to do."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        self.problem, self.remedy = problem, remedy
-        super().__init__(problem)
-
-
-def _read(folder: Path, name: str) -> str:
-    """The text of a file inside a folder.
-
-    Raises:
-        _UnreadableError: If there is no such file in it, or it is not a text of sensible size.
-    """
-    try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            problem = f"`{name}` lies outside the experiment's folder"
-            raise _UnreadableError(problem, "keep all an experiment shows in its own folder, without symlinks")
-        if not path.is_file():
-            problem = f"`{name}` is not a file of this folder"
-            raise _UnreadableError(problem, _similar_file(folder, name))
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a NUL in the name
-        problem = f"`{name}` cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise _UnreadableError(problem, "name a readable file") from error
-    if len(data) > MAX_FILE_BYTES:
-        problem = f"`{name}` is larger than {MAX_FILE_BYTES:,} bytes"
-        raise _UnreadableError(problem, "shorten it: mail clients cut messages far earlier")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        problem = f"`{name}` is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
-        raise _UnreadableError(problem, "save it as UTF-8") from error
-    if "\0" in text:
-        problem = f"`{name}` holds a NUL character"
-        raise _UnreadableError(problem, "remove it")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _similar_file(folder: Path, name: str) -> str:
-    files = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return did_you_mean(name, files) if files else "add it"
 
 
 class _Reader:
     """Reads one experiment's folder; `faults` tells whether the result may be used."""
 
     def __init__(self, root: Path, folder: Path) -> None:
+        self._root_folder = root
         self._folder = folder
         self._prefix = f"{root}/{folder.name}"
-        self._document = Document(f"{self._prefix}/experiment.yml")
+        self._document = Document(f"{self._prefix}/{DEFINITION}")
         self._texts: dict[str, str] = {}
+        self._lost_snippet = False
         if not folder.resolve().is_relative_to(root.resolve()):
             self._document.fault("is a symlink out of the experiments' folder", "move the experiment into it")
 
@@ -250,129 +104,267 @@ class _Reader:
         return self._document.faults
 
     def experiment(self) -> Experiment:
-        fields = self._root().fields(_REQUIRED, _OPTIONAL)
+        fields = schema.fields(self._root(), schema.ROOT)
         key = fields["key"].key()
         if key and key != self._folder.name:
             fields["key"].fault(f"is `{key}` in the folder `{self._folder.name}`", "give both the same name")
-        audience_type, audience = self._audience(fields["audience"])
-        template = fields["template"].fields(["name", "html"], ["text"])
-        template_name = template["name"].text()
-        if template_name != template_name.strip():
-            template["name"].fault("begins or ends with a space", "remove it: templates are looked up by name")
-        slots = self._slots(fields["slots"], has_text_part=template["text"].given)
+        channel = fields["channel"].choice(Channel)
+        audience_type, audience, conditions = read_audience(fields["audience"])
+        template = schema.fields(fields["template"], schema.TEMPLATE)
+        if isinstance(fields["template"].node, yaml.MappingNode):
+            self._parts(fields["channel"], template)
+        slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
         keys = [slot.key for slot in slots]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
-        html = self._layout(template["html"], keys, keys)
-        text = self._layout(template["text"], keys, with_text) if template["text"].given else None
-        traffic = fields["traffic"].basis_points() if fields["traffic"].given else WHOLE
+        html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
+        filled = with_text if channel is Channel.EMAIL else keys
+        has_text = template["text"].given and not self._lost_snippet  # else nobody knows which slots have one
+        text = self._layout(template["text"], keys, filled) if has_text else None
+        primary, secondary = self._metrics(fields["primary_metric"], fields["secondary_metrics"], channel)
+        effect = fields["minimum_detectable_effect"].basis_points(schema.MAX_EFFECT)
+        if effect == 0:
+            fields["minimum_detectable_effect"].fault("is zero", "give the smallest effect worth finding")
+        tries, days = self._balance(fields["balance"])
         return Experiment(
             key=key,
-            version=fields["version"].integer(1, 999_999_999),
+            version=fields["version"].integer(1, schema.MAX_VERSION),
             status=fields["status"].choice(Status),
             description=fields["description"].text(),
-            channel=fields["channel"].choice(Channel),
+            channel=channel,
             audience_type=audience_type,
             audience=audience,
-            traffic_bp=traffic or 0,
-            primary_metric=fields["primary_metric"].choice(Metric),
+            conditions=conditions,
+            traffic_bp=_basis_points(fields["traffic"], WHOLE),
+            layer=self._layer(fields["layer"]),
+            holdout_bp=self._holdout(fields["holdout"]),
+            group=fields["group"].key() or None,
+            unit_hash=_choice(fields["unit_hash"], UnitHash.MD5),
+            assignment=_choice(fields["assignment"], Assignment.HASH),
+            balance_tries=tries,
+            balance_days=days,
+            primary_metric=primary,
+            secondary_metrics=secondary,
+            guardrails=self._guardrails(fields["guardrails"]),
+            planned_stop=fields["planned_stop"].date(),
+            minimum_detectable_effect=effect / WHOLE if effect else None,
             attribution_window_days=fields["attribution_window_days"].integer(1, 365),
             campaign_message_ids=tuple(value.text() for value in fields["campaign_message_ids"].sequence()),
             slots=slots,
-            template_name=template_name,
+            template_name=self._template_name(template["name"]),
             html=html,
             text=text,
             file=self._document.file,
+            lines=self._document.lines,
             sha256=sha256(json.dumps(sorted(self._texts.items()))),
         )
 
     def _root(self) -> Value:
         try:
-            text = _read(self._folder, "experiment.yml")
-        except _UnreadableError as error:
+            text = read(self._folder, DEFINITION)
+        except UnreadableError as error:
             self._document.fault(error.problem, error.remedy)
             return Value(self._document, "", None, 0)
-        self._texts["experiment.yml"] = text
+        self._texts[DEFINITION] = text
         return self._document.root(text)
 
-    def _audience(self, value: Value) -> tuple[AudienceType, str]:
-        kinds = value.fields([], [kind.value for kind in AudienceType])
-        given = [kind for kind in AudienceType if kinds[kind].given]
-        if value.given and len(given) != 1:
-            value.fault("names no single group", "write `{segment: name or id}` or `{list: name or id}`")
-        kind = given[0] if given else AudienceType.LIST
-        return kind, kinds[kind].text()
+    def _parts(self, channel: Value, template: dict[str, Value]) -> None:
+        """Which parts of a message the channel knows."""
+        if channel.is_word(Channel.EMAIL):
+            if not template["html"].given:
+                template["html"].fault("is missing", "add it: an e-mail shows HTML")
+            self._subject(template["subject"])
+        elif any(channel.is_word(word) for word in Channel):
+            if not template["text"].given:
+                template["text"].fault("is missing", "add it: the channel knows only text")
+            for part in ("html", "subject"):
+                if template[part].given:
+                    template[part].fault("has no place", "remove it: the channel knows only text")
 
-    def _slots(self, value: Value, *, has_text_part: bool) -> tuple[Slot, ...]:
+    def _subject(self, value: Value) -> None:
+        """A subject line is checked like a content, though it is no file."""
+        subject = value.text()
+        if len(subject) > MAX_SUBJECT or len(subject.splitlines()) > 1:
+            value.fault(f"is not one line of at most {MAX_SUBJECT} characters", "shorten it")
+        for mark in DELIMITERS:
+            if mark in subject:
+                value.fault(f"holds `{mark}`, which would be sent as it stands", "remove it: it holds no slots")
+        if found := template_tags.problem(subject):
+            value.fault(*found[1:])
+
+    def _template_name(self, value: Value) -> str:
+        name = value.text()
+        if name != name.strip():
+            value.fault("begins or ends with a space", "remove it: templates are looked up by name")
+        return name
+
+    def _layer(self, value: Value) -> Layer | None:
+        if not value.given:
+            return None
+        fields = schema.fields(value, schema.LAYER)
+        start, end = fields["from"].basis_points(), fields["to"].basis_points()
+        if start is not None and end is not None and start >= end:
+            fields["to"].fault("is not above `from`", "give the experiment a part of the layer")
+        return Layer(fields["name"].key(), start or 0, end or 0)
+
+    def _holdout(self, value: Value) -> int:
+        held = _basis_points(value, 0)
+        if held == WHOLE:
+            value.fault("leaves nobody to send to", "hold out less than 100")
+        return held
+
+    def _balance(self, value: Value) -> tuple[int, int]:
+        """How many salts are tried, and on how many days; one and none without `balance`."""
+        if not value.given:
+            return 1, 0
+        fields = schema.fields(value, schema.BALANCE)
+        days = fields["days"]
+        return (
+            fields["tries"].integer(2, schema.MAX_TRIES),
+            days.integer(1, 365) if days.given else schema.DEFAULT_BALANCE_DAYS,
+        )
+
+    def _metrics(self, first: Value, others: Value, channel: Channel) -> tuple[Metric, tuple[Metric, ...]]:
+        primary = first.choice(Metric)
+        values = [(first, primary), *((value, value.choice(Metric)) for value in others.sequence())]
+        seen: set[str] = set()
+        for value, metric in values:
+            if value.is_word(metric) and metric in seen:
+                value.fault(f"names `{metric}` again", "remove it: each metric is reported once")
+            if value.is_word(Metric.OPENED) and channel is Channel.SMS:
+                value.fault("is not measured for `sms`", "choose another: nobody reports that a text was opened")
+            if value.is_word(metric):
+                seen.add(metric)
+        return primary, tuple(metric for _, metric in values[1:])
+
+    def _guardrails(self, value: Value) -> dict[Guardrail, float]:
+        if not value.given:
+            return dict(schema.DEFAULT_GUARDRAILS)
+        fields = schema.fields(value, schema.GUARDRAILS)
+        return {
+            guardrail: (fields[guardrail].basis_points() or 0) / 100
+            for guardrail in Guardrail
+            if fields[guardrail].given
+        }
+
+    def _slots(self, value: Value, channel: Channel, *, has_text_part: bool) -> tuple[Slot, ...]:
         entries = value.entries(keys_are_names=True)
         if isinstance(value.node, yaml.MappingNode) and not entries:
             value.fault("holds no slot", "add one, with at least two arms")
-        return tuple(self._slot(key, slot, has_text_part=has_text_part) for key, slot in entries.items())
+        return tuple(self._slot(key, slot, channel, has_text_part=has_text_part) for key, slot in entries.items())
 
-    def _slot(self, key: str, value: Value, *, has_text_part: bool) -> Slot:
-        fields = value.fields(["arms", "split"])
+    def _slot(self, key: str, value: Value, channel: Channel, *, has_text_part: bool) -> Slot:
+        fields = schema.fields(value, schema.SLOT, {"split": "allocation"})
+        if fields["split"].given:
+            renamed(fields["split"])
         entries = fields["arms"].entries(keys_are_names=True)
-        weights = self._weights(fields["split"], list(entries))
-        arms: list[Arm] = []
-        texts: list[Value] = []
         for arm_key, entry in entries.items():
             if arm_key == FALLBACK:
                 entry.fault(f"`{FALLBACK}` is what links say when no arm is known", "choose another name")
-            arm = entry.fields(["content"], ["text", "control"])
-            texts.append(arm["text"])
-            content = self._content(arm["content"])
-            text = self._content(arm["text"]) if arm["text"].given else None
-            is_control = arm["control"].boolean()
-            arms.append(Arm(arm_key, is_control, weights.get(arm_key, 0), content, text))
+        allocation = read_allocation(fields["allocation"], list(entries))
+        arm_fields = {arm_key: schema.fields(entry, schema.ARM) for arm_key, entry in entries.items()}
+        if fields["snippet"].given:
+            contents = self._snippet(fields["snippet"], entries, arm_fields, channel, has_text_part=has_text_part)
+        else:
+            contents = self._files(entries, arm_fields, channel, has_text_part=has_text_part)
+        arms = tuple(
+            Arm(arm_key, arm["control"].boolean(), allocation.weights.get(arm_key), *contents[arm_key])
+            for arm_key, arm in arm_fields.items()
+        )
         if fields["arms"].given and len(arms) < 2:  # noqa: PLR2004
             fields["arms"].fault("has fewer than two arms", "add another: one arm compares with nothing")
         controls = [arm.key for arm in arms if arm.is_control]
         if arms and len(controls) != 1:
             found = f"has {len(controls)} controls ({', '.join(controls)})" if controls else "has no control"
             fields["arms"].fault(found, "mark the one arm you would send without a test with `control: true`")
-        if any(text.given for text in texts):
-            for text_value in texts:
-                if not text_value.given:
-                    text_value.fault("is missing", "give every arm of the slot a text, or none")
-                elif not has_text_part:
-                    text_value.fault("has no place", "add `template.text` and place the slot in it")
-        return Slot(key, tuple(arms))
+        return Slot(key, arms, allocation.method, allocation.thompson, fields["snippet"].key() or None)
 
-    def _weights(self, split: Value, arms: list[str]) -> dict[str, int]:
-        if split.is_word("equal"):
-            return dict(zip(arms, equal_split(len(arms)), strict=True)) if arms else {}
-        if split.given and not isinstance(split.node, yaml.MappingNode):
-            split.fault("is neither `equal` nor a share per arm", "write `equal` or `{control: 70, bold: 30}`")
-            return {}
-        shares = split.entries()
-        weights: dict[str, int] = {}
-        for key, share in shares.items():
-            if key not in arms:
-                share.fault("is no arm of this slot", did_you_mean(key, arms))
-                continue
-            weight = share.basis_points()
-            if weight == 0:
-                share.fault("is zero", "give the arm a share, or remove the arm")
-            weights[key] = weight or 0
-        if split.given:
-            for key in arms:
-                if key not in shares:
-                    split.fault(f"gives the arm `{key}` no share", "add it, in per cent")
-        if all(weights.get(key) for key in arms) and arms and sum(weights.values()) != WHOLE:
-            split.fault(f"sums to {sum(weights.values()) / 100:g}, not to 100", "change the shares")
-        return weights
+    def _files(
+        self,
+        entries: dict[str, Value],
+        arms: dict[str, dict[str, Value]],
+        channel: Channel,
+        *,
+        has_text_part: bool,
+    ) -> dict[str, tuple[Source, Source | None]]:
+        """Content and text of arms that name their files."""
+        contents: dict[str, tuple[Source, Source | None]] = {}
+        with_text = channel is Channel.EMAIL and any(arm["text"].given for arm in arms.values())
+        for key, arm in arms.items():
+            if isinstance(entries[key].node, yaml.MappingNode) and not arm["content"].given:
+                arm["content"].fault("is missing", "add it, or bind the slot to a `snippet`")
+            content = self._content(arm["content"])
+            text = self._content(arm["text"]) if arm["text"].given else None
+            contents[key] = (content, text if channel is Channel.EMAIL else None)
+            if with_text and not arm["text"].given:
+                arm["text"].fault("is missing", "give every arm of the slot a text, or none")
+            elif with_text and not has_text_part:
+                arm["text"].fault("has no place", "add `template.text` and place the slot in it")
+            elif arm["text"].given and channel is not Channel.EMAIL:
+                arm["text"].fault("has no place", "remove it: the channel knows only text, and `content` is it")
+        return contents
+
+    def _snippet(
+        self,
+        value: Value,
+        entries: dict[str, Value],
+        arms: dict[str, dict[str, Value]],
+        channel: Channel,
+        *,
+        has_text_part: bool,
+    ) -> dict[str, tuple[Source, Source | None]]:
+        """Content and text of arms that a snippet holds."""
+        name = value.key()
+        library = self._root_folder / SNIPPETS
+        folder = library / name
+        nothing: dict[str, tuple[Source, Source | None]] = {key: (Source("", ""), None) for key in arms}
+        for arm in arms.values():
+            for part in ("content", "text"):
+                if arm[part].given:
+                    arm[part].fault(
+                        f"has no place beside the snippet `{name}`", "remove it: the snippet holds the arms"
+                    )
+        if not folder.is_dir() or not KEY.fullmatch(name):
+            self._lost_snippet = True
+            if KEY.fullmatch(name):
+                known = sorted(path.name for path in library.glob("*") if path.is_dir())
+                remedy = f"restore the folder, which is in use here, or name another: {did_you_mean(name, known)}"
+                value.fault(f"`{name}` is no folder of {self._root_folder}/{SNIPPETS}", remedy)
+            return nothing
+        main = "html" if channel is Channel.EMAIL else "txt"
+        with_text = (
+            channel is Channel.EMAIL and has_text_part and any((folder / f"{key}.txt").is_file() for key in arms)
+        )
+        return {
+            key: (
+                self._snippet_file(entry, folder, f"{key}.{main}"),
+                self._snippet_file(entry, folder, f"{key}.txt") if with_text else None,
+            )
+            for key, entry in entries.items()
+        }
+
+    def _snippet_file(self, arm: Value, folder: Path, name: str) -> Source:
+        file = f"{self._root_folder}/{SNIPPETS}/{folder.name}/{name}"
+        if not (folder / name).is_file():
+            arm.fault(
+                f"has no {name} in the snippet `{folder.name}`", f"restore or write {file}, or remove the arm"
+            )
+            return Source(file, "")
+        return self._without_delimiters(self._take(arm, folder, name, file), arm)
 
     def _source(self, value: Value) -> Source:
         """A file the definition names, not blank; an empty one after a fault."""
         name = value.text()
         file = f"{self._prefix}/{name}"
-        if not name.strip():
-            return Source(file, "")
+        return self._take(value, self._folder, name, file) if name.strip() else Source(file, "")
+
+    def _take(self, value: Value, folder: Path, name: str, file: str) -> Source:
+        """A file of a folder, which the value stands for."""
         try:
-            text = _read(self._folder, name)
-        except _UnreadableError as error:
+            text = read(folder, name)
+        except UnreadableError as error:
             value.fault(error.problem, error.remedy)
             return Source(file, "")
-        self._texts[name] = text
+        self._texts[name if folder == self._folder else f"../{SNIPPETS}/{folder.name}/{name}"] = text
         source = Source(file, text)
         if not text.strip():
             self._fault(source, value, 0, "is blank", "write what shall be shown: a blank arm flatters the others")
@@ -385,7 +377,9 @@ class _Reader:
 
     def _content(self, value: Value) -> Source:
         """A file that fills a slot."""
-        source = self._source(value)
+        return self._without_delimiters(self._source(value), value)
+
+    def _without_delimiters(self, source: Source, value: Value) -> Source:
         for mark in DELIMITERS:
             if mark in source.text:
                 problem = f"holds `{mark}`, which is read in the template only and would be sent as it stands"
@@ -412,3 +406,11 @@ class _Reader:
     def _fault(self, source: Source, value: Value, offset: int, problem: str, remedy: str) -> None:
         """A fault of a file the definition names."""
         self.faults.append(Fault(source.file, source.line(offset), value.path, problem, remedy))
+
+
+def _basis_points(value: Value, default: int) -> int:
+    return (value.basis_points() or 0) if value.given else default
+
+
+def _choice(value: Value, default: E) -> E:
+    return value.choice(type(default)) if value.given else default

@@ -13,7 +13,7 @@ class Fault:
     line: int
     """Counted from 1; 0 means the file as a whole."""
     key: str
-    """Path inside the YAML document, such as `slots.hero.split`; empty for the file as a whole."""
+    """Path inside the YAML document, such as `slots.hero.allocation`; empty for the file as a whole."""
     problem: str
     remedy: str
 
@@ -29,9 +29,9 @@ class DefinitionError(Exception):
     """A set of definitions has faults; none of it may be used.
 
     Attributes:
-        faults: Every fault found, in the order of the files.
+        faults: Every fault found, once, in the order of the files.
     """
 
     def __init__(self, faults: list[Fault]) -> None:
-        self.faults = sorted(faults)
+        self.faults = sorted(set(faults))
         super().__init__("\n".join(map(str, self.faults)))

@@ -2,29 +2,94 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.definitions import Experiment, PropertyFormat, read_experiments
+from tap_experiments import preregistration
+from tap_experiments.definitions import PROJECT, read_experiments
 from tap_experiments.faults import DefinitionError, Fault
+from tap_experiments.files import UnreadableError, read
+from tap_experiments.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
 from tap_experiments.templates import Template, flat_property, generate
+from tap_experiments.yaml_values import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from tap_experiments.model import Experiment, Layer, Slot
 
-def load(root: Path, property_format: PropertyFormat) -> list[tuple[Experiment, Template]]:
+
+@dataclass(frozen=True, slots=True)
+class GlobalHoldout:
+    """The part of all profiles to whom no experiment sends."""
+
+    bp: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A sound set of definitions.
+
+    Attributes:
+        pairs: Each experiment with its template, ordered by key.
+        holdout: What all experiments hold out.
+        warnings: What the authors should know; each a line.
+    """
+
+    pairs: tuple[tuple[Experiment, Template], ...]
+    holdout: GlobalHoldout
+    warnings: tuple[str, ...]
+
+
+def load(root: Path, property_format: PropertyFormat, *, locking: bool = False) -> Project:
     """Read, check and generate everything.
+
+    Args:
+        root: Folder that holds one folder per experiment.
+        property_format: How profiles hold their assignments.
+        locking: Let pass live experiments that have no lock, because they are about to get it.
 
     Raises:
         DefinitionError: With every fault of the set; then none of it may be used.
     """
     experiments, faults = read_experiments(root)
-    pairs = [(experiment, generate(experiment, property_format)) for experiment in experiments]
+    holdout, holdout_faults = _global_holdout(root)
+    pairs = tuple((experiment, generate(experiment, property_format)) for experiment in experiments)
+    faults += holdout_faults
     faults += [fault for _, template in pairs for fault in template.faults]
     faults += _shared_names(experiments, property_format)
+    current = [experiment for experiment in experiments if experiment.status is not Status.ENDED]
+    faults += _layers(current)
+    faults += _groups(current, {experiment.key for experiment in experiments})
+    for experiment in experiments:
+        faults += preregistration.faults(root, experiment)
+        if not locking:
+            faults += preregistration.unlocked(root, experiment)
     if faults:
         raise DefinitionError(faults)
-    return pairs
+    warnings = [warning for _, template in pairs for warning in template.warnings]
+    return Project(pairs, holdout, (*warnings, *_unused_snippets(root, experiments)))
+
+
+def _global_holdout(root: Path) -> tuple[GlobalHoldout, list[Fault]]:
+    """What `project.yml` says; it may be absent."""
+    if not (root / PROJECT).exists():
+        return GlobalHoldout(), []
+    document = Document(f"{root}/{PROJECT}")
+    try:
+        text = read(root, PROJECT)
+    except UnreadableError as error:
+        document.fault(error.problem, error.remedy)
+        return GlobalHoldout(), document.faults
+    value = document.root(text).fields([], ["global_holdout"])["global_holdout"]
+    fields = value.fields(["percent", "version"])
+    percent = fields["percent"].basis_points() or 0
+    if percent == WHOLE:
+        fields["percent"].fault("leaves nobody to send to", "hold out less than 100")
+    return GlobalHoldout(percent, fields["version"].integer(1, 999_999_999)), document.faults
 
 
 def _shared_names(experiments: list[Experiment], property_format: PropertyFormat) -> list[Fault]:
@@ -36,7 +101,7 @@ def _shared_names(experiments: list[Experiment], property_format: PropertyFormat
         first = templates.setdefault(experiment.template_name, experiment.file)
         if first != experiment.file:
             problem = f"`{experiment.template_name}` is the template of {first} too"
-            faults.append(Fault(experiment.file, 0, "template.name", problem, "give each experiment its own"))
+            faults.append(experiment.fault("template.name", problem, "give each experiment its own"))
         if property_format is not PropertyFormat.FLAT:
             continue
         for slot in experiment.slots:
@@ -44,5 +109,114 @@ def _shared_names(experiments: list[Experiment], property_format: PropertyFormat
             first = properties.setdefault(name, experiment.file)
             if first != experiment.file:
                 problem = f"is kept in the property `{name}`, as is a slot of {first}"
-                faults.append(Fault(experiment.file, 0, f"slots.{slot.key}", problem, "rename the slot"))
+                faults.append(experiment.fault(f"slots.{slot.key}", problem, "rename the slot"))
     return faults
+
+
+def _layers(experiments: list[Experiment]) -> list[Fault]:
+    """Experiments whose parts of a layer overlap: their profiles would not be apart."""
+    faults: list[Fault] = []
+    members: defaultdict[str, list[tuple[Experiment, Layer]]] = defaultdict(list)
+    for experiment in experiments:
+        if (layer := experiment.layer) is None:
+            continue
+        for other, taken in members[layer.name]:
+            if layer.start_bp < taken.end_bp and taken.start_bp < layer.end_bp:
+                problem = f"overlaps {_percent(taken)} of `{layer.name}`, which {other.file} has"
+                remedy = f"take a part of what is free: {_free(experiments, layer.name, without=experiment)}"
+                faults.append(experiment.fault("layer", problem, remedy))
+        members[layer.name].append((experiment, layer))
+    return faults
+
+
+def _percent(layer: Layer) -> str:
+    return f"{layer.start_bp / 100:g} to {layer.end_bp / 100:g}"
+
+
+def _free(experiments: Iterable[Experiment], name: str, *, without: Experiment) -> str:
+    """The parts of a layer that the others leave."""
+    taken = sorted(
+        (layer.start_bp, layer.end_bp)
+        for other in experiments
+        if other is not without and (layer := other.layer) and layer.name == name
+    )
+    parts, end = [], 0
+    for start, stop in [*taken, (WHOLE, WHOLE)]:
+        if start > end:
+            parts.append(f"{end / 100:g} to {start / 100:g}")
+        end = max(end, stop)
+    return ", ".join(parts) or "nothing, so use another layer"
+
+
+def _groups(experiments: list[Experiment], keys: set[str]) -> list[Fault]:
+    """Groups whose experiments would not give a profile the same arm."""
+    faults: list[Fault] = []
+    groups: defaultdict[str, list[Experiment]] = defaultdict(list)
+    for experiment in experiments:
+        if experiment.group is None:
+            continue
+        groups[experiment.group].append(experiment)
+        if experiment.group in keys:
+            problem = f"`{experiment.group}` is the key of an experiment, and salts would coincide"
+            faults.append(experiment.fault("group", problem, "rename the group"))
+        if experiment.assignment is Assignment.QUOTA:
+            problem = "counts in one audience, so arms cannot be shared with another"
+            faults.append(experiment.fault("assignment", problem, "use `hash` in a group"))
+        if experiment.balance_tries > 1:
+            problem = "fits one audience, so arms cannot be shared with another"
+            faults.append(experiment.fault("balance", problem, "remove it in a group"))
+        faults += [
+            experiment.fault(
+                f"slots.{slot.key}.allocation",
+                "is decided by each experiment's own history, so arms cannot be shared",
+                "give `accept` with the same shares in all experiments of the group",
+            )
+            for slot in experiment.slots
+            if slot.method is Method.THOMPSON and None in [arm.weight_bp for arm in slot.arms]
+        ]
+    for members in groups.values():
+        for other in members[1:]:
+            faults += _disagreements(members[0], other)
+    return faults
+
+
+def _disagreements(first: Experiment, second: Experiment) -> list[Fault]:
+    """What two experiments of a group must have in common and have not."""
+    remedy = f"make it the same in all experiments of the group `{second.group}`"
+    faults: list[Fault] = []
+
+    def compare(key: str, one: object, other: object) -> None:
+        if one != other:
+            problem = f"is {other}, but {one} in {first.file}"
+            faults.append(second.fault(key, problem, remedy))
+
+    compare("version", first.version, second.version)
+    compare("unit_hash", first.unit_hash.value, second.unit_hash.value)
+    ours, theirs = ({slot.key: slot for slot in experiment.slots} for experiment in (second, first))
+    compare("slots", ", ".join(sorted(theirs)), ", ".join(sorted(ours)))
+    for key in ours.keys() & theirs.keys():
+        compare(f"slots.{key}.arms", _arms(theirs[key]), _arms(ours[key]))
+        if _arms(ours[key]) == _arms(theirs[key]):
+            compare(f"slots.{key}.allocation", _weights(theirs[key]), _weights(ours[key]))
+    return faults
+
+
+def _arms(slot: Slot) -> str:
+    """The arms in their order, which decides what each gets of the buckets."""
+    return ", ".join(arm.key for arm in slot.arms)
+
+
+def _weights(slot: Slot) -> str:
+    weights = [arm.weight_bp for arm in slot.arms]
+    return "undecided" if None in weights else ", ".join(f"{(weight or 0) / 100:g}" for weight in weights)
+
+
+def _unused_snippets(root: Path, experiments: list[Experiment]) -> list[str]:
+    library = root / SNIPPETS
+    used = {slot.snippet for experiment in experiments for slot in experiment.slots}
+    folders = sorted(library.iterdir()) if library.is_dir() else []
+    return [
+        f"{root}/{SNIPPETS}/{folder.name}: no experiment uses this snippet"
+        for folder in folders
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in used
+    ]

@@ -9,7 +9,8 @@ from singer_sdk import Stream
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_experiments.definitions import sha256
+from tap_experiments.files import sha256
+from tap_experiments.preregistration import digest, preregistration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_experiments.definitions import Experiment, PropertyFormat
-    from tap_experiments.templates import Template
+    from tap_experiments.model import PropertyFormat
+    from tap_experiments.project import Project
 
 _TEXT = th.StringType(nullable=False)
 _INTEGER = th.IntegerType(nullable=False)
 _BOOLEAN = th.BooleanType(nullable=False)
+_TEXT_OR_NULL = th.StringType(nullable=True)
+_INTEGER_OR_NULL = th.IntegerType(nullable=True)
+_TEXTS = th.ArrayType(_TEXT, nullable=False)
 
 
 class DefinitionStream(Stream):
@@ -30,9 +34,7 @@ class DefinitionStream(Stream):
 
     properties: ClassVar[tuple[th.Property[Any], ...]]
 
-    def __init__(
-        self, tap: Tap, project: list[tuple[Experiment, Template]], property_format: PropertyFormat
-    ) -> None:
+    def __init__(self, tap: Tap, project: Project, property_format: PropertyFormat) -> None:
         self._project = project
         self._property_format = property_format
         started = datetime.fromtimestamp(tap.initialized_at / 1000, UTC)
@@ -65,7 +67,7 @@ class Experiments(DefinitionStream):
         th.Property("version", _INTEGER, required=True, description="Part of the assignment's salts"),
         th.Property("status", _TEXT, required=True, description="draft, live or ended"),
         th.Property("description", _TEXT, required=True, description="The question it shall answer"),
-        th.Property("channel", _TEXT, required=True, description="email"),
+        th.Property("channel", _TEXT, required=True, description="email, sms or push"),
         th.Property("audience_type", _TEXT, required=True, description="list or segment"),
         th.Property("audience", _TEXT, required=True, description="Klaviyo id or name of the list or segment"),
         th.Property("traffic_bp", _INTEGER, required=True, description="Part of the audience, 0 to 10000"),
@@ -82,16 +84,63 @@ class Experiments(DefinitionStream):
         ),
         th.Property(
             "campaign_message_ids",
-            th.ArrayType(_TEXT, nullable=False),
+            _TEXTS,
             required=True,
             description="Messages that show it, beside those found through lf_cid in clicks",
         ),
         th.Property("definition_sha256", _TEXT, required=True, description="Of the definition and all its files"),
+        th.Property("layer_name", _TEXT_OR_NULL, description="Experiments of one layer share no profile"),
+        th.Property("layer_start_bp", _INTEGER_OR_NULL, description="First bucket of the layer that is its own"),
+        th.Property("layer_end_bp", _INTEGER_OR_NULL, description="First bucket after them"),
+        th.Property("holdout_bp", _INTEGER, required=True, description="Part of the audience never sent to"),
+        th.Property(
+            "global_holdout_bp",
+            _INTEGER,
+            required=True,
+            description="Part of all profiles no experiment sends to; the same for all",
+        ),
+        th.Property(
+            "global_holdout_version", _INTEGER, required=True, description="Part of its salt; the same for all"
+        ),
+        th.Property("group_key", _TEXT_OR_NULL, description="Experiments of one group share their arms"),
+        th.Property("unit_hash", _TEXT, required=True, description="md5 or growthbook_v2"),
+        th.Property("assignment_method", _TEXT, required=True, description="hash or quota"),
+        th.Property("balance_tries", _INTEGER, required=True, description="Salts compared; 1: none"),
+        th.Property("balance_days", _INTEGER, required=True, description="Days compared; 0 without balance"),
+        th.Property("secondary_metrics", _TEXTS, required=True, description="Reported, never deciding"),
+        th.Property(
+            "guardrails",
+            th.ObjectType(additional_properties=th.NumberType(nullable=False), nullable=False),
+            required=True,
+            description="Metric to margin in percentage points",
+        ),
+        th.Property("planned_stop", th.DateType(nullable=True), description="Day on which it shall end"),
+        th.Property(
+            "minimum_detectable_effect", th.NumberType(nullable=True), description="Relative, as a fraction"
+        ),
+        th.Property(
+            "preregistration_sha256", _TEXT, required=True, description="Of what must not change after the start"
+        ),
+        th.Property(
+            "audience_conditions",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("field", _TEXT, required=True),
+                    th.Property("operator", _TEXT, required=True),
+                    th.Property("values", _TEXTS, required=True),
+                    additional_properties=False,
+                    nullable=False,
+                ),
+                nullable=False,
+            ),
+            required=True,
+            description="What a profile must fulfil besides, all of it",
+        ),
     )
 
     @override
     def rows(self) -> Iterable[Record]:
-        for experiment, template in self._project:
+        for experiment, template in self._project.pairs:
             yield {
                 "experiment_key": experiment.key,
                 "version": experiment.version,
@@ -107,6 +156,26 @@ class Experiments(DefinitionStream):
                 "template_name": template.name,
                 "campaign_message_ids": list(experiment.campaign_message_ids),
                 "definition_sha256": experiment.sha256,
+                "layer_name": experiment.layer.name if experiment.layer else None,
+                "layer_start_bp": experiment.layer.start_bp if experiment.layer else None,
+                "layer_end_bp": experiment.layer.end_bp if experiment.layer else None,
+                "holdout_bp": experiment.holdout_bp,
+                "global_holdout_bp": self._project.holdout.bp,
+                "global_holdout_version": self._project.holdout.version,
+                "group_key": experiment.group,
+                "unit_hash": experiment.unit_hash.value,
+                "assignment_method": experiment.assignment.value,
+                "balance_tries": experiment.balance_tries,
+                "balance_days": experiment.balance_days,
+                "secondary_metrics": [metric.value for metric in experiment.secondary_metrics],
+                "guardrails": {guardrail.value: margin for guardrail, margin in experiment.guardrails.items()},
+                "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
+                "minimum_detectable_effect": experiment.minimum_detectable_effect,
+                "preregistration_sha256": digest(preregistration(experiment)),
+                "audience_conditions": [
+                    {"field": condition.field, "operator": condition.operator.value, "values": [*condition.values]}
+                    for condition in experiment.conditions
+                ],
             }
 
 
@@ -121,14 +190,25 @@ class ExperimentArms(DefinitionStream):
         th.Property("arm_key", _TEXT, required=True),
         th.Property("position", _INTEGER, required=True, description="Place in the file, from 0"),
         th.Property("is_control", _BOOLEAN, required=True, description="True for one arm of each slot"),
-        th.Property("weight_bp", _INTEGER, required=True, description="Sum to 10000 in each slot"),
+        th.Property(
+            "weight_bp",
+            _INTEGER_OR_NULL,
+            description="Sum to 10000 in each slot; null: the warehouse decides, in all arms of the slot",
+        ),
         th.Property("content", _TEXT, required=True, description="The content file, line breaks as \\n"),
         th.Property("content_sha256", _TEXT, required=True),
+        th.Property(
+            "snippet", _TEXT_OR_NULL, description="Snippet that holds the content, null: a file of its own"
+        ),
+        th.Property("allocation", _TEXT, required=True, description="equal, manual or thompson"),
+        th.Property("thompson_floor_bp", _INTEGER_OR_NULL, description="No arm gets less; null unless thompson"),
+        th.Property("thompson_half_life_days", _INTEGER_OR_NULL, description="Age at which a result counts half"),
+        th.Property("thompson_at_most", _INTEGER_OR_NULL, description="Profiles an arm's history counts for"),
     )
 
     @override
     def rows(self) -> Iterable[Record]:
-        for experiment, _ in self._project:
+        for experiment, _ in self._project.pairs:
             for slot in experiment.slots:
                 for position, arm in enumerate(slot.arms):
                     yield {
@@ -140,11 +220,16 @@ class ExperimentArms(DefinitionStream):
                         "weight_bp": arm.weight_bp,
                         "content": arm.content.text,
                         "content_sha256": sha256(arm.content.text),
+                        "snippet": slot.snippet,
+                        "allocation": slot.method.value,
+                        "thompson_floor_bp": slot.thompson.floor_bp if slot.thompson else None,
+                        "thompson_half_life_days": slot.thompson.half_life_days if slot.thompson else None,
+                        "thompson_at_most": slot.thompson.at_most if slot.thompson else None,
                     }
 
 
 class ExperimentTemplates(DefinitionStream):
-    """One record per generated template."""
+    """One record per generated template that Klaviyo keeps; the text of an SMS or a push is its campaign's."""
 
     name = "experiment_templates"
     primary_keys: ClassVar[Sequence[str]] = ("template_name",)
@@ -158,7 +243,9 @@ class ExperimentTemplates(DefinitionStream):
 
     @override
     def rows(self) -> Iterable[Record]:
-        for experiment, template in self._project:
+        for experiment, template in self._project.pairs:
+            if template.html is None:
+                continue
             yield {
                 "template_name": template.name,
                 "experiment_key": experiment.key,
@@ -180,7 +267,7 @@ class DefinitionSnapshots(DefinitionStream):
 
     @override
     def rows(self) -> Iterable[Record]:
-        yield {"name": "experiments", "experiments": len(self._project)}
+        yield {"name": "experiments", "experiments": len(self._project.pairs)}
 
 
 STREAMS: tuple[type[DefinitionStream], ...] = (

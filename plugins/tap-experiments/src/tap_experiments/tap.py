@@ -11,7 +11,7 @@ from singer_sdk import Tap
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_experiments.definitions import PropertyFormat
+from tap_experiments.model import PropertyFormat
 from tap_experiments.project import load
 from tap_experiments.streams import STREAMS
 
@@ -61,9 +61,8 @@ class TapExperiments(Tap):
         """
         property_format = PropertyFormat(self.config["property_format"])
         project = load(Path(self.config["path"] or DEFAULT_PATH), property_format)
-        for _, template in project:
-            for warning in template.warnings:
-                self.logger.warning(warning)
+        for warning in project.warnings:
+            self.logger.warning(warning)
         return [stream(self, project, property_format) for stream in STREAMS]
 
     @property

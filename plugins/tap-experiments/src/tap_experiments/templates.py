@@ -11,15 +11,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.definitions import FALLBACK, HASH_MARK, PropertyFormat, sha256
-from tap_experiments.faults import Fault
+from tap_experiments.definitions import FALLBACK, HASH_MARK
+from tap_experiments.files import sha256
 from tap_experiments.links import PARAMETER, Decorated, decorate_html, decorate_text
+from tap_experiments.model import PropertyFormat
 from tap_experiments.template_tags import active
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_experiments.definitions import Arm, Experiment, Source
+    from tap_experiments.faults import Fault
+    from tap_experiments.files import Source
+    from tap_experiments.model import Arm, Experiment
     from tap_experiments.wrapper import Layout
 
 MAX_TEMPLATE_BYTES = 4_500_000
@@ -36,7 +39,8 @@ class Template:
 
     Attributes:
         name: Under which it is kept in Klaviyo.
-        html: With the hash in a comment at the end of the body, so that it is known again when read back.
+        html: With the hash in a comment at the end of the body, so that it is known again when read back; none if
+            the channel knows only text.
         text: The plain text part, if the experiment has one.
         sha256: Of `html` without the comment, a NUL, and `text`.
         warnings: What the author should know; each a line.
@@ -44,7 +48,7 @@ class Template:
     """
 
     name: str
-    html: str
+    html: str | None
     text: str | None
     sha256: str
     warnings: tuple[str, ...]
@@ -53,30 +57,39 @@ class Template:
 
 def generate(experiment: Experiment, property_format: PropertyFormat) -> Template:
     """The template of an experiment: the same bytes for the same definition."""
-    html = _part(experiment, experiment.html, property_format, lambda arm: arm.content, decorate_html)
+    html = (
+        _part(experiment, experiment.html, property_format, lambda arm: arm.content, decorate_html)
+        if experiment.html
+        else None
+    )
     text = (
         _part(experiment, experiment.text, property_format, lambda arm: arm.text or arm.content, decorate_text)
         if experiment.text
         else None
     )
-    parts = [html, text] if text else [html]
+    parts = [part for part in (html, text) if part]
     warnings = [warning for part in parts for warning in part.warnings]
-    if not html.links and not experiment.campaign_message_ids:
+    if not any(part.links for part in parts[:1]) and not experiment.campaign_message_ids:
         warnings.append(
             f"{experiment.file}: no arm holds a link that can carry {PARAMETER}; "
             "name `campaign_message_ids`, or the results cannot tell which message showed the experiment"
         )
-    digest = sha256(f"{html.source}\0{text.source if text else ''}")
-    *_, end = [len(html.source), *(match.start() for match in _BODY_END.finditer(html.source))]
-    marked = f"{html.source[:end]}{HASH_MARK}{digest} -->{html.source[end:]}"
+    digest = sha256(f"{html.source if html else ''}\0{text.source if text else ''}")
+    marked = _marked(html.source, digest) if html else None
     faults = [fault for part in parts for fault in part.faults]
-    size = len(marked.encode()) + len(text.source.encode() if text else b"")
+    size = len((marked or "").encode()) + len(text.source.encode() if text else b"")
     if size > MAX_TEMPLATE_BYTES:
         problem = f"gives a template of {size:,} bytes, more than {MAX_TEMPLATE_BYTES:,}"
-        faults.append(Fault(experiment.file, 0, "template", problem, "shorten the contents"))
+        faults.append(experiment.fault("template", problem, "shorten the contents"))
     return Template(
         experiment.template_name, marked, text.source if text else None, digest, tuple(warnings), tuple(faults)
     )
+
+
+def _marked(html: str, digest: str) -> str:
+    """The HTML with its hash before the end of the body, else at the end."""
+    *_, end = [len(html), *(match.start() for match in _BODY_END.finditer(html))]
+    return f"{html[:end]}{HASH_MARK}{digest} -->{html[end:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ def _part(
     if [tag.source for piece in pieces for tag in active(piece)] != [tag.source for tag in active(joined)]:
         problem = "gives a template whose branches Klaviyo would not read as branches"
         remedy = "place no slot in {% verbatim %} or {% comment %}, and end no text beside a slot with a brace"
-        faults.append(Fault(experiment.file, 0, "template", problem, remedy))
+        faults.append(experiment.fault("template", problem, remedy))
     return _Part(joined, links, warnings, faults)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -18,11 +19,13 @@ import yaml
 from tap_experiments.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
-_PERCENT = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,2})?")
+_PERCENT = re.compile(r"(?:0|[1-9][0-9]{0,3})(?:\.[0-9]{1,2})?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _STRING = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
 _KINDS = {"bool": "a boolean", "int": "a number", "float": "a number", "timestamp": "a date", "null": "empty"}
@@ -49,10 +52,12 @@ class Document:
     Attributes:
         file: The file's name in messages.
         faults: What was found wrong so far.
+        lines: Where each key path that was read stands.
     """
 
     file: str
     faults: list[Fault] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
 
     def fault(self, problem: str, remedy: str, *, key: str = "", line: int = 0) -> None:
         """Record a fault of this file."""
@@ -110,6 +115,19 @@ class Value:
             remedy = "give a text" if node.tag == _NULL else f"put it in quotes: '{node.value}'"
             self.fault(f"`{node.value}` is read by YAML as {kind}, not as text", remedy)
             return ""
+        return self._sound(node)
+
+    def word(self) -> str:
+        """A scalar compared as text, just as it is written: of `NO`, `2` and `'2'` none is anything but itself."""
+        node = self._scalar("a text, a number or a boolean")
+        if node is None:
+            return ""
+        if node.tag == _NULL:
+            self.fault("is empty", "give a value")
+            return ""
+        return self._sound(node)
+
+    def _sound(self, node: yaml.ScalarNode) -> str:
         if not node.value.strip():
             self.fault("is blank", "give a text")
         if any("\ud800" <= character <= "\udfff" for character in node.value):
@@ -137,14 +155,37 @@ class Value:
         self.fault(problem, "write plain digits, such as 7")
         return lowest
 
-    def basis_points(self) -> int | None:
-        """A percentage from 0 to 100 with at most two decimals, in basis points; none after a fault."""
+    def number(self) -> str:
+        """A decimal number, as written."""
+        node = self._scalar("a number")
+        if node is None:
+            return ""
+        if node.style is None and _NUMBER.fullmatch(node.value):
+            return str(node.value)
+        self.fault(f"`{node.value}` is not a number", "write plain digits, such as 18 or 2.5")
+        return ""
+
+    def date(self) -> date | None:
+        """A day; none after a fault."""
+        node = self._scalar("a date")
+        if node is None:
+            return None
+        try:
+            if _DATE.fullmatch(node.value):
+                return date.fromisoformat(node.value)
+        except ValueError:
+            pass
+        self.fault(f"`{node.value}` is not a date", "write year, month and day: 2026-12-31")
+        return None
+
+    def basis_points(self, highest: int = 100) -> int | None:
+        """A percentage from 0 with at most two decimals, in basis points; none after a fault."""
         node = self._scalar("a percentage")
         if node is None:
             return None
-        if node.style is None and _PERCENT.fullmatch(node.value) and Decimal(node.value) <= 100:  # noqa: PLR2004
+        if node.style is None and _PERCENT.fullmatch(node.value) and Decimal(node.value) <= highest:
             return int(Decimal(node.value) * 100)
-        problem = f"`{node.value}` is not a percentage from 0 to 100"
+        problem = f"`{node.value}` is not a percentage from 0 to {highest}"
         self.fault(problem, "write a number with at most two decimals, such as 12.5")
         return None
 
@@ -173,11 +214,16 @@ class Value:
         """Whether the value is exactly this scalar."""
         return isinstance(self.node, yaml.ScalarNode) and self.node.value == word
 
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list."""
+        return isinstance(self.node, yaml.SequenceNode)
+
     def sequence(self) -> list[Value]:
         """The values of a list."""
         if self.node is None:
             return []
-        if not isinstance(self.node, yaml.SequenceNode):
+        if not isinstance(self.node, yaml.SequenceNode):  # not `is_list`: it tells mypy nothing
             self.fault("is not a list", "write `[first, second]` or one `- item` per line")
             return []
         return [
@@ -185,17 +231,33 @@ class Value:
             for index, node in enumerate(self.node.value)
         ]
 
-    def fields(self, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Value]:
-        """A mapping with a fixed set of keys; every one of them is in the result, the missing ones absent."""
+    def fields(
+        self,
+        required: Collection[str],
+        optional: Collection[str] = (),
+        replaced: Mapping[str, str] | None = None,
+    ) -> dict[str, Value]:
+        """A mapping with a fixed set of keys; every one of them is in the result, the missing ones absent.
+
+        Args:
+            required: The keys it must have.
+            optional: The keys it may have.
+            replaced: Keys of old, each with its successor. They are in the result, to be refused by the caller;
+                the successor of one that is given is not missed.
+        """
         found = self.entries()
         known = [*required, *optional]
+        old = replaced or {}
         for name, value in found.items():
-            if name not in known:
+            if name not in known and name not in old:
                 value.fault("is an unknown key", did_you_mean(name, known))
-        values = {name: found.get(name, Value(self.document, self._at(name), None, self.line)) for name in known}
+        values = {
+            name: found.get(name, Value(self.document, self._at(name), None, self.line)) for name in [*known, *old]
+        }
         if isinstance(self.node, yaml.MappingNode):
+            excused = {new for name, new in old.items() if name in found}
             for name in required:
-                if not values[name].given:
+                if not values[name].given and name not in excused:
                     values[name].fault("is missing", "add it")
         return values
 
@@ -219,6 +281,7 @@ class Value:
                 key.fault(problem, "remove one: YAML keeps only the last")
             elif name:
                 found[name] = Value(self.document, key.path, node, line)
+                self.document.lines[key.path] = line
         return found
 
     def _at(self, name: str) -> str:

@@ -1,109 +1,425 @@
 with
 
+-- Read by several steps, of which those for holdouts and quotas mostly find nothing.
+drawn as {{ lf_materialized() }} (
+
+    select * from {{ ref('int_profiles_drawn') }}
+
+),
+
 experiments as (
 
     select * from {{ ref('stg_experiments__experiments') }}
 
 ),
 
-audiences as (
+salt_tries as (
 
-    select * from {{ ref('int_experiment_audiences') }}
-
-),
-
-members as (
-
-    select * from {{ ref('int_group_members') }}
+    select * from {{ ref('int_salt_tries') }}
 
 ),
 
-profiles as (
+slot_sets as {{ lf_materialized() }} (
 
-    select * from {{ ref('stg_klaviyo__profiles') }}
+    select * from {{ ref('int_slot_sets') }}
 
 ),
 
-arms as (
+arms as {{ lf_materialized() }} (
 
     select * from {{ ref('int_experiment_arms') }}
 
 ),
 
-slots as (
+events as (
 
-    select distinct
-        experiment_key,
-        experiment_version,
-        slot_key
-    from arms
+    select * from {{ ref('stg_klaviyo__events') }}
 
 ),
 
--- Traffic and split have salts of their own, so a ramp moves nobody between arms.
-draw_traffic as (
+roles as (
+
+    select * from {{ ref('int_metric_roles') }}
+
+),
+
+-- Balance. Only for a version without any assignment; otherwise nothing goes through these steps.
+to_balance as (
 
     select
-        experiments.experiment_key,
-        experiments.experiment_version,
-        experiments.traffic_bp,
-        audiences.group_type,
-        audiences.group_id,
-        members.profile_id,
-        {{ lf_bucket(lf_traffic_salt('experiments'), 'members.profile_id') }} as traffic_bucket
+        salt_tries.salt_key,
+        experiments.*
 
-    from experiments
-    inner join audiences on experiments.experiment_key = audiences.experiment_key
-    inner join members
+    from salt_tries
+    inner join experiments on salt_tries.experiment_key = experiments.experiment_key
+    where
+        salt_tries.salt_try is null
+        and experiments.status = 'live'
+
+),
+
+tries as (
+
+    {{ lf_numbers(200) }}
+
+),
+
+tried_salts as (
+
+    select
+        to_balance.experiment_key,
+        to_balance.salt_key,
+        slot_sets.slot_set,
+        slot_sets.slot_key,
+        tries.number as salt_try,
+        {{ lf_split_salt('to_balance', 'slot_sets.slot_key', 'tries.number') }} as salt
+
+    from to_balance
+    inner join slot_sets on to_balance.experiment_key = slot_sets.experiment_key
+    inner join tries on to_balance.balance_tries > tries.number
+
+),
+
+tried_splits as (
+
+    select
+        tried_salts.experiment_key,
+        tried_salts.salt_key,
+        tried_salts.slot_key,
+        tried_salts.salt_try,
+        drawn.profile_id,
+        {{ lf_bucket('tried_salts.salt', 'drawn.profile_id') }} as split_bucket
+
+    from drawn
+    inner join tried_salts on drawn.slot_set = tried_salts.slot_set
+    where drawn.outcome = 'admitted'
+
+),
+
+-- What each profile did before: its opens, clicks and orders, and its revenue.
+past_events as (
+
+    select
+        to_balance.experiment_key,
+        events.profile_id,
+        {{ lf_double("sum(case when roles.role = 'opened' then 1 else 0 end)") }} as opened,
+        {{ lf_double("sum(case when roles.role = 'clicked' then 1 else 0 end)") }} as clicked,
+        {{ lf_double("sum(case when roles.role = 'ordered' then 1 else 0 end)") }} as ordered,
+        {{ lf_double("coalesce(sum(case when roles.role = 'ordered' then events.value end), 0)") }} as revenue
+
+    from events
+    inner join roles on events.metric_id = roles.metric_id
+    inner join to_balance
         on
-            audiences.group_type = members.group_type
-            and audiences.group_id = members.group_id
-    -- A member that is no profile any more, or has not been read yet, could not be written to.
-    inner join profiles on members.profile_id = profiles.profile_id
-    where experiments.status = 'live'
+            events.occurred_at < {{ lf_now() }}
+            and events.occurred_at >= {{ lf_dateadd('day', '-to_balance.balance_days', lf_now()) }}
+    where roles.role in ('opened', 'clicked', 'ordered')
+    group by to_balance.experiment_key, events.profile_id
+
+),
+
+tried_sums as (
+
+    select
+        tried_splits.salt_key,
+        tried_splits.salt_try,
+        tried_splits.slot_key,
+        arms.arm_key,
+        count(*) as units
+        {%- for metric in ['opened', 'clicked', 'ordered', 'revenue'] %},
+        coalesce(sum(past_events.{{ metric }}), 0) as {{ metric }},
+        coalesce(sum(past_events.{{ metric }} * past_events.{{ metric }}), 0) as {{ metric }}_squares
+        {%- endfor %}
+
+    from tried_splits
+    inner join arms
+        on
+            tried_splits.experiment_key = arms.experiment_key
+            and tried_splits.slot_key = arms.slot_key
+            and tried_splits.split_bucket >= arms.bucket_start
+            and tried_splits.split_bucket < arms.bucket_end
+    left join past_events
+        on
+            tried_splits.experiment_key = past_events.experiment_key
+            and tried_splits.profile_id = past_events.profile_id
+    group by tried_splits.salt_key, tried_splits.salt_try, tried_splits.slot_key, arms.arm_key
+
+),
+
+tried_metrics as (
+
+    {% for metric in ['opened', 'clicked', 'ordered', 'revenue'] -%}
+    select
+        salt_key,
+        salt_try,
+        slot_key,
+        units,
+        {{ metric }} as total,
+        {{ metric }}_squares as total_of_squares,
+        '{{ metric }}' as metric
+    from tried_sums
+    {% if not loop.last -%}
+    union all
+    {% endif -%}
+    {% endfor %}
+
+),
+
+-- The largest difference between two arms' means, in standard deviations. No spread, no difference.
+tried_differences as (
+
+    select
+        salt_key,
+        salt_try,
+        (max(total / units) - min(total / units)) / sqrt(nullif(
+            greatest(sum(total_of_squares) / sum(units) - (sum(total) / sum(units)) * (sum(total) / sum(units)), 0), 0
+        )) as difference
+
+    from tried_metrics
+    group by salt_key, salt_try, slot_key, metric
+
+),
+
+rank_tries as (
+
+    select
+        salt_key,
+        salt_try,
+        row_number() over (
+            partition by salt_key
+            order by {{ lf_decimal('coalesce(max(difference), 0)', 9) }}, salt_try
+        ) as place
+
+    from tried_differences
+    group by salt_key, salt_try
+
+),
+
+best_tries as (
+
+    select
+        salt_key,
+        salt_try
+    from rank_tries
+    where place = 1
+
+),
+
+choose_tries as {{ lf_materialized() }} (
+
+    select
+        salt_tries.experiment_key,
+        cast(coalesce(salt_tries.salt_try, best_tries.salt_try, 0) as {{ lf_type('integer') }}) as salt_try
+
+    from salt_tries
+    left join best_tries on salt_tries.salt_key = best_tries.salt_key
+
+),
+
+add_salts as (
+
+    select
+        slot_sets.slot_set,
+        slot_sets.experiment_key,
+        slot_sets.slot_key,
+        experiments.unit_hash,
+        experiments.assignment_method,
+        choose_tries.salt_try,
+        {{ lf_split_salt('experiments', 'slot_sets.slot_key', 'choose_tries.salt_try') }} as salt
+
+    from slot_sets
+    inner join experiments on slot_sets.experiment_key = experiments.experiment_key
+    inner join choose_tries on slot_sets.experiment_key = choose_tries.experiment_key
+
+),
+
+hash_texts as (
+
+    select
+        add_salts.*,
+        drawn.profile_id,
+        drawn.layer_bucket,
+        drawn.traffic_bucket,
+        case when add_salts.unit_hash = 'growthbook_v2' then add_salts.salt || drawn.profile_id end as split_text
+
+    from drawn
+    inner join add_salts on drawn.slot_set = add_salts.slot_set
+    where drawn.outcome = 'admitted'
+
+),
+
+hash_once as (
+
+    select
+        *,
+        {{ lf_growthbook_text('split_text') }} as split_hash
+
+    from hash_texts
 
 ),
 
 draw_split as (
 
     select
-        draw_traffic.*,
-        slots.slot_key,
-        {{ lf_bucket(lf_split_salt('slots'), 'draw_traffic.profile_id') }} as split_bucket
+        *,
+        case
+            when unit_hash = 'growthbook_v2' then {{ lf_growthbook_bucket('split_hash') }}
+            else {{ lf_bucket('salt', 'profile_id') }}
+        end as split_bucket
 
-    from draw_traffic
-    inner join slots on draw_traffic.experiment_key = slots.experiment_key
-    where draw_traffic.traffic_bucket < draw_traffic.traffic_bp
+    from hash_once
+
+),
+
+-- A block is what one run assigns. Its ranks are spread evenly over the buckets from a start that is drawn too: each arm
+-- gets its share of the block to less than one profile, and a block of one profile is drawn as if by hash.
+rank_block as (
+
+    select
+        *,
+        row_number() over (partition by experiment_key, slot_key order by split_bucket, profile_id) - 1 as place,
+        count(*) over (partition by experiment_key, slot_key) as block_size,
+        {{ lf_modulo('sum(split_bucket) over (partition by experiment_key, slot_key)', 10000) }} as block_start
+
+    from draw_split
+    where assignment_method = 'quota'
+
+),
+
+deal as (
+
+    select
+        experiment_key,
+        slot_key,
+        profile_id,
+        split_bucket,
+        layer_bucket,
+        traffic_bucket,
+        salt_try,
+        split_bucket as dealt_bucket
+    from draw_split
+    where assignment_method = 'hash'
+
+    union all
+
+    select
+        experiment_key,
+        slot_key,
+        profile_id,
+        split_bucket,
+        layer_bucket,
+        traffic_bucket,
+        salt_try,
+        cast(floor({{ lf_double('place * 10000 + block_start') }} / block_size) as {{ lf_type('integer') }}) as dealt_bucket
+    from rank_block
 
 ),
 
 pick_arm as (
 
     select
-        ---------- ids
-        draw_split.experiment_key,
-        draw_split.experiment_version,
-        draw_split.slot_key,
+        deal.experiment_key,
+        deal.slot_key,
         arms.arm_key,
-        draw_split.profile_id,
-        draw_split.group_type,
-        draw_split.group_id,
+        deal.profile_id,
+        deal.split_bucket,
+        deal.layer_bucket,
+        deal.traffic_bucket,
+        deal.salt_try
 
-        ---------- numerics
-        draw_split.traffic_bp,
-        draw_split.traffic_bucket,
-        draw_split.split_bucket,
-        arms.bucket_start,
-        arms.bucket_end
-
-    from draw_split
+    from deal
     inner join arms
         on
-            draw_split.experiment_key = arms.experiment_key
-            and draw_split.slot_key = arms.slot_key
-            and draw_split.split_bucket >= arms.bucket_start
-            and draw_split.split_bucket < arms.bucket_end
+            deal.experiment_key = arms.experiment_key
+            and deal.slot_key = arms.slot_key
+            and deal.dealt_bucket >= arms.bucket_start
+            and deal.dealt_bucket < arms.bucket_end
+
+),
+
+count_sets as (
+
+    select
+        experiment_key,
+        count(distinct slot_set) as slot_sets
+    from slot_sets
+    group by experiment_key
+
+),
+
+draw_holdout as (
+
+    select
+        experiment_key,
+        profile_id,
+        outcome,
+        max(case when outcome = 'held_out' then holdout_bucket else global_holdout_bucket end) as holdout_bucket,
+        max(layer_bucket) as layer_bucket,
+        max(traffic_bucket) as traffic_bucket,
+        count(*) as slot_sets
+
+    from drawn
+    where outcome in ('held_out', 'held_out_globally')
+    group by experiment_key, profile_id, outcome
+
+),
+
+-- Who was assigned in some slot before the holdout was raised stays in: only who is new to all slots is held out.
+hold_out as (
+
+    select
+        draw_holdout.experiment_key,
+        '*' as slot_key,
+        'holdout' as arm_key,
+        draw_holdout.profile_id,
+        draw_holdout.outcome,
+        draw_holdout.holdout_bucket as split_bucket,
+        draw_holdout.layer_bucket,
+        draw_holdout.traffic_bucket,
+        choose_tries.salt_try
+
+    from draw_holdout
+    inner join count_sets
+        on
+            draw_holdout.experiment_key = count_sets.experiment_key
+            and draw_holdout.slot_sets = count_sets.slot_sets
+    inner join choose_tries on draw_holdout.experiment_key = choose_tries.experiment_key
+
+),
+
+unioned as (
+
+    select
+        ---------- ids
+        experiment_key,
+        slot_key,
+        arm_key,
+        profile_id,
+
+        ---------- texts
+        'admitted' as outcome,
+
+        ---------- numerics
+        split_bucket,
+        layer_bucket,
+        traffic_bucket,
+        salt_try
+    from pick_arm
+
+    union all
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key,
+        profile_id,
+        outcome,
+        split_bucket,
+        layer_bucket,
+        traffic_bucket,
+        salt_try
+    from hold_out
 
 )
 
-select * from pick_arm
+select * from unioned

@@ -18,57 +18,41 @@ arms as (
 
 ),
 
--- A property whose name only looks like ours is somebody else's.
-our_properties as (
+all_properties as (
 
     select 'lf_assignments' as property
 
-    union
+    union all
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from assignments
+    where slot_key <> '*'
 
-    union
+    union all
 
     select 'lf_' || experiment_key || '_' || slot_key as property
     from arms
 
 ),
 
-listed_names as (
+-- A property whose name only looks like ours is somebody else's.
+our_properties as (
 
-    select {{ lf_text_list('property') }} as names
-    from our_properties
+    select distinct property
+    from all_properties
 
 ),
 
 find_ours as (
 
-    select
-        profiles.profile_id,
-        profiles.properties,
-        {{ lf_json_each_key('profiles.properties', 'listed_names.names') }} as property
-
-    from profiles
-    cross join listed_names
-
-),
-
-read_values as (
-
-    select
-        profile_id,
-        property,
-        {{ lf_json_value('properties', 'property') }} as value
-
-    from find_ours
+    {{ lf_json_entries('profiles', 'profile_id', 'properties', 'our_properties', 'property') }}
 
 ),
 
 -- A property that is null holds nothing: there is nothing to unset.
 drop_nulls as (
 
-    select * from read_values
+    select * from find_ours
     where not {{ lf_json_is_null('value') }}
 
 )

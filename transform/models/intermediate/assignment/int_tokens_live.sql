@@ -28,7 +28,9 @@ keep_live as (
             and assignments.experiment_version = arms.experiment_version
             and assignments.slot_key = arms.slot_key
             and assignments.arm_key = arms.arm_key
-    where arms.status = 'live'
+    where
+        arms.status = 'live'
+        and assignments.slot_key <> '*'
 
 )
 

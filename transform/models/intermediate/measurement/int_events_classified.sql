@@ -22,9 +22,9 @@ classify as (
 
         ---------- texts
         roles.role,
-        {{ dbt.split_part('events.cid', "'.'", 1) }} as cid_experiment_key,
-        {{ dbt.split_part('events.cid', "'.'", 2) }} as cid_slot_key,
-        {{ dbt.split_part('events.cid', "'.'", 3) }} as cid_arm_key,
+        {{ lf_split_part('events.cid', '.', 1) }} as cid_experiment_key,
+        {{ lf_split_part('events.cid', '.', 2) }} as cid_slot_key,
+        {{ lf_split_part('events.cid', '.', 3) }} as cid_arm_key,
 
         ---------- numerics
         events.value,

@@ -47,21 +47,26 @@ found_by_link as (
 
 named_in_definition as (
 
-    select
-        experiment_key,
-        {{ lf_json_each_text('campaign_message_ids') }} as message_id
+    {{ lf_json_texts('experiments', 'experiment_key', 'campaign_message_ids', 'message_id') }}
 
-    from experiments
+),
+
+all_messages as (
+
+    select * from found_by_link
+
+    union all
+
+    select * from named_in_definition
 
 ),
 
 experiment_messages as (
 
-    select * from found_by_link
-
-    union
-
-    select * from named_in_definition
+    select distinct
+        experiment_key,
+        message_id
+    from all_messages
 
 ),
 

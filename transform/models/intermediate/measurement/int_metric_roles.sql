@@ -21,8 +21,8 @@ override_roles as (
     {% if not loop.last %}union all{% endif %}
     {% else -%}
     select
-        cast(null as {{ dbt.type_string() }}) as metric_id,
-        cast(null as {{ dbt.type_string() }}) as role
+        {{ lf_text('null') }} as metric_id,
+        {{ lf_text('null') }} as role
     where false
     {%- endfor %}
 

@@ -34,7 +34,7 @@ purchases as (
             receipts.profile_id = events.profile_id
             and receipts.received_at <= events.occurred_at
             and events.occurred_at
-            <= {{ dbt.dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
+            <= {{ lf_dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
     where events.role = 'ordered'
     group by
         receipts.experiment_key,
@@ -50,7 +50,7 @@ outcomes as (
         experiment_version,
         profile_id,
         'opened' as metric,
-        1e0 as value
+        {{ lf_double('1') }} as value
     from receipts
     where has_opened
 
@@ -61,7 +61,7 @@ outcomes as (
         experiment_version,
         profile_id,
         'clicked' as metric,
-        1e0 as value
+        {{ lf_double('1') }} as value
     from receipts
     where has_clicked
 
@@ -72,7 +72,7 @@ outcomes as (
         experiment_version,
         profile_id,
         'unsubscribed' as metric,
-        1e0 as value
+        {{ lf_double('1') }} as value
     from receipts
     where has_unsubscribed
 
@@ -83,7 +83,7 @@ outcomes as (
         experiment_version,
         profile_id,
         'ordered' as metric,
-        1e0 as value
+        {{ lf_double('1') }} as value
     from purchases
 
     union all

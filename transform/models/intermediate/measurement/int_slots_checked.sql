@@ -36,7 +36,7 @@ expect as (
 
     select
         *,
-        weight_bp * 1e0
+        {{ lf_double('weight_bp') }}
         * sum(observed) over (partition by experiment_key, experiment_version, slot_key)
         / sum(weight_bp) over (partition by experiment_key, experiment_version, slot_key) as expected
 
@@ -89,7 +89,7 @@ joined as (
         end as srm_p_value,
         coalesce(count_renderings.rendered, 0) as rendered,
         coalesce(count_renderings.crossovers, 0) as crossovers,
-        count_renderings.crossovers * 1e0 / count_renderings.rendered as crossover_rate
+        {{ lf_double('count_renderings.crossovers') }} / count_renderings.rendered as crossover_rate
 
     from chi_square
     left join count_renderings

@@ -23,10 +23,15 @@ renamed as (
 
         ---------- texts
         content_sha256,
+        snippet,
+        allocation,
 
         ---------- numerics
         cast(position as integer) as position,
         cast(weight_bp as integer) as weight_bp,
+        cast(thompson_floor_bp as integer) as thompson_floor_bp,
+        cast(thompson_half_life_days as integer) as thompson_half_life_days,
+        cast(thompson_at_most as bigint) as thompson_at_most,
 
         ---------- booleans
         is_control,

@@ -18,6 +18,7 @@ renamed as (
     select
         ---------- ids
         experiment_key,
+        group_key,
         cast(version as integer) as experiment_version,
 
         ---------- texts
@@ -30,13 +31,31 @@ renamed as (
         property_format,
         template_name,
         definition_sha256,
+        layer_name,
+        unit_hash,
+        assignment_method,
+        preregistration_sha256,
 
         ---------- numerics
         cast(traffic_bp as integer) as traffic_bp,
         cast(attribution_window_days as integer) as attribution_window_days,
+        cast(layer_start_bp as integer) as layer_start_bp,
+        cast(layer_end_bp as integer) as layer_end_bp,
+        cast(holdout_bp as integer) as holdout_bp,
+        cast(global_holdout_bp as integer) as global_holdout_bp,
+        cast(global_holdout_version as integer) as global_holdout_version,
+        cast(balance_tries as integer) as balance_tries,
+        cast(balance_days as integer) as balance_days,
+        minimum_detectable_effect,
 
         ---------- objects
-        campaign_message_ids,
+        {{ lf_json_array('campaign_message_ids') }} as campaign_message_ids,
+        {{ lf_json_array('secondary_metrics') }} as secondary_metrics,
+        {{ lf_json_array('audience_conditions') }} as audience_conditions,
+        guardrails,
+
+        ---------- dates
+        cast(planned_stop as date) as planned_stop_on,
 
         ---------- timestamps
         defined_at

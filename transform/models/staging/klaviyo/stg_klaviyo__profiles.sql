@@ -15,7 +15,15 @@ renamed as (
         phone_number,
         external_id,
 
+        ---------- texts
+        first_name,
+        last_name,
+        title,
+        organization,
+        locale,
+
         ---------- objects
+        location,
         properties,
 
         ---------- timestamps

@@ -1,0 +1,148 @@
+"""Measures the assignment by the dbt project: a segment and two slots, into the ledger of a DuckDB file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from figures import Bar, Benchmark, Row, Scale
+from harness import BIN, MAXRSS_UNIT, NotMeasured
+
+TRANSFORM = Path(__file__).parents[1] / "transform"
+MILLION = 1_000_000
+GB = 1_000_000_000
+BUILT = ("int_salt_tries", "int_slot_sets", "fct_assignment_rules", "fct_assignments")
+"""The tables that read the ledger or the audience; the others are views, or hold a few rows of the definitions."""
+NAME = "klaviyo.duckdb"
+"""Of every file: the views in it name it, and dbt parses the project anew where a path changes."""
+WITHIN = Bar(1)
+LINEAR = Bar(1.3)
+
+_DEFINITION = """
+insert into klaviyo_raw.segments (id, name) values ('SegAll', 'Everybody');
+insert into klaviyo_raw.membership_snapshots values ('segment', 'SegAll', '2026-11-09 07:00:00', 0);
+insert into klaviyo_raw.definition_snapshots (name, experiments, defined_at)
+values ('experiments', 1, '2026-11-09 07:00:00');
+insert into klaviyo_raw.experiments (
+    experiment_key, version, status, audience_type, audience, traffic_bp, holdout_bp, global_holdout_bp,
+    global_holdout_version, unit_hash, assignment_method, balance_tries, balance_days, audience_conditions,
+    preregistration_sha256, primary_metric, attribution_window_days, property_format, defined_at
+)
+values (
+    'spring_hero', 1, 'live', 'segment', 'Everybody', 10000, 0, 0, 1, 'md5', 'hash', 1, 0, '[]', repeat('1', 64),
+    'clicked', 5, 'list', '2026-11-09 07:00:00'
+);
+insert into klaviyo_raw.experiment_arms
+    (experiment_key, slot_key, arm_key, position, is_control, allocation, weight_bp, defined_at)
+select 'spring_hero', slot_key, arm_key, position, position = 0, 'equal', 5000, '2026-11-09 07:00:00'
+from (values ('hero'), ('footer')) as slots (slot_key),
+    (values ('control', 0), ('bold', 1)) as arms (arm_key, position);
+"""
+_PROFILES = """
+insert into klaviyo_raw.profiles (id, email, created, updated, properties)
+select
+    '01' || upper(substr(md5('unit-' || n), 1, 24)), n || '@shop.example', now(), now(), '{{"company_id": "Cmp"}}'
+from range({first}, {last}) as numbers (n);
+insert into klaviyo_raw.segment_memberships (segment_id, profile_id, joined_group_at, snapshot_at)
+select 'SegAll', '01' || upper(substr(md5('unit-' || n), 1, 24)), now(), '2026-11-09 07:00:00'
+from range({first}, {last}) as numbers (n);
+"""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one run took.
+
+    Attributes:
+        seconds: Of the ledger's model and what it reads, beside dbt's own start.
+        cpu_seconds: Of the whole process.
+        peak: Resident bytes of the whole process at most.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak: int
+
+
+def assign(scale: Scale) -> Iterator[Row]:
+    """1, 3 and 10 million profiles, two slots; then a day on which 1 % more have joined."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse, empty = Path(folder) / NAME, Path(folder) / "empty.duckdb"
+        _dbt(warehouse, "build", "--select", "+fct_assignments", "--exclude-resource-type", "test", "unit_test")
+        shutil.move(warehouse, empty)
+        least: float | None = None
+        for millions in (1, 3, 10):
+            people = scale.of(millions * MILLION)
+            whole = millions == 10  # noqa: PLR2004
+            shutil.copy(empty, warehouse)
+            first = _assigned(warehouse, 0, people)
+            name = f"{people:,} profiles"
+            yield Row(
+                "assign", name, first.seconds, "s", 20 if whole else None, "allowed", WITHIN if whole else None
+            )
+            each = first.seconds / millions
+            least = each if least is None else least
+            yield Row("assign", f"{name}: each million", each, "s", least, "at the smallest", LINEAR)
+            if whole:
+                yield Row("assign", f"{name}: processor time, dbt's too", first.cpu_seconds, "s")
+                day = _assigned(warehouse, people, people + people // 100)
+                yield Row("assign", "1 % more, the day after", day.seconds, "s", 3, "allowed", WITHIN)
+                yield Row("assign", "the same: processor time, dbt's too", day.cpu_seconds, "s")
+                yield Row("assign", "most memory", max(first.peak, day.peak) / GB, "GB", 4, "allowed", WITHIN)
+            warehouse.unlink()
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {"assign": assign}
+
+
+def _assigned(warehouse: Path, first: int, last: int) -> Assignment:
+    """Let people join, and assign them.
+
+    Raises:
+        NotMeasured: not everybody is in the ledger.
+    """
+    with duckdb.connect(warehouse) as connection:
+        if not first:
+            connection.execute(_DEFINITION)
+        connection.execute(_PROFILES.format(first=first, last=last))
+    took = _dbt(warehouse, "run", "--select", *BUILT)
+    with duckdb.connect(warehouse) as connection:
+        rows = connection.execute("select count(*) from marts.fct_assignments").fetchall()[0][0]
+    if rows != 2 * last:
+        msg = f"{rows} rows in the ledger, for {last} profiles and two slots"
+        raise NotMeasured(msg)
+    return took
+
+
+def _dbt(warehouse: Path, *arguments: str) -> Assignment:
+    """Run dbt in a process of its own."""
+    target = warehouse.parent / "target"
+    command = [str(BIN / "dbt"), *arguments, "--quiet", "--target", "duckdb", "--target-path", str(target)]
+    command += ["--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM), "--log-path", str(target)]
+    process = subprocess.Popen(  # noqa: S603
+        command, env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)}, stdout=sys.stderr
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        msg = f"dbt {' '.join(arguments)} ended with {process.returncode}"
+        raise NotMeasured(msg)
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    seconds = {
+        name: result["execution_time"]
+        for result in results
+        if (name := result["unique_id"].split(".")[-1]) in BUILT
+    }
+    return Assignment(
+        seconds=sum(seconds.values()),
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak=usage.ru_maxrss * MAXRSS_UNIT,
+    )

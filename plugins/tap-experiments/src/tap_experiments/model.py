@@ -1,0 +1,221 @@
+"""What a validated definition is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tap_experiments.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from tap_experiments.files import Source
+    from tap_experiments.wrapper import Layout
+
+WHOLE = 10_000
+"""Basis points of an audience, of a layer, and of a slot's weights."""
+
+SNIPPETS = "_snippets"
+"""Folder of the contents that several experiments share, beside the experiments."""
+
+
+class PropertyFormat(StrEnum):
+    """How a profile holds its assignments; one choice for all experiments."""
+
+    LIST = "list"
+    """`lf_assignments`: a list of `experiment:slot:arm`."""
+    OBJECT = "object"
+    """`lf_assignments`: an object of `experiment.slot` to arm."""
+    FLAT = "flat"
+    """One property `lf_<experiment>_<slot>` each."""
+
+
+class Status(StrEnum):
+    """Life of an experiment."""
+
+    DRAFT = "draft"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Channel(StrEnum):
+    """What an experiment is sent through."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+
+class AudienceType(StrEnum):
+    """What kind of Klaviyo group an audience is."""
+
+    LIST = "list"
+    SEGMENT = "segment"
+
+
+class Metric(StrEnum):
+    """What may decide an experiment."""
+
+    OPENED = "opened"
+    CLICKED = "clicked"
+    ORDERED = "ordered"
+    REVENUE = "revenue"
+
+
+class Guardrail(StrEnum):
+    """What a winner must not make worse."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+    BOUNCED = "bounced"
+
+
+class Operator(StrEnum):
+    """How a condition compares a field with its values."""
+
+    IN = "in"
+    NOT_IN = "not_in"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    MORE_THAN = "more_than"
+    LESS_THAN = "less_than"
+    SINCE = "since"
+    BEFORE = "before"
+    EXISTS = "exists"
+
+
+class UnitHash(StrEnum):
+    """How a profile's id becomes a bucket."""
+
+    MD5 = "md5"
+    GROWTHBOOK_V2 = "growthbook_v2"
+
+
+class Assignment(StrEnum):
+    """How buckets become arms."""
+
+    HASH = "hash"
+    QUOTA = "quota"
+
+
+class Method(StrEnum):
+    """Where the weights of a slot's arms come from."""
+
+    EQUAL = "equal"
+    MANUAL = "manual"
+    THOMPSON = "thompson"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a profile must fulfil beside being in the audience.
+
+    Attributes:
+        field: A column of the profiles, `location.<key>` or `properties.<key>`.
+        operator: How it is compared.
+        values: With what: texts, numbers as written, ISO dates, `true` or `false`.
+    """
+
+    field: str
+    operator: Operator
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The part of a layer's buckets that belongs to an experiment: from `start_bp` up to, without, `end_bp`."""
+
+    name: str
+    start_bp: int
+    end_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thompson:
+    """Limits of an allocation that the warehouse derives from earlier results."""
+
+    floor_bp: int
+    """No arm gets less."""
+    half_life_days: int
+    """An earlier result counts half after so many days."""
+    at_most: int
+    """No arm's history counts for more profiles than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One content of a slot."""
+
+    key: str
+    is_control: bool
+    weight_bp: int | None
+    """None: the warehouse decides."""
+    content: Source
+    text: Source | None
+    """The same content for the template's text part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the template that is filled by one of several arms; their weights, if known, sum to `WHOLE`."""
+
+    key: str
+    arms: tuple[Arm, ...]
+    method: Method
+    thompson: Thompson | None
+    snippet: str | None
+
+    @property
+    def control(self) -> Arm:
+        """What would have been sent without the experiment."""
+        return next(arm for arm in self.arms if arm.is_control)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One validated definition."""
+
+    key: str
+    version: int
+    status: Status
+    description: str
+    channel: Channel
+    audience_type: AudienceType
+    audience: str
+    conditions: tuple[Condition, ...]
+    traffic_bp: int
+    layer: Layer | None
+    holdout_bp: int
+    group: str | None
+    unit_hash: UnitHash
+    assignment: Assignment
+    balance_tries: int
+    """1: the first salt is taken."""
+    balance_days: int
+    primary_metric: Metric
+    secondary_metrics: tuple[Metric, ...]
+    guardrails: Mapping[Guardrail, float]
+    """Margins in percentage points."""
+    planned_stop: date | None
+    minimum_detectable_effect: float | None
+    """Relative, as a fraction."""
+    attribution_window_days: int
+    campaign_message_ids: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    template_name: str
+    html: Layout | None
+    """None: the channel knows only text."""
+    text: Layout | None
+    file: str
+    """The definition file's name in messages."""
+    lines: Mapping[str, int]
+    """Where each key path stands in it."""
+    sha256: str
+    """Of the definition file and every file it names."""
+
+    def fault(self, key: str, problem: str, remedy: str) -> Fault:
+        """A fault at a key path of the definition."""
+        return Fault(self.file, self.lines.get(key, 0), key, problem, remedy)

@@ -1,0 +1,118 @@
+"""What was promised before an experiment began, and the lock that holds the promise.
+
+`experiments/<key>/preregistration.lock` is written by `tap-experiments lock` when an experiment goes live, and
+committed. From then on its version keeps to what the lock says; a new version may promise anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_experiments.faults import Fault
+from tap_experiments.files import UnreadableError, read, sha256
+from tap_experiments.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tap_experiments.model import Experiment
+
+LOCK = "preregistration.lock"
+COMMAND = "tap-experiments lock"
+
+
+def preregistration(experiment: Experiment) -> dict[str, Any]:
+    """What must not change after the start. Margins are percentage points, the effect a fraction."""
+    return {
+        "key": experiment.key,
+        "version": experiment.version,
+        "primary_metric": experiment.primary_metric.value,
+        "secondary_metrics": sorted(metric.value for metric in experiment.secondary_metrics),
+        "guardrails": {guardrail.value: margin for guardrail, margin in experiment.guardrails.items()},
+        "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
+        "minimum_detectable_effect": experiment.minimum_detectable_effect,
+        "attribution_window_days": experiment.attribution_window_days,
+    }
+
+
+def digest(promise: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON: keys sorted, no spaces, ASCII."""
+    return sha256(json.dumps(promise, sort_keys=True, separators=(",", ":")))
+
+
+def lock_text(experiment: Experiment) -> str:
+    """Content of the lock file."""
+    promise = preregistration(experiment)
+    return json.dumps({"sha256": digest(promise), "preregistration": promise}, indent=2) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    version: int
+    promise: Mapping[str, Any]
+
+
+def needs_lock(root: Path, experiment: Experiment) -> bool:
+    """Whether a live experiment's version is not locked yet. The lock, if there is one, must be sound."""
+    lock = _read(root, experiment)
+    return experiment.status is Status.LIVE and (
+        lock is None or (isinstance(lock, _Lock) and lock.version < experiment.version)
+    )
+
+
+def faults(root: Path, experiment: Experiment) -> list[Fault]:
+    """What a lock says against the definition beside it; that a live one has none is `unlocked`."""
+    lock = _read(root, experiment)
+    if isinstance(lock, Fault):
+        return [lock]
+    if lock is None or experiment.status is Status.DRAFT or lock.version < experiment.version:
+        return []
+    if lock.version > experiment.version:
+        problem = f"is {experiment.version}, but version {lock.version} has begun"
+        return [experiment.fault("version", problem, f"restore it, or raise it to {lock.version + 1}")]
+    promise = preregistration(experiment)
+    remedy = f"change it back, or set `version` to {lock.version + 1} and run `{COMMAND}`"
+    return [
+        experiment.fault(
+            name, f"is {_said(value)}, but was {_said(lock.promise.get(name))} when the version began", remedy
+        )
+        for name, value in promise.items()
+        if lock.promise.get(name) != value
+    ]
+
+
+def unlocked(root: Path, experiment: Experiment) -> list[Fault]:
+    """That a live experiment's version has no lock."""
+    if not needs_lock(root, experiment):
+        return []
+    problem = f"is live, but its version {experiment.version} is not locked"
+    return [experiment.fault("status", problem, f"run `{COMMAND}` and commit the {LOCK} it writes")]
+
+
+def _read(root: Path, experiment: Experiment) -> _Lock | Fault | None:
+    """The lock of an experiment, what is wrong with it, or nothing if there is none."""
+    folder = root / experiment.key
+    file = f"{root}/{experiment.key}/{LOCK}"
+    if not (folder / LOCK).exists():
+        return None
+    remedy = f"restore the file that `{COMMAND}` wrote"
+    try:
+        document = json.loads(read(folder, LOCK))
+        promise, said = document["preregistration"], document["sha256"]
+        lock = _Lock(int(promise["version"]), dict(promise))
+    except UnreadableError as error:
+        return Fault(file, 0, "", error.problem, remedy)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return Fault(file, 0, "", "is not a lock", remedy)
+    if digest(promise) != said:
+        return Fault(file, 0, "sha256", "does not belong to the pre-registration beside it", remedy)
+    return lock
+
+
+def _said(value: object) -> str:
+    if value in (None, [], {}):
+        return "not given"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"

@@ -1,0 +1,283 @@
+"""Every key of an experiment.yml, declared once.
+
+The reader takes from here which keys there are; the README's table and the JSON Schema for editors are made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_experiments.model import (
+    SNIPPETS,
+    Assignment,
+    AudienceType,
+    Channel,
+    Guardrail,
+    Method,
+    Metric,
+    Operator,
+    Status,
+    UnitHash,
+)
+from tap_experiments.yaml_values import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from enum import StrEnum
+
+    from tap_experiments.yaml_values import Value
+
+MAX_TRIES = 200
+MAX_EFFECT = 1000
+MAX_VERSION = 999_999_999
+DEFAULT_GUARDRAILS = {Guardrail.UNSUBSCRIBED: 0.1, Guardrail.COMPLAINED: 0.05, Guardrail.BOUNCED: 0.5}
+"""Percentage points above the control's; held by every definition that does not say otherwise."""
+DEFAULT_FLOOR_BP, DEFAULT_HALF_LIFE_DAYS, DEFAULT_AT_MOST = 500, 90, 100_000
+DEFAULT_BALANCE_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a mapping: its name, what it means, and the JSON Schema of its value."""
+
+    name: str
+    meaning: str
+    schema: Mapping[str, Any]
+    required: bool = False
+    default: str = ""
+
+
+def mapping(keys: Iterable[Key], **more: object) -> dict[str, Any]:
+    """JSON Schema of a mapping that has these keys and no others."""
+    keys = list(keys)
+    properties = {key.name: {"description": key.meaning, **key.schema} for key in keys}
+    required = [key.name for key in keys if key.required]
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def fields(value: Value, keys: Iterable[Key], replaced: Mapping[str, str] | None = None) -> dict[str, Value]:
+    """Read a mapping that has these keys and no others; see `Value.fields`."""
+    keys = list(keys)
+    required = [key.name for key in keys if key.required]
+    return value.fields(required, [key.name for key in keys if not key.required], replaced)
+
+
+def _names(schema: Mapping[str, Any], at_least: int) -> dict[str, Any]:
+    """JSON Schema of a mapping whose keys the author chooses."""
+    return {
+        "type": "object",
+        "propertyNames": _NAME,
+        "additionalProperties": dict(schema),
+        "minProperties": at_least,
+    }
+
+
+def _one_of(options: type[StrEnum]) -> dict[str, Any]:
+    return {"enum": [option.value for option in options]}
+
+
+def _whole(lowest: int, highest: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": lowest, "maximum": highest}
+
+
+_NAME = {"type": "string", "pattern": f"^{KEY.pattern}$"}
+_TEXT = {"type": "string", "pattern": r"\S"}
+_PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
+_NUMBER = {"type": "number"}
+_DATE = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+_SHARES = _names(_PERCENT, 2)
+_WORDS = {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1}
+
+CONDITION = (
+    Key(
+        "field",
+        "`email`, `phone_number`, `external_id`, `first_name`, `last_name`, `title`, `organization`, `locale`, "
+        "`created`, `updated`, `last_event_date`, `location.<key>` or `properties.<key>`",
+        _TEXT,
+        required=True,
+    ),
+    Key(Operator.IN, "Is one of these, compared as text, as written", _WORDS),
+    Key(Operator.NOT_IN, "Is none of these, or missing", _WORDS),
+    Key(Operator.AT_LEAST, "Is this number or more", _NUMBER),
+    Key(Operator.AT_MOST, "Is this number or less", _NUMBER),
+    Key(Operator.MORE_THAN, "Is more than this number", _NUMBER),
+    Key(Operator.LESS_THAN, "Is less than this number", _NUMBER),
+    Key(Operator.SINCE, "Is on this day (UTC) or later", _DATE),
+    Key(Operator.BEFORE, "Is before this day (UTC)", _DATE),
+    Key(Operator.EXISTS, "`true`: has a value; `false`: has none", {"type": "boolean"}),
+)
+AUDIENCE = (
+    Key(AudienceType.SEGMENT, "Klaviyo's id or name of a segment; this or `list`", _TEXT),
+    Key(AudienceType.LIST, "Klaviyo's id or name of a list", _TEXT),
+    Key(
+        "where",
+        "Conditions on the profile that must all hold: a field and one operator each",
+        {"type": "array", "items": mapping(CONDITION, minProperties=2, maxProperties=2)},
+    ),
+)
+LAYER = (
+    Key("name", "Experiments of one layer never share a profile", _NAME, required=True),
+    Key("from", "Where the experiment's part of the layer begins, in per cent", _PERCENT, required=True),
+    Key("to", "Where it ends; overlaps no other draft or live experiment's", _PERCENT, required=True),
+)
+BALANCE = (
+    Key("tries", "How many ways to split are compared, 2 to 200", _whole(2, MAX_TRIES), required=True),
+    Key("days", "Length of the period compared", _whole(1, 365), default=str(DEFAULT_BALANCE_DAYS)),
+)
+GUARDRAILS = tuple(
+    Key(option, f"Percentage points more {option} than the control that are tolerated", _PERCENT)
+    for option in Guardrail
+)
+THOMPSON = (
+    Key("floor", "No arm gets less, in per cent", _PERCENT, default=f"{DEFAULT_FLOOR_BP / 100:g}"),
+    Key(
+        "half_life_days",
+        "An earlier result counts half after so many days",
+        _whole(1, 3650),
+        default=str(DEFAULT_HALF_LIFE_DAYS),
+    ),
+    Key(
+        "at_most",
+        "An arm's history counts for no more profiles",
+        _whole(1, 999_999_999),
+        default=str(DEFAULT_AT_MOST),
+    ),
+)
+ALLOCATION = (
+    Key(Method.MANUAL, "Share of each arm in per cent, two decimals, 100 in all", _SHARES),
+    Key(Method.THOMPSON, "The warehouse derives the shares from earlier results", mapping(THOMPSON)),
+    Key("accept", "With `thompson`: the shares to use, as recommended or as you decide", _SHARES),
+)
+ARM = (
+    Key("content", "File that fills the slot; not with a snippet", _TEXT),
+    Key("text", "File that fills it in the e-mail's text part; for all arms of the slot or none", _TEXT),
+    Key("control", "`true` for the one arm you would send without a test", {"type": "boolean"}, default="false"),
+)
+SLOT = (
+    Key(
+        "snippet",
+        f"Folder under `{SNIPPETS}` that holds `<arm>.html` and `<arm>.txt` in place of files here",
+        _NAME,
+    ),
+    Key("arms", "Two or more, by name; one is the control", _names(mapping(ARM), 2), required=True),
+    Key(
+        "allocation",
+        "`equal`, or how else the arms share the profiles",
+        {
+            "oneOf": [
+                {"const": Method.EQUAL.value},
+                mapping(ALLOCATION[:1], required=[Method.MANUAL.value]),
+                mapping(ALLOCATION[1:], required=[Method.THOMPSON.value]),
+            ]
+        },
+        required=True,
+    ),
+)
+TEMPLATE = (
+    Key("name", "Its name in Klaviyo", _TEXT, required=True),
+    Key("html", "File with the slots in their places; `email` only, and required there", _TEXT),
+    Key("text", "The same as plain text; the only part of `sms` and `push`", _TEXT),
+    Key("subject", "Subject line; `email` only", _TEXT),
+)
+ROOT = (
+    Key("key", "The folder's name; small letters, digits, underscores", _NAME, required=True),
+    Key("version", "Raise it to assign everybody anew", _whole(1, MAX_VERSION), required=True),
+    Key("status", "`draft`, `live` or `ended`", _one_of(Status), required=True),
+    Key("description", "The question it shall answer", _TEXT, required=True),
+    Key("channel", "`email`, `sms` or `push`", _one_of(Channel), required=True),
+    Key(
+        "audience",
+        "Who takes part",
+        mapping(
+            AUDIENCE,
+            oneOf=[{"required": [kind.value]} for kind in AudienceType],
+        ),
+        required=True,
+    ),
+    Key("traffic", "Per cent of the audience that takes part, two decimals", _PERCENT, default="100"),
+    Key("layer", "Keeps experiments apart that must not meet in one profile", mapping(LAYER)),
+    Key("holdout", "Per cent of the audience this experiment never sends to", _PERCENT, default="0"),
+    Key("group", "Experiments of one group give a profile the same arm", _NAME),
+    Key("unit_hash", "`md5` or `growthbook_v2`", _one_of(UnitHash), default=UnitHash.MD5),
+    Key(
+        "assignment",
+        "`hash`, or `quota`: exact counts, for small lists",
+        _one_of(Assignment),
+        default=Assignment.HASH,
+    ),
+    Key("balance", "Takes the way to split whose arms were most alike before", mapping(BALANCE)),
+    Key(
+        "primary_metric",
+        "The one that decides: `opened`, `clicked`, `ordered` or `revenue`",
+        _one_of(Metric),
+        required=True,
+    ),
+    Key(
+        "secondary_metrics",
+        "Reported beside it, never deciding",
+        {"type": "array", "items": _one_of(Metric), "uniqueItems": True},
+    ),
+    Key(
+        "guardrails",
+        "What a winner must not make worse: those named here, no others; `{}` for none",
+        mapping(GUARDRAILS),
+        default=", ".join(f"{name}: {margin:g}" for name, margin in DEFAULT_GUARDRAILS.items()),
+    ),
+    Key("planned_stop", "Day on which it shall end", _DATE),
+    Key(
+        "minimum_detectable_effect",
+        "Smallest relative effect worth finding, in per cent",
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_EFFECT},
+    ),
+    Key("attribution_window_days", "Orders count this long after a receipt", _whole(1, 365), required=True),
+    Key(
+        "campaign_message_ids",
+        "Messages that show the experiment but hold no link that proves it",
+        {"type": "array", "items": _TEXT},
+    ),
+    Key(
+        "slots",
+        "What is tested, by name; assigned independently of each other",
+        _names(mapping(SLOT), 1),
+        required=True,
+    ),
+    Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
+)
+
+SECTIONS = (
+    ("", ROOT),
+    ("audience.", AUDIENCE),
+    ("audience.where[].", CONDITION),
+    ("layer.", LAYER),
+    ("balance.", BALANCE),
+    ("guardrails.", GUARDRAILS),
+    ("slots.<slot>.", SLOT),
+    ("slots.<slot>.arms.<arm>.", ARM),
+    ("slots.<slot>.allocation.", ALLOCATION),
+    ("slots.<slot>.allocation.thompson.", THOMPSON),
+    ("template.", TEMPLATE),
+)
+"""All mappings of a definition, with the path of their keys."""
+
+_BY_EMAIL = {"properties": {"channel": {"const": Channel.EMAIL.value}}}
+
+
+def json_schema() -> dict[str, Any]:
+    """What an editor can check; the reader checks more: files, sums, and experiments against each other."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",  # the newest that editors' YAML servers know whole
+        "title": "experiment.yml",
+        **mapping(ROOT),
+        "if": _BY_EMAIL,
+        "then": {"properties": {"template": {"required": ["html"]}}},
+        "else": {
+            "properties": {"template": {"required": ["text"], "properties": {"html": False, "subject": False}}}
+        },
+    }

@@ -1,0 +1,265 @@
+with
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+arms as (
+
+    select * from {{ ref('stg_experiments__arms') }}
+
+),
+
+points as (
+
+    {{ lf_numbers(257) }}
+
+),
+
+-- Arms whose file leaves the weight to the warehouse. A slot's content is its snippet's, or its own in all versions.
+to_decide as (
+
+    select
+        arms.*,
+        experiments.experiment_version,
+        experiments.primary_metric,
+        coalesce(arms.snippet, experiments.experiment_key || '.' || arms.slot_key) as content_key,
+        count(*) over (partition by arms.experiment_key, arms.slot_key) as arms_in_slot
+
+    from arms
+    inner join experiments on arms.experiment_key = experiments.experiment_key
+    where arms.weight_bp is null
+
+),
+
+-- Each earlier campaign's difference to its own control: raw rates would mix seasons with arms. Older ones count less.
+past as (
+
+    select
+        to_decide.experiment_key,
+        to_decide.slot_key,
+        to_decide.arm_key,
+        {{ lf_double('results.units') }} as units,
+        coalesce(results.difference, 0) as difference,
+        abs(coalesce(results.control_mean, results.mean)) as control_mean,
+        results.units / nullif(results.variance, 0) as information,
+        power(
+            {{ lf_double('0.5') }},
+            {{ lf_double('greatest(' ~ lf_days_between('frozen.decided_at', lf_now()) ~ ', 0)') }}
+                / to_decide.thompson_half_life_days
+        ) as decay
+
+    from to_decide
+    inner join {{ lf_ledger('fct_allocations') }} as frozen
+        on
+            to_decide.content_key = frozen.content_key
+            and to_decide.arm_key = frozen.arm_key
+            and (
+                to_decide.experiment_key <> frozen.experiment_key
+                or to_decide.experiment_version > frozen.experiment_version
+            )
+    inner join {{ lf_ledger('fct_experiment_results') }} as results
+        on
+            frozen.experiment_key = results.experiment_key
+            and frozen.experiment_version = results.experiment_version
+            and frozen.slot_key = results.slot_key
+            and frozen.arm_key = results.arm_key
+            and to_decide.primary_metric = results.metric
+    where results.units > 0
+
+),
+
+pool as (
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key,
+        count(*) as campaigns,
+        sum(units) as units,
+        sum(decay * units) as counted_units,
+        sum(decay * information) as information,
+        sum(decay * information * difference) as weighted_difference,
+        sum(decay * units * control_mean) / nullif(sum(decay * units), 0) as control_mean
+
+    from past
+    group by experiment_key, slot_key, arm_key
+
+),
+
+-- What is not known is taken to lie about the control, with a standard deviation of `thompson_prior` of its mean.
+add_prior as (
+
+    select
+        to_decide.*,
+        coalesce(pool.campaigns, 0) as campaigns,
+        coalesce(pool.units, 0) as past_units,
+        coalesce(pool.information, 0)
+            * least(1, coalesce(to_decide.thompson_at_most / nullif(pool.counted_units, 0), 1)) as information,
+        coalesce(pool.weighted_difference / nullif(pool.information, 0), 0) as difference,
+        coalesce(
+            nullif(
+                max(pool.control_mean) over (partition by to_decide.experiment_key, to_decide.slot_key), 0
+            ), 1
+        ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
+
+    from to_decide
+    left join pool
+        on
+            to_decide.experiment_key = pool.experiment_key
+            and to_decide.slot_key = pool.slot_key
+            and to_decide.arm_key = pool.arm_key
+
+),
+
+posterior as (
+
+    select
+        *,
+        information * difference / (information + 1 / (prior_deviation * prior_deviation)) as center,
+        1 / sqrt(information + 1 / (prior_deviation * prior_deviation)) as deviation
+
+    from add_prior
+
+),
+
+-- Chance to be the best, by the trapezoid rule on 257 points within 8 standard deviations of the arm.
+place_points as (
+
+    select
+        posterior.experiment_key,
+        posterior.slot_key,
+        posterior.arm_key,
+        {{ lf_double('points.number') }} / 16 - 8 as z,
+        posterior.center + posterior.deviation * ({{ lf_double('points.number') }} / 16 - 8) as x
+
+    from posterior
+    cross join points
+
+),
+
+measure_others as (
+
+    select
+        place_points.experiment_key,
+        place_points.slot_key,
+        place_points.arm_key,
+        place_points.z,
+        (place_points.x - others.center) / others.deviation as other_z
+
+    from place_points
+    left join posterior as others
+        on
+            place_points.experiment_key = others.experiment_key
+            and place_points.slot_key = others.slot_key
+            and place_points.arm_key <> others.arm_key
+
+),
+
+multiply as (
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key,
+        z,
+        coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, {{ lf_double('1e-300') }}))), 0) as log_below
+
+    from measure_others
+    group by experiment_key, slot_key, arm_key, z
+
+),
+
+integrate as (
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key,
+        sum({{ lf_normal_density('z') }} * {{ lf_exp('log_below') }}) as mass
+
+    from multiply
+    group by experiment_key, slot_key, arm_key
+
+),
+
+-- The floor is added, not cut off: the ratios of what lies above it stay.
+add_floor as (
+
+    select
+        posterior.*,
+        integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key) as chance,
+        case
+            when posterior.thompson_floor_bp * posterior.arms_in_slot >= 10000
+                then {{ lf_double('10000') }} / posterior.arms_in_slot
+            else posterior.thompson_floor_bp
+                + (10000 - posterior.thompson_floor_bp * posterior.arms_in_slot)
+                * integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key)
+        end as exact_weight
+
+    from posterior
+    inner join integrate
+        on
+            posterior.experiment_key = integrate.experiment_key
+            and posterior.slot_key = integrate.slot_key
+            and posterior.arm_key = integrate.arm_key
+
+),
+
+-- To so many places warehouses agree, whose exponentials and sums differ in the last of a double.
+round_off as (
+
+    select
+        *,
+        {{ lf_decimal('exact_weight', 6) }} as decimal_weight
+    from add_floor
+
+),
+
+round_down as (
+
+    select
+        *,
+        floor(decimal_weight) as whole,
+        row_number() over (
+            partition by experiment_key, slot_key
+            order by decimal_weight - floor(decimal_weight) desc, position, arm_key
+        ) as place
+
+    from round_off
+
+),
+
+round_by_largest_remainder as (
+
+    select
+        ---------- ids
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+
+        ---------- texts
+        content_key,
+        'chance to be the best ' || {{ lf_figure('100 * chance', 1) }} || ' % from '
+            || {{ lf_text('cast(past_units as ' ~ lf_type('bigint') ~ ')') }} || ' profiles of '
+            || {{ lf_text('campaigns') }} || ' earlier campaigns; '
+            || case when is_control then 'the control' else 'difference to the control '
+                || {{ lf_signed_figure('center', 'primary_metric') }} end
+            || '; floor ' || {{ lf_text('thompson_floor_bp') }} || ' bp' as reason,
+
+        ---------- numerics
+        chance,
+        cast(
+            whole + case
+                when place <= 10000 - sum(whole) over (partition by experiment_key, slot_key) then 1 else 0
+            end as {{ lf_type('integer') }}
+        ) as weight_bp
+
+    from round_down
+
+)
+
+select * from round_by_largest_remainder

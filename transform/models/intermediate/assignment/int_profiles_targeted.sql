@@ -1,0 +1,117 @@
+with
+
+conditions as (
+
+    select * from {{ ref('int_experiment_conditions') }}
+
+),
+
+profiles as (
+
+    select * from {{ ref('stg_klaviyo__profiles') }}
+
+),
+
+count_conditions as (
+
+    select
+        experiment_key,
+        count(distinct condition_text) as conditions
+    from conditions
+    group by experiment_key
+
+),
+
+-- Field and operand are data from beginning to end: no text of a definition becomes SQL.
+read_fields as (
+
+    select
+        conditions.experiment_key,
+        conditions.condition_text,
+        conditions.operator,
+        conditions.operand,
+        profiles.profile_id,
+        case
+            {% for field in [
+                'email', 'phone_number', 'external_id', 'first_name', 'last_name', 'title', 'organization', 'locale',
+            ] -%}
+            when conditions.field = '{{ field }}' then profiles.{{ field }}
+            {% endfor -%}
+            {% for field, column in {
+                'created': 'created_at', 'updated': 'updated_at', 'last_event_date': 'last_event_at',
+            }.items() -%}
+            when conditions.field = '{{ field }}' then {{ lf_text('profiles.' ~ column) }}
+            {% endfor -%}
+            when conditions.field like 'location.%'
+                then {{ lf_json_text_at('profiles.location', "substr(conditions.field, 10)") }}
+            when conditions.field like 'properties.%'
+                then {{ lf_json_text_at('profiles.properties', "substr(conditions.field, 12)") }}
+        end as field_value
+
+    from conditions
+    cross join profiles
+
+),
+
+-- Dates are compared by day, as ISO text; a value that is not of the operator's type fulfils nothing.
+compare as (
+
+    select
+        *,
+        case operator
+            when 'at_least' then {{ lf_number('field_value') }} >= {{ lf_number('operand') }}
+            when 'at_most' then {{ lf_number('field_value') }} <= {{ lf_number('operand') }}
+            when 'more_than' then {{ lf_number('field_value') }} > {{ lf_number('operand') }}
+            when 'less_than' then {{ lf_number('field_value') }} < {{ lf_number('operand') }}
+            when 'since' then field_value like '____-__-__%' and substr(field_value, 1, 10) >= substr(operand, 1, 10)
+            when 'before' then field_value like '____-__-__%' and substr(field_value, 1, 10) < substr(operand, 1, 10)
+            when 'exists' then (field_value is not null) = (operand = 'true')
+            when 'in' then field_value = operand
+            when 'not_in' then field_value = operand
+        end as is_match
+
+    from read_fields
+
+),
+
+decide as (
+
+    select
+        experiment_key,
+        condition_text,
+        profile_id,
+        max(operator) as operator,
+        max(case when is_match then 1 else 0 end) as matches
+
+    from compare
+    group by experiment_key, condition_text, profile_id
+
+),
+
+keep_fulfilled as (
+
+    select
+        experiment_key,
+        profile_id,
+        count(*) as fulfilled
+
+    from decide
+    where matches = case when operator = 'not_in' then 0 else 1 end
+    group by experiment_key, profile_id
+
+),
+
+keep_all_fulfilled as (
+
+    select
+        ---------- ids
+        keep_fulfilled.experiment_key,
+        keep_fulfilled.profile_id
+
+    from keep_fulfilled
+    inner join count_conditions on keep_fulfilled.experiment_key = count_conditions.experiment_key
+    where keep_fulfilled.fulfilled = count_conditions.conditions
+
+)
+
+select * from keep_all_fulfilled

@@ -1,0 +1,108 @@
+"""Who is assigned, who is held out, and what a run refuses: on whole runs of the project."""
+
+from __future__ import annotations
+
+from statistics import pstdev
+
+import pytest
+from transform_project import ASSIGN, Warehouse, World, arms, bucket, experiment
+
+HERO = {"control": 5000, "bold": 5000}
+STATUSES = """
+select profile_id, case when slot_key = '*' then 'held_out' else 'assigned' end
+from marts.fct_assignments where experiment_key = """
+
+
+def test_holdouts_and_layers_are_disjoint_and_kept(warehouse: Warehouse, world: World) -> None:
+    """Two experiments of one layer share nobody; who is held out has a row, no token, and stays held out."""
+    common = {"layer_name": "promo", "holdout_bp": 2000, "global_holdout_bp": 1000}
+    world.experiments += [
+        experiment("left", layer_start_bp=0, layer_end_bp=4000, **common),
+        experiment("right", layer_start_bp=4000, layer_end_bp=10_000, **common),
+    ]
+    world.experiment_arms += [*arms("left", "hero", HERO), *arms("right", "hero", HERO)]
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN, "path:models/publish")
+    left, right = (dict(warehouse.query(f"{STATUSES}'{key}'")) for key in ("left", "right"))
+    profiles = [row["id"] for row in world.profiles]
+    for key, held in (("left", left), ("right", right)):
+        expected = {
+            profile
+            for profile in profiles
+            if bucket("holdout-global-1", profile) < 1000 or bucket(f"holdout-{key}-1", profile) < 2000
+        }
+        assert {profile for profile, status in held.items() if status == "held_out"} == expected
+    assigned = [{profile for profile, status in held.items() if status == "assigned"} for held in (left, right)]
+    assert not assigned[0] & assigned[1]
+    assert {profile for profile in assigned[0] if bucket("layer-promo", profile) >= 4000} == set()
+    tokens = dict(warehouse.query("select id, properties from publish.pub_klaviyo_profiles"))
+    for profile, status in left.items():
+        assert ("left:hero:" in tokens[profile]) is (status == "assigned")
+
+    world.experiments[2]["holdout_bp"] = world.experiments[3]["holdout_bp"] = 0
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN)
+    assert left.items() <= dict(warehouse.query(f"{STATUSES}'left'")).items()
+
+
+def test_a_changed_preregistration_stops_the_build(warehouse: Warehouse, world: World) -> None:
+    world.experiments[0]["preregistration_sha256"] = "2" * 64
+    world.land(warehouse)
+    with pytest.raises(AssertionError, match="assert_preregistration_kept"):
+        warehouse.dbt("test", "--select", "assert_preregistration_kept")
+    world.experiments[0]["version"] = 2
+    world.land(warehouse)
+    warehouse.dbt("test", "--select", "assert_preregistration_kept")
+
+
+def test_an_arm_that_was_changed_in_the_ledger_is_found(warehouse: Warehouse) -> None:
+    warehouse.dbt("test", "--select", "assert_ledger_unchanged")
+    rows = warehouse.rows("select * from marts.fct_assignments")
+    changed = next(row for row in rows if row["arm_key"] == "bold")
+    changed["arm_key"] = "control"
+    warehouse.land("fct_assignments", rows, schema="marts")
+    with pytest.raises(AssertionError, match="assert_ledger_unchanged"):
+        warehouse.dbt("test", "--select", "assert_ledger_unchanged")
+
+
+def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:
+    """Of twenty tries the one whose arms clicked, opened and ordered most alike before; newcomers follow it."""
+    world.experiments += [experiment("even", balance_tries=20, balance_days=90)]
+    world.experiment_arms += arms("even", "hero", HERO)
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN)
+    ((chosen, tries),) = warehouse.query(
+        "select min(salt_try), count(distinct salt_try) from marts.fct_assignments where experiment_key = 'even'"
+    )
+    assert tries == 1
+
+    done: dict[str, dict[str, float]] = {name: {} for name in ("MetOpn", "MetClk", "MetOrd", "revenue")}
+    for event in world.events:
+        counted, profile = done.get(event["metric_id"]), event["profile_id"]
+        if counted is not None:
+            counted[profile] = counted.get(profile, 0) + 1
+        if event["metric_id"] == "MetOrd":
+            done["revenue"][profile] = done["revenue"].get(profile, 0) + event["event_properties"]["$value"]
+    profiles = [row["id"] for row in world.profiles]
+
+    def imbalance(salt_try: int) -> float:
+        salt = "split-even-1-hero" + (f"-t{salt_try}" if salt_try else "")
+        in_control = {profile for profile in profiles if bucket(salt, profile) < 5000}
+        differences = []
+        for counted in done.values():
+            values = [counted.get(profile, 0.0) for profile in profiles]
+            control = [counted.get(profile, 0.0) for profile in in_control]
+            rest = (sum(values) - sum(control)) / (len(values) - len(control))
+            differences.append(abs(sum(control) / len(control) - rest) / pstdev(values))
+        return max(differences)
+
+    assert chosen == min(range(20), key=imbalance)
+
+
+def test_a_ledger_that_was_altered_by_hand_gets_no_row(warehouse: Warehouse) -> None:
+    """The next run would not know where its values belong."""
+    warehouse.query("alter table marts.fct_allocations add column note varchar(9)")
+    before = warehouse.query("select count(*) from marts.fct_allocations")
+    with pytest.raises(AssertionError, match="alter the table by hand"):
+        warehouse.dbt("run", "--select", "fct_allocations")
+    assert warehouse.query("select count(*) from marts.fct_allocations") == before

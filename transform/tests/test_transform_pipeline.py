@@ -1,0 +1,103 @@
+"""The whole pipeline on PostgreSQL: Meltano's published loader and tap around the project, and a local Klaviyo.
+
+Part of `make test-warehouses`: it starts eight plugins, some twice, and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transform_engines import Postgres
+from transform_project import PROJECT
+
+ROOT = PROJECT.parent
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+
+
+@dataclass
+class Loop:
+    """A sandbox, a server, and Meltano between them."""
+
+    sandbox: Any
+    server: Postgres
+    home: Path
+    database: str
+
+    def run(self, job: str) -> None:
+        pipeline = importlib.import_module("pipeline")
+        environment = pipeline.rehearsal(self.home, self.sandbox.url, self.sandbox.api_key)
+        environment |= self.server.environment() | {"DBT_TARGET": "postgres"}
+        pipeline.run_job(job, "demo", self.home / "log.jsonl", tell=pipeline.progress, extra=environment)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.server.execute(self.database, sql)[1]
+
+    def written(self) -> dict[str, int]:
+        """Successful writing requests so far, by operation."""
+        requests: dict[str, int] = self.sandbox.control.requests()["requests"]
+        writing = ("bulk_import_profiles 202", "create_template 201", "update_template 200")
+        return {name: requests.get(name, 0) for name in writing}
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    """After one run of the pipeline over an account without tokens."""
+    sandboxes = importlib.import_module("klaviyo_sandbox")
+    home = tmp_path_factory.mktemp("home")
+    server = Postgres(home)
+    try:
+        database = server.create()
+        server.open_database(database)
+        with sandboxes.Sandbox(profiles=300, events=600, segments=3, seed=7, rate_limits="off") as sandbox:
+            loop = Loop(sandbox, server, home, database)
+            loop.run("postgres-pipeline")
+            yield loop
+    finally:
+        server.close()
+
+
+def test_every_record_is_loaded(loop: Loop) -> None:
+    counts = loop.sandbox.control.counts()
+    tables = (
+        "metrics",
+        "profiles",
+        "events",
+        "lists",
+        "segments",
+        "segment_memberships",
+        "list_memberships",
+        "campaigns",
+    )
+    loaded = {table: loop.query(f"select count(*) from klaviyo_raw.{table}")[0][0] for table in tables}  # noqa: S608
+    assert loaded == {table: counts[table] for table in tables}
+
+
+def test_klaviyo_holds_what_the_ledger_says(loop: Loop) -> None:
+    wanted: dict[str, set[str]] = {}
+    for profile, *token in loop.query(
+        "select profile_id, experiment_key, slot_key, arm_key from marts.fct_assignments"
+    ):
+        wanted.setdefault(profile, set()).add(":".join(token))
+    assert len(wanted) > 20
+    ids = [row[0] for row in loop.sandbox.store.read("select id from profiles")]
+    held = {
+        profile.id: set(profile.properties["lf_assignments"])
+        for profile in loop.sandbox.store.profiles(ids)
+        if "lf_assignments" in profile.properties
+    }
+    assert held == wanted
+
+
+def test_a_second_publish_writes_nothing(loop: Loop) -> None:
+    before = loop.written()
+    assert before["create_template 201"] == 1
+    loop.run("postgres-publish")
+    assert loop.written() == before
+    assert loop.query("select count(*) from publish.pub_klaviyo_profiles") == [(0,)]
+    assert loop.query("select count(*) from publish.pub_klaviyo_templates") == [(0,)]

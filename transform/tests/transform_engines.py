@@ -1,0 +1,366 @@
+"""The engines that the project is tested on: how each is started, filled, read and copied.
+
+An engine holds several databases and works on one at a time: the project's compiled SQL names its database, so the
+one that dbt connects to always has the same name.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from typing_extensions import override
+
+Table = tuple[list[str], list[tuple[Any, ...]]]
+"""Names of columns, and rows."""
+
+
+class Engine(abc.ABC):
+    """A running warehouse engine. `name` is the dbt target."""
+
+    name: str
+    text = "varchar"
+    double = "double"
+
+    @abc.abstractmethod
+    def environment(self) -> dict[str, str]:
+        """What profiles.yml reads to connect to the open database."""
+
+    @abc.abstractmethod
+    def create(self, copied_from: str | None = None) -> str:
+        """A new database, empty or a copy; its name."""
+
+    @abc.abstractmethod
+    def execute(self, database: str, sql: str) -> Table:
+        """Run one statement in a database."""
+
+    @abc.abstractmethod
+    def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the rows of a table, given as JSON values by column; objects and arrays are documents."""
+
+    @abc.abstractmethod
+    def open_database(self, database: str) -> None:
+        """Make dbt's next connection reach that database."""
+
+    @abc.abstractmethod
+    def release(self) -> None:
+        """Close what dbt left open."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stop the engine."""
+
+
+class DuckDB(Engine):
+    """One file per database, all of one name in folders of their own: the file's name is the database's name."""
+
+    name = "duckdb"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.databases = 0
+        self.opened = self.create()
+
+    @override
+    def environment(self) -> dict[str, str]:
+        return {"KLAVIYO_LOOP_WAREHOUSE": self.opened}
+
+    @override
+    def create(self, copied_from: str | None = None) -> str:
+        self.databases += 1
+        path = self.folder / str(self.databases) / "klaviyo.duckdb"
+        path.parent.mkdir(parents=True)
+        if copied_from is not None:
+            shutil.copy(copied_from, path)
+        return str(path)
+
+    @override
+    def open_database(self, database: str) -> None:
+        self.opened = database
+
+    @override
+    def execute(self, database: str, sql: str) -> Table:
+        with duckdb.connect(database) as connection:
+            cursor = connection.execute(sql)
+            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    @override
+    def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        text = json.dumps([{name: _as_text(value) for name, value in row.items()} for row in rows])
+        with duckdb.connect(database) as connection:
+            held = connection.execute(f"describe {table}").fetchall()
+            read = ", ".join(f'"{name}": "{"VARCHAR" if kind == "JSON" else kind}"' for name, kind, *_ in held)
+            connection.execute(f"delete from {table}")  # noqa: S608
+            connection.execute(
+                f"insert into {table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",
+                [text],
+            )
+
+    @override
+    def release(self) -> None:
+        # Otherwise the file stays incomplete until the process ends.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+
+    @override
+    def close(self) -> None:
+        shutil.rmtree(self.folder)
+
+
+UNSAFE_BUT_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Postgres(Engine):
+    """A server of its own, with the binaries of the package `pgserver`, on a free port."""
+
+    name = "postgres"
+    text = "text"
+    double = "double precision"
+    NAME = "klaviyo"
+    """What the open database is called; all others are called by their own names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.binaries = pytest.importorskip(
+            "pgserver", reason="PostgreSQL's binaries come with the package pgserver"
+        )
+        del folder  # a socket's path must be short
+        self.folder = Path(tempfile.mkdtemp(prefix="lf-"))
+        self.data = self.folder / "data"
+        made = self.binaries.get_server(self.data, cleanup_mode="stop")
+        made.cleanup()  # it listens on a socket only, and Meltano's tap wants a port
+        self.user = made.system_user  # PostgreSQL does not run as root: pgserver has a user for that
+        self.port = free_port()
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.data}" + "".join(
+            f" -c {setting}" for setting in UNSAFE_BUT_FAST
+        )
+        self._control("-o", options, "-l", str(self.data / "log"), "start")
+        self.databases = 0
+        self.opened: str | None = None
+
+    @override
+    def environment(self) -> dict[str, str]:
+        return {
+            "KLAVIYO_LOOP_POSTGRES_HOST": "127.0.0.1",
+            "KLAVIYO_LOOP_POSTGRES_PORT": str(self.port),
+            "KLAVIYO_LOOP_POSTGRES_USER": "postgres",
+            "KLAVIYO_LOOP_POSTGRES_PASSWORD": "not asked for",
+            "KLAVIYO_LOOP_POSTGRES_DATABASE": self.NAME,
+        }
+
+    @override
+    def create(self, copied_from: str | None = None) -> str:
+        self.databases += 1
+        name = f"database_{self.databases}"
+        if copied_from is None:
+            self._administer(f"create database {name}")
+        else:
+            self._administer(f"create database {name} template {self._called(copied_from)} strategy file_copy")
+        return name
+
+    @override
+    def open_database(self, database: str) -> None:
+        if self.opened != database:
+            if self.opened is not None:
+                self._administer(f"alter database {self.NAME} rename to {self.opened}")
+            self._administer(f"alter database {database} rename to {self.NAME}")
+            self.opened = database
+
+    @override
+    def execute(self, database: str, sql: str) -> Table:
+        self.open_database(database)
+        with self._connect(self.NAME) as cursor:
+            cursor.execute(sql)
+            if cursor.description is None:
+                return [], []
+            return [column.name for column in cursor.description], cursor.fetchall()
+
+    @override
+    def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.open_database(database)
+        with self._connect(self.NAME) as cursor:
+            cursor.execute(f"delete from {table}")  # noqa: S608
+            cursor.execute(
+                f"insert into {table} select * from jsonb_populate_recordset(null::{table}, %s::jsonb)",  # noqa: S608
+                [json.dumps(rows)],
+            )
+
+    @override
+    def release(self) -> None:
+        """dbt closes its connections itself."""
+
+    @override
+    def close(self) -> None:
+        self._control("-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _control(self, *arguments: str) -> None:
+        self.binaries.pg_ctl(["-w", *arguments], pgdata=self.data, user=self.user, timeout=60)
+
+    def _called(self, database: str) -> str:
+        return self.NAME if database == self.opened else database
+
+    def _administer(self, sql: str) -> None:
+        with self._connect("postgres") as cursor:
+            cursor.execute(sql)
+
+    @contextlib.contextmanager
+    def _connect(self, database: str) -> Iterator[Any]:
+        driver = importlib.import_module("psycopg2")
+        extras = importlib.import_module("psycopg2.extras")
+        connection = driver.connect(host="127.0.0.1", port=self.port, user="postgres", dbname=database)
+        try:
+            connection.autocommit = True
+            extras.register_default_jsonb(connection, loads=str)  # documents as text, as on the others
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+
+class Spark(Engine):
+    """A Spark inside the test's process. Its databases share views and tables' definitions: only rows differ."""
+
+    name = "spark"
+    text = "string"
+
+    def __init__(self, folder: Path) -> None:
+        spark = pytest.importorskip("pyspark.sql", reason="Spark comes with the package pyspark")
+        if shutil.which("java") is None:
+            pytest.skip("Spark needs a Java runtime")
+        self.folder = folder
+        self.files = folder / "warehouse"
+        self.databases = 0
+        self.opened = ""
+        self.zone = os.environ.get("TZ")
+        os.environ["TZ"] = "UTC"  # rows come back in the process's own time zone
+        time.tzset()
+        self.session = (
+            spark.SparkSession.builder.master("local[2]")
+            .config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.driver.memory", "2g")
+            .config("spark.sql.catalogImplementation", "in-memory")
+            .config("spark.sql.warehouse.dir", str(self.files))
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.shuffle.partitions", "1")
+            # A handful of rows: compiling a query to bytecode would take longer than running it.
+            .config("spark.sql.codegen.wholeStage", "false")
+            .getOrCreate()
+        )
+        self.session.sparkContext.setLogLevel("ERROR")
+
+    @override
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    @override
+    def create(self, copied_from: str | None = None) -> str:
+        self.databases += 1
+        name = str(self.databases)
+        if copied_from is not None:
+            self._save()
+            shutil.copytree(self.folder / copied_from, self.folder / name)
+        return name
+
+    @override
+    def open_database(self, database: str) -> None:
+        if self.opened == database:
+            return
+        if self.opened:
+            self._save()
+        if (self.folder / database).exists():
+            shutil.rmtree(self.files)
+            shutil.copytree(self.folder / database, self.files)
+            for table in self._tables():
+                self.session.catalog.refreshTable(table)
+        self.opened = database
+
+    @override
+    def execute(self, database: str, sql: str) -> Table:
+        self.open_database(database)
+        frame = self.session.sql(sql)
+        return frame.columns, [tuple(row) for row in frame.collect()]
+
+    @override
+    def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.open_database(database)
+        fields = self.session.table(table).schema.fields
+        texts = [[_as_plain_text(row.get(field.name)) for field in fields] for row in rows]
+        schema = ", ".join(f"`{field.name}` string" for field in fields)
+        kinds = [f"cast(`{field.name}` as {field.dataType.simpleString()})" for field in fields]
+        frame = self.session.createDataFrame(texts, schema).selectExpr(*kinds)
+        self.session.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
+        frame.write.insertInto(table, overwrite=True)
+
+    @override
+    def release(self) -> None:
+        """The session outlives a command."""
+
+    @override
+    def close(self) -> None:
+        self.session.stop()
+        if self.zone is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = self.zone
+        time.tzset()
+
+    def _save(self) -> None:
+        kept = self.folder / self.opened
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.files, kept)
+
+    def _tables(self) -> Iterator[str]:
+        for (schema,) in self.session.sql("show schemas").collect():
+            views = {row.viewName for row in self.session.sql(f"show views in {schema}").collect()}
+            for row in self.session.sql(f"show tables in {schema}").collect():
+                if row.tableName not in views:
+                    yield f"{schema}.{row.tableName}"
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {engine.name: engine for engine in (DuckDB, Postgres, Spark)}
+
+
+def chosen_engines() -> list[str]:
+    """`KLAVIYO_LOOP_TEST_ENGINES` names them, parted by blanks; without it, those that take seconds."""
+    return os.environ.get("KLAVIYO_LOOP_TEST_ENGINES", "duckdb postgres").split()
+
+
+def _as_text(value: Any) -> Any:  # noqa: ANN401
+    """Objects and arrays as JSON text, the rest as it is."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _as_plain_text(value: Any) -> str | None:  # noqa: ANN401
+    """Any value as the text that Spark casts to the column's type."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401
+    """A Python value as JSON would hold it."""
+    return value.isoformat(" ") if isinstance(value, datetime) else value
