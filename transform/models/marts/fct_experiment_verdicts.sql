@@ -9,6 +9,13 @@
         on_schema_change='fail',
     )
 }}
+{%- set thresholds = {} %}
+{%- for name in [
+    'alpha', 'srm_alpha', 'srm_min_expected', 'crossover_max_rate', 'crossover_min_profiles', 'min_hours', 'min_received_per_arm',
+    'min_conversions', 'chance_to_win_threshold', 'expected_loss_tolerance',
+] %}
+{%- do thresholds.update({name: var(name)}) %}
+{%- endfor %}
 
 with
 
@@ -246,6 +253,8 @@ slots as (
         moments.slot_key,
         experiments.primary_metric,
         experiments.channel,
+        experiments.preregistration_sha256,
+        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest,
         experiments.status = 'ended' as has_ended,
         max(case when moments.is_control then moments.arm_key end) as control_arm_key,
         cast(sum(moments.units) as {{ lf_type('bigint') }}) as units,
@@ -265,6 +274,8 @@ slots as (
         moments.slot_key,
         experiments.primary_metric,
         experiments.channel,
+        experiments.preregistration_sha256,
+        experiments.minimum_detectable_effect,
         experiments.status
 
 ),
@@ -595,9 +606,13 @@ verdicts as (
         end as words,
         channel,
         currency,
+        preregistration_sha256,
+        '{{ tojson(thresholds) }}' as thresholds,
 
         ---------- numerics
         srm_p_value,
+        p_value_holm as p_value,
+        effect_of_interest,
         crossover_rate,
         units,
         received,
@@ -653,7 +668,11 @@ date_end as (
         verdicts.days_to_decision,
         verdicts.smart_allocation_uplift,
         verdicts.smart_allocation_uplift_error,
-        verdicts.currency
+        verdicts.currency,
+        verdicts.p_value,
+        verdicts.effect_of_interest,
+        verdicts.thresholds,
+        verdicts.preregistration_sha256
 
     from verdicts
     {% if is_incremental() -%}
