@@ -16,7 +16,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preregister test test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ reconcile: setup ## Read again the days on which the warehouse differs from Klav
 
 experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
 	@$(BIN)/tap-experiments new "$(name)"
+
+preview: $(VENV)/.run ## Check the experiments and show what every arm will look like: output/preview
+	@$(BIN)/tap-experiments lint && $(BIN)/tap-experiments preview
+
+proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every arm, and compare with the files
+	@$(BIN)/python scripts/proof.py
 
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
 	@$(BIN)/tap-experiments lock
@@ -54,13 +60,17 @@ typing: $(VENV)/.dev ## Types
 docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
 	$(BIN)/python scripts/docs.py $(WRITE)
 
-unit: $(VENV)/.dev .meltano/.ready ## Tests
+unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
-test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
-	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
+truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
+	KLAVIYO_LOOP_TRUTH=200 $(BIN)/pytest transform/tests/test_transform_truth.py
 
-bench: $(VENV)/.dev ## Measure tap, target and assignment on this machine, some 20 minutes: make bench [BENCH=core]
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and a quarter of an hour
+	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
+	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
+
+bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
@@ -89,6 +99,15 @@ $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing what the tests need …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
 	@touch $@
+
+# The tests that look at the report use a browser of this machine. Where there is none, one is fetched; where that fails
+# too, they fail and say what to do.
+$(VENV)/.browser: $(VENV)/.dev
+	@if $(BIN)/python plugins/lift-report/tests/headless_browser.py >/dev/null 2>&1; then touch $@; else \
+		echo "Fetching a browser for the tests …"; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group browser && \
+		PLAYWRIGHT_BROWSERS_PATH=$(CURDIR)/$(VENV)/browsers $(BIN)/playwright install --only-shell chromium && touch $@ || \
+		echo "No browser could be fetched; the tests say how to give them one." >&2; fi
 
 $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing Spark …"

@@ -27,6 +27,8 @@ PLAIN_TAP: Program = (sys.executable, str(Path(__file__).with_name("plain_tap.py
 PATIENCE = 900.0
 """Seconds after which a tap is taken to hang."""
 
+TRANSFORM = Path(__file__).parents[1] / "transform"
+
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes; `getrusage(2)`."""
 
@@ -269,3 +271,46 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
 def _text(log: IO[bytes]) -> str:
     log.seek(0)
     return log.read().decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """What one run of dbt took.
+
+    Attributes:
+        seconds: Of each node, beside dbt's own start.
+        elapsed: Of all nodes together, two at a time.
+        cpu_seconds: Of the whole process.
+        peak: Resident bytes of the whole process at most.
+    """
+
+    seconds: Mapping[str, float]
+    elapsed: float
+    cpu_seconds: float
+    peak: int
+
+
+def dbt(warehouse: Path, *arguments: str) -> DbtRun:
+    """Run dbt on a DuckDB file, in a process of its own.
+
+    Raises:
+        NotMeasured: It failed.
+    """
+    target = warehouse.parent / "target"
+    command = [str(BIN / "dbt"), *arguments, "--quiet", "--target", "duckdb", "--target-path", str(target)]
+    command += ["--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM), "--log-path", str(target)]
+    process = subprocess.Popen(  # noqa: S603
+        command, env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)}, stdout=sys.stderr
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        msg = f"dbt {' '.join(arguments)} ended with {process.returncode}"
+        raise NotMeasured(msg)
+    found = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
+    return DbtRun(
+        seconds={result["unique_id"].split(".")[-1]: result["execution_time"] for result in found["results"]},
+        elapsed=found["elapsed_time"],
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak=usage.ru_maxrss * MAXRSS_UNIT,
+    )

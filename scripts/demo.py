@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -133,7 +134,35 @@ def pipeline(klaviyo: Sandbox) -> Run:
 
 def written(run: Run) -> str:
     """What the target said at its end."""
-    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if " received, " in line)
+    topics = ("profiles: ", "templates: ")
+    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if line.startswith(topics))
+
+
+def proven(klaviyo: Sandbox) -> str:
+    """What Klaviyo's own rendering of the template says of each arm."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(ROOT / "scripts" / "proof.py")],
+        env={**os.environ, **klaviyo.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        msg = f"proof: {done.stderr.strip()}"
+        raise JobFailed(msg)
+    return done.stdout.strip()
+
+
+def reported(run: Run, slot: str) -> list[str]:
+    """What the report said of a slot; its verdict is the first line."""
+    return [line for line in run.said["lift-report"] if line.startswith(slot)]
+
+
+def next_split(run: Run) -> str:
+    """The shares that the report tells for the next version."""
+    slot = "spring_hero v1 hero: "
+    told = [line.removeprefix(slot) for line in reported(run, slot) if "next split" in line]
+    return told[0].removeprefix("next split ") if told else "no split is proposed yet"
 
 
 def main() -> None:
@@ -146,13 +175,15 @@ def main() -> None:
         first = pipeline(klaviyo)
         say("warehouse", counted(warehouse_counts()))
         say("written", written(first))
+        say("proven", proven(klaviyo))
         sent = klaviyo.send()
         received, audience, late = sent["people"]["received"], sent["audience"], sent["late"]
         say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")
         second = pipeline(klaviyo)
         say("written", written(second))
-        say("measured", second.said["lift-report"][0])
         say("truth", "the bold hero doubles clicks (scripts/demo_truth.yml)")
+        say("measured", reported(second, "spring_hero v1 hero: ")[0])
+        say("next", next_split(second))
         say("report", f"{_shown('report.html')}; warehouse {_shown('klaviyo.duckdb')}; log {_shown('log.jsonl')}")
         say("done", f"in {time.monotonic() - began:.0f} s; nothing is left running")
 

@@ -56,6 +56,10 @@ class Loop:
         with duckdb.connect(str(self.home / "klaviyo.duckdb"), read_only=True) as warehouse:
             return warehouse.sql(sql).fetchall()
 
+    def execute(self, sql: str, values: list[object]) -> None:
+        with duckdb.connect(str(self.home / "klaviyo.duckdb")) as warehouse:
+            warehouse.execute(sql, values)
+
     def counts(self) -> dict[str, int]:
         return {name: self.query(f"select count(*) from klaviyo_raw.{name}")[0][0] for name in STREAMS}  # noqa: S608
 
@@ -145,7 +149,12 @@ def test_a_second_publish_sends_nothing(loop: Loop) -> None:
 
 
 def test_a_profile_changed_by_hand_is_repaired_and_no_other(loop: Loop) -> None:
+    """In the same request as a text that was made for it."""
     victim = loop.audience()[0]
+    loop.execute(
+        "insert into klaviyo_raw.profile_contents values (?, 'lf_body', 'Grüße, \"Zoë\"', timestamp '2026-11-01')",
+        [victim.id],
+    )
     body = {
         "data": {
             "type": "profile",
@@ -173,6 +182,7 @@ def test_a_profile_changed_by_hand_is_repaired_and_no_other(loop: Loop) -> None:
     repaired = loop.sandbox.store.profile(victim.id)
     assert repaired is not None
     assert repaired.properties["mine"] == "kept"
+    assert repaired.properties["lf_body"] == 'Grüße, "Zoë"'
 
 
 def test_a_send_comes_back_whole_late_events_included(loop: Loop) -> None:

@@ -30,4 +30,6 @@ left join ledger
         and results.experiment_version = ledger.experiment_version
         and results.slot_key = ledger.slot_key
         and results.arm_key = ledger.arm_key
-where results.units <> coalesce(ledger.units, 0)
+where
+    results.analysis = 'assigned'
+    and results.units <> coalesce(ledger.units, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 from transform_project import Outcome, Warehouse, bucket
@@ -11,6 +12,7 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
     """A newcomer may run dbt before the tap, or read only some streams: no error, and nothing published."""
     assert first_run.query("select * from publish.pub_klaviyo_profiles") == []
     assert first_run.query("select * from publish.pub_klaviyo_templates") == []
+    assert first_run.query("select * from publish.pub_klaviyo_campaign_message_templates") == []
     assert first_run.query("select * from marts.fct_assignments") == []
 
 
@@ -18,10 +20,22 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_rules", "fct_assignment_runs"}
-    assert pipeline == {*ledgers, "pub_klaviyo_profiles", "pub_klaviyo_templates"}
+    names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
+    published = {f"pub_klaviyo_{name}" for name in names}
+    assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
     assert jobs["publish"] == jobs["assign"] - ledgers
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
-    assert results == {"fct_experiment_results", "fct_experiment_verdicts"}
+    assert results == {
+        "fct_allocations_next",
+        "fct_content_playbook",
+        "fct_experiment_daily",
+        "fct_experiment_funnel",
+        "fct_experiment_guardrails",
+        "fct_experiment_interactions",
+        "fct_experiment_results",
+        "fct_experiment_srm",
+        "fct_experiment_verdicts",
+    }
 
 
 def test_every_model_and_every_test_succeeds(whole_build: tuple[Warehouse, Outcome]) -> None:
@@ -67,14 +81,21 @@ def test_outcomes_are_counted_per_assigned_profile(built: Warehouse) -> None:
         """
         select metric, sum(units), sum(received), sum(total)
         from marts.fct_experiment_results
-        where experiment_key = 'spring' and slot_key = 'hero'
+        where
+            experiment_key = 'spring' and slot_key = 'hero' and analysis = 'assigned'
+            and attribution = 'assigned_window' and metric <> 'revenue_per_order'
         group by metric order by metric
         """
     )
     assert totals == [
+        ("bounced", 240, 240, 0.0),
         ("clicked", 240, 240, 24.0),
+        ("clicked_all", 240, 240, 48.0),
+        ("complained", 240, 240, 0.0),
         ("opened", 240, 240, 60.0),
+        ("opened_all", 240, 240, 120.0),
         ("ordered", 240, 240, 12.0),
+        ("received", 240, 240, 240.0),
         ("revenue", 240, 240, 126.0),
         ("unsubscribed", 240, 240, 1.0),
     ]
@@ -92,11 +113,17 @@ def test_each_slot_has_its_verdict(built: Warehouse) -> None:
     assert hero["srm_p_value"] > 0.001
     assert hero["reason"].startswith("Minimum not reached: ")
     assert "24 conversions (of 30), first receipt 2026-11-02 08:00:00 UTC (24 h ago or more)." in hero["reason"]
+    assert hero["preregistration_sha256"] == "1" * 64
+    assert hero["effect_of_interest"] == 0.1
+    assert json.loads(hero["thresholds"])["min_conversions"] == 30
 
 
 def test_a_variable_may_shorten_the_wait(warehouse: Warehouse) -> None:
-    """A rehearsal plays days in seconds."""
+    """A rehearsal plays days in seconds; the verdict says by what it judged."""
     warehouse.dbt("run", "--select", "fct_experiment_verdicts", min_hours=0)
-    reasons = warehouse.query("select reason from marts.fct_experiment_verdicts where verdict = 'too_early'")
-    assert len(reasons) == 2
-    assert all("UTC (0 h ago or more)" in reason for (reason,) in reasons)
+    rows = warehouse.query(
+        "select reason, thresholds from marts.fct_experiment_verdicts where verdict = 'too_early'"
+    )
+    assert len(rows) == 2
+    assert all("UTC (0 h ago or more)" in reason for reason, _ in rows)
+    assert all(json.loads(thresholds)["min_hours"] == 0 for _, thresholds in rows)

@@ -236,7 +236,11 @@ def arms(key: str, slot: str, weights: Mapping[str, int | None], **changes: Any)
             "thompson_floor_bp": None,
             "thompson_half_life_days": None,
             "thompson_at_most": None,
+            "content": f"<h1>{arm}</h1>",
             "content_sha256": "0" * 64,
+            "html": f"<h1>{arm}</h1>",
+            "text": arm,
+            "subject": None,
             "defined_at": READ_AT,
             **changes,
         }
@@ -248,9 +252,12 @@ def template(key: str, sha256: str) -> Row:
     return {
         "template_name": f"lf_{key}",
         "experiment_key": key,
+        "channel": "email",
         "html": f"<html><body>{key}<!-- lf:{sha256} --></body></html>",
         "text": None,
+        "subject": None,
         "sha256": sha256,
+        "content_sha256": sha256,
         "defined_at": READ_AT,
     }
 

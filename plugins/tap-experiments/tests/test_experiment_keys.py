@@ -151,7 +151,7 @@ OTHERS = {
     "no effect": ("effect: 10", "effect: 0", "24: minimum_detectable_effect: is zero; give the smallest"),
     "large effect": ("effect: 10", "effect: 1001", "24: minimum_detectable_effect: `1001` is not a percentage"),
     "subject lines": ('"Hello {{ first_name|default:\'there\' }}"', '"a\\nb"', "39: template.subject: is not one"),
-    "subject slot": ('"Hello {{ first_name|default:\'there\' }}"', "'[[ slot(1) ]]'", "39: template.subject: hol"),
+    "subject slot": ('"Hello {{ first_name|default:\'there\' }}"', "'[[ slot(1) ]]'", "39: template.subject: p"),
     "subject tag": ('"Hello {{ first_name|default:\'there\' }}"', "'{% if %'", "39: template.subject: `{%` is no"),
     "blank subject": ('"Hello {{ first_name|default:\'there\' }}"', "' '", "39: template.subject: is blank; give"),
     "no html": ("html: template.html, ", "", "39: template.html: is missing; add it: an e-mail shows HTML"),

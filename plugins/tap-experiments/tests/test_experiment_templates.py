@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings  # type: ignore[import-untyped]
 from django.template import Context, Engine, Library  # type: ignore[import-untyped]
 from hypothesis import event, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_experiments.faults import DefinitionError
@@ -201,14 +202,14 @@ def test_links_outside_the_slots_carry_nothing(tmp_path: Path) -> None:
     define(tmp_path, {"hero": {"x": "X", "y": "Y"}}, template=wrapper)
     template = template_of(tmp_path)
     assert "lf_cid" not in html_of(template)
-    assert any("no arm holds a link that can carry lf_cid" in warning for warning in template.warnings)
+    assert any("no arm holds a link that can carry lf_cid" in str(warning) for warning in template.warnings)
 
 
 def test_a_link_that_cannot_be_decorated_is_named(tmp_path: Path) -> None:
     define(tmp_path, {"hero": {"x": '<a href="https://x.io">', "y": '<a href="{{ event.url }}">'}})
     [warning] = template_of(tmp_path).warnings
-    assert warning.endswith(
-        "hero.y.html: `{{ event.url }}` carries no lf_cid: its address is known only when a message is rendered"
+    assert str(warning).endswith(
+        "hero.y.html:1: `{{ event.url }}` carries no lf_cid; its address is known only when a message is rendered"
     )
 
 
@@ -270,6 +271,7 @@ SOUND = [
 ]
 
 
+@hypothesis_settings(deadline=None)  # it loads a folder
 @given(
     odd=st.lists(st.sampled_from(TOKENS + BRACES + SOUND * 6), min_size=1, max_size=6).map("".join),
     before=st.sampled_from(BRACES),

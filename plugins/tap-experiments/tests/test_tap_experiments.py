@@ -135,12 +135,11 @@ def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
     ]
 
 
-def test_what_is_left_out_is_null_and_a_text_message_has_no_template(
-    tmp_path: Path, run: Callable[..., Run]
-) -> None:
+def test_what_is_left_out_is_null_and_a_text_message_has_its_text(tmp_path: Path, run: Callable[..., Run]) -> None:
     folder = tmp_path / "experiments" / "note"
     folder.mkdir(parents=True)
     (folder / "note.txt").write_text("Look: https://x.io")
+    (folder / "other.txt").write_text("See: https://x.io")
     (folder / "template.txt").write_text('[[ slot("body") ]]')
     definition = {
         "key": "note",
@@ -153,7 +152,7 @@ def test_what_is_left_out_is_null_and_a_text_message_has_no_template(
         "attribution_window_days": 5,
         "slots": {
             "body": {
-                "arms": {"a": {"content": "note.txt", "control": True}, "b": {"content": "note.txt"}},
+                "arms": {"a": {"content": "note.txt", "control": True}, "b": {"content": "other.txt"}},
                 "allocation": {"thompson": {}},
             }
         },
@@ -180,14 +179,20 @@ def test_what_is_left_out_is_null_and_a_text_message_has_no_template(
     )
     arms = records(stdout, "experiment_arms")
     assert [(arm["weight_bp"], arm["thompson_floor_bp"]) for arm in arms] == [(None, 500)] * 2
-    assert records(stdout, "experiment_templates") == []
+    assert [(arm["html"], arm["text"], arm["subject"]) for arm in arms] == [
+        (None, "Look: https://x.io", None),
+        (None, "See: https://x.io", None),
+    ]
+    [template] = records(stdout, "experiment_templates")
+    assert (template["channel"], template["html"], template["subject"]) == ("sms", None, None)
+    assert "https://x.io?lf_cid=note.body.b" in template["text"]
 
 
 @pytest.mark.usefixtures("experiments")
 def test_the_same_files_give_the_same_template(run: Callable[..., Run]) -> None:
     def templates() -> list[str]:
         records = [json.loads(line).get("record", {}) for line in run().stdout.splitlines()]
-        return [record["html"] for record in records if "html" in record]
+        return [record["html"] for record in records if "content_sha256" in record and "channel" in record]
 
     first = templates()
     assert len(first) == 1

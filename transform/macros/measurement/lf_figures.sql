@@ -8,7 +8,7 @@
 {#- A difference with its sign: percentage points, for revenue an amount per assigned profile. -#}
 {% macro lf_signed_figure(difference, metric) -%}
     case when {{ difference }} >= 0 then '+' else '' end || case
-        when {{ metric }} = 'revenue' then {{ lf_figure(difference, 4) }} || ' per profile'
+        when {{ metric }} in ('revenue', 'revenue_per_order') then {{ lf_figure(difference, 4) }} || ' per profile'
         else {{ lf_figure("100e0 * " ~ difference, 2) }} || ' pp'
     end
 {%- endmacro %}
@@ -25,4 +25,10 @@
     {{ lf_text('least_received') }} || ' receipts in the smallest arm (of {{ var("min_received_per_arm") }}), '
     || {{ lf_text('converted') }} || ' conversions (of {{ var("min_conversions") }}), first receipt '
     || {{ lf_text('started_at') }} || ' UTC ({{ var('min_hours') }} h ago or more).'
+{%- endmacro %}
+
+
+{#- A share with its sign, in per cent. -#}
+{% macro lf_percent_figure(share) -%}
+    case when {{ share }} >= 0 then '+' else '' end || {{ lf_figure("100e0 * " ~ share, 1) }} || ' %'
 {%- endmacro %}

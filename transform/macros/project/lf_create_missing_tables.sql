@@ -1,7 +1,8 @@
 {#-
     Creates, empty, each table that may be read before it is made, and adds columns that are missing from one:
     the raw tables (a stream that is not selected has no table, a field that is not selected has no column)
-    and the incremental models and ledgers (`measure` and `publish` may run before the first `assign`).
+    and the incremental models and ledgers (`measure` and `publish` may run before the first `assign`), but for those that nothing reads before:
+    a table made by the run itself is written once and not by way of another.
 
     Names and types are those of the sources' and the models' yml. Whatever exists is left alone.
 -#}
@@ -11,7 +12,7 @@
             {%- do lf_create_missing_table(source, source.identifier) -%}
         {%- endfor -%}
         {%- for node in graph.nodes.values() if node.package_name == project_name -%}
-            {%- if node.config.materialized in ('incremental', 'append_only') -%}
+            {%- if node.config.materialized in ('incremental', 'append_only') and not node.config.meta.get('is_made_by_its_run') -%}
                 {%- do lf_create_missing_table(node, node.alias) -%}
             {%- endif -%}
         {%- endfor -%}

@@ -15,7 +15,7 @@
 {% macro lf_always_valid_half_width(se, n) -%}
     {%- set weight = "(" ~ n ~ " * " ~ lf_sequential_precision() ~ " + 1e0)" -%}
     nullif({{ se }}, 0) * sqrt(
-        2e0 * {{ weight }} * ln(sqrt({{ weight }}) / {{ var('alpha') }}) / ({{ n }} * {{ lf_sequential_precision() }})
+        2e0 * {{ weight }} * ln(sqrt({{ weight }}) / {{ var('alpha') }}) / nullif({{ n }} * {{ lf_sequential_precision() }}, 0)
     )
 {%- endmacro %}
 

@@ -1,6 +1,6 @@
 {#-
-    Posterior of a gain under a flat prior: normal with mean `gain` (the difference, signed so that more is better)
-    and standard deviation `se`, a column that is positive or null.
+    Posterior of a gain: normal with mean `gain` (the difference, signed so that more is better) and standard deviation `se`, a
+    column that is positive or null. Under a flat prior these are the estimate and its standard error.
 -#}
 
 {#- Probability that the arm is better than the control. -#}
@@ -13,4 +13,20 @@
 {% macro lf_expected_loss(gain, se) -%}
     {{ se }} * {{ lf_normal_density("(" ~ gain ~ " / " ~ se ~ ")") }}
     - {{ gain }} * ({{ lf_phi("(-" ~ gain ~ " / " ~ se ~ ")") }})
+{%- endmacro %}
+
+
+{#- What is lost by staying with the control where the arm is better: σφ(μ/σ) + μΦ(μ/σ). -#}
+{% macro lf_expected_loss_of_control(gain, se) -%}
+    {{ se }} * {{ lf_normal_density("(" ~ gain ~ " / " ~ se ~ ")") }}
+    + {{ gain }} * ({{ lf_phi("(" ~ gain ~ " / " ~ se ~ ")") }})
+{%- endmacro %}
+
+
+{#-
+    Mean of the posterior under the prior N(0, `prior`): large effects are rare, so that an estimate
+    that is uncertain is drawn towards none. `se` is positive or null.
+-#}
+{% macro lf_shrunken_mean(difference, se, prior) -%}
+    {{ difference }} * {{ prior }} * {{ prior }} / ({{ prior }} * {{ prior }} + {{ se }} * {{ se }})
 {%- endmacro %}

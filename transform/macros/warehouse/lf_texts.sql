@@ -14,6 +14,28 @@
 {%- endmacro %}
 
 
+{#- A text without its markup: everything between angle brackets. -#}
+{% macro lf_without_tags(text) -%}
+    {{ return(adapter.dispatch('lf_without_tags')(text)) }}
+{%- endmacro %}
+
+{% macro default__lf_without_tags(text) -%}
+    regexp_replace({{ text }}, '<[^>]*>', '')
+{%- endmacro %}
+
+{% macro duckdb__lf_without_tags(text) -%}
+    regexp_replace({{ text }}, '<[^>]*>', '', 'g')
+{%- endmacro %}
+
+{% macro postgres__lf_without_tags(text) -%}
+    regexp_replace({{ text }}, '<[^>]*>', '', 'g')
+{%- endmacro %}
+
+{% macro redshift__lf_without_tags(text) -%}
+    {{ return(default__lf_without_tags(text)) }}
+{%- endmacro %}
+
+
 {#- The `number`th part, from 1, of a text of at least that many, parted by one character. -#}
 {% macro lf_split_part(text, delimiter, number) -%}
     {{ return(adapter.dispatch('lf_split_part')(text, delimiter, number)) }}

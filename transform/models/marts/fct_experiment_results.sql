@@ -10,6 +10,8 @@
     )
 }}
 
+{%- set own = 'experiment_key, experiment_version, slot_key, analysis, attribution, is_primary' %}
+
 with
 
 moments as (
@@ -24,19 +26,69 @@ experiments as (
 
 ),
 
--- Revenue is a mean with its sample variance, the others are proportions.
+currencies as (
+
+    select * from {{ ref('int_experiment_currencies') }}
+
+),
+
+few as (
+
+    select * from {{ ref('int_chances_of_few') }}
+
+),
+
+levels as (
+
+    select {{ lf_two_sided_z() }} as two_sided_z
+
+),
+
+-- Revenue is a mean with its sample variance, revenue per order a ratio of two means, the others are shares of the units.
+sum_up as (
+
+    select
+        *,
+        {{ lf_double('units') }} as n,
+        total / nullif(units, 0) as unit_mean,
+        denominator_total / nullif(units, 0) as denominator_mean,
+        covariate_total / nullif(units, 0) as covariate_mean
+
+    from moments
+
+),
+
+spread as (
+
+    select
+        *,
+        case
+            when metric in ('revenue', 'revenue_per_order') then {{ lf_sample_variance('n', 'total', 'total_of_squares') }}
+            else {{ lf_share_variance('unit_mean') }}
+        end as unit_variance,
+        {{ lf_sample_variance('n', 'denominator_total', 'denominator_of_squares') }} as denominator_variance,
+        {{ lf_sample_covariance('n', 'denominator_total', 'total', 'denominator_product') }} as denominator_covariance,
+        {{ lf_sample_variance('n', 'covariate_total', 'covariate_of_squares') }} as covariate_variance,
+        {{ lf_sample_covariance('n', 'covariate_total', 'total', 'covariate_product') }} as covariance
+
+    from sum_up
+
+),
+
 estimate as (
 
     select
         *,
-        total / nullif(units, 0) as mean,
-        case
-            when metric = 'revenue'
-                then (total_of_squares - total * total / nullif(units, 0)) / nullif(units - 1, 0)
-            else total / nullif(units, 0) * (1e0 - total / nullif(units, 0))
+        case metric when 'revenue_per_order' then total / nullif(denominator_total, 0) else unit_mean end as mean,
+        case metric
+            when 'revenue_per_order'
+                then {{ lf_ratio_variance(
+                    'unit_mean', 'unit_variance', 'denominator_mean', 'denominator_variance', 'denominator_covariance'
+                ) }}
+            else unit_variance
         end as variance
 
-    from moments
+    from spread
 
 ),
 
@@ -47,49 +99,177 @@ controls as (
 
 ),
 
-compare as (
+pair as {{ lf_fence() }} (
 
     select
         estimate.*,
+        experiments.primary_metric = estimate.metric as is_primary,
+        case when estimate.metric in ('revenue', 'revenue_per_order') then currencies.currency end as currency,
         controls.mean as control_mean,
+        controls.n as control_n,
+        controls.variance as control_variance,
+        controls.converted as control_converted,
+        controls.covariate_mean as control_covariate_mean,
+        controls.covariate_variance as control_covariate_variance,
+        controls.covariance as control_covariance,
         estimate.units + controls.units as compared_units,
-        estimate.mean - controls.mean as difference,
-        sqrt(estimate.variance / nullif(estimate.units, 0) + controls.variance / nullif(controls.units, 0))
-            as standard_error
+        {{ lf_cuped_theta(
+            '(estimate.n + controls.n)', '(estimate.total + controls.total)', '(estimate.covariate_total + controls.covariate_total)',
+            '(estimate.covariate_of_squares + controls.covariate_of_squares)', '(estimate.covariate_product + controls.covariate_product)'
+        ) }} as theta,
+        estimate.variance / nullif(estimate.n, 0) as square,
+        controls.variance / nullif(controls.n, 0) as control_square
 
     from estimate
+    inner join experiments on estimate.experiment_key = experiments.experiment_key
+    left join currencies on estimate.experiment_key = currencies.experiment_key
     left join controls
         on
             estimate.experiment_key = controls.experiment_key
             and estimate.experiment_version = controls.experiment_version
             and estimate.slot_key = controls.slot_key
             and estimate.metric = controls.metric
+            and estimate.analysis = controls.analysis
+            and estimate.attribution = controls.attribution
             and not estimate.is_control
 
 ),
 
--- More unsubscribes is worse: the gain is the difference turned so that more is better. No spread, no inference.
-orient as (
+-- Adjusted for what was before: less of the spread between people, and the same effect.
+adjust as (
 
     select
         *,
-        case when metric = 'unsubscribed' then -difference else difference end as gain,
-        nullif(standard_error, 0) as spread
+        mean - theta * covariate_mean as cuped_mean,
+        control_mean - theta * control_covariate_mean as cuped_control_mean,
+        {{ lf_cuped_variance('variance', 'theta', 'covariate_variance', 'covariance') }} / nullif(n, 0) as cuped_square,
+        {{ lf_cuped_variance('control_variance', 'theta', 'control_covariate_variance', 'control_covariance') }}
+            / nullif(control_n, 0) as cuped_control_square
+
+    from pair
+
+),
+
+compare as {{ lf_fence() }} (
+
+    select
+        adjust.*,
+        mean - control_mean as difference,
+        {{ lf_root('(square + control_square)') }} as standard_error,
+        {{ lf_welch_df('square', 'n', 'control_square', 'control_n') }} as welch_df,
+        cuped_mean - cuped_control_mean as cuped_difference,
+        sqrt(case when cuped_square + cuped_control_square > 0 then cuped_square + cuped_control_square end) as cuped_standard_error,
+        1 - (cuped_square + cuped_control_square) / nullif(square + control_square, 0) as variance_reduction,
+        {{ lf_relative_square('mean', 'square', 'control_mean', 'control_square') }} as relative_square,
+        {{ lf_relative_cuped_square(
+            'mean', 'cuped_square', 'control_mean', 'control_variance', 'theta', 'control_covariate_variance', 'control_covariance', 'control_n'
+        ) }} as relative_cuped_square
+
+    from adjust
+
+),
+
+-- Which estimate decides follows from the kind of data, never from what it says.
+choose_estimator as (
+
+    select
+        compare.*,
+        few.chance as chance_of_few,
+        few.loss_of_a,
+        few.loss_of_b,
+        case
+            when compare.difference is null then null
+            when compare.metric = 'revenue_per_order' then 'ratio'
+            when few.chance is not null then 'beta'
+            when compare.cuped_standard_error is not null then 'cuped'
+            else 'welch'
+        end as estimator
 
     from compare
+    left join few
+        on
+            compare.experiment_key = few.experiment_key
+            and compare.experiment_version = few.experiment_version
+            and compare.slot_key = few.slot_key
+            and compare.arm_key = few.arm_key
+            and compare.metric = few.metric
+            and compare.attribution = few.attribution
+            and compare.analysis = 'assigned'
+
+),
+
+-- More unsubscribes is worse: the gain is the difference turned so that more is better. No spread, no inference.
+orient as {{ lf_fence() }} (
+
+    select
+        *,
+        case when estimator = 'cuped' then cuped_difference else difference end as effect,
+        case when estimator = 'cuped' then cuped_standard_error else nullif(standard_error, 0) end as spread,
+        nullif(standard_error, 0) as plain_spread,
+        case when estimator = 'cuped' then cuped_difference else difference end / nullif(abs(control_mean), 0) as relative_lift,
+        sqrt(nullif(greatest(case when estimator = 'cuped' then relative_cuped_square else relative_square end, 0), 0)) as relative_spread,
+        case when metric in ('unsubscribed', 'complained', 'bounced') then -1 else 1 end as direction
+
+    from choose_estimator
+
+),
+
+turn as {{ lf_fence() }} (
+
+    select
+        *,
+        direction * effect as gain,
+        case when welch_df > 0 and plain_spread is not null then {{ lf_t_deviate('(difference / plain_spread)', 'welch_df') }} end as t_deviate
+
+    from orient
 
 ),
 
 infer as (
 
     select
-        *,
-        {{ lf_always_valid_half_width('spread', 'compared_units') }} as half_width,
-        {{ lf_always_valid_p('difference', 'spread', 'compared_units') }} as p_value,
-        {{ lf_chance_to_win('gain', 'spread') }} as chance_to_win,
-        {{ lf_expected_loss('gain', 'spread') }} as expected_loss
+        turn.*,
+        {{ lf_always_valid_half_width('plain_spread', 'compared_units') }} as half_width,
+        {{ lf_always_valid_half_width('cuped_standard_error', 'compared_units') }} as cuped_half_width,
+        {{ lf_always_valid_half_width('relative_spread', 'compared_units') }} as relative_half_width,
+        {{ lf_t_quantile('levels.two_sided_z', 'welch_df') }} * plain_spread as welch_half_width,
+        {{ lf_t_p('t_deviate') }} as p_value_welch,
+        {{ lf_always_valid_p('effect', 'spread', 'compared_units') }} as p_value,
+        case
+            when estimator = 'beta' then case direction when 1 then chance_of_few else 1 - chance_of_few end
+            else {{ lf_chance_to_win('gain', 'spread') }}
+        end as chance_to_win,
+        case
+            when estimator = 'beta' then case direction when 1 then loss_of_b else loss_of_a end
+            else {{ lf_expected_loss('gain', 'spread') }}
+        end as expected_loss,
+        {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(var('lift_prior'))) }} as shrunken_lift
 
-    from orient
+    from turn
+    cross join levels
+
+),
+
+-- The primary metric is a family of its own: the arms. All others together are another.
+step_p_values as (
+
+    select
+        *,
+        {{ lf_holm_step('p_value', own, 'metric, arm_key') }} as holm_step,
+        {{ lf_bh_step('p_value', own, 'metric, arm_key') }} as bh_step
+
+    from infer
+
+),
+
+adjust_p_values as (
+
+    select
+        *,
+        {{ lf_holm('p_value', 'holm_step', own, 'metric, arm_key') }} as p_value_holm,
+        {{ lf_bh('p_value', 'bh_step', own, 'metric, arm_key') }} as p_value_bh
+
+    from step_p_values
 
 ),
 
@@ -97,37 +277,61 @@ results as (
 
     select
         ---------- ids
-        infer.experiment_key,
-        infer.experiment_version,
-        infer.slot_key,
-        infer.arm_key,
-        infer.metric,
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        metric,
 
         ---------- booleans
-        infer.is_control,
-        infer.metric = experiments.primary_metric as is_primary,
+        is_control,
+        is_primary,
 
         ---------- numerics
-        infer.units,
-        infer.received,
-        infer.total,
-        infer.mean,
-        infer.variance,
-        infer.control_mean,
-        infer.difference,
-        infer.standard_error,
-        infer.difference / nullif(abs(infer.control_mean), 0) as relative_lift,
-        infer.difference - infer.half_width as interval_low,
-        infer.difference + infer.half_width as interval_high,
-        infer.p_value,
-        infer.chance_to_win,
-        infer.expected_loss,
+        units,
+        received,
+        total,
+        mean,
+        variance,
+        control_mean,
+        difference,
+        standard_error,
+        relative_lift,
+        difference - half_width as interval_low,
+        difference + half_width as interval_high,
+        p_value,
+        chance_to_win,
+        expected_loss,
 
         ---------- timestamps
-        {{ lf_now() }} as measured_at
+        {{ lf_now() }} as measured_at,
 
-    from infer
-    inner join experiments on infer.experiment_key = experiments.experiment_key
+        ---------- texts
+        analysis,
+        attribution,
+        estimator,
+        is_primary and analysis = 'assigned' and attribution = 'assigned_window' as is_decisive,
+
+        ---------- numerics
+        cast(converted as {{ lf_type('bigint') }}) as converted,
+        difference - welch_half_width as welch_low,
+        difference + welch_half_width as welch_high,
+        p_value_welch,
+        p_value_holm,
+        p_value_bh,
+        cuped_difference,
+        cuped_standard_error,
+        cuped_difference - cuped_half_width as cuped_low,
+        cuped_difference + cuped_half_width as cuped_high,
+        variance_reduction,
+        relative_lift - relative_half_width as relative_low,
+        relative_lift + relative_half_width as relative_high,
+        shrunken_lift,
+
+        ---------- texts
+        currency
+
+    from adjust_p_values
 
 )
 

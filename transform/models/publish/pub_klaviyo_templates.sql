@@ -31,7 +31,9 @@ live_templates as (
         on
             templates.experiment_key = experiments.experiment_key
             and templates.template_name = experiments.template_name
-    where experiments.status = 'live'
+    where
+        experiments.status = 'live'
+        and templates.html is not null -- a text message's campaign holds its text, and no template can
 
 ),
 

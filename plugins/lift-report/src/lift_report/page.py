@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-from lift_report import pictures, words
+from lift_report import facts, pictures, words
 
 if TYPE_CHECKING:
-    from lift_report.results import Slot
+    from lift_report.results import Report
 
 
-_PAGE = Environment(
-    loader=PackageLoader("lift_report", ""),
+def _wrapped(key: str) -> Markup:
+    """A key that may be broken behind its separators."""
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_.-])", key))
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("lift_report", "templates"),
     autoescape=True,  # names come from files and from Klaviyo
     undefined=StrictUndefined,
-).get_template("page.html.jinja")
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters["wrapped"] = _wrapped
+_PAGE = _ENVIRONMENT.get_template("page.html.jinja")
 
 
-def render(slots: list[Slot]) -> str:
+# Characters that a page cannot hold, and those that turn the text around them.
+_HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202d\u202e]")
+
+
+def render(report: Report) -> str:
     """One self-contained HTML page; the same bytes for the same results."""
-    measured = [slot.measured_at for slot in slots if slot.measured_at]
-    return _PAGE.render(
-        slots=slots,
-        measured_at=max(measured, default=None),
-        plots=pictures.plots,
-        sizes=pictures.sizes,
-        tick_label=pictures.tick_label,
-        **{name: getattr(words, name) for name in words.__all__},
-    )
+    page = _PAGE.render(report=report, facts=facts, pictures=pictures, words=words)
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", page)

@@ -1,18 +1,109 @@
-"""Where things stand in the pictures, in per cent of their width."""
+"""Where things stand in the pictures, in per cent of their width and height."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lift_report.words import FEWER_IS_BETTER, MONEY
+from lift_report import words
+from lift_report.words import Measure
 
 if TYPE_CHECKING:
-    from lift_report.results import Result, Slot
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import date
+
+    from lift_report.results import (
+        Day,
+        Experiment,
+        Guardrail,
+        Interaction,
+        NextWeight,
+        Play,
+        Report,
+        Result,
+        Slot,
+        Stage,
+        Weight,
+    )
 
 _MARGIN = 0.06
-_TICKS = 6
+_FEW, _MANY = 3, 5
+_DAY_TICKS = 6
+_COLOURS = 6
+
+
+_LEAST, _NOTHING = 1e-12, 0.01
+"""Differences below the first are none; the second is the scale of nothing at all."""
+_Interval = tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A stretch of figures on an axis of 100 per cent."""
+
+    low: float
+    high: float
+    count: int = _MANY
+    """At most so many steps between ticks."""
+
+    @classmethod
+    def around(cls, values: Iterable[float | None], margin: float = _MARGIN, count: int = _MANY) -> Scale:
+        """A scale that holds zero and all values, with a margin."""
+        known = [0.0, *(value for value in values if value is not None)]
+        low, high = min(known), max(known)
+        if high - low < _LEAST:
+            low, high = -_NOTHING, _NOTHING
+        room = (high - low) * margin
+        return cls(low - room, high + room, count)
+
+    def place(self, value: float) -> float:
+        """Where a figure stands; one beyond the scale, at its end."""
+        part = (value - self.low) / (self.high - self.low)
+        return round(100 * min(max(part, 0.0), 1.0), 3)
+
+    @property
+    def step(self) -> float:
+        """Between two ticks: 1, 2 or 5 times a power of ten."""
+        rough = (self.high - self.low) / self.count
+        power = 10.0 ** math.floor(math.log10(rough))
+        steps = [factor * power for factor in (0.5, 1, 2, 5, 10)]
+        index = next((index for index, step in enumerate(steps) if step >= rough), len(steps) - 1)
+        # One less, if zero would be the only tick.
+        return steps[index] if steps[index] <= max(self.high, -self.low) else steps[max(index - 1, 0)]
+
+    @property
+    def ticks(self) -> tuple[float, ...]:
+        """Round figures from end to end, zero among them."""
+        step = self.step
+        return tuple(i * step for i in range(math.ceil(self.low / step), math.floor(self.high / step) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A scale as it is drawn: the place of zero, and ticks with what is written at them."""
+
+    scale: Scale
+    zero: float
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An interval as it is drawn; an end that is unknown is none.
+
+    Attributes:
+        tone: `good` or `bad` if it clears zero, else `open`.
+        said: What it shows, in words.
+    """
+
+    low: float | None
+    point: float | None
+    high: float | None
+    tone: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,123 +112,339 @@ class Mark:
 
     Attributes:
         bar: Length of the bar that shows its mean.
-        low: Left end of the interval of its difference, as `point` and `high`; none if there is none.
-        tone: `good` or `bad` if the interval clears zero, else `open`.
+        adjusted: The interval after adjustment for what was known before; none without one.
     """
 
     result: Result
     bar: float
-    low: float | None
-    point: float | None
-    high: float | None
-    tone: str
+    span: Span
+    adjusted: Span | None
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
-    """The picture of a metric: a mark for each arm on a common axis.
+class Forest:
+    """The picture of a metric: a mark for each arm on a common axis."""
 
-    Attributes:
-        zero: Where no difference stands.
-        ticks: Places of the axis with their values.
-    """
-
-    metric: str
-    is_primary: bool
+    measure: Measure
+    axis: Axis
     marks: tuple[Mark, ...]
-    zero: float
-    ticks: tuple[tuple[float, float], ...]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether anything is drawn on the axis."""
+        return any(mark.span.point is not None for mark in self.marks)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether any arm has a rate."""
+        return any(mark.result.mean is not None for mark in self.marks)
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether any arm has an adjusted interval."""
+        return any(mark.adjusted for mark in self.marks)
 
     @property
     def foremost(self) -> Mark:
         """The arm that is furthest ahead of the control; the control if nothing is compared."""
-        return max(self.marks, key=lambda mark: -math.inf if mark.point is None else mark.point)
+        sign = -1 if self.measure.fewer_is_better else 1
+        return max(
+            self.marks,
+            key=lambda mark: -math.inf if mark.result.difference is None else sign * mark.result.difference,
+        )
+
+
+def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
+    """The picture of a metric of a slot; none if it was not measured. A small one has fewer ticks."""
+    results = slot.of(metric)
+    if not results:
+        return None
+    measure = measure_of(slot, metric)
+    ends = (
+        *map(_ends, results),
+        *((row.cuped_low, row.cuped_difference, row.cuped_high) for row in results),
+    )
+    scale = Scale.around((end for three in ends for end in three), count=_FEW if is_small else _MANY)
+    largest = max((row.mean or 0 for row in results), default=0) or 1
+
+    def mark(row: Result) -> Mark:
+        adjusted = (row.cuped_low, row.cuped_difference, row.cuped_high)
+        return Mark(
+            row,
+            bar=_length(row.mean, largest),
+            span=_span(scale, measure, row.arm_key, _ends(row)),
+            adjusted=None if None in adjusted else _span(scale, measure, f"{row.arm_key}, adjusted", adjusted),
+        )
+
+    return Forest(measure, _axis(scale, measure.tick), tuple(map(mark, results)))
+
+
+def measure_of(slot: Slot, metric: str) -> Measure:
+    """How figures of a metric of a slot are written."""
+    return Measure.of(metric, (row.mean for row in slot.of(metric)), slot.verdict.currency)
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How many profiles an arm got, and how many of them received a message; bars on the scale of the largest."""
+class Curve:
+    """How the difference of an arm came about, day by day.
+
+    Attributes:
+        line: Path of the differences, in a box of 100 by 100; empty with less than two days.
+        band: Path around the intervals.
+        last: Where the last day stands: from the left, and from the top the interval's upper end, the difference
+            and the lower end.
+    """
 
     arm: str
-    assigned: int
-    received: int
-    assigned_bar: float
-    received_bar: float
+    days: tuple[Day, ...]
+    line: str
+    band: str
+    last: tuple[float, float | None, float, float | None]
+    tone: str
+    said: str
 
 
-def plots(slot: Slot) -> list[Plot]:
-    """The pictures of a slot, the primary metric's first."""
-    return [
-        _plot(metric, results, is_primary=metric == slot.primary_metric) for metric, results in slot.by_metric()
-    ]
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """The curves of all arms, on common axes."""
+
+    measure: Measure
+    zero: float
+    ticks: tuple[tuple[float, str], ...]
+    days: tuple[tuple[float, str], ...]
+    curves: tuple[Curve, ...]
 
 
-def sizes(slot: Slot) -> list[Size]:
-    """The arms' sizes, the control first."""
-    received = {result.arm: result.received for result in slot.results}
-    arms = list(dict.fromkeys([*received, *sorted(slot.assigned)]))
-    largest = max([1, *slot.assigned.values(), *received.values()])
-    return [
-        Size(
+def curves(slot: Slot) -> Curves | None:
+    """The pictures of the days of a slot; none before there is anything to compare."""
+    measure = measure_of(slot, slot.verdict.primary_metric)
+    by_arm: dict[str, list[Day]] = defaultdict(list)
+    for row in slot.days:
+        if row.difference is not None and row.arm_key != slot.control and row.metric == measure.metric:
+            by_arm[row.arm_key].append(row)
+    if not by_arm:
+        return None
+    first = min(rows[0].day for rows in by_arm.values())
+    length = max((rows[-1].day - first).days for rows in by_arm.values())
+    scale = _of_days(by_arm.values())
+
+    def across(day: date) -> float:
+        return round(100 * (day - first).days / length, 3) if length else 50.0
+
+    def down(value: float) -> float:
+        return round(100 - scale.place(value), 3)
+
+    def curve(arm: str, rows: list[Day]) -> Curve:
+        points = [(across(row.day), down(row.difference or 0)) for row in rows]
+        banded = [row for row in rows if row.interval_low is not None and row.interval_high is not None]
+        upper = [(across(row.day), down(row.interval_high or 0)) for row in banded]
+        lower = [(across(row.day), down(row.interval_low or 0)) for row in banded]
+        end = rows[-1]
+        return Curve(
             arm,
-            slot.assigned.get(arm, 0),
-            received.get(arm, 0),
-            100 * slot.assigned.get(arm, 0) / largest,
-            100 * received.get(arm, 0) / largest,
-        )
-        for arm in arms
-    ]
-
-
-def _plot(metric: str, results: list[Result], *, is_primary: bool) -> Plot:
-    ends = [
-        0.0,
-        *(end for result in results for end in (result.low, result.difference, result.high) if end is not None),
-    ]
-    low, high = min(ends), max(ends)
-    width = high - low or 1.0
-    low, width = low - _MARGIN * width, width * (1 + 2 * _MARGIN)
-    largest = max((result.mean or 0 for result in results), default=0) or 1
-
-    def place(value: float) -> float:
-        return round(100 * (value - low) / width, 3)
-
-    def mark(result: Result) -> Mark:
-        return Mark(
-            result,
-            bar=round(100 * max(result.mean or 0, 0) / largest, 3),
-            low=None if result.low is None else place(result.low),
-            point=None if result.difference is None else place(result.difference),
-            high=None if result.high is None else place(result.high),
-            tone=_tone(result, metric),
+            tuple(rows),
+            line=_path(points) if len(points) > 1 else "",
+            band=f"{_path([*upper, *reversed(lower)])}Z" if len(banded) > 1 else "",
+            last=(
+                points[-1][0],
+                None if end.interval_high is None else down(end.interval_high),
+                points[-1][1],
+                None if end.interval_low is None else down(end.interval_low),
+            ),
+            tone=measure.tone(end.interval_low, end.interval_high),
+            said=f"{arm} on {words.day(end.day)}: {measure.change(end.difference)}, "
+            f"interval {measure.span(end.interval_low, end.interval_high)}",
         )
 
-    has_axis = len(ends) > 1
-    return Plot(
-        metric,
-        is_primary,
-        tuple(mark(result) for result in results),
-        place(0),
-        tuple((place(value), value) for value in _ticks(low, low + width)) if has_axis else (),
+    every = max(1, math.ceil((length + 1) / _DAY_TICKS))
+    shown = [first + timedelta(offset) for offset in range(0, length + 1, every)]
+    return Curves(
+        measure,
+        zero=down(0),
+        ticks=tuple((down(value), measure.tick(value, scale.step)) for value in scale.ticks),
+        days=tuple((across(day), words.day(day).rsplit(" ", 1)[0]) for day in shown),
+        curves=tuple(curve(arm, by_arm[arm]) for arm in by_arm),
     )
 
 
-def _tone(result: Result, metric: str) -> str:
-    if result.low is None or result.high is None or result.low <= 0 <= result.high:
-        return "open"
-    return "good" if (result.low > 0) != (metric in FEWER_IS_BETTER) else "bad"
+def _of_days(arms: Iterable[list[Day]]) -> Scale:
+    """A scale on which the end can be read: the first days' intervals, which are huge, are cut by its ends."""
+    arms = list(arms)
+    ends = Scale.around((v for rows in arms for v in _ends(rows[-1])), margin=0)
+    room = (ends.high - ends.low) / 2
+    everything = Scale.around((v for rows in arms for row in rows for v in _ends(row)), margin=0)
+    return Scale.around([max(everything.low, ends.low - room), min(everything.high, ends.high + room)])
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Round values between two ends, zero among them."""
-    rough = (high - low) / _TICKS
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [index * step for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
+def _ends(row: Day | Result | Guardrail | Interaction) -> _Interval:
+    return row.interval_low, row.difference, row.interval_high
 
 
-def tick_label(value: float, metric: str) -> str:
-    """The value of a tick: percentage points, or an amount."""
-    number = value if metric in MONEY else 100 * value
-    text = f"{number:.6g}"
-    return f"+{text}" if number > 0 else text.replace("-", "\N{MINUS SIGN}")
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage of the funnel: for each arm its row and the length of its bar."""
+
+    stage: str
+    bars: tuple[tuple[Stage, float], ...]
+
+
+def funnel(slot: Slot) -> tuple[Step, ...]:
+    """The stages from assigned to ordered; bars in per cent of each arm's assigned profiles."""
+    by_stage: dict[str, list[Stage]] = defaultdict(list)
+    for row in slot.stages:
+        by_stage[row.stage].append(row)
+    return tuple(
+        Step(stage, tuple((row, _length(row.share, 1)) for row in rows)) for stage, rows in by_stage.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A guardrail: the interval of a difference against zero and a margin."""
+
+    guardrail: Guardrail
+    span: Span
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The guardrails of a metric on a common axis."""
+
+    measure: Measure
+    axis: Axis
+    limits: tuple[Limit, ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether any arm is compared with the limit."""
+        return any(limit.span.point is not None for limit in self.limits)
+
+
+def limits(slot: Slot) -> tuple[Limits, ...]:
+    """The guardrails of a slot, by metric."""
+    by_metric: dict[str, list[Guardrail]] = defaultdict(list)
+    for row in slot.guardrails:
+        by_metric[row.metric].append(row)
+
+    def picture(metric: str, rows: list[Guardrail]) -> Limits:
+        measure = measure_of(slot, metric)
+        scale = Scale.around(
+            (v for row in rows for v in (*_ends(row), row.margin)),
+            count=_FEW,
+        )
+
+        def limit(row: Guardrail) -> Limit:
+            span = _span(scale, measure, row.arm_key, _ends(row))
+            coloured = Span(span.low, span.point, span.high, words.guardrail_tone(row.state), span.said)
+            return Limit(row, coloured, None if row.margin is None else scale.place(row.margin))
+
+        return Limits(measure, _axis(scale, measure.tick), tuple(map(limit, rows)))
+
+    return tuple(picture(metric, rows) for metric, rows in by_metric.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A split: for each arm its row, where its part begins, how long it is, and its colour."""
+
+    weights: tuple[tuple[Weight | NextWeight, float, float, int], ...]
+
+
+def bar(slot: Slot, weights: Sequence[Weight | NextWeight]) -> Bar:
+    """A split as a bar of parts."""
+    whole = sum(max(row.weight_bp, 0) for row in weights) or 1
+    parts, begin = [], 0
+    for row in weights:
+        size = max(row.weight_bp, 0)
+        parts.append((row, round(100 * begin / whole, 3), round(100 * size / whole, 3), colour(slot, row.arm_key)))
+        begin += size
+    return Bar(tuple(parts))
+
+
+def colour(slot: Slot, arm: str) -> int:
+    """Which colour an arm has: 0 is the control's; more arms than colours share them."""
+    challengers = [other for other in slot.arms if other != slot.control]
+    return 0 if arm == slot.control or arm not in challengers else 1 + challengers.index(arm) % _COLOURS
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The interactions of an experiment by a metric, on a common axis."""
+
+    measure: Measure
+    axis: Axis
+    pairs: tuple[tuple[Interaction, Span], ...]
+
+
+def pairs(experiment: Experiment) -> tuple[Pairs, ...]:
+    """The interactions of an experiment, by metric."""
+    by_metric: dict[str, list[Interaction]] = defaultdict(list)
+    for row in experiment.interactions:
+        by_metric[row.metric].append(row)
+    found = []
+    for metric, group in by_metric.items():
+        measure = Measure.of(metric, currency=experiment.currency)
+        scale = Scale.around(v for row in group for v in _ends(row))
+        spans = (
+            _span(
+                scale,
+                measure,
+                f"{row.arm_key} with {row.other_arm_key}",
+                _ends(row),
+            )
+            for row in group
+        )
+        marked = tuple(
+            (row, span if row.is_flagged else Span(span.low, span.point, span.high, "open", span.said))
+            for row, span in zip(group, spans, strict=True)
+        )
+        found.append(Pairs(measure, _axis(scale, measure.tick), marked))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Plays:
+    """The playbook on a common axis of relative changes."""
+
+    axis: Axis
+    plays: tuple[tuple[Play, Span], ...]
+
+
+def plays(report: Report) -> Plays | None:
+    """What the playbook knows; none before anything was compared."""
+    known = [row for row in report.plays if row.pooled_lift is not None]
+    if not known:
+        return None
+    scale = Scale.around(v for row in known for v in (row.pooled_low, row.pooled_lift, row.pooled_high))
+
+    def span(row: Play) -> Span:
+        low, point, high = row.pooled_low, row.pooled_lift, row.pooled_high
+        said = f"{row.attribute} {row.value}: {words.relative(point)}, {words.relative_span(low, high)}"
+        return Span(*_places(scale, (low, point, high)), words.play_tone(row), said)
+
+    return Plays(_axis(scale, words.relative_tick), tuple((row, span(row)) for row in known))
+
+
+def _axis(scale: Scale, write: Callable[[float, float], str]) -> Axis:
+    step = scale.step
+    return Axis(scale, scale.place(0), tuple((scale.place(value), write(value, step)) for value in scale.ticks))
+
+
+def _span(scale: Scale, measure: Measure, name: str, interval: _Interval) -> Span:
+    low, point, high = interval
+    said = f"{name}: {measure.change(point)}, interval {measure.span(low, high)}"
+    return Span(*_places(scale, interval), measure.tone(low, high), said)
+
+
+def _places(scale: Scale, interval: _Interval) -> _Interval:
+    at_low, at_point, at_high = (None if value is None else scale.place(value) for value in interval)
+    return (at_low, at_point, at_high) if None not in (at_low, at_high) else (None, at_point, None)
+
+
+def _length(value: float | None, whole: float) -> float:
+    return round(100 * min(max((value or 0) / whole, 0.0), 1.0), 3)
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g},{y:g}" for x, y in points)

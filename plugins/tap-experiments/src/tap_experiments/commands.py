@@ -1,4 +1,4 @@
-"""What the command does beside being a tap: start an experiment, lock what was promised, print the JSON Schema."""
+"""What the command does beside being a tap: start an experiment, check it, show it, lock what was promised."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from tap_experiments import preregistration
 from tap_experiments.model import PropertyFormat
+from tap_experiments.preview import reading, write_preview
 from tap_experiments.project import load
 from tap_experiments.scaffold import scaffold
 from tap_experiments.schema import json_schema
@@ -23,6 +24,17 @@ _path = click.option(
     show_default=True,
     show_envvar=True,
     help="Folder that holds one folder per experiment.",
+)
+
+
+_property_format = click.option(
+    "--property-format",
+    type=click.Choice([option.value for option in PropertyFormat]),
+    default=PropertyFormat.LIST.value,
+    envvar="TAP_EXPERIMENTS_PROPERTY_FORMAT",
+    show_default=True,
+    show_envvar=True,
+    help="How profiles hold their assignments.",
 )
 
 
@@ -70,6 +82,56 @@ def lock(path: Path) -> None:
         click.echo(f"{file}: version {experiment.version} is locked; commit it")
     if not pending:
         click.echo("every live experiment is locked")
+
+
+@commands.command()
+@_path
+@_property_format
+@click.option("--strict", is_flag=True, help="End with 1 if there is anything to say at all.")
+def lint(path: Path, property_format: str, *, strict: bool) -> None:
+    """Check every definition and content: what would be refused, and what may go wrong in a mailbox."""
+    project = load(path, PropertyFormat(property_format))
+    for warning in project.warnings:
+        click.echo(warning)
+    arms = sum(len(slot.arms) for experiment, _ in project.pairs for slot in experiment.slots)
+    click.echo(f"{len(project.pairs)} experiments, {arms} arms: sound, {len(project.warnings)} warnings")
+    if strict and project.warnings:
+        raise click.exceptions.Exit(1)
+
+
+@commands.command()
+@_path
+@_property_format
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="output/preview",
+    show_default=True,
+    help="Folder to write to.",
+)
+def preview(path: Path, property_format: str, output: Path) -> None:
+    """Write what Klaviyo gets, to be read or pasted, and what each arm looks like."""
+    project = load(path, PropertyFormat(property_format))
+    for experiment, template in project.pairs:
+        folder = output / experiment.key
+        try:
+            count = write_preview(folder, experiment, template, PropertyFormat(property_format))
+        except OSError as error:
+            problem = f"{folder} cannot be written: {error.strerror}; give another folder with `--output`"
+            raise click.ClickException(problem) from error
+        click.echo(f"{folder}/: {template.name}, and what {count} kinds of profiles are shown")
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--default", "otherwise", required=True, help="What a profile without the property is shown.")
+@click.option("--plain", is_flag=True, help="For a subject line or a text message, which are no HTML.")
+def snippet(name: str, otherwise: str, *, plain: bool) -> None:
+    """Print what shows a profile property in a content, a subject line or a text message."""
+    try:
+        click.echo(reading(name, otherwise, plain=plain))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @commands.command()

@@ -7,6 +7,7 @@ never reach the warehouse, and an author should need one run to learn all that i
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -114,12 +115,13 @@ class _Reader:
         if isinstance(fields["template"].node, yaml.MappingNode):
             self._parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
-        keys = [slot.key for slot in slots]
+        keys = [slot.key for slot in slots if not slot.subject_only]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
         html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
         filled = with_text if channel is Channel.EMAIL else keys
         has_text = template["text"].given and not self._lost_snippet  # else nobody knows which slots have one
         text = self._layout(template["text"], keys, filled) if has_text else None
+        subject = self._subject(template["subject"], slots) if channel is Channel.EMAIL else None
         primary, secondary = self._metrics(fields["primary_metric"], fields["secondary_metrics"], channel)
         effect = fields["minimum_detectable_effect"].basis_points(schema.MAX_EFFECT)
         if effect == 0:
@@ -153,6 +155,7 @@ class _Reader:
             template_name=self._template_name(template["name"]),
             html=html,
             text=text,
+            subject=subject,
             file=self._document.file,
             lines=self._document.lines,
             sha256=sha256(json.dumps(sorted(self._texts.items()))),
@@ -172,7 +175,6 @@ class _Reader:
         if channel.is_word(Channel.EMAIL):
             if not template["html"].given:
                 template["html"].fault("is missing", "add it: an e-mail shows HTML")
-            self._subject(template["subject"])
         elif any(channel.is_word(word) for word in Channel):
             if not template["text"].given:
                 template["text"].fault("is missing", "add it: the channel knows only text")
@@ -180,16 +182,51 @@ class _Reader:
                 if template[part].given:
                     template[part].fault("has no place", "remove it: the channel knows only text")
 
-    def _subject(self, value: Value) -> None:
-        """A subject line is checked like a content, though it is no file."""
-        subject = value.text()
-        if len(subject) > MAX_SUBJECT or len(subject.splitlines()) > 1:
+    def _subject(self, value: Value, slots: tuple[Slot, ...]) -> Layout | None:
+        """The subject line, taken apart at the slots whose arms have a subject; none if there is none."""
+        filled = [slot.key for slot in slots if any(arm.subject for arm in slot.arms)]
+        if not value.given:
+            if filled:
+                remedy = f"add `subject: '[[ slot(\"{filled[0]}\") ]]'`, or remove the arms' subjects"
+                value.fault("is missing", remedy)
+            return None
+        source = self._line(value)
+        layout, problems = lay_out(source.text, [slot.key for slot in slots], filled)
+        for key in layout.slots:
+            if key not in filled:
+                problems.append(
+                    (0, f"places the slot `{key}`, whose arms have no subject", "give each a `subject`")
+                )
+        for _, problem, remedy in problems:
+            value.fault(problem, remedy)
+        return replace(layout, source=source)
+
+    def _line(self, value: Value) -> Source:
+        """A text of the definition itself that is checked like a content: one line."""
+        text = value.text()
+        if len(text) > MAX_SUBJECT or len(text.splitlines()) > 1:
             value.fault(f"is not one line of at most {MAX_SUBJECT} characters", "shorten it")
-        for mark in DELIMITERS:
-            if mark in subject:
-                value.fault(f"holds `{mark}`, which would be sent as it stands", "remove it: it holds no slots")
-        if found := template_tags.problem(subject):
+        if found := template_tags.problem(text):
             value.fault(*found[1:])
+        return Source(self._document.file, text, value.line)
+
+    def _subjects(self, arms: dict[str, dict[str, Value]], channel: Channel) -> dict[str, Source]:
+        """What each arm puts into the subject line; nothing if none does."""
+        subjects: dict[str, Source] = {}
+        if any(arm["subject"].given for arm in arms.values()):
+            for key, arm in arms.items():
+                value = arm["subject"]
+                if not value.given:
+                    value.fault("is missing", "give every arm of the slot a subject, or none")
+                elif channel is not Channel.EMAIL:
+                    value.fault("has no place", "remove it: the channel has no subject line")
+                else:
+                    subjects[key] = self._line(value)
+                    for mark in DELIMITERS:
+                        if mark in subjects[key].text:
+                            problem = f"holds `{mark}`, which would be sent as it stands"
+                            value.fault(problem, "remove it: slots are placed in `template.subject`")
+        return subjects
 
     def _template_name(self, value: Value) -> str:
         name = value.text()
@@ -262,12 +299,26 @@ class _Reader:
                 entry.fault(f"`{FALLBACK}` is what links say when no arm is known", "choose another name")
         allocation = read_allocation(fields["allocation"], list(entries))
         arm_fields = {arm_key: schema.fields(entry, schema.ARM) for arm_key, entry in entries.items()}
-        if fields["snippet"].given:
+        subjects = self._subjects(arm_fields, channel)
+        subject_only = bool(subjects) and not (
+            fields["snippet"].given
+            or any(arm[part].given for arm in arm_fields.values() for part in ("content", "text"))
+        )
+        contents: dict[str, tuple[Source, Source | None]]
+        if subject_only:
+            contents = {arm_key: (subjects.get(arm_key, Source("", "")), None) for arm_key in arm_fields}
+        elif fields["snippet"].given:
             contents = self._snippet(fields["snippet"], entries, arm_fields, channel, has_text_part=has_text_part)
         else:
             contents = self._files(entries, arm_fields, channel, has_text_part=has_text_part)
         arms = tuple(
-            Arm(arm_key, arm["control"].boolean(), allocation.weights.get(arm_key), *contents[arm_key])
+            Arm(
+                arm_key,
+                arm["control"].boolean(),
+                allocation.weights.get(arm_key),
+                *contents[arm_key],
+                subjects.get(arm_key),
+            )
             for arm_key, arm in arm_fields.items()
         )
         if fields["arms"].given and len(arms) < 2:  # noqa: PLR2004
@@ -276,7 +327,8 @@ class _Reader:
         if arms and len(controls) != 1:
             found = f"has {len(controls)} controls ({', '.join(controls)})" if controls else "has no control"
             fields["arms"].fault(found, "mark the one arm you would send without a test with `control: true`")
-        return Slot(key, arms, allocation.method, allocation.thompson, fields["snippet"].key() or None)
+        snippet = fields["snippet"].key() or None
+        return Slot(key, arms, allocation.method, allocation.thompson, snippet, subject_only)
 
     def _files(
         self,
@@ -401,7 +453,7 @@ class _Reader:
                 problem = f"places the slot `{key}`, whose arms have no text"
                 problems.append((0, problem, "give each of them a `text` file"))
         self.faults.extend(Fault(source.file, line, value.path, *problem) for line, *problem in problems)
-        return layout
+        return replace(layout, source=source)
 
     def _fault(self, source: Source, value: Value, offset: int, problem: str, remedy: str) -> None:
         """A fault of a file the definition names."""

@@ -22,10 +22,12 @@ class Source:
     file: str
     """The file's name in messages."""
     text: str
+    first_line: int = 1
+    """Where the text begins in the file."""
 
     def line(self, offset: int) -> int:
         """Line of an offset, from 1."""
-        return self.text.count("\n", 0, offset) + 1
+        return self.text.count("\n", 0, offset) + self.first_line
 
 
 class UnreadableError(Exception):

@@ -61,6 +61,12 @@ def decorate_html(content: str, lf_cid: str) -> Decorated:
     return _decorate(content, spans, lf_cid, ampersand="&amp;")
 
 
+def hrefs(content: str) -> Iterator[tuple[int, str]]:
+    """Where the addresses of an HTML fragment's links stand, and what they are as they stand."""
+    for start, end in _hrefs(template_tags.masked(content, _TAG)):
+        yield start, content[start:end]
+
+
 def decorate_text(content: str, lf_cid: str) -> Decorated:
     """Add `lf_cid` to every http and https address of a plain text."""
     masked = template_tags.masked(content, _TAG)
@@ -104,15 +110,39 @@ def _insertion(url: str, parameter: str, ampersand: str) -> tuple[int, str] | No
     return (len(head), f"?{parameter}") if literal == head else None
 
 
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """A tag, comment or declaration of an HTML text."""
+
+    start: int
+    end: int
+    name: str
+    """In small letters; empty for what is no tag."""
+    is_start: bool
+    hrefs: tuple[tuple[int, int], ...]
+    """Where the values of a link's `href` attributes stand."""
+
+
 def _hrefs(masked: str) -> Iterator[tuple[int, int]]:
     """Where the values of `href` attributes stand in an HTML text."""
+    for markup in _markups(masked):
+        yield from markup.hrefs
+
+
+def markups(content: str) -> Iterator[Markup]:
+    """Every tag, comment and declaration of an HTML text, in order; none inside a style or another raw text."""
+    return _markups(template_tags.masked(content, _TAG))
+
+
+def _markups(masked: str) -> Iterator[Markup]:
     position = 0
     while match := _MARKUP.search(masked, position):
         position = match.end()
         name = (match["name"] or "").lower()
         if not name:
+            yield Markup(match.start(), position, "", is_start=False, hrefs=())
             continue
-        start_tag = not match[0].startswith("</")
+        start_tag, found = not match[0].startswith("</"), []
         while (position := _past(_SPACE, masked, position)) < len(masked) and masked[position] != ">":
             attribute = _NAME.match(masked, position)
             position = attribute.end() if attribute else position + 1
@@ -122,7 +152,8 @@ def _hrefs(masked: str) -> Iterator[tuple[int, int]]:
                 continue
             position = value.end()
             if start_tag and attribute and attribute[0].lower() == "href" and name not in _NOT_LINKS:
-                yield value.span(value.lastgroup or 0)
+                found.append(value.span(value.lastgroup or 0))
+        yield Markup(match.start(), min(position + 1, len(masked)), name, start_tag, tuple(found))
         if start_tag and name in _RAW_TEXT:
             closing = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(masked, position)
             position = closing.start() if closing else len(masked)

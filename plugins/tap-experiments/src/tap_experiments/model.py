@@ -154,8 +154,11 @@ class Arm:
     weight_bp: int | None
     """None: the warehouse decides."""
     content: Source
+    """Of a slot that stands in the subject line only: the subject."""
     text: Source | None
     """The same content for the template's text part."""
+    subject: Source | None = None
+    """What it puts into the subject line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ class Slot:
     method: Method
     thompson: Thompson | None
     snippet: str | None
+    subject_only: bool = False
+    """Whether it stands in the subject line and nowhere else."""
 
     @property
     def control(self) -> Arm:
@@ -209,6 +214,8 @@ class Experiment:
     html: Layout | None
     """None: the channel knows only text."""
     text: Layout | None
+    subject: Layout | None
+    """None: the definition has none."""
     file: str
     """The definition file's name in messages."""
     lines: Mapping[str, int]

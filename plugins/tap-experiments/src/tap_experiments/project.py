@@ -10,7 +10,9 @@ from tap_experiments import preregistration
 from tap_experiments.definitions import PROJECT, read_experiments
 from tap_experiments.faults import DefinitionError, Fault
 from tap_experiments.files import UnreadableError, read
+from tap_experiments.lint import lint, lint_together
 from tap_experiments.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
+from tap_experiments.proof import prove
 from tap_experiments.templates import Template, flat_property, generate
 from tap_experiments.yaml_values import Document
 
@@ -60,6 +62,7 @@ def load(root: Path, property_format: PropertyFormat, *, locking: bool = False) 
     pairs = tuple((experiment, generate(experiment, property_format)) for experiment in experiments)
     faults += holdout_faults
     faults += [fault for _, template in pairs for fault in template.faults]
+    faults += [fault for pair in pairs if not pair[1].faults for fault in prove(*pair, property_format)]
     faults += _shared_names(experiments, property_format)
     current = [experiment for experiment in experiments if experiment.status is not Status.ENDED]
     faults += _layers(current)
@@ -70,8 +73,10 @@ def load(root: Path, property_format: PropertyFormat, *, locking: bool = False) 
             faults += preregistration.unlocked(root, experiment)
     if faults:
         raise DefinitionError(faults)
-    warnings = [warning for _, template in pairs for warning in template.warnings]
-    return Project(pairs, holdout, (*warnings, *_unused_snippets(root, experiments)))
+    warnings = [warning for pair in pairs for warning in lint(*pair, property_format)]
+    warnings += lint_together(current, property_format)
+    lines = [str(warning) for warning in sorted(set(warnings))]
+    return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)))
 
 
 def _global_holdout(root: Path) -> tuple[GlobalHoldout, list[Fault]]:

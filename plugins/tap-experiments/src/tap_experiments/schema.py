@@ -158,6 +158,12 @@ ALLOCATION = (
 ARM = (
     Key("content", "File that fills the slot; not with a snippet", _TEXT),
     Key("text", "File that fills it in the e-mail's text part; for all arms of the slot or none", _TEXT),
+    Key(
+        "subject",
+        "What fills it in the subject line, as it stands; for all arms of the slot or none. "
+        "Without `content` the slot stands in the subject only",
+        _TEXT,
+    ),
     Key("control", "`true` for the one arm you would send without a test", {"type": "boolean"}, default="false"),
 )
 SLOT = (
@@ -184,7 +190,7 @@ TEMPLATE = (
     Key("name", "Its name in Klaviyo", _TEXT, required=True),
     Key("html", "File with the slots in their places; `email` only, and required there", _TEXT),
     Key("text", "The same as plain text; the only part of `sms` and `push`", _TEXT),
-    Key("subject", "Subject line; `email` only", _TEXT),
+    Key("subject", "Subject line; `email` only. It places the slots whose arms have a `subject`", _TEXT),
 )
 ROOT = (
     Key("key", "The folder's name; small letters, digits, underscores", _NAME, required=True),

@@ -10,6 +10,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_experiments.files import sha256
+from tap_experiments.model import Channel
 from tap_experiments.preregistration import digest, preregistration
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_experiments.model import PropertyFormat
+    from tap_experiments.model import Arm, Experiment, PropertyFormat, Slot
     from tap_experiments.project import Project
 
 _TEXT = th.StringType(nullable=False)
@@ -197,6 +198,9 @@ class ExperimentArms(DefinitionStream):
         ),
         th.Property("content", _TEXT, required=True, description="The content file, line breaks as \\n"),
         th.Property("content_sha256", _TEXT, required=True),
+        th.Property("html", _TEXT_OR_NULL, description="What it shows in an e-mail's HTML"),
+        th.Property("text", _TEXT_OR_NULL, description="What it shows in the text part, an SMS or a push"),
+        th.Property("subject", _TEXT_OR_NULL, description="What it puts into the subject line"),
         th.Property(
             "snippet", _TEXT_OR_NULL, description="Snippet that holds the content, null: a file of its own"
         ),
@@ -220,6 +224,7 @@ class ExperimentArms(DefinitionStream):
                         "weight_bp": arm.weight_bp,
                         "content": arm.content.text,
                         "content_sha256": sha256(arm.content.text),
+                        **_shown(experiment, slot, arm),
                         "snippet": slot.snippet,
                         "allocation": slot.method.value,
                         "thompson_floor_bp": slot.thompson.floor_bp if slot.thompson else None,
@@ -228,30 +233,45 @@ class ExperimentArms(DefinitionStream):
                     }
 
 
+def _shown(experiment: Experiment, slot: Slot, arm: Arm) -> Record:
+    """What an arm shows in each part of a message; null where it has no place."""
+    is_email = experiment.channel is Channel.EMAIL
+    text = arm.text if is_email else arm.content
+    return {
+        "html": arm.content.text if is_email and not slot.subject_only else None,
+        "text": text.text if text else None,
+        "subject": arm.subject.text if arm.subject else None,
+    }
+
+
 class ExperimentTemplates(DefinitionStream):
-    """One record per generated template that Klaviyo keeps; the text of an SMS or a push is its campaign's."""
+    """One record per generated template; of an SMS or a push, the text that its campaign shall hold."""
 
     name = "experiment_templates"
     primary_keys: ClassVar[Sequence[str]] = ("template_name",)
     properties: ClassVar[tuple[th.Property[Any], ...]] = (
         th.Property("template_name", _TEXT, required=True),
         th.Property("experiment_key", _TEXT, required=True),
-        th.Property("html", _TEXT, required=True, description="Klaviyo template that ends with its hash"),
-        th.Property("text", th.StringType(nullable=True), description="Plain text part, null if there is none"),
+        th.Property("channel", _TEXT, required=True, description="email, sms or push"),
+        th.Property("html", _TEXT_OR_NULL, description="Klaviyo template that ends with its hash; e-mail only"),
+        th.Property("text", _TEXT_OR_NULL, description="Plain text part, null if there is none; body of an SMS"),
+        th.Property("subject", _TEXT_OR_NULL, description="Subject line for the campaign; e-mail only"),
         th.Property("sha256", _TEXT, required=True, description="The hash that the comment in `html` holds"),
+        th.Property("content_sha256", _TEXT, required=True, description="Of html, text and subject"),
     )
 
     @override
     def rows(self) -> Iterable[Record]:
         for experiment, template in self._project.pairs:
-            if template.html is None:
-                continue
             yield {
                 "template_name": template.name,
                 "experiment_key": experiment.key,
+                "channel": experiment.channel.value,
                 "html": template.html,
                 "text": template.text,
+                "subject": template.subject,
                 "sha256": template.sha256,
+                "content_sha256": template.content_sha256,
             }
 
 

@@ -16,12 +16,26 @@ if TYPE_CHECKING:
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}")
 _UNCLOSED = re.compile(r"\{%|\{\{")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+_FILTER = re.compile(r"\|\s*(\w+)")
+_FILTER_CALL = re.compile(r"\|\s*\w+\(")
 _FILTER_SPACE = re.compile(r"\|\s*\w+:\s")
 
 _BLOCKS = {"autoescape", "catalog", "comment", "filter", "for", "if", "ifchanged", "spaceless", "verbatim", "with"}
 _BRANCHES = {"elif": ("if",), "else": ("if", "ifchanged"), "empty": ("for",)}
 # Klaviyo answers 400 when it renders one of these.
-_UNSUPPORTED = {"elsif": "write `{% elif %}`", "assign": "use `{% with %}`", "set": "use `{% with %}`"}
+_UNSUPPORTED = {
+    **dict.fromkeys(("assign", "capture", "set"), "use `{% with %}`"),
+    "elsif": "write `{% elif %}`",
+    "unless": "write `{% if not … %}`",
+    **dict.fromkeys(("case", "when"), "use `{% if %}` and `{% elif %}`"),
+    "raw": "write `{% verbatim %}`",
+    "now": 'write `{% today "%Y-%m-%d" as today %}`',
+    **dict.fromkeys(
+        ("block", "extends", "import", "include", "load", "macro"), "write the text here: one file, one text"
+    ),
+    **dict.fromkeys(("csrf_token", "static", "url"), "write the address"),
+}
+"""Words of Liquid, Jinja and of Django's pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,35 @@ def active(source: str) -> list[Tag]:
     return tags
 
 
+def filters(source: str) -> set[str]:
+    """Names of the filters that a text uses."""
+    return {name for tag in active(source) for name in filters_of(tag)}
+
+
+def filters_of(tag: Tag) -> list[str]:
+    """Names of a tag's filters, in order."""
+    return _FILTER.findall(_QUOTED.sub("''", tag.source))
+
+
+def stretches(source: str) -> list[tuple[int, int]]:
+    """Where tags stand, and whole blocks: what is not to be cut. The text must be sound, see `problem`."""
+    tags = active(source)
+    found = [(tag.start, tag.end) for tag in _lexed(source)]
+    blocks = _blocks(tags)
+    open_tags: list[Tag] = []
+    for tag in tags:
+        if tag.name.startswith("end") and open_tags:
+            found.append((open_tags.pop().start, tag.end))
+        elif tag.name in blocks:
+            open_tags.append(tag)
+    return found
+
+
+def _blocks(tags: list[Tag]) -> set[str]:
+    """Names of the tags that have an end: the known ones, and all for which there is one."""
+    return _BLOCKS | {tag.name.removeprefix("end") for tag in tags if tag.name.startswith("end")}
+
+
 def masked(source: str, mask: str) -> str:
     """The text with each character of a tag, variable or comment replaced by `mask`; offsets stay."""
     return _TAG.sub(lambda match: mask * len(match[0]), source)
@@ -103,7 +146,7 @@ def _unclosed(source: str) -> tuple[int, str, str] | None:
 
 def _unbalanced(tags: list[Tag]) -> tuple[int, str, str] | None:
     """A tag that stands where it must not, or a block that is not closed."""
-    blocks = _BLOCKS | {tag.name.removeprefix("end") for tag in tags if tag.name.startswith("end")}
+    blocks = _blocks(tags)
     open_tags: list[Tag] = []
     for tag in tags:
         inner = open_tags[-1].name if open_tags else ""
@@ -131,6 +174,11 @@ def _misplaced(tag: Tag, inner: str) -> tuple[str, str] | None:
             _FILTER_SPACE.search(unquoted),
             "cannot be read by Klaviyo",
             "remove the space behind the filter's colon",
+        ),
+        (
+            _FILTER_CALL.search(unquoted),
+            "cannot be read by Klaviyo",
+            "write a filter's argument behind a colon: |default:'there'",
         ),
         (inner not in _BRANCHES.get(tag.name, [inner]), "stands outside its block", "remove it"),
         (tag.name != block and (not inner or inner != block), "closes nothing", "open its block before it"),

@@ -11,24 +11,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_experiments.common import Pieces, common_parts, html_pieces, line_pieces, text_pieces
 from tap_experiments.definitions import FALLBACK, HASH_MARK
+from tap_experiments.faults import Fault
 from tap_experiments.files import sha256
 from tap_experiments.links import PARAMETER, Decorated, decorate_html, decorate_text
 from tap_experiments.model import PropertyFormat
 from tap_experiments.template_tags import active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from tap_experiments.faults import Fault
     from tap_experiments.files import Source
-    from tap_experiments.model import Arm, Experiment
+    from tap_experiments.model import Arm, Experiment, Slot
     from tap_experiments.wrapper import Layout
 
 MAX_TEMPLATE_BYTES = 4_500_000
 """Klaviyo takes requests up to 5 MB; JSON makes a template somewhat longer."""
-
-_UNDECORATED = f"carries no {PARAMETER}: its address is known only when a message is rendered"
 
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
@@ -41,39 +40,59 @@ class Template:
         name: Under which it is kept in Klaviyo.
         html: With the hash in a comment at the end of the body, so that it is known again when read back; none if
             the channel knows only text.
-        text: The plain text part, if the experiment has one.
+        text: The plain text part, if the experiment has one; the body of an SMS or a push.
+        subject: The subject line, if the experiment has one.
         sha256: Of `html` without the comment, a NUL, and `text`.
-        warnings: What the author should know; each a line.
+        content_sha256: Of all three parts.
+        warnings: What the author should know.
         faults: Why the template must not be used.
     """
 
     name: str
     html: str | None
     text: str | None
+    subject: str | None
     sha256: str
-    warnings: tuple[str, ...]
+    content_sha256: str
+    warnings: tuple[Fault, ...]
     faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of part: how links are marked in it, and where it may be cut."""
+
+    key: str
+    """Of the definition, under `template`."""
+    layout: Callable[[Experiment], Layout | None]
+    source: Callable[[Arm], Source]
+    decorate: Callable[[str, str], Decorated]
+    pieces: Callable[[str], Pieces]
+
+
+def _plain(content: str, lf_cid: str) -> Decorated:  # noqa: ARG001  a subject line has no links
+    return Decorated(content, 0, ())
+
+
+HTML = Kind("html", lambda experiment: experiment.html, lambda arm: arm.content, decorate_html, html_pieces)
+TEXT = Kind(
+    "text", lambda experiment: experiment.text, lambda arm: arm.text or arm.content, decorate_text, text_pieces
+)
+SUBJECT = Kind(
+    "subject", lambda experiment: experiment.subject, lambda arm: arm.subject or arm.content, _plain, line_pieces
+)
+KINDS = (HTML, TEXT, SUBJECT)
 
 
 def generate(experiment: Experiment, property_format: PropertyFormat) -> Template:
     """The template of an experiment: the same bytes for the same definition."""
-    html = (
-        _part(experiment, experiment.html, property_format, lambda arm: arm.content, decorate_html)
-        if experiment.html
-        else None
-    )
-    text = (
-        _part(experiment, experiment.text, property_format, lambda arm: arm.text or arm.content, decorate_text)
-        if experiment.text
-        else None
-    )
-    parts = [part for part in (html, text) if part]
+    html, text, subject = (_part(experiment, kind, property_format) for kind in KINDS)
+    parts = [part for part in (html, text, subject) if part]
     warnings = [warning for part in parts for warning in part.warnings]
     if not any(part.links for part in parts[:1]) and not experiment.campaign_message_ids:
-        warnings.append(
-            f"{experiment.file}: no arm holds a link that can carry {PARAMETER}; "
-            "name `campaign_message_ids`, or the results cannot tell which message showed the experiment"
-        )
+        problem = f"no arm holds a link that can carry {PARAMETER}"
+        remedy = "name `campaign_message_ids`, or the results cannot tell which message showed the experiment"
+        warnings.append(experiment.fault("slots", problem, remedy))
     digest = sha256(f"{html.source if html else ''}\0{text.source if text else ''}")
     marked = _marked(html.source, digest) if html else None
     faults = [fault for part in parts for fault in part.faults]
@@ -82,7 +101,14 @@ def generate(experiment: Experiment, property_format: PropertyFormat) -> Templat
         problem = f"gives a template of {size:,} bytes, more than {MAX_TEMPLATE_BYTES:,}"
         faults.append(experiment.fault("template", problem, "shorten the contents"))
     return Template(
-        experiment.template_name, marked, text.source if text else None, digest, tuple(warnings), tuple(faults)
+        experiment.template_name,
+        marked,
+        text.source if text else None,
+        subject.source if subject else None,
+        digest,
+        sha256("\0".join(part.source if part else "" for part in (html, text, subject))),
+        tuple(warnings),
+        tuple(faults),
     )
 
 
@@ -94,44 +120,99 @@ def _marked(html: str, digest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The HTML or the text of a template."""
+    """The HTML, the text or the subject of a template."""
 
     source: str
     links: int
-    warnings: list[str]
+    warnings: list[Fault]
     faults: list[Fault]
 
 
-def _part(
-    experiment: Experiment,
-    layout: Layout,
-    property_format: PropertyFormat,
-    source_of: Callable[[Arm], Source],
-    decorate: Callable[[str, str], Decorated],
-) -> _Part:
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What a slot shows to the profiles of an arm, or, without an arm, to those that hold none."""
+
+    arm: str
+    """As links say it."""
+    condition: str
+    """Empty: of all others."""
+    source: Source
+    decorated: Decorated
+
+
+def branches(experiment: Experiment, slot: Slot, kind: Kind, property_format: PropertyFormat) -> list[Branch]:
+    """The branches of a slot in their order, the fallback last.
+
+    An arm whose name begins another's comes after it: were a list held as a text, it would be found in the other's
+    token too.
+    """
+    keys = [arm.key for arm in slot.arms]
+    arms = sorted(slot.arms, key=lambda arm: (sum(key.startswith(arm.key) for key in keys), arm.is_control))
+    shown = [(arm, arm.key, _condition(experiment.key, slot.key, arm.key, property_format)) for arm in arms]
+    return [
+        Branch(
+            name,
+            condition,
+            kind.source(arm),
+            kind.decorate(kind.source(arm).text, f"{experiment.key}.{slot.key}.{name}"),
+        )
+        for arm, name, condition in [*shown, (slot.control, FALLBACK, "")]
+    ]
+
+
+def _part(experiment: Experiment, kind: Kind, property_format: PropertyFormat) -> _Part | None:
+    layout = kind.layout(experiment)
+    if layout is None:
+        return None
     slots = {slot.key: slot for slot in experiment.slots}
-    pieces, links, warnings, faults = [layout.texts[0]], 0, [], []
+    pieces, whole, links, warnings = [layout.texts[0]], [layout.texts[0]], 0, []
     for key, following in zip(layout.slots, layout.texts[1:], strict=True):
-        slot = slots[key]
-        branches = [(arm, arm.key) for arm in sorted(slot.arms, key=lambda arm: arm.is_control)]
-        for word, (arm, name) in zip(
-            ["if", *["elif"] * (len(branches) - 1), "else"], [*branches, (slot.control, FALLBACK)], strict=True
-        ):
-            source = source_of(arm)
-            content = decorate(source.text, f"{experiment.key}.{key}.{name}")
-            condition = "" if word == "else" else _condition(experiment.key, key, arm.key, property_format) + " "
-            pieces += [f"{{% {word} {condition}%}}", content.content]
-            links += content.links
-            if word != "else":
-                warnings += [f"{source.file}: `{address}` {_UNDECORATED}" for address in content.left]
-        pieces += ["{% endif %}", following]
-    joined = "".join(pieces)
-    # Joining must not make or unmake a tag, as a text does that ends in `{`, or {% verbatim %} around a slot.
-    if [tag.source for piece in pieces for tag in active(piece)] != [tag.source for tag in active(joined)]:
+        found = branches(experiment, slots[key], kind, property_format)
+        pieces += [*_shared(found, kind), following]
+        whole += [*_branched([branch.decorated.content for branch in found], found), following]
+        links += sum(branch.decorated.links for branch in found)
+        warnings += [
+            Fault(
+                branch.source.file,
+                branch.source.line(max(branch.source.text.find(address), 0)),
+                "",
+                f"`{address}` carries no {PARAMETER}",
+                "its address is known only when a message is rendered",
+            )
+            for branch in found[:-1]
+            for address in branch.decorated.left
+        ]
+    if _reads_as_written(pieces):
+        return _Part("".join(pieces), links, warnings, [])
+    faults = []
+    if not _reads_as_written(whole):
         problem = "gives a template whose branches Klaviyo would not read as branches"
         remedy = "place no slot in {% verbatim %} or {% comment %}, and end no text beside a slot with a brace"
         faults.append(experiment.fault("template", problem, remedy))
-    return _Part(joined, links, warnings, faults)
+    return _Part("".join(whole), links, warnings, faults)
+
+
+def _shared(found: list[Branch], kind: Kind) -> list[str]:
+    """The branches of a slot, with what all of them show outside of them."""
+    contents = [branch.decorated.content for branch in found]
+    cost = sum(map(len, _branched([""] * len(found), found)))
+    parts = common_parts(contents, kind.pieces, cost)
+    return [piece for part in parts for piece in (part if len(part) == 1 else _branched(part, found))]
+
+
+def _branched(contents: Sequence[str], found: list[Branch]) -> list[str]:
+    words = ["if", *["elif"] * (len(found) - 2), "else"]
+    pieces = []
+    for word, content, branch in zip(words, contents, found, strict=True):
+        pieces += [f"{{% {word} {branch.condition}{' ' if branch.condition else ''}%}}", content]
+    return [*pieces, "{% endif %}"]
+
+
+def _reads_as_written(pieces: list[str]) -> bool:
+    """Whether joining makes and unmakes no tag, as a text would that ends in `{`, or {% verbatim %} around all."""
+    return [tag.source for piece in pieces for tag in active(piece)] == [
+        tag.source for tag in active("".join(pieces))
+    ]
 
 
 def _condition(experiment: str, slot: str, arm: str, property_format: PropertyFormat) -> str:

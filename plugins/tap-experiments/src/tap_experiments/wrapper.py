@@ -19,6 +19,8 @@ from tap_experiments.yaml_values import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from tap_experiments.files import Source
+
 DELIMITERS = ("[[", "[%", "[#")
 
 _PLACE = re.compile("\0([^\0]*)\0")
@@ -30,6 +32,8 @@ class Layout:
 
     texts: tuple[str, ...]
     slots: tuple[str, ...]
+    source: Source | None = None
+    """As it was written."""
 
 
 _NOTHING = Layout(("",), ())

@@ -12,12 +12,6 @@ arms as (
 
 ),
 
-points as (
-
-    {{ lf_numbers(257) }}
-
-),
-
 -- Arms whose file leaves the weight to the warehouse. A slot's content is its snippet's, or its own in all versions.
 to_decide as (
 
@@ -67,7 +61,11 @@ past as (
             and frozen.slot_key = results.slot_key
             and frozen.arm_key = results.arm_key
             and to_decide.primary_metric = results.metric
-    where results.units > 0
+    -- Of everybody, credited by time: what decides where the metric is primary. Rows of before there were others are all of that kind.
+    where
+        results.units > 0
+        and coalesce(results.analysis, 'assigned') = 'assigned'
+        and coalesce(results.attribution, 'assigned_window') = 'assigned_window'
 
 ),
 
@@ -125,63 +123,9 @@ posterior as (
 
 ),
 
--- Chance to be the best, by the trapezoid rule on 257 points within 8 standard deviations of the arm.
-place_points as (
+chances as (
 
-    select
-        posterior.experiment_key,
-        posterior.slot_key,
-        posterior.arm_key,
-        {{ lf_double('points.number') }} / 16 - 8 as z,
-        posterior.center + posterior.deviation * ({{ lf_double('points.number') }} / 16 - 8) as x
-
-    from posterior
-    cross join points
-
-),
-
-measure_others as (
-
-    select
-        place_points.experiment_key,
-        place_points.slot_key,
-        place_points.arm_key,
-        place_points.z,
-        (place_points.x - others.center) / others.deviation as other_z
-
-    from place_points
-    left join posterior as others
-        on
-            place_points.experiment_key = others.experiment_key
-            and place_points.slot_key = others.slot_key
-            and place_points.arm_key <> others.arm_key
-
-),
-
-multiply as (
-
-    select
-        experiment_key,
-        slot_key,
-        arm_key,
-        z,
-        coalesce(sum(ln(greatest({{ lf_phi('other_z') }}, {{ lf_double('1e-300') }}))), 0) as log_below
-
-    from measure_others
-    group by experiment_key, slot_key, arm_key, z
-
-),
-
-integrate as (
-
-    select
-        experiment_key,
-        slot_key,
-        arm_key,
-        sum({{ lf_normal_density('z') }} * {{ lf_exp('log_below') }}) as mass
-
-    from multiply
-    group by experiment_key, slot_key, arm_key
+    {{ lf_chance_best('posterior', ['experiment_key', 'slot_key']) }}
 
 ),
 
@@ -190,21 +134,21 @@ add_floor as (
 
     select
         posterior.*,
-        integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key) as chance,
+        chances.chance,
         case
             when posterior.thompson_floor_bp * posterior.arms_in_slot >= 10000
                 then {{ lf_double('10000') }} / posterior.arms_in_slot
             else posterior.thompson_floor_bp
                 + (10000 - posterior.thompson_floor_bp * posterior.arms_in_slot)
-                * integrate.mass / sum(integrate.mass) over (partition by posterior.experiment_key, posterior.slot_key)
+                * chances.chance
         end as exact_weight
 
     from posterior
-    inner join integrate
+    inner join chances
         on
-            posterior.experiment_key = integrate.experiment_key
-            and posterior.slot_key = integrate.slot_key
-            and posterior.arm_key = integrate.arm_key
+            posterior.experiment_key = chances.experiment_key
+            and posterior.slot_key = chances.slot_key
+            and posterior.arm_key = chances.arm_key
 
 ),
 

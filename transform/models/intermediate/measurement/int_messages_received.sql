@@ -36,7 +36,17 @@ receipts as (
         coalesce(
             min(case when events.role = 'received' then events.occurred_at end),
             min(events.occurred_at)
-        ) as received_at
+        ) as received_at,
+        min(case when events.role = 'opened' and events.is_human then events.occurred_at end) as opened_at,
+        min(case when events.role = 'opened' then events.occurred_at end) as opened_all_at,
+        min(case when events.role = 'clicked' and events.is_human then events.occurred_at end) as clicked_at,
+        min(case when events.role = 'clicked' then events.occurred_at end) as clicked_all_at,
+        min(case
+            when events.role = 'clicked' and events.is_human and events.cid_experiment_key = messages.experiment_key
+                then events.occurred_at
+        end) as token_clicked_at,
+        min(case when events.role = 'unsubscribed' then events.occurred_at end) as unsubscribed_at,
+        min(case when events.role = 'marked_spam' then events.occurred_at end) as complained_at
 
     from events
     inner join messages on events.message_id = messages.message_id

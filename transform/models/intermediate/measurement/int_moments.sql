@@ -1,3 +1,8 @@
+{%- set covariates = {
+    'opened': 'opened', 'opened_all': 'opened', 'clicked': 'clicked', 'clicked_all': 'clicked', 'ordered': 'ordered', 'revenue': 'revenue',
+} -%}
+{%- set analyses = ['assigned', 'received', 'opened'] -%}
+
 with
 
 arms as (
@@ -24,10 +29,32 @@ outcomes as (
 
 ),
 
+covariates as (
+
+    select * from {{ ref('int_covariates') }}
+
+),
+
 metrics as (
 
-    {% for metric in ['opened', 'clicked', 'ordered', 'revenue', 'unsubscribed'] -%}
-    select '{{ metric }}' as metric
+    {% for metric in lf_metrics() -%}
+    {% for attribution in lf_attributions(metric) -%}
+    select
+        '{{ metric }}' as metric,
+        '{{ attribution }}' as attribution
+    union all
+    {% endfor -%}
+    {% endfor -%}
+    select
+        'received' as metric,
+        'assigned_window' as attribution
+
+),
+
+analyses as (
+
+    {% for analysis in analyses -%}
+    select '{{ analysis }}' as analysis
     {% if not loop.last -%}
     union all
     {% endif -%}
@@ -40,35 +67,79 @@ arms_by_metric as (
 
     select
         arms.*,
-        metrics.metric
+        metrics.metric,
+        metrics.attribution,
+        analyses.analysis
 
     from arms
     cross join metrics
+    cross join analyses
     where arms.status <> 'draft'
 
 ),
 
-count_units as (
+-- Units with what was known of them before; the sums of the rest are made from these rows.
+units as (
 
     select
         assignments.experiment_key,
         assignments.experiment_version,
         assignments.slot_key,
         assignments.arm_key,
-        count(*) as units,
-        count(receipts.profile_id) as received
+        assignments.profile_id,
+        receipts.profile_id is not null as has_received,
+        coalesce(receipts.has_opened, false) as has_opened,
+        covariates.opened,
+        covariates.clicked,
+        covariates.ordered,
+        covariates.revenue
 
     from assignments
+    -- Of an earlier version or a deleted experiment nothing is measured any more.
+    inner join arms
+        on
+            assignments.experiment_key = arms.experiment_key
+            and assignments.experiment_version = arms.experiment_version
+            and assignments.slot_key = arms.slot_key
+            and assignments.arm_key = arms.arm_key
     left join receipts
         on
             assignments.experiment_key = receipts.experiment_key
             and assignments.experiment_version = receipts.experiment_version
             and assignments.profile_id = receipts.profile_id
-    group by
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key
+    left join covariates
+        on
+            assignments.experiment_key = covariates.experiment_key
+            and assignments.experiment_version = covariates.experiment_version
+            and assignments.profile_id = covariates.profile_id
+
+),
+
+count_units as (
+
+    {% for analysis in analyses -%}
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        '{{ analysis }}' as analysis,
+        count(*) as units,
+        cast(sum(case when has_received then 1 else 0 end) as {{ lf_type('bigint') }}) as received,
+        {%- for covariate in ['opened', 'clicked', 'ordered', 'revenue'] %}
+        sum({{ covariate }}) as {{ covariate }}_total,
+        sum({{ covariate }} * {{ covariate }}) as {{ covariate }}_of_squares{{ ',' if not loop.last }}
+        {%- endfor %}
+    from units
+    {% if analysis != 'assigned' -%}
+    where has_{{ analysis }}
+    {% endif -%}
+    group by experiment_key, experiment_version, slot_key, arm_key
+    {% if not loop.last %}
+    union all
+
+    {% endif -%}
+    {% endfor %}
 
 ),
 
@@ -76,27 +147,44 @@ count_units as (
 sum_outcomes as (
 
     select
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key,
+        units.experiment_key,
+        units.experiment_version,
+        units.slot_key,
+        units.arm_key,
         outcomes.metric,
+        outcomes.attribution,
+        analyses.analysis,
         count(*) as converted,
         sum(outcomes.value) as total,
-        sum(outcomes.value * outcomes.value) as total_of_squares
+        sum(outcomes.value * outcomes.value) as total_of_squares,
+        sum(outcomes.denominator) as denominator_total,
+        sum(outcomes.denominator * outcomes.denominator) as denominator_of_squares,
+        sum(outcomes.value * outcomes.denominator) as denominator_product,
+        sum(outcomes.value * case outcomes.metric
+            {%- for metric, covariate in covariates.items() %}
+            when '{{ metric }}' then units.{{ covariate }}
+            {%- endfor %}
+        end) as covariate_product
 
-    from assignments
+    from units
     inner join outcomes
         on
-            assignments.experiment_key = outcomes.experiment_key
-            and assignments.experiment_version = outcomes.experiment_version
-            and assignments.profile_id = outcomes.profile_id
+            units.experiment_key = outcomes.experiment_key
+            and units.experiment_version = outcomes.experiment_version
+            and units.profile_id = outcomes.profile_id
+    inner join analyses
+        on
+            analyses.analysis = 'assigned'
+            or (analyses.analysis = 'received' and outcomes.has_received)
+            or (analyses.analysis = 'opened' and outcomes.has_opened)
     group by
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key,
-        outcomes.metric
+        units.experiment_key,
+        units.experiment_version,
+        units.slot_key,
+        units.arm_key,
+        outcomes.metric,
+        outcomes.attribution,
+        analyses.analysis
 
 ),
 
@@ -109,14 +197,36 @@ joined as (
         arms_by_metric.slot_key,
         arms_by_metric.arm_key,
         arms_by_metric.metric,
+        arms_by_metric.analysis,
+        arms_by_metric.attribution,
 
         ---------- numerics
         arms_by_metric.weight_bp,
         coalesce(count_units.units, 0) as units,
         coalesce(count_units.received, 0) as received,
-        coalesce(sum_outcomes.converted, 0) as converted,
-        coalesce(sum_outcomes.total, 0e0) as total,
-        coalesce(sum_outcomes.total_of_squares, 0e0) as total_of_squares,
+        case
+            when arms_by_metric.metric = 'received' then coalesce(count_units.received, 0)
+            else coalesce(sum_outcomes.converted, 0)
+        end as converted,
+        {%- for sum in ['total', 'total_of_squares'] %}
+        case
+            when arms_by_metric.metric = 'received' then {{ lf_double('coalesce(count_units.received, 0)') }}
+            else coalesce(sum_outcomes.{{ sum }}, 0e0)
+        end as {{ sum }},
+        {%- endfor %}
+        {%- for sum in ['denominator_total', 'denominator_of_squares', 'denominator_product'] %}
+        coalesce(sum_outcomes.{{ sum }}, 0e0) as {{ sum }},
+        {%- endfor %}
+        {%- for sum in ['total', 'of_squares'] %}
+        case arms_by_metric.metric
+            {%- for metric, covariate in covariates.items() %}
+            when '{{ metric }}' then count_units.{{ covariate }}_{{ sum }}
+            {%- endfor %}
+        end as covariate_{{ sum }},
+        {%- endfor %}
+        case
+            when arms_by_metric.metric in ('{{ covariates | join("', '") }}') then coalesce(sum_outcomes.covariate_product, 0e0)
+        end as covariate_product,
 
         ---------- booleans
         arms_by_metric.is_control
@@ -128,6 +238,7 @@ joined as (
             and arms_by_metric.experiment_version = count_units.experiment_version
             and arms_by_metric.slot_key = count_units.slot_key
             and arms_by_metric.arm_key = count_units.arm_key
+            and arms_by_metric.analysis = count_units.analysis
     left join sum_outcomes
         on
             arms_by_metric.experiment_key = sum_outcomes.experiment_key
@@ -135,6 +246,8 @@ joined as (
             and arms_by_metric.slot_key = sum_outcomes.slot_key
             and arms_by_metric.arm_key = sum_outcomes.arm_key
             and arms_by_metric.metric = sum_outcomes.metric
+            and arms_by_metric.attribution = sum_outcomes.attribution
+            and arms_by_metric.analysis = sum_outcomes.analysis
 
 )
 

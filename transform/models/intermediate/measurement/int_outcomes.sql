@@ -1,101 +1,143 @@
 with
 
+days as (
+
+    select * from {{ ref('int_outcome_days') }}
+
+),
+
 receipts as (
 
     select * from {{ ref('int_messages_received') }}
 
 ),
 
-events as (
-
-    select * from {{ ref('int_events_classified') }}
-
-),
-
-experiments as (
-
-    select * from {{ ref('stg_experiments__experiments') }}
-
-),
-
--- Every order inside the window counts, whatever led to it; the window's last moment belongs to it.
-purchases as (
+sum_days as (
 
     select
-        receipts.experiment_key,
-        receipts.experiment_version,
-        receipts.profile_id,
-        sum(coalesce(events.value, 0)) as revenue
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        attribution,
+        sum(value) as uncapped_value,
+        sum(denominator) as orders
 
-    from receipts
-    inner join experiments on receipts.experiment_key = experiments.experiment_key
-    inner join events
+    from days
+    group by experiment_key, experiment_version, profile_id, metric, attribution
+
+),
+
+-- One huge order decides nothing: the cap is a percentile of all buyers of all arms together, and so the same in every arm.
+rank_buyers as (
+
+    select
+        experiment_key,
+        experiment_version,
+        attribution,
+        uncapped_value,
+        row_number() over (
+            partition by experiment_key, experiment_version, attribution
+            order by uncapped_value
+        ) as place,
+        count(*) over (partition by experiment_key, experiment_version, attribution) as buyers
+
+    from sum_days
+    where
+        metric = 'revenue'
+        and uncapped_value > 0
+
+),
+
+caps as (
+
+    select
+        experiment_key,
+        experiment_version,
+        attribution,
+        min(uncapped_value) as cap
+
+    from rank_buyers
+    where place >= {{ lf_double(var('revenue_cap_percentile')) }} * buyers
+    group by experiment_key, experiment_version, attribution
+
+),
+
+cap_revenue as (
+
+    select
+        sum_days.*,
+        case
+            when sum_days.metric = 'revenue' then least(sum_days.uncapped_value, coalesce(caps.cap, sum_days.uncapped_value))
+            else sum_days.uncapped_value
+        end as value
+
+    from sum_days
+    left join caps
         on
-            receipts.profile_id = events.profile_id
-            and receipts.received_at <= events.occurred_at
-            and events.occurred_at
-            <= {{ lf_dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
-    where events.role = 'ordered'
-    group by
-        receipts.experiment_key,
-        receipts.experiment_version,
-        receipts.profile_id
+            sum_days.experiment_key = caps.experiment_key
+            and sum_days.experiment_version = caps.experiment_version
+            and sum_days.attribution = caps.attribution
+
+),
+
+all_metrics as (
+
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        attribution,
+        value,
+        uncapped_value,
+        {{ lf_double('0') }} as denominator
+    from cap_revenue
+    where metric <> 'revenue' or value <> 0
+
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        'revenue_per_order' as metric,
+        attribution,
+        value,
+        uncapped_value,
+        orders as denominator
+    from cap_revenue
+    where metric = 'revenue'
 
 ),
 
 outcomes as (
 
     select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'opened' as metric,
-        {{ lf_double('1') }} as value
-    from receipts
-    where has_opened
+        ---------- ids
+        all_metrics.experiment_key,
+        all_metrics.experiment_version,
+        all_metrics.profile_id,
 
-    union all
+        ---------- texts
+        all_metrics.metric,
+        all_metrics.attribution,
 
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'clicked' as metric,
-        {{ lf_double('1') }} as value
-    from receipts
-    where has_clicked
+        ---------- numerics
+        all_metrics.value,
+        all_metrics.uncapped_value,
+        all_metrics.denominator,
 
-    union all
+        ---------- booleans
+        receipts.profile_id is not null as has_received,
+        coalesce(receipts.has_opened, false) as has_opened
 
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'unsubscribed' as metric,
-        {{ lf_double('1') }} as value
-    from receipts
-    where has_unsubscribed
-
-    union all
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'ordered' as metric,
-        {{ lf_double('1') }} as value
-    from purchases
-
-    union all
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'revenue' as metric,
-        revenue as value
-    from purchases
-    where revenue <> 0
+    from all_metrics
+    left join receipts
+        on
+            all_metrics.experiment_key = receipts.experiment_key
+            and all_metrics.experiment_version = receipts.experiment_version
+            and all_metrics.profile_id = receipts.profile_id
 
 )
 

@@ -25,6 +25,9 @@ renamed as (
         content_sha256,
         snippet,
         allocation,
+        html,
+        text,
+        subject,
 
         ---------- numerics
         cast(position as integer) as position,

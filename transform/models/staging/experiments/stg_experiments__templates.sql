@@ -21,9 +21,12 @@ renamed as (
         experiment_key,
 
         ---------- texts
+        channel,
         html,
         text,
+        subject,
         sha256,
+        content_sha256,
 
         ---------- timestamps
         defined_at

@@ -14,14 +14,21 @@ renamed as (
         profile_id,
         metric_id,
         {{ lf_json_text('event_properties', '$message') }} as message_id,
-        {{ lf_cid(lf_json_text('event_properties', 'URL')) }} as cid,
+        {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
+
+        ---------- texts
+        {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
 
         ---------- numerics
-        {{ lf_json_number('event_properties', '$value') }} as value,
+        {{ lf_json_if_named('event_properties', '$value', lf_json_number('event_properties', '$value')) }} as value,
 
         ---------- booleans
-        {{ lf_json_is_true('event_properties', 'machine_open') }} as is_machine_open,
-        {{ lf_json_is_true('event_properties', 'Bot Click') }} as is_bot_click,
+        coalesce(
+            {{ lf_json_if_named('event_properties', 'machine_open', lf_json_is_true('event_properties', 'machine_open')) }}, false
+        ) as is_machine_open,
+        coalesce(
+            {{ lf_json_if_named('event_properties', 'Bot Click', lf_json_is_true('event_properties', 'Bot Click')) }}, false
+        ) as is_bot_click,
 
         ---------- timestamps
         datetime as occurred_at

@@ -1,0 +1,202 @@
+"""A warehouse with results, as the project's models would leave it: the tables are made from what is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import duckdb
+
+from lift_report.results import TABLES
+
+_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
+_TYPES |= {dt.datetime: "TIMESTAMP", dt.date: "DATE"}
+START = dt.datetime(2026, 11, 2, 9, 12)  # noqa: DTZ001  the warehouse keeps UTC without saying so
+
+
+def schema() -> dict[str, dict[str, str]]:
+    """Type of each column of each table."""
+    found: dict[str, dict[str, str]] = {}
+    for table in TABLES:
+        hints = get_type_hints(table)
+        found[table.TABLE] = {}
+        for column in fields(table):
+            hint = hints[column.name]
+            options = getattr(hint, "__args__", (hint,))
+            found[table.TABLE][column.name] = next(_TYPES[option] for option in options if option in _TYPES)
+    return found
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    return "'" + str(value).replace("'", "''").replace("\0", "' || chr(0) || '") + "'"
+
+
+class Rows:
+    """Rows to be put into a warehouse."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in schema()}
+
+    def add(self, table: str, **values: Any) -> None:  # noqa: ANN401
+        self.rows[table].append(values)
+
+    def tables(self) -> Mapping[str, frozenset[str]]:
+        """A warehouse without a file."""
+        return {table: frozenset(kinds) for table, kinds in schema().items()}
+
+    def read(self, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows that were added, the last one first."""
+        return [tuple(row.get(name) for name in columns) for row in reversed(self.rows[table])]
+
+    def write(self, path: Path, without: tuple[str, ...] = (), columns: dict[str, set[str]] | None = None) -> Path:
+        """A DuckDB file, without some tables, or without some columns of a table."""
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("CREATE SCHEMA marts")
+            for table, kinds in schema().items():
+                if table in without:
+                    continue
+                kept = {name: kind for name, kind in kinds.items() if name not in (columns or {}).get(table, ())}
+                listed = ", ".join(f'"{name}" {kind}' for name, kind in kept.items())
+                connection.execute(f"CREATE TABLE marts.{table} ({listed})")
+                # One statement of literals: each statement, and each parameter, takes DuckDB its time.
+                values = [f"({', '.join(_literal(row.get(name)) for name in kept)})" for row in self.rows[table]]
+                if values:
+                    connection.execute(f"INSERT INTO marts.{table} VALUES {', '.join(values)}")  # noqa: S608
+        return path
+
+    def slot(  # noqa: PLR0913
+        self,
+        experiment: str,
+        slot: str,
+        arms: dict[str, float],
+        *,
+        version: int = 1,
+        units: int = 10_000,
+        verdict: str = "running",
+        winning_arm: str | None = None,
+        words: str | None = None,
+        days: int = 8,
+        ended: bool = False,
+        cuped: bool = False,
+        guardrails: str = "safe",
+        currency: str | None = "EUR",
+    ) -> None:
+        """A slot whose arms click at given rates; the first one is the control. All figures fit each other."""
+        key = {"experiment_key": experiment, "experiment_version": version, "slot_key": slot}
+        control, *challengers = arms
+        base = arms[control]
+        for arm, rate in arms.items():
+            for metric, mean, deviation in (
+                ("clicked", rate, math.sqrt(rate * (1 - rate))),
+                ("opened", 0.38 + rate / 4, 0.49),
+                ("opened_all", 0.61, 0.49),
+                ("ordered", rate / 6, math.sqrt(rate / 6)),
+                ("revenue", rate * 9, 8.0),
+                ("revenue_per_order", 54 + 10 * rate, 30.0),
+                ("unsubscribed", 0.0021, 0.045),
+                ("complained", 0.0004, 0.02),
+            ):
+                self._result(key, arm, control, metric, mean, deviation, units, base, cuped=cuped)
+            for index, (stage, share) in enumerate(
+                {"assigned": 1, "written": 0.998, "received": 0.961, "opened": 0.38 + rate / 4, "clicked": rate,
+                 "ordered": rate / 6}.items()
+            ):  # fmt: skip
+                self.add(
+                    "fct_experiment_funnel", **key, arm_key=arm, stage=stage, stage_index=index,
+                    units=round(units * share), share=share,
+                )  # fmt: skip
+            self.add(
+                "fct_allocations", **key, arm_key=arm, weight_bp=10_000 // len(arms),
+                reason="equal, as the file says", decided_at=START,
+            )  # fmt: skip
+            best = max(arms, key=lambda name: arms[name])
+            self.add(
+                "fct_allocations_next", **key, arm_key=arm,
+                weight_bp=10_000 - 500 * (len(arms) - 1) if arm == best else 500,
+                reason=f"{best} is the best so far; every arm keeps 5 %",
+                chance_best=0.9991 if arm == best else 0.0009 / max(1, len(arms) - 1),
+            )  # fmt: skip
+        for arm in challengers:
+            for day in range(days):
+                seen = max(1, units * (day + 1) // days)
+                wide = 3 * math.sqrt(2 * base * (1 - base) / seen)
+                difference = (arms[arm] - base) + math.sin(5 * day + len(arm)) * wide / 5
+                self.add(
+                    "fct_experiment_daily", **key, arm_key=arm, metric="clicked",
+                    day=(START + dt.timedelta(days=day)).date(), units=seen,
+                    total=float(round(seen * arms[arm])), mean=arms[arm], difference=difference,
+                    interval_low=difference - wide, interval_high=difference + wide,
+                )  # fmt: skip
+            for metric, margin in (("unsubscribed", 0.001), ("complained", 0.0005), ("bounced", 0.005)):
+                state = guardrails if metric == "unsubscribed" else "safe"
+                shift = {"safe": 0.0, "not_yet_safe": 0.6 * margin, "blocked": 2.5 * margin}[state]
+                self.add(
+                    "fct_experiment_guardrails", **key, arm_key=arm, metric=metric, margin=margin,
+                    difference=shift, interval_low=shift - margin * 0.8, interval_high=shift + margin * 0.8,
+                    state=state,
+                )  # fmt: skip
+        for index, stage in enumerate(("assigned", "written", "received", "opened")):
+            self.add(
+                "fct_experiment_srm", **key, stage=stage, chi_square=0.4 + index, degrees_of_freedom=len(arms) - 1,
+                p_value=0.00002 if verdict == "invalid_srm" and index > 1 else 0.61 - index / 10,
+                is_alarm=verdict == "invalid_srm" and index > 1,
+            )  # fmt: skip
+        self.add(
+            "fct_experiment_verdicts", **key, primary_metric="clicked", verdict=verdict, winning_arm=winning_arm,
+            rule=verdict, currency=currency, reason=f"technical sentence of {slot}.", words=words,
+            srm_p_value=0.41,
+            crossover_rate=0.002, units=units * len(arms), received=round(units * len(arms) * 0.961),
+            minimum_detectable_effect=0.143, days_to_decision=5.2 if verdict == "running" else None,
+            smart_allocation_uplift=118.4, smart_allocation_uplift_error=35.2, started_at=START,
+            ended_at=START + dt.timedelta(days=days) if ended else None,
+            measured_at=START + dt.timedelta(days=days),
+        )  # fmt: skip
+
+    def _result(  # noqa: PLR0913, PLR0917
+        self,
+        key: dict[str, Any],
+        arm: str,
+        control: str,
+        metric: str,
+        mean: float,
+        deviation: float,
+        units: int,
+        base: float,
+        *,
+        cuped: bool,
+    ) -> None:
+        control_mean = {
+            "clicked": base, "opened": 0.38 + base / 4, "opened_all": 0.61, "ordered": base / 6,
+            "revenue": base * 9, "revenue_per_order": 54 + 10 * base,
+        }.get(metric, mean)  # fmt: skip
+        difference = mean - control_mean
+        error = deviation * math.sqrt(2 / max(units, 1))
+        values: dict[str, Any] = {
+            "control_mean": control_mean, "difference": difference, "standard_error": error,
+            "interval_low": difference - 3 * error, "interval_high": difference + 3 * error,
+            "welch_low": difference - 1.96 * error, "welch_high": difference + 1.96 * error,
+            "relative_lift": difference / control_mean, "relative_low": (difference - 3 * error) / control_mean,
+            "relative_high": (difference + 3 * error) / control_mean,
+            "shrunken_lift": 0.8 * difference / control_mean,
+            "p_value": 0.0111, "p_value_welch": 0.00001, "p_value_holm": 0.0222, "p_value_bh": 0.0151,
+            "chance_to_win": 0.5 + 0.499 * math.tanh(difference / error), "expected_loss": error / 50,
+        }  # fmt: skip
+        if cuped and metric == "clicked":
+            values |= {
+                "cuped_difference": difference * 0.97, "cuped_low": difference * 0.97 - 2.4 * error,
+                "cuped_high": difference * 0.97 + 2.4 * error, "variance_reduction": 0.36, "estimator": "cuped",
+            }  # fmt: skip
+        self.add(
+            "fct_experiment_results", **key, arm_key=arm, metric=metric, analysis="assigned",
+            attribution="click_token", is_control=arm == control, is_primary=metric == "clicked",
+            is_decisive=metric == "clicked", units=units, total=float(round(mean * units)), mean=mean,
+            **({} if arm == control else {"estimator": "welch", **values}),
+        )  # fmt: skip

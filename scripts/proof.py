@@ -1,0 +1,169 @@
+"""Asks Klaviyo to render the uploaded templates for every arm, and compares that with the content files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from typing_extensions import override
+
+from klaviyo_wire import jsonapi
+from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.client import Client, Transport
+from klaviyo_wire.errors import KlaviyoError
+from klaviyo_wire.filters import Operator
+from klaviyo_wire.ratelimit import Governor
+from tap_experiments.engine import Compiled
+from tap_experiments.faults import DefinitionError
+from tap_experiments.model import Channel, Experiment, PropertyFormat, Status
+from tap_experiments.project import load
+from tap_experiments.proof import Arms, combinations, content, held_properties
+from tap_experiments.templates import HTML, Template
+
+ROOT = Path(__file__).parent.parent
+PERSON = {"first_name": "Zoë 名前", "last_name": 'O\'Neil "the" <b>', "email": "zoe@shop.example"}
+
+
+class ProofFailed(Exception):  # noqa: N818 - named for what a reader is told
+    """A template cannot be proven; the text is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a reader of an HTML text gets: its words and the addresses of its links, in order."""
+
+    words: tuple[str, ...]
+    links: tuple[str, ...]
+
+    def holds(self, other: Seen) -> bool:
+        """Whether the other's words and links occur in it, each in one piece."""
+        return _within(other.words, self.words) and _within(other.links, self.links)
+
+
+class _Reader(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.links: list[str] = []
+        self.feed(html)
+        self.close()
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.text.append(" ")
+        self.links += [value or "" for name, value in attrs if name == "href" and tag != "link"]
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        self.text.append(" ")
+
+    @override
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def seen(html: str) -> Seen:
+    """Klaviyo rewrites HTML when it stores it: so what is compared is what a reader gets."""
+    reader = _Reader(html)
+    return Seen(tuple("".join(reader.text).split()), tuple(reader.links))
+
+
+def _within(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
+
+
+def prove(client: Client, experiment: Experiment, template: Template, property_format: PropertyFormat) -> int:
+    """Compare an experiment's template, as Klaviyo renders it, with its contents; returns how many renderings.
+
+    Raises:
+        ProofFailed: they differ, or Klaviyo does not hold the template.
+        KlaviyoError: Klaviyo refuses.
+    """
+    template_id = _uploaded(client, template)
+    renderings = combinations(experiment)
+    for arms in renderings:
+        held = {slot: arm for slot, arm in arms.items() if arm != "fb"}
+        context = {**PERSON, "person": {**PERSON, **held_properties(experiment.key, held, property_format)}}
+        body = {"data": {"type": "template", "id": template_id, "attributes": {"context": context}}}
+        (answer,) = jsonapi.resources(client.call("render_template", body=body))
+        shown = answer["attributes"]["html"] or ""
+        for problem in _differences(experiment, arms, shown, context, property_format):
+            msg = f"{experiment.key}: {problem}; correct it before anything is sent"
+            raise ProofFailed(msg)
+    return len(renderings)
+
+
+def _uploaded(client: Client, template: Template) -> str:
+    """The id of the template in Klaviyo, which must be the one that was generated."""
+    params = {"filter": Operator.EQUALS("name", template.name), "fields[template]": "name,html"}
+    found = [
+        resource
+        for page in client.pages("get_templates", params=params)
+        for resource in jsonapi.resources(page)
+        if resource["attributes"]["name"] == template.name
+    ]
+    marked = [each for each in found if f"<!-- lf:{template.sha256} -->" in (each["attributes"]["html"] or "")]
+    if not marked:
+        what = "an older one" if found else "none"
+        msg = f"{template.name}: Klaviyo holds {what} of this name; run the pipeline first"
+        raise ProofFailed(msg)
+    return str(marked[0]["id"])
+
+
+def _differences(
+    experiment: Experiment, arms: Arms, shown: str, context: dict[str, Any], property_format: PropertyFormat
+) -> Iterator[str]:
+    """What a rendering shows and should not, or should and does not."""
+    page = seen(shown)
+    for slot in experiment.slots:
+        if experiment.html is None or slot.key not in experiment.html.slots:
+            continue
+        wanted = f"{experiment.key}.{slot.key}.{arms[slot.key]}"
+        own = f"lf_cid={experiment.key}.{slot.key}."
+        others = {link for link in page.links if own in link and wanted not in _cids(link)}
+        if others:
+            yield f"a profile of {wanted} is shown a link of another arm: {min(others)}"
+        source = content(experiment, slot, HTML, arms[slot.key], property_format)
+        expected = seen(Compiled(source).render(context))
+        if "[" not in " ".join(expected.words) and not page.holds(expected):
+            yield f"a profile of {wanted} is shown something else than {wanted}"
+
+
+def _cids(link: str) -> list[str]:
+    return parse_qs(urlsplit(link).query).get("lf_cid", [])
+
+
+def main() -> None:
+    """Command line: where the experiments are, and which of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--path", type=Path, default=ROOT / "experiments", help="folder of the experiments")
+    parser.add_argument("--property-format", choices=[*PropertyFormat], default=PropertyFormat.LIST.value)
+    arguments = parser.parse_args()
+    names = ("TARGET_KLAVIYO_PROFILES_API_KEY", "TAP_KLAVIYO_ENGAGEMENT_API_KEY")
+    key = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    if not key:
+        sys.exit(f"no key: set {names[0]} to a private key with the scope templates:read")
+    url = os.environ.get("TARGET_KLAVIYO_PROFILES_API_URL") or "https://a.klaviyo.com"
+    client = Client(ApiKey(key), Governor(time.monotonic), Transport(requests.Session(), time.sleep), api_url=url)
+    property_format = PropertyFormat(arguments.property_format)
+    try:
+        project = load(arguments.path, property_format)
+        for experiment, template in project.pairs:
+            if experiment.status is Status.LIVE and experiment.channel is Channel.EMAIL:
+                renderings = prove(client, experiment, template, property_format)
+                print(f"{experiment.key}: {renderings} renderings by Klaviyo show what the files say")
+    except (DefinitionError, KlaviyoError, ProofFailed) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Klaviyo's own rendering of an uploaded template is compared with the content files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from klaviyo_sandbox import Sandbox
+from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.client import Client, Transport
+from klaviyo_wire.ratelimit import Governor
+from tap_experiments.model import Experiment, PropertyFormat
+from tap_experiments.project import load
+
+if TYPE_CHECKING:
+    from tap_experiments.templates import Template
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+
+import proof  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        Sandbox(profiles=5, events=0, segments=1, rate_limits="off") as sandbox,
+        requests.Session() as session,
+    ):
+        transport = Transport(session, time.sleep)
+        yield Client(ApiKey(sandbox.api_key), Governor(time.monotonic), transport, api_url=sandbox.url)
+
+
+@pytest.fixture
+def pair() -> tuple[Experiment, Template]:
+    [pair] = load(ROOT / "experiments", PropertyFormat.LIST).pairs
+    return pair
+
+
+def upload(client: Client, template: Template, html: str | None = None) -> None:
+    for page in client.pages("get_templates"):
+        for held in page["data"]:
+            client.call("delete_template", path={"id": held["id"]})
+    attributes = {
+        "name": template.name,
+        "editor_type": "CODE",
+        "html": html or template.html,
+        "text": template.text,
+    }
+    client.call("create_template", body={"data": {"type": "template", "attributes": attributes}})
+
+
+def test_what_klaviyo_renders_is_what_the_files_say(client: Client, pair: tuple[Experiment, Template]) -> None:
+    upload(client, pair[1])
+    assert proof.prove(client, *pair, PropertyFormat.LIST) == 3  # two arms, and a profile without one
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "'spring_hero:hero:bold' in",
+            "'spring_hero:hero:other' in",
+            "hero.bold is shown a link of another",
+        ),
+        ("{% else %}", "{% elif 0 %}", "spring_hero.hero.fb is shown something else"),
+        ("Spring. Now.", "Spring. Later.", "spring_hero.hero.bold is shown something else"),
+        ("lf_cid=spring_hero.hero.bold&amp;", "lf_cid=spring_hero.hero.bolder&amp;", "is shown a link of another"),
+    ],
+)
+def test_what_differs_is_named(
+    client: Client, pair: tuple[Experiment, Template], old: str, new: str, problem: str
+) -> None:
+    assert pair[1].html is not None
+    assert old in pair[1].html
+    upload(client, pair[1], pair[1].html.replace(old, new))
+    with pytest.raises(proof.ProofFailed, match=problem):
+        proof.prove(client, *pair, PropertyFormat.LIST)
+
+
+@pytest.mark.parametrize(("mark", "what"), [("0" * 64, "holds an older one"), (None, "holds none of this name")])
+def test_only_the_generated_template_is_proven(
+    client: Client, pair: tuple[Experiment, Template], mark: str | None, what: str
+) -> None:
+    html = (pair[1].html or "").replace(pair[1].sha256, mark or "")
+    upload(client, pair[1], html)
+    if mark is None:
+        for page in client.pages("get_templates"):
+            client.call("delete_template", path={"id": page["data"][0]["id"]})
+    with pytest.raises(proof.ProofFailed, match=what):
+        proof.prove(client, *pair, PropertyFormat.LIST)

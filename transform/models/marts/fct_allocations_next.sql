@@ -1,0 +1,209 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=lf_replace_strategy(),
+        unique_key=['experiment_key', 'experiment_version'],
+        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
+with
+
+results as (
+
+    select * from {{ ref('fct_experiment_results') }}
+
+),
+
+verdicts as (
+
+    select * from {{ ref('fct_experiment_verdicts') }}
+
+),
+
+arms as (
+
+    select * from {{ ref('int_experiment_arms') }}
+
+),
+
+guardrails as (
+
+    select * from {{ ref('fct_experiment_guardrails') }}
+
+),
+
+harmful as (
+
+    select distinct
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key
+
+    from guardrails
+    where state = 'blocked'
+
+),
+
+decisive as (
+
+    select
+        arms.experiment_key,
+        arms.experiment_version,
+        arms.slot_key,
+        arms.arm_key,
+        arms.position,
+        arms.weight_bp as current_weight_bp,
+        count(*) over (partition by arms.experiment_key, arms.slot_key) as arms_in_slot,
+        verdicts.verdict,
+        verdicts.winning_arm,
+        harmful.arm_key is not null as is_harmful,
+        coalesce(results.difference, 0e0) as difference,
+        coalesce(results.units / nullif(results.variance, 0), 0e0) as information,
+        coalesce(
+            nullif(max(case when results.is_control then results.mean end) over (partition by arms.experiment_key, arms.slot_key), 0), 1e0
+        ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
+
+    from arms
+    inner join verdicts
+        on
+            arms.experiment_key = verdicts.experiment_key
+            and arms.experiment_version = verdicts.experiment_version
+            and arms.slot_key = verdicts.slot_key
+    left join results
+        on
+            arms.experiment_key = results.experiment_key
+            and arms.experiment_version = results.experiment_version
+            and arms.slot_key = results.slot_key
+            and arms.arm_key = results.arm_key
+            and results.is_decisive
+    left join harmful
+        on
+            arms.experiment_key = harmful.experiment_key
+            and arms.experiment_version = harmful.experiment_version
+            and arms.slot_key = harmful.slot_key
+            and arms.arm_key = harmful.arm_key
+
+),
+
+-- What is not known is taken to lie about the control, as when shares are drawn from earlier campaigns.
+posterior as (
+
+    select
+        *,
+        information * difference / (information + 1 / (prior_deviation * prior_deviation)) as center,
+        1 / sqrt(information + 1 / (prior_deviation * prior_deviation)) as deviation
+
+    from decisive
+
+),
+
+-- An arm that a guardrail blocks is no candidate, however well it does.
+candidates as (
+
+    select * from posterior
+    where not is_harmful
+
+),
+
+chances as (
+
+    {{ lf_chance_best('candidates', ['experiment_key', 'slot_key']) }}
+
+),
+
+take_chances as (
+
+    select
+        posterior.*,
+        coalesce(chances.chance, 0e0) as chance
+
+    from posterior
+    left join chances
+        on
+            posterior.experiment_key = chances.experiment_key
+            and posterior.slot_key = chances.slot_key
+            and posterior.arm_key = chances.arm_key
+
+),
+
+-- The floor is added, not cut off: the ratios of what lies above it stay. Where nothing valid was learned, the shares stay.
+weigh as (
+
+    select
+        *,
+        max(chance) over (partition by experiment_key, slot_key) as best_chance,
+        min(chance) over (partition by experiment_key, slot_key) as worst_chance,
+        max(case when is_harmful then 1 else 0 end) over (partition by experiment_key, slot_key) = 1 as has_harmful,
+        row_number() over (
+            partition by experiment_key, slot_key
+            order by chance desc, position, arm_key
+        ) as chance_rank,
+        verdict in ('invalid_srm', 'invalid_crossover', 'no_data', 'too_early') as is_kept,
+        {{ lf_decimal('case
+            when verdict in (\'invalid_srm\', \'invalid_crossover\', \'no_data\', \'too_early\') then current_weight_bp
+            when ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot >= 10000 then 10000e0 / arms_in_slot
+            else ' ~ var('allocation_floor_bp') ~ ' + (10000 - ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot) * chance
+        end', 6) }} as exact_weight
+
+    from take_chances
+
+),
+
+round_down as (
+
+    select
+        *,
+        floor(exact_weight) as whole,
+        max(case when chance_rank = 1 then arm_key end) over (partition by experiment_key, slot_key) as best_arm,
+        row_number() over (
+            partition by experiment_key, slot_key
+            order by exact_weight - floor(exact_weight) desc, position, arm_key
+        ) as place
+
+    from weigh
+
+),
+
+allocations as (
+
+    select
+        ---------- ids
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+
+        ---------- numerics
+        cast(
+            whole + case
+                when place <= 10000 - sum(whole) over (partition by experiment_key, slot_key) then 1 else 0
+            end as {{ lf_type('integer') }}
+        ) as weight_bp,
+        case when not is_kept then chance end as chance_best,
+
+        ---------- texts
+        case
+            when verdict = 'too_early' then 'Unchanged: it is too early to learn from it.'
+            when verdict = 'no_data' then 'Unchanged: nothing was received yet.'
+            when is_kept then 'Unchanged: the groups cannot be compared.'
+            when {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000
+                then 'Equal: of so many variants none can have more than the least share.'
+            when best_chance - worst_chance < 5e-3 then 'Equal: no variant is likelier to be the best than another.'
+            else case when has_harmful then 'What does harm beyond a limit keeps the least share. ' else '' end || case
+                when best_arm = winning_arm then best_arm || ' won'
+                else 'The likeliest to be the best is ' || best_arm || ', with a chance of ' || {{ lf_chance_words('best_chance') }}
+            end || '; every variant keeps at least {{ "%g" | format(var("allocation_floor_bp") / 100) }} %, so that the next campaign tells more.'
+        end as reason,
+
+        ---------- timestamps
+        {{ lf_now() }} as decided_at
+
+    from round_down
+
+)
+
+select * from allocations

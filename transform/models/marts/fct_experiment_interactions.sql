@@ -1,0 +1,225 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy=lf_replace_strategy(),
+        unique_key=['experiment_key', 'experiment_version'],
+        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
+with
+
+arms as (
+
+    select * from {{ ref('int_experiment_arms') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+assignments as (
+
+    select * from {{ ref('fct_assignments') }}
+
+),
+
+outcomes as (
+
+    select * from {{ ref('int_outcomes') }}
+
+),
+
+slots as (
+
+    select
+        experiment_key,
+        experiment_version,
+        count(distinct slot_key) as slots
+    from arms
+    where status <> 'draft'
+    group by experiment_key, experiment_version
+
+),
+
+primary_outcomes as (
+
+    select
+        outcomes.experiment_key,
+        outcomes.profile_id,
+        outcomes.value
+
+    from outcomes
+    inner join experiments
+        on
+            outcomes.experiment_key = experiments.experiment_key
+            and outcomes.experiment_version = experiments.experiment_version
+            and outcomes.metric = experiments.primary_metric
+    where outcomes.attribution = 'assigned_window'
+
+),
+
+-- Profiles by the arms that they have in two slots; experiments of one slot have none.
+cells as (
+
+    select
+        one.experiment_key,
+        one.experiment_version,
+        one.slot_key,
+        one.arm_key,
+        other.slot_key as other_slot_key,
+        other.arm_key as other_arm_key,
+        {{ lf_double('count(*)') }} as n,
+        coalesce(sum(primary_outcomes.value), 0e0) as total,
+        coalesce(sum(primary_outcomes.value * primary_outcomes.value), 0e0) as total_of_squares
+
+    from assignments as one
+    inner join slots
+        on
+            one.experiment_key = slots.experiment_key
+            and one.experiment_version = slots.experiment_version
+            and slots.slots > 1
+    inner join assignments as other
+        on
+            one.experiment_key = other.experiment_key
+            and one.experiment_version = other.experiment_version
+            and one.profile_id = other.profile_id
+            and one.slot_key < other.slot_key
+    left join primary_outcomes
+        on
+            one.experiment_key = primary_outcomes.experiment_key
+            and one.profile_id = primary_outcomes.profile_id
+    group by
+        one.experiment_key, one.experiment_version, one.slot_key, one.arm_key, other.slot_key, other.arm_key
+
+),
+
+estimate as (
+
+    select
+        cells.*,
+        experiments.primary_metric as metric,
+        cells.total / cells.n as mean,
+        case
+            when experiments.primary_metric = 'revenue' then {{ lf_sample_variance('cells.n', 'cells.total', 'cells.total_of_squares') }}
+            else {{ lf_share_variance('(cells.total / cells.n)') }}
+        end / cells.n as square,
+        arms.is_control,
+        other_arms.is_control as other_is_control
+
+    from cells
+    inner join experiments on cells.experiment_key = experiments.experiment_key
+    inner join arms
+        on
+            cells.experiment_key = arms.experiment_key
+            and cells.slot_key = arms.slot_key
+            and cells.arm_key = arms.arm_key
+    inner join arms as other_arms
+        on
+            cells.experiment_key = other_arms.experiment_key
+            and cells.other_slot_key = other_arms.slot_key
+            and cells.other_arm_key = other_arms.arm_key
+
+),
+
+-- How much better the arm does beside the other slot's arm than beside its control.
+contrast as {{ lf_fence() }} (
+
+    select
+        both_arms.*,
+        both_arms.mean - arm_alone.mean - (other_alone.mean - neither.mean) as difference,
+        nullif({{ lf_root('(both_arms.square + arm_alone.square + other_alone.square + neither.square)') }}, 0) as spread,
+        both_arms.n + arm_alone.n + other_alone.n + neither.n as compared_units
+
+    from estimate as both_arms
+    inner join estimate as arm_alone
+        on
+            both_arms.experiment_key = arm_alone.experiment_key
+            and both_arms.slot_key = arm_alone.slot_key
+            and both_arms.arm_key = arm_alone.arm_key
+            and both_arms.other_slot_key = arm_alone.other_slot_key
+            and arm_alone.other_is_control
+    inner join estimate as other_alone
+        on
+            both_arms.experiment_key = other_alone.experiment_key
+            and both_arms.slot_key = other_alone.slot_key
+            and other_alone.is_control
+            and both_arms.other_slot_key = other_alone.other_slot_key
+            and both_arms.other_arm_key = other_alone.other_arm_key
+    inner join estimate as neither
+        on
+            both_arms.experiment_key = neither.experiment_key
+            and both_arms.slot_key = neither.slot_key
+            and neither.is_control
+            and both_arms.other_slot_key = neither.other_slot_key
+            and neither.other_is_control
+    where
+        not both_arms.is_control
+        and not both_arms.other_is_control
+
+),
+
+infer as (
+
+    select
+        *,
+        {{ lf_always_valid_half_width('spread', 'compared_units') }} as half_width,
+        {{ lf_always_valid_p('difference', 'spread', 'compared_units') }} as p_value
+
+    from contrast
+
+),
+
+step_p_values as (
+
+    select
+        *,
+        {{ lf_holm_step('p_value', 'experiment_key', 'slot_key, arm_key, other_slot_key, other_arm_key') }} as holm_step
+
+    from infer
+
+),
+
+adjust_p_values as (
+
+    select
+        *,
+        {{ lf_holm('p_value', 'holm_step', 'experiment_key', 'slot_key, arm_key, other_slot_key, other_arm_key') }} as p_value_holm
+
+    from step_p_values
+
+),
+
+interactions as (
+
+    select
+        ---------- ids
+        experiment_key,
+        experiment_version,
+        metric,
+        slot_key,
+        arm_key,
+        other_slot_key,
+        other_arm_key,
+
+        ---------- numerics
+        difference,
+        spread as standard_error,
+        difference - half_width as interval_low,
+        difference + half_width as interval_high,
+        p_value,
+        p_value_holm,
+
+        ---------- booleans
+        coalesce(p_value_holm < {{ var('alpha') }}, false) as is_flagged
+
+    from adjust_p_values
+
+)
+
+select * from interactions

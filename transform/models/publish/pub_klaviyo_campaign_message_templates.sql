@@ -1,0 +1,80 @@
+with
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+templates as (
+
+    select * from {{ ref('stg_experiments__templates') }}
+
+),
+
+klaviyo_templates as (
+
+    select * from {{ ref('stg_klaviyo__templates') }}
+
+),
+
+messages as (
+
+    select * from {{ ref('stg_klaviyo__campaign_messages') }}
+
+),
+
+campaigns as (
+
+    select * from {{ ref('stg_klaviyo__campaigns') }}
+
+),
+
+named_in_definition as (
+
+    {{ lf_json_texts('experiments', 'experiment_key', 'campaign_message_ids', 'message_id') }}
+
+),
+
+-- A copy of what is about to be replaced would be sent as it is: the template goes first, its copies with the next run.
+current_templates as (
+
+    select
+        templates.experiment_key,
+        templates.template_name
+
+    from templates
+    where exists (
+        select 1
+        from klaviyo_templates
+        where
+            klaviyo_templates.template_name = templates.template_name
+            and {{ lf_contains('klaviyo_templates.html', "'<!-- lf:' || templates.sha256 || ' -->'") }}
+    )
+
+),
+
+-- What is sent keeps what it was sent with.
+keep_open as (
+
+    select
+        messages.message_id as campaign_message_id,
+        min(current_templates.template_name) as template_name
+
+    from named_in_definition
+    inner join experiments on named_in_definition.experiment_key = experiments.experiment_key
+    inner join current_templates
+        on
+            experiments.experiment_key = current_templates.experiment_key
+            and experiments.template_name = current_templates.template_name
+    inner join messages on named_in_definition.message_id = messages.message_id
+    inner join campaigns on messages.campaign_id = campaigns.campaign_id
+    where
+        experiments.status = 'live'
+        and campaigns.status in ('Draft', 'Scheduled')
+    group by messages.message_id
+    having count(distinct current_templates.template_name) = 1
+
+)
+
+select * from keep_open
