@@ -97,3 +97,12 @@ def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: Worl
         return max(differences)
 
     assert chosen == min(range(20), key=imbalance)
+
+
+def test_a_ledger_that_was_altered_by_hand_gets_no_row(warehouse: Warehouse) -> None:
+    """The next run would not know where its values belong."""
+    warehouse.query("alter table marts.fct_allocations add column note varchar(9)")
+    before = warehouse.query("select count(*) from marts.fct_allocations")
+    with pytest.raises(AssertionError, match="alter the table by hand"):
+        warehouse.dbt("run", "--select", "fct_allocations")
+    assert warehouse.query("select count(*) from marts.fct_allocations") == before
