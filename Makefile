@@ -66,8 +66,8 @@ unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
 	KLAVIYO_LOOP_TRUTH=200 $(BIN)/pytest transform/tests/test_transform_truth.py
 
-test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and ten minutes
-	KLAVIYO_LOOP_TEST_ENGINES="spark pipeline" $(BIN)/pytest transform
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and a quarter of an hour
+	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 
 bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)

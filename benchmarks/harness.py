@@ -83,13 +83,14 @@ class Extract:
 
 
 @contextmanager
-def sandbox(
+def sandbox(  # noqa: PLR0913
     *,
     profiles: int,
     events: int = 0,
     everybody: bool = False,
     latency_ms: int = 0,
     rate_limits: Literal["real", "off"] = "off",
+    settle_seconds: int = 0,
 ) -> Iterator[Sandbox]:
     """Start a sandbox on a free port; it is gone afterwards, whatever happened.
 
@@ -99,12 +100,13 @@ def sandbox(
         everybody: Whether there is a segment of all people, `Everybody`.
         latency_ms: Added to every answer.
         rate_limits: Whether Klaviyo's are enforced.
+        settle_seconds: Until what was accepted takes effect.
 
     Raises:
         NotMeasured: it did not start.
     """
     options = [f"--profiles={profiles}", f"--events={events}", "--segments=0"]
-    options += [f"--latency-ms={latency_ms}", f"--rate-limits={rate_limits}"]
+    options += [f"--latency-ms={latency_ms}", f"--rate-limits={rate_limits}", f"--settle-seconds={settle_seconds}"]
     options += ["--everybody"] if everybody else []
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         ready = Path(folder) / "ready.json"

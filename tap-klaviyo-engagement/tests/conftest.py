@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import msgspec
@@ -93,6 +95,16 @@ class RunTap(Protocol):
             breaks_after: the process is killed when it writes the next message after so many.
         """
         ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _time_passes() -> Iterator[None]:
+    """Nothing sleeps here, so that the clock of the limits must go by itself."""
+    ticks = count(step=100)
+    with pytest.MonkeyPatch.context() as patched:
+        clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+        patched.setattr("tap_klaviyo_engagement.run.time", clock)
+        yield
 
 
 @pytest.fixture(scope="session")

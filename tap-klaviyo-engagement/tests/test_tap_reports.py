@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,10 +35,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def _time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing sleeps here, so that the clock of the limits must go by itself."""
-    ticks = count(step=100)
-    monkeypatch.setattr("tap_klaviyo_engagement.run.time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backoff._sync.time.sleep", lambda _: None)
     monkeypatch.setattr("tap_klaviyo_engagement.client.STATE_SECONDS", 0.0)
 

@@ -239,6 +239,9 @@ def _accepted(path: Path) -> int:
         return 0
     copy = path.with_suffix(".copy")
     copy.write_bytes(path.read_bytes())
+    # After it: then what is not committed yet is undone in the copy, as a kill would undo it.
+    journal = Path(f"{path}-journal")
+    Path(f"{copy}-journal").write_bytes(journal.read_bytes() if journal.exists() else b"")
     try:
         with sqlite3.connect(copy) as database:
             count: int = database.execute("select count(*) from requests where accepted").fetchone()[0]

@@ -232,26 +232,26 @@ class Client:
 
     def _attempt(self, endpoint: Endpoint, params: Mapping[str, str], request: requests.PreparedRequest) -> bytes:
         where = f"{endpoint.method} {endpoint.path}"
-        wait = self._governor.reserve(endpoint, params)
-        if endpoint.limits.daily and wait > self._transport.patience:
-            msg = f"{where}: the quota of the day is used up"
-            raise Retriable(msg, retry_after=wait, throttled=True)
-        if wait > 0:
-            self._transport.sleep(wait)
-        try:
-            response = self._transport.session.send(
-                request, timeout=self._transport.timeout, allow_redirects=False, **self._network
-            )
-            with response:
-                # In one piece: `Response.content` puts it together from pieces of 10 kB.
-                body: bytes = response.raw.read(decode_content=True)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._unanswered(where, error) from error
-        self._reached = True
-        self._governor.answered(endpoint, params, response.headers)
-        fault = classify(endpoint, response.status_code, response.headers, body)
-        if isinstance(fault, Retriable) and fault.throttled:
-            self._governor.throttled(endpoint, params, fault.retry_after or 1.0)
+        with self._governor.reserve(endpoint, params) as place:
+            while (wait := place.wait()) > 0:
+                if endpoint.limits.daily and wait > self._transport.patience:
+                    msg = f"{where}: the quota of the day is used up"
+                    raise Retriable(msg, retry_after=wait, throttled=True)
+                self._transport.sleep(wait)
+            try:
+                response = self._transport.session.send(
+                    request, timeout=self._transport.timeout, allow_redirects=False, **self._network
+                )
+                with response:
+                    # In one piece: `Response.content` puts it together from pieces of 10 kB.
+                    body: bytes = response.raw.read(decode_content=True)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise self._unanswered(where, error) from error
+            self._reached = True
+            place.answered(response.headers)
+            fault = classify(endpoint, response.status_code, response.headers, body)
+            if isinstance(fault, Retriable) and fault.throttled:
+                place.throttled(fault.retry_after or 1.0)
         if fault is not None:
             raise fault
         return body

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from klaviyo_wire.endpoints import Endpoint, Limits
 
-# A little longer than Klaviyo's windows: requests that leave a second apart can arrive closer together, above all
-# from a busy machine, which sends some of them a tenth of a second late.
-SECOND, MINUTE, DAY = 1.1, 60.2, 86_400.0
+# A little longer than Klaviyo's windows: two clocks differ.
+SECOND, MINUTE, DAY = 1.02, 60.1, 86_400.0
 _WINDOW = re.compile(r"(?<!\d)(\d{1,9});w=(\d{1,9})(?!\d)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
@@ -29,19 +28,57 @@ def parse_limits(header: str) -> Limits | None:
 
 @dataclass
 class _Quota:
-    """Times of the requests within one set of windows, sorted; those still waiting lie in the future."""
+    """The requests within one set of windows: who waits, how many are under way, when others were answered."""
 
     limits: Limits
-    sent: deque[float] = field(default_factory=deque)
+    waiting: list[Place] = field(default_factory=list)
+    under_way: int = 0
+    answered: deque[float] = field(default_factory=deque)
     blocked_until: float = 0.0
+
+
+class Place:
+    """A request's place in the windows of its endpoint, from when it asks until it is answered.
+
+    A context manager; left without an answer, a request that never left gives its place back, and one that did
+    counts as answered now.
+    """
+
+    def __init__(self, governor: Governor, quota: _Quota, quotas: list[_Quota]) -> None:
+        self._governor = governor
+        self.quota = quota
+        self.quotas = quotas
+        self.leaves = 0.0
+        self.under_way = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._governor.settle(self)
+
+    def wait(self) -> float:
+        """Seconds after which to ask again; 0 when the request must leave now, which is counted."""
+        return self._governor.wait(self)
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        """See `Governor.answered`."""
+        self._governor.answered(self, headers)
+
+    def throttled(self, retry_after: float) -> None:
+        """See `Governor.throttled`."""
+        self._governor.throttled(self, retry_after)
 
 
 class Governor:
     """Says when the next request of an endpoint may leave.
 
     Klaviyo counts in fixed windows whose start is unknown to us. A sliding window with the same count can never
-    overfill a fixed one, so the documented limits are kept whatever the phase. Thread-safe; `clock` is a
-    monotonic clock in seconds.
+    overfill a fixed one, so the documented limits are kept whatever the phase. Unknown too is when Klaviyo counts
+    a request, between its departure and its answer, so its place is taken until the answer. That slows down none
+    that is answered within three seconds: a second's limit is many times what the minute's leaves for it.
+
+    Whoever asks first goes first. Thread-safe; `clock` is a monotonic clock in seconds.
 
     Args:
         clock: Monotonic seconds.
@@ -58,24 +95,53 @@ class Governor:
         self._lock = threading.Lock()
         self._quotas: dict[tuple[str, Limits], _Quota] = {}
 
-    def reserve(self, endpoint: Endpoint, params: Mapping[str, str]) -> float:
-        """Take the next free place of the endpoint; returns the seconds to wait before sending."""
-        with self._lock:
-            now = self._clock()
-            # A lowered limit is a quota of its own on top of the endpoint's: the request draws on both.
-            quotas = [self._quota(endpoint, limits) for limits in {endpoint.limits, endpoint.limits_for(params)}]
-            start = max([now, *(self._earliest(quota, now) for quota in quotas)])
-            for quota in quotas:
-                insort(quota.sent, start)
-            return start - now
-
-    def throttled(self, endpoint: Endpoint, params: Mapping[str, str], retry_after: float) -> None:
-        """Klaviyo answered 429: nothing leaves for this endpoint before `retry_after` seconds have passed."""
+    def reserve(self, endpoint: Endpoint, params: Mapping[str, str]) -> Place:
+        """The next free place of the endpoint; `Place.wait` says when it is."""
         with self._lock:
             quota = self._quota(endpoint, endpoint.limits_for(params))
-            quota.blocked_until = max(quota.blocked_until, self._clock() + retry_after)
+            # A lowered limit is a quota of its own on top of the endpoint's: the request draws on both.
+            general = self._quota(endpoint, endpoint.limits)
+            place = Place(self, quota, [quota] if quota is general else [quota, general])
+            for each in place.quotas:
+                each.waiting.append(place)
+            return place
 
-    def answered(self, endpoint: Endpoint, params: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    def wait(self, place: Place) -> float:
+        """Seconds after which the place is asked for again; 0 when its request must leave now.
+
+        What is under way is taken for answered now, and what waits ahead for answered as soon as it may leave: so
+        a wait is never too long, and the next one is for the rest.
+        """
+        with self._lock:
+            now = self._clock()
+            start = max(self._earliest(quota, place, now) for quota in place.quotas)
+            place.leaves = max(start, now)
+            if start > now:
+                return start - now
+            place.under_way = True
+            for quota in place.quotas:
+                quota.waiting.remove(place)
+                quota.under_way += 1
+            return 0.0
+
+    def settle(self, place: Place) -> None:
+        """The place's request is over: answered, given up, or never sent. A second time changes nothing."""
+        with self._lock:
+            now = self._clock()
+            for quota in place.quotas:
+                if place.under_way:
+                    quota.under_way -= 1
+                    quota.answered.append(now)
+                elif place in quota.waiting:
+                    quota.waiting.remove(place)
+            place.under_way = False
+
+    def throttled(self, place: Place, retry_after: float) -> None:
+        """Klaviyo answered 429: nothing leaves for this endpoint before `retry_after` seconds have passed."""
+        with self._lock:
+            place.quota.blocked_until = max(place.quota.blocked_until, self._clock() + retry_after)
+
+    def answered(self, place: Place, headers: Mapping[str, str]) -> None:
         """What an answer says of the quota goes before what is documented and before our own count.
 
         `RateLimit-Limit` states the limits. `RateLimit-Remaining: 0` says that the window is used up, perhaps by
@@ -84,8 +150,9 @@ class Governor:
         limits = parse_limits(headers.get("RateLimit-Limit", ""))
         used_up = headers.get("RateLimit-Remaining") == "0"
         reset = headers.get("RateLimit-Reset", "")
+        self.settle(place)
         with self._lock:
-            quota = self._quota(endpoint, endpoint.limits_for(params))
+            quota = place.quota
             if limits is not None:
                 quota.limits = limits
             if used_up and _SECONDS.fullmatch(reset) and int(reset) <= MINUTE:
@@ -96,19 +163,31 @@ class Governor:
         with self._lock:
             quota = self._quota(endpoint, endpoint.limits_for(params))
             start = self._clock() - MINUTE
+            taken = (
+                len(quota.waiting) + quota.under_way + sum(1 for answered in quota.answered if answered > start)
+            )
             count = max(1, int(quota.limits.steady * self._share))
-            return max(0, count - sum(1 for sent in quota.sent if sent > start)), count
+            return max(0, count - taken), count
 
     def _quota(self, endpoint: Endpoint, limits: Limits) -> _Quota:
         return self._quotas.setdefault((endpoint.operation, limits), _Quota(limits))
 
-    def _earliest(self, quota: _Quota, now: float) -> float:
-        while quota.sent and quota.sent[0] <= now - (DAY if quota.limits.daily else MINUTE):
-            quota.sent.popleft()
+    def _earliest(self, quota: _Quota, place: Place, now: float) -> float:
+        horizon = now - (DAY if quota.limits.daily else MINUTE)
+        while quota.answered and quota.answered[0] <= horizon:
+            quota.answered.popleft()
+        ahead = [max(other.leaves, now) for other in quota.waiting[: quota.waiting.index(place)]]
+        ahead.sort(reverse=True)
         start = quota.blocked_until
         for count, seconds in self._windows(quota.limits):
-            if len(quota.sent) >= count:
-                start = max(start, quota.sent[-count] + seconds)
+            # The latest first: who waits ahead, what is under way, what was answered. The window is free again
+            # when the `count`-th of these is as long ago as the window is.
+            if count <= len(ahead):
+                start = max(start, ahead[count - 1] + seconds)
+            elif count <= len(ahead) + quota.under_way:
+                start = max(start, now + seconds)
+            elif count <= len(ahead) + quota.under_way + len(quota.answered):
+                start = max(start, quota.answered[len(ahead) + quota.under_way - count] + seconds)
         return start
 
     def _windows(self, limits: Limits) -> list[tuple[int, float]]:

@@ -58,6 +58,10 @@ class Kind(StrEnum):
     TEXTS = "array of text"
 
 
+_PLAIN: Mapping[Kind, type] = {Kind.TEXT: str, Kind.NUMBER: int, Kind.BOOLEAN: bool}
+"""The type whose every value is good for a field of the kind."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field that records of a sink may have.
@@ -269,9 +273,11 @@ class Sink(ABC):
         super().__init_subclass__()
         fields = getattr(cls, "fields", ())
         cls._kinds = {each.name: each.kind for each in fields}
+        cls._plain = {each.name: _PLAIN[each.kind] for each in fields if each.kind in _PLAIN}
         cls._required = tuple(each.name for each in fields if each.required)
 
     _kinds: ClassVar[Mapping[str, Kind]]
+    _plain: ClassVar[Mapping[str, type]]
     _required: ClassVar[tuple[str, ...]]
 
     def __init__(self, options: Options | None = None) -> None:
@@ -379,10 +385,11 @@ class Sink(ABC):
         for name, value in record.items():
             if value is None:
                 continue
-            kind = self._kinds.get(name)
-            if kind is Kind.TEXT and type(value) is str:
+            # Most values are of the type that needs no look at anything inside.
+            if type(value) is self._plain.get(name):
                 known[name] = value
                 continue
+            kind = self._kinds.get(name)
             if kind is None:
                 if not name.startswith(METADATA_PREFIX):
                     unknown.append(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -35,6 +36,8 @@ _MOST_ITEMS = 4_000
 _DEEPEST = 10
 _LONGEST_TEXT = 100 * KILOBYTE
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# The standard library's: it also writes half of a surrogate pair, which is refused later, by name.
+_DIGESTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Events(BulkSink):
@@ -69,8 +72,7 @@ class Events(BulkSink):
     def identify(self, record: Json) -> Key:
         """The event: Klaviyo keeps one of each metric, profile and `unique_id`."""
         who = self._who(record)
-        metric = record.get("metric", "").strip()
-        return Key("event", f"{metric} of {who.kind} {who.value}: {_unique_id(record, who)}")
+        return Key("event", _of(record, who) + _unique_id(record, who))
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
@@ -79,7 +81,7 @@ class Events(BulkSink):
             detail = "Klaviyo accepts events of @example.com and @test.com, and drops them"
             raise Rejected(Reason("dropped_silently", detail, "Use a real address, or leave it out.", "/email"))
         metric = _short("metric", record["metric"].strip(), _LONGEST_METRIC)
-        unique_id = _short("unique_id", _unique_id(record, who), _LONGEST_UNIQUE_ID)
+        unique_id = _short("unique_id", key.value[len(_of(record, who)) :], _LONGEST_UNIQUE_ID)
         properties = record.get("properties", {})
         if (fault := next(_faults(properties), None)) is not None:
             remedy = "Leave out what is not needed of `properties`."
@@ -105,8 +107,11 @@ class Events(BulkSink):
         return Resource(body, Group(_CREATE))
 
     def _who(self, record: Json) -> Key:
-        kinds = self.options.identifier_precedence
-        return person(record, [PROFILE_ID if kind == "id" else kind for kind in kinds])
+        return person(record, self._kinds_of_identifier)
+
+    @cached_property
+    def _kinds_of_identifier(self) -> Sequence[str]:
+        return [PROFILE_ID if kind == "id" else kind for kind in self.options.identifier_precedence]
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
@@ -134,7 +139,12 @@ class Events(BulkSink):
             raise Rejected(
                 Reason("time_out_of_range", detail, "Correct `time`, or leave the record out.", "/time")
             )
-        return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _of(record: Json, who: Key) -> str:
+    """What a key says before the `unique_id`."""
+    return f"{record.get('metric', '').strip()} of {who.kind} {who.value}: "
 
 
 def _unique_id(record: Json, who: Key) -> str:
@@ -154,8 +164,7 @@ def _unique_id(record: Json, who: Key) -> str:
         record.get("value_currency", "").strip(),
         record.get("properties", {}),
     ]
-    # The standard library's: it also writes half of a surrogate pair, which is refused later, by name.
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_DIGESTED.encode(said).encode()).hexdigest()
 
 
 def _faults(properties: Json) -> Iterator[str]:

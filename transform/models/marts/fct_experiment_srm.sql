@@ -113,7 +113,8 @@ test as (
     select
         *,
         case
-            when least_expected >= {{ var('srm_min_expected') }} then {{ lf_chi2_sf('statistic', 'degrees') }}
+            when statistic is not null and least_expected >= {{ var('srm_min_expected') }}
+                then {{ lf_chi2_sf('statistic', 'degrees') }}
         end as p_value
 
     from chi_square

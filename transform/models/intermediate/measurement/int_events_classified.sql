@@ -57,12 +57,17 @@ classify as (
     from events
     inner join roles on events.metric_id = roles.metric_id
     {% if days is not none -%}
-    -- A day is classified anew as a whole.
-    where cast(events.occurred_at as date) in (
-        {%- for day in days or [none] -%}
-        cast({{ "'" ~ day ~ "'" if day else 'null' }} as date){{ ', ' if not loop.last }}
-        {%- endfor -%}
-    )
+    -- A day is classified anew as a whole. The range goes before the list, because DuckDB reads the documents of all events to apply a list.
+    where
+        {%- if days %}
+        events.occurred_at >= cast('{{ days | min }}' as {{ lf_type('timestamp') }})
+        and events.occurred_at < {{ lf_dateadd('day', 1, "cast('" ~ days | max ~ "' as " ~ lf_type('timestamp') ~ ")") }}
+        and cast(events.occurred_at as date) in (
+            {%- for day in days %}cast('{{ day }}' as date){{ ', ' if not loop.last }}{% endfor -%}
+        )
+        {%- else %}
+        1 = 0
+        {%- endif %}
     {%- endif %}
 
 )
