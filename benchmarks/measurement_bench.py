@@ -22,7 +22,9 @@ MEMORY = 8.0
 """GB allowed."""
 PER_PROFILE = 50
 """Events of a profile in the 90 days before the send and the 5 days after it."""
-JOB = ("run", "--selector", "measure", "--vars", '{"as_of": "2026-11-09 08:00:00"}')
+NOW = ("--vars", '{"as_of": "2026-11-09 08:00:00"}')
+"""In every run: dbt parses the project anew where a variable changes."""
+JOB = ("run", "--selector", "measure", *NOW)
 _MEASURED = "select sum(units), sum(received) > 0 from marts.fct_experiment_results where is_decisive"
 
 _DEFINITION = """
@@ -119,7 +121,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     events = people * PER_PROFILE
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Path(folder) / "klaviyo.duckdb"
-        dbt(warehouse, "build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test")
+        dbt(warehouse, "build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test", *NOW)
         with duckdb.connect(warehouse) as connection:
             connection.execute(_DEFINITION)
             connection.execute(_LEDGER.format(people=people))
