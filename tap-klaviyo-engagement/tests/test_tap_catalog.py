@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_klaviyo_engagement.client import KlaviyoStream
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "catalog.json"
-BASES = ("client", "daily", "late", "streams")
+BASES = ("client", "stream_kinds", "streams")
 """What a stream may be built on."""
 EVERYTHING = {
     "api_key": "pk_test_0123456789",

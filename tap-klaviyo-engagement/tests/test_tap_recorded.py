@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from klaviyo_wire.auth import DEFAULT_REVISION
-from tap_klaviyo_engagement.client import KlaviyoStream, Listing
-from tap_klaviyo_engagement.shape import plain
+from tap_klaviyo_engagement.extraction.record_decoder import plain
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, Listing
 from tap_klaviyo_engagement.streams import streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
@@ -88,7 +88,7 @@ def test_a_recorded_response_passes_unharmed(
     name: str, operation: str, tap: TapKlaviyoEngagement, reference: Path
 ) -> None:
     stream = tap.streams[name]
-    assert isinstance(stream, KlaviyoStream)
+    assert isinstance(stream, ListedStream)
     listing = LISTINGS.get(name, Listing())
     validator = Draft202012Validator(stream.schema, format_checker=FormatChecker())
     found = [
@@ -133,7 +133,7 @@ def _resources(recording: Json, kind: str) -> list[Json]:
 def test_a_template_id_is_read_where_a_template_is_assigned(tap: TapKlaviyoEngagement, reference: Path) -> None:
     file = reference / "reference" / "recorded" / "assign_template_to_campaign_message.200.json"
     stream = tap.streams["campaign_messages"]
-    assert isinstance(stream, KlaviyoStream)
+    assert isinstance(stream, ListedStream)
     body = json.loads(file.read_text())["response"]["body"]
     assert stream.record(body["data"], Listing())["template_id"] == "RXgJ7k"
 
@@ -149,9 +149,9 @@ def test_included_messages_do_not_tell_their_template(reference: Path) -> None:
     assert "data" not in message["relationships"]["template"]
 
 
-def _stream(tap: TapKlaviyoEngagement, name: str) -> KlaviyoStream:
+def _stream(tap: TapKlaviyoEngagement, name: str) -> ListedStream:
     stream = tap.streams[name]
-    assert isinstance(stream, KlaviyoStream)
+    assert isinstance(stream, ListedStream)
     return stream
 
 

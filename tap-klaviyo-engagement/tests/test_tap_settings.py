@@ -9,7 +9,8 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from klaviyo_wire.errors import ConfigurationError
-from tap_klaviyo_engagement.settings import SCHEMA, Settings, choose
+from tap_klaviyo_engagement.name_lookup import choose
+from tap_klaviyo_engagement.settings import SCHEMA, Settings
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 KEY = {"api_key": "pk_test_0123456789"}

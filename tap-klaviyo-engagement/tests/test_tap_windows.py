@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_klaviyo_engagement.extraction.windows import MOST_PARTS, PAGES_WANTED, Window, parts
+from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.times import iso, second
-from tap_klaviyo_engagement.windows import MOST_PARTS, PAGES_WANTED, Bookmark, Window, parts
 
 SECOND = timedelta(seconds=1)
 MOMENTS = st.datetimes(datetime(2012, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds

@@ -8,20 +8,26 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import (
+from tap_klaviyo_engagement.stream_kinds.composed_stream import (
+    ComposedStream,
+    LinkedStream,
+    NestedStream,
+    ids_of,
+    may_be_since,
+    readable,
+)
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     OPEN,
     Batch,
-    ComposedStream,
     Json,
     Listing,
     NotFound,
     Operator,
     Record,
-    Unit,
+    StreamSlice,
     included,
     resources,
 )
-from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since, readable
 
 # Klaviyo leaves out archived flows unless they are asked for.
 LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))
@@ -48,7 +54,7 @@ SILENT = frozenset(
 """Types of actions that send nothing. Every other one, those to come among them, is asked for its messages."""
 
 
-class Flows(Linked):
+class Flows(LinkedStream):
     """Automations: what starts them and whether they run."""
 
     name = "flows"
@@ -129,14 +135,14 @@ class FlowActions(OfFlows):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         fields = self.params(Listing())["fields[flow-action]"]
-        for flow, actions in self.flows(unit.listing, fields):
+        for flow, actions in self.flows(stream_slice.listing, fields):
             listing = Listing(columns={"flow_id": flow["id"]})
             yield from (self.record(action, listing) for action in actions)
 
 
-class FlowMessages(OfFlows, Nested):
+class FlowMessages(OfFlows, NestedStream):
     """What the actions of flows send.
 
     Klaviyo lists messages of one action at a time, sixty actions a minute. Later runs ask for those whose action
@@ -164,19 +170,19 @@ class FlowMessages(OfFlows, Nested):
     ).to_dict()
 
     @override
-    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
-        for flow, actions in self.flows(unit.listing, "definition.type,updated"):
+    def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
+        for flow, actions in self.flows(stream_slice.listing, "definition.type,updated"):
             for action in filter(_may_send, actions):
                 times = [each["attributes"].get("updated") for each in (flow, action)]
-                if may_be_since(unit.window.start, *times):
+                if may_be_since(stream_slice.window.start, *times):
                     rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
-                    yield self.batch(Unit(unit.listing), rows, seen, 0)
+                    yield self.reader.batch(StreamSlice(stream_slice.listing), rows, seen)
                     # Read is what changed until then, though none of the messages may be as young.
                     yield Batch([], [readable(text) for text in times])
 
     @override
     def probe(self) -> str:
-        self.run.probed(self.parent, {"page[size]": "1"})  # no listing has an action's id
+        self.run.connection_test.ask(self.parent, {"page[size]": "1"})  # no listing has an action's id
         return ""
 
 

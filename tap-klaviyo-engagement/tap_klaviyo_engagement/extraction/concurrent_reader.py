@@ -72,7 +72,7 @@ class _Slot(Generic[Unit, Page]):
     failure: BaseException | None = None
 
 
-class Reader(Generic[Unit, Page]):
+class ConcurrentReader(Generic[Unit, Page]):
     """Reads units concurrently.
 
     Args:

@@ -32,7 +32,7 @@ def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReportPlan:
     """What a run wants read.
 
     Args:
@@ -52,7 +52,7 @@ class Plan:
 
 
 @dataclass
-class Reach:
+class DaysRead:
     """Which days were read so far.
 
     Args:
@@ -67,7 +67,7 @@ class Reach:
     on: date | None = None
     down_to: date | None = None
 
-    def due(self, plan: Plan) -> list[date]:
+    def due(self, plan: ReportPlan) -> list[date]:
         """The days to read, in order.
 
         First what may still change, newest first; then what has changed for the last time since the last run; then
@@ -82,7 +82,7 @@ class Reach:
             rest = [*reversed(since), *_backwards(self.oldest - _DAY, plan.first)]
         return [*_backwards(again - _DAY, max(plan.horizon, plan.first)), *rest]
 
-    def read(self, day: date, plan: Plan) -> None:
+    def add(self, day: date, plan: ReportPlan) -> None:
         """A day was read, in the order of `due`."""
         if day >= plan.horizon:
             self.on, self.down_to = plan.today, day
@@ -96,7 +96,7 @@ class Reach:
         return {name: day.isoformat() for name, day in vars(self).items() if day is not None}
 
     @classmethod
-    def load(cls, dumped: dict[str, Any]) -> Reach:
+    def load(cls, dumped: dict[str, Any]) -> DaysRead:
         """From JSON, which may hold more.
 
         Raises:
@@ -110,7 +110,7 @@ def _backwards(newest: date, oldest: date) -> list[date]:
     return [newest - _DAY * count for count in range((newest - oldest).days + 1)]
 
 
-class Allowance:
+class DailyQuota:
     """When requests of a day may be made, whichever process made those before: any 24 hours hold `most` of them.
 
     Args:

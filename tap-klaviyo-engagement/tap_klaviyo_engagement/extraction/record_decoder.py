@@ -50,7 +50,7 @@ class Page:
     size: int
 
 
-class Shape:
+class RecordDecoder:
     """How the rows of one resource become records.
 
     Args:

@@ -83,14 +83,14 @@ def printable(text: str) -> str:
 
 
 @dataclass
-class Held:
+class WarehouseCounts:
     """What the setting `counts` says that the warehouse holds."""
 
     path: Path
     counts: Counts = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Held:
+    def read(cls, path: Path) -> WarehouseCounts:
         """Read the file. A JSON file that does not exist yet is an empty one.
 
         Raises:
@@ -112,8 +112,8 @@ class Held:
             msg = f"the file {path} of the setting `counts` cannot be used: {error}"
             raise ConfigurationError(msg) from error
 
-    def note(self, metric: str, day: date, events: int) -> None:
-        """So many events of a day were emitted. A CSV is the warehouse's to write."""
+    def record_day(self, metric: str, day: date, events: int) -> None:
+        """Note how many events of a day were emitted, in a JSON file. A CSV is the warehouse's to write."""
         if self.path.suffix.lower() != ".json":
             return
         self.counts.setdefault(metric, {})[day] = events

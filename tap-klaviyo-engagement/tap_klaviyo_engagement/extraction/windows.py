@@ -85,29 +85,3 @@ def parts(  # noqa: PLR0913
         edges.append(end)
     starts: Sequence[datetime | None] = [window.start, *edges]
     return [Window(start, stop) for start, stop in zip(starts, [*edges, window.end], strict=True)]
-
-
-class Bookmark:
-    """The greatest cursor value that is safe to begin the next run at.
-
-    Values are normalised times. A value counts once its window is complete, if it is not after `limit`: rows dated
-    ahead never move the bookmark, and rows so young that their neighbours may not be readable yet do not either.
-
-    Args:
-        value: Where the run before left it.
-        limit: No bookmark lies after it.
-    """
-
-    def __init__(self, value: str | None, limit: str) -> None:
-        self.value = value
-        self._limit = limit
-        self._highest = value or ""
-
-    def saw(self, cursor: str | None) -> None:
-        """A row was emitted."""
-        if cursor is not None and self._highest < cursor <= self._limit:
-            self._highest = cursor
-
-    def complete(self) -> None:
-        """Every row of the window was emitted."""
-        self.value = self._highest or None

@@ -1,7 +1,7 @@
-"""What was emitted lately, in bounded space: enough to tell a late event from one that was emitted before.
+"""The ids that were emitted in the last days, in bounded space: what tells a late event from one emitted before.
 
 Events arrive late, and the API does not say when one arrived. So the days behind the bookmark are listed again
-(ids only) and compared with what was emitted. A day is remembered as a `Sketch` of its ids:
+(ids only) and compared with what was emitted. Of each day the state keeps a `Sketch` of its ids:
 
 - up to `EXACT` ids, their 64-bit digests: whatever differs is told exactly;
 - beyond, an invertible Bloom lookup table of `CELLS` cells, the same 48 KB: the *difference* to what is listed now
@@ -162,7 +162,7 @@ def _unpacked(text: str) -> bytes:
 
 
 @dataclass
-class Memory:
+class EmittedIds:
     """What was emitted from `since` until `through`, day by day (UTC), and what is dated ahead of it.
 
     Texts are normalised times, `since` is empty if nothing was forgotten. A day between them without a sketch is
@@ -176,8 +176,8 @@ class Memory:
     days: dict[str, Sketch] = field(default_factory=dict)
     ahead: set[int] = field(default_factory=set)
 
-    def emitted(self, day: str) -> Sketch:
-        """What was emitted of a day (`2026-11-20`)."""
+    def of_day(self, day: str) -> Sketch:
+        """The ids that were emitted of a day (`2026-11-20`); grows as it is added to."""
         return self.days.setdefault(day, Sketch())
 
     def forget(self, before: str) -> None:
@@ -201,7 +201,7 @@ class Memory:
         }
 
     @classmethod
-    def load(cls, dumped: object) -> Memory | None:
+    def load(cls, dumped: object) -> EmittedIds | None:
         """From JSON; None if it is not what `dump` wrote: then nothing is known to be emitted."""
         match dumped:
             case {
