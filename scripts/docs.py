@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import plugin_settings
 
+from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
@@ -72,6 +73,13 @@ def streams() -> str:
         needed = scopes(filter(None, [stream.operation, stream.parent]))
         rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed, _when(stream)))
     return table(("stream", "endpoint", "key", "cursor", "scopes", "when"), rows)
+
+
+def default_scopes() -> str:
+    """The scopes of a key that can read every stream that is selected by default."""
+    read = [each for each in STREAMS if each.selected_by_default and revision_of(each) in {"", DEFAULT_REVISION}]
+    needed = scopes(filter(None, (each for stream in read for each in (stream.operation, stream.parent))))
+    return f"A key for all streams that are selected by default needs {needed}, and no write scope."
 
 
 def _when(stream: type[KlaviyoStream]) -> str:
@@ -149,6 +157,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
     (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
     (TAP, "streams"): streams,
+    (TAP, "scopes"): default_scopes,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
     (EXPERIMENTS, "keys"): keys,

@@ -159,28 +159,15 @@ def test_requests_ask_for_what_the_endpoint_offers(declared: type[ListedStream])
     assert set(used) <= allowed
 
 
-GIVEN = {
-    "campaign_audiences": {"campaign_id"},
-    "campaign_variations": {"campaign_message_id"},
-    "flow_actions": {"flow_id"},
-    "flow_messages": {"flow_action_id", "flow_id"},
-    "list_memberships": {"list_id", "snapshot_at"},
-    "profile_ids": {"swept_at"},
-    "profile_import_errors": {"created_at", "profile_import_job_id"},
-    "segment_memberships": {"segment_id", "snapshot_at"},
-}
-"""What streams add to their rows while they read."""
-
-
 def test_every_declared_column_has_a_source() -> None:
-    """A column is an attribute, a relationship's id, named by `sources`, or given by the listing."""
+    """A column is an attribute, a relationship's id, named by `sources`, or given by the stream or the listing."""
     for declared in STREAMS:
         if not declared.operation.startswith("get_"):
             continue
         assert issubclass(declared, ListedStream), declared.name
         stream = _declared(declared)
         given = {"id", *(f"{each.replace('-', '_')}_id" for each in stream.relationships), *stream.sources}
-        given |= stream.endpoint.fields[stream.resource] | GIVEN.get(stream.name, set())
+        given |= stream.endpoint.fields[stream.resource] | set(stream.given_columns)
         given |= {column for listing in stream.listings for column in listing.columns}
         given |= set(getattr(stream, "links", ()))
         assert stream.schema["properties"].keys() <= given, declared.name

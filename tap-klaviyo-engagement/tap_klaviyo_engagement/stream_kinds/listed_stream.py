@@ -67,6 +67,8 @@ class ListedStream(KlaviyoStream):
     """To-one relationships that become `<name>_id` columns."""
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Columns that lie deeper than, or are named otherwise than, an attribute: column → path in the attributes."""
+    given_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that no row holds: what the stream asks about, given by `Listing.columns` in each run."""
     listings: ClassVar[tuple[Listing, ...]] = (Listing(),)
     """The listings that make up the stream."""
     windowed: ClassVar[bool] = False

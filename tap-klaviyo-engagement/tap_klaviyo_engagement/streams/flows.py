@@ -124,6 +124,7 @@ class FlowActions(OfFlows):
         "status": ("definition", "data", "status"),
     }
     primary_keys = ("id",)
+    given_columns = ("flow_id",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Action id"),
         th.Property("flow_id", th.StringType, description="The flow it belongs to"),
@@ -157,6 +158,7 @@ class FlowMessages(OfFlows, NestedStream):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"name": ("definition", "name")}
     primary_keys = ("id",)
     replication_key = "updated"
+    given_columns = ("flow_action_id", "flow_id")
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Message id; events hold it as `$message`"),
         th.Property("flow_action_id", th.StringType, description="The action that sends it"),

@@ -64,6 +64,7 @@ class ProfileImportErrors(NestedStream):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"pointer": ("source", "pointer")}
     primary_keys = ("profile_import_job_id", "id")
     replication_key = "created_at"
+    given_columns = ("created_at", "profile_import_job_id")
     schema = th.PropertiesList(
         th.Property("profile_import_job_id", th.StringType, required=True, description="The job it belongs to"),
         th.Property("id", th.StringType, required=True, description="Error id"),

@@ -99,6 +99,7 @@ class ListMemberships(Memberships):
     parent = "get_lists"
     groups_setting = "lists"
     primary_keys = ("list_id", "profile_id")
+    given_columns = ("list_id", "snapshot_at")
     schema = _schema("list")
 
 
@@ -111,6 +112,7 @@ class SegmentMemberships(Memberships):
     parent = "get_segments"
     groups_setting = "segments"
     primary_keys = ("segment_id", "profile_id")
+    given_columns = ("segment_id", "snapshot_at")
     schema = _schema("segment")
 
 

@@ -71,6 +71,7 @@ class CampaignAudiences(NestedStream):
     primary_keys = ("id",)
     replication_key = "updated"
     listings = LISTINGS
+    given_columns = ("campaign_id",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Audience id"),
         th.Property("campaign_id", th.StringType, description="The campaign it belongs to"),
@@ -156,6 +157,7 @@ class CampaignVariations(NestedStream):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {name: ("definition", name) for name in ("name", "details")}
     primary_keys = ("id",)
     replication_key = "updated"
+    given_columns = ("campaign_message_id",)
     schema = th.PropertiesList(
         th.Property(
             "id", th.StringType, required=True, description="Variation id; events hold it as `$variation`"

@@ -119,6 +119,7 @@ class ProfileIds(ListedStream):
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)
+    given_columns = ("swept_at",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Profile id"),
         th.Property("swept_at", th.DateTimeType, description="When the sweep that saw it began"),
