@@ -538,7 +538,7 @@ def test_a_window_that_gets_denser_is_divided_on_the_way(
 ) -> None:
     """A quiet year, and then a send: its first page says nothing of it, and runs that are cut must get on."""
     monkeypatch.setattr(windows, "PAGES_WANTED", 1)
-    monkeypatch.setattr(windows, "UNKNOWN", 2)
+    monkeypatch.setattr(windows, "FIRST_CUT", 2)
     monkeypatch.setattr(emitter, "STATE_RECORDS", 1)
     send = NOW - timedelta(days=1)
     moments = {f"quiet {day}": NOW - timedelta(days=day) for day in range(2, 1_300)}

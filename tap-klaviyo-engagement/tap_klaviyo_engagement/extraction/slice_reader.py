@@ -71,7 +71,7 @@ class SliceReader:
             # The density of rows may change on the way, so a long slice is looked at more than once. The order of
             # rows is not trusted: the first part begins where the slice began, and drops what was given already.
             again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
-            look = again or count == 1 or (stream_slice.whole and count == windows.UNKNOWN)
+            look = again or count == 1 or (stream_slice.whole and count == windows.FIRST_CUT)
             parts = self._parts(stream_slice, first, last, count) if look and page.following and last else []
             if parts and count == 1:
                 raise Divided(stream_slice.divided(parts, given))
@@ -89,7 +89,7 @@ class SliceReader:
             moment(last),
             now=self.now,
             read=read,
-            least=16 if stream_slice.whole and read == windows.UNKNOWN else 1,
+            least=16 if stream_slice.whole and read == windows.FIRST_CUT else 1,
             page_size=(self.endpoint.page and self.endpoint.page.maximum) or 1,
         )
         return found if len(found) > 1 else []

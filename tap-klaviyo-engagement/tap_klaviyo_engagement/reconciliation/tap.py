@@ -212,8 +212,8 @@ class DifferingEvents(Events):
 
     def read_again(self, found: Iterable[Difference]) -> Iterator[list[Record]]:
         """The events of the days that differ; each day is noted when all of it was handed over."""
-        wanted = {(_only(each.metric), each.day): each for each in found}
-        slices = [StreamSlice(Listing(filter=only), _whole(day)) for only, day in wanted]
+        wanted = {(_filter_of(each.metric), each.day): each for each in found}
+        slices = [StreamSlice(Listing(filter=only), _window_of(day)) for only, day in wanted]
         listed = 0
         for stream_slice, batch in self.read(slices):
             end = stream_slice.window.end
@@ -226,12 +226,12 @@ class DifferingEvents(Events):
                 yield batch.records
             elif end.time() == time():  # and not a part of a day that was divided
                 yield CHECKPOINT
-                self.done(difference, listed)
+                self.day_complete(difference, listed)
                 listed = 0
 
-    def done(self, difference: Difference, listed: int) -> None:
-        """A day was emitted: note it, and tell if it still differs."""
-        self.hand_over()
+    def day_complete(self, difference: Difference, listed: int) -> None:
+        """A day was emitted: record its count, and warn if it still differs from Klaviyo's."""
+        self.flush()
         self.task.held.record_day(difference.metric, difference.day, listed)
         if listed != difference.klaviyo:
             self.logger.warning(
@@ -242,18 +242,18 @@ class DifferingEvents(Events):
                 listed,
             )
 
-    def hand_over(self) -> None:
-        """Let nothing wait in this process's buffers."""
+    def flush(self) -> None:
+        """Hand over to the loader what waits in buffers of this process."""
         writer = self._tap.message_writer
         if isinstance(writer, MessageWriter):
             writer.send(b"", flush=True)
 
 
-def _only(metric: str) -> str:
+def _filter_of(metric: str) -> str:
     return Operator.EQUALS("metric_id", metric)
 
 
-def _whole(day: date) -> Window:
+def _window_of(day: date) -> Window:
     start = datetime.combine(day, time(), UTC)
     return Window(start, start + _DAY)
 

@@ -84,10 +84,10 @@ class Sketch:
         return rest._peeled(set(listed))
 
     def _peeled(self, listed: Collection[int]) -> set[int] | None:
-        """Solve the table: a cell with one digest names it, and without it other cells have one. Empties it.
+        """Decode the table by peeling: a cell that holds one digest names it, and without it other cells hold one.
 
-        Several digests that cancel out to a count of one are told from one by the check, and none is taken twice:
-        so it ends, and what it finds is exact or None.
+        The table is empty afterwards. A cell in which several digests cancel out to a count of one is told by its
+        check. No digest is taken out twice, so the loop ends, and the result is exact or None.
         """
         new: set[int] = set()
         gone: set[int] = set()
@@ -150,7 +150,7 @@ def _cells(each: int) -> tuple[int, int, int]:
 
 
 def _check(each: int) -> int:
-    """16 bits that do not follow from those of others whose sum `each` is."""
+    """16 check bits of a digest: those of several digests, XORed, are not those of the digests' XOR."""
     return (each * _MIX >> 48) % _MODULUS
 
 
@@ -165,9 +165,9 @@ def _unpacked(text: str) -> bytes:
 class EmittedIds:
     """What was emitted from `since` until `through`, day by day (UTC), and what is dated ahead of it.
 
-    Texts are normalised times, `since` is empty if nothing was forgotten. A day between them without a sketch is
-    one on which nothing was emitted. `bookmark` is the one beside which it was stored: somebody who sets it back
-    wants to have everything from there again.
+    Texts are normalised times; `since` is empty if no day was forgotten. On a day between them that has no sketch,
+    nothing was emitted. `bookmark` is the stream's bookmark when this was stored: if the state has another
+    one, somebody set it by hand and wants everything from there again.
     """
 
     since: str = ""
@@ -187,7 +187,7 @@ class EmittedIds:
         self.since = max(self.since, f"{before[:10]}T00:00:00+00:00")
 
     def remember_ahead(self, digests: Iterable[int]) -> None:
-        """These, at most `EXACT`, are all that was emitted of what is dated `through` or later."""
+        """Keep the ids of rows that were emitted though they are dated `through` or later, at most `EXACT` of them."""
         self.ahead = set(islice(digests, EXACT))
 
     def dump(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class NestedStream(ComposedStream):
     """Rows that Klaviyo lists only by what they belong to."""
 
     owner: ClassVar[str]
-    """What that is, in a person's words."""
+    """What they belong to, as a warning calls it."""
 
     def rows_of(self, key: str, columns: Mapping[str, Any]) -> Iterator[Record]:
         """The rows of one owner, with these columns; none if it was deleted since it was listed."""
@@ -97,7 +97,7 @@ def ids_of(resource: Json, relationship: str) -> list[str] | None:
 
 
 def readable(text: str | None) -> str | None:
-    """A time, normalised; None if it is not told or cannot be read."""
+    """A time, normalised; None if Klaviyo did not give one, or none that can be read."""
     try:
         return iso(moment(text)) if text else None
     except (ValueError, TypeError, AttributeError):
@@ -105,7 +105,7 @@ def readable(text: str | None) -> str | None:
 
 
 def may_be_since(start: datetime | None, *times: str | None) -> bool:
-    """Whether one of these times is `start` or later; what is not told, or cannot be read, may be."""
+    """Whether one of these times may be `start` or later: also if none is given, or one cannot be read."""
     if start is None:
         return True
     told = [readable(text) for text in times if text]

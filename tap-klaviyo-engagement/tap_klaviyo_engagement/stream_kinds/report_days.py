@@ -1,6 +1,6 @@
-"""Which days of a report are read, in which order, and how often that may be asked in a day.
+"""Which days of a report are read, in which order, and how many requests a day may be made for that.
 
-Nothing here does I/O. A day is a date in the account's time zone; today is never read, it is not over.
+Nothing here does I/O. A day is a date in the account's time zone. Today is never read, since it is not over.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class DaysRead:
     """Which days were read so far.
 
     Args:
-        oldest: With `newest`: all these days were read when they were older than the lookback, and are done with.
+        oldest: The days from this one to `newest` were read after their lookback was over: they are final.
         newest: See `oldest`.
         on: The day of the last run.
-        down_to: On that day, all days from the newest down to this one were read.
+        down_to: The run of that day read all days from the newest down to this one.
     """
 
     oldest: date | None = None
@@ -70,8 +70,8 @@ class DaysRead:
     def due(self, plan: ReportPlan) -> list[date]:
         """The days to read, in order.
 
-        First what may still change, newest first; then what has changed for the last time since the last run; then
-        what was never read, backwards.
+        First those that may still change, newest first; then those that became final since the last run, oldest
+        first; then those that were never read, newest first.
         """
         again = self.down_to if self.on == plan.today and self.down_to else plan.today
         settled = plan.horizon - _DAY  # the newest day that is read for the last time
@@ -111,11 +111,11 @@ def _backwards(newest: date, oldest: date) -> list[date]:
 
 
 class DailyQuota:
-    """When requests of a day may be made, whichever process made those before: any 24 hours hold `most` of them.
+    """How many requests may be made in 24 hours, whichever run made those before.
 
     Args:
-        most: How many there may be.
-        made: When requests were made, in seconds since 1970; at most `most` of them are kept.
+        most: How many any 24 hours may hold.
+        made: When requests were made, in seconds since 1970; the last `most` of them are kept.
     """
 
     def __init__(self, most: int, made: Sequence[int]) -> None:

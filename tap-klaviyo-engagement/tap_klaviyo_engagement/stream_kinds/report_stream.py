@@ -42,10 +42,10 @@ class ReportStream(KlaviyoStream):
     time, and is done with. The newest day comes first, and what a day's requests do not suffice for is left to the
     next run.
 
-    A day is asked for from 00:00:00 to 23:59:59.999999. Klaviyo's document says that offsets are ignored and the
-    account's time zone is used, not whether the end belongs to the time frame; others found that it does, and
-    counted the days at the seams twice. This end is right either way: events have whole seconds. The offsets sent
-    are those of the account's zone, so that they are right whether they are ignored or not.
+    A day is asked for from 00:00:00 to 23:59:59.999999 in the account's time zone. Klaviyo's document does not say
+    whether the end belongs to the time frame; others found that it does, and counted midnight twice. This end is
+    right either way, since events have whole seconds. The document says that offsets are ignored and the account's
+    zone is used. The offsets sent are those of that zone, so they are right even if they are not ignored.
     """
 
     resource: ClassVar[str]

@@ -40,7 +40,7 @@ class Events(LateArrivingStream):
     @override
     def chosen_listings(self) -> tuple[Listing, ...]:
         """All events in one listing, or one listing for each chosen metric: the filter takes a single id."""
-        return tuple(map(_of, self.metric_ids)) if self.run.settings.metrics else self.listings
+        return tuple(map(_listing_of, self.metric_ids)) if self.run.settings.metrics else self.listings
 
     @cached_property
     def metric_names(self) -> dict[str, str]:
@@ -74,12 +74,12 @@ class Events(LateArrivingStream):
         if read is None:
             return []
         wanted = self.metric_ids if self.run.settings.metrics else list(self.metric_names)
-        return [_of(key) for key in wanted if key not in read]
+        return [_listing_of(key) for key in wanted if key not in read]
 
     @override
     def mark_listings_read(self) -> None:
         self.stream_state[READ] = self.metric_ids if self.run.settings.metrics else None
 
 
-def _of(metric: str) -> Listing:
+def _listing_of(metric: str) -> Listing:
     return Listing(filter=Operator.EQUALS("metric_id", metric))

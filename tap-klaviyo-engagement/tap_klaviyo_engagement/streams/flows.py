@@ -35,7 +35,7 @@ LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archi
 PAGE = 50
 """Flows and actions that Klaviyo gives at once: where included actions would be cut, if they ever are."""
 
-SILENT = frozenset(
+SENDS_NOTHING = frozenset(
     {
         "action-output-split",
         "back-in-stock-delay",
@@ -76,8 +76,8 @@ class Flows(LinkedStream):
     ).to_dict()
 
 
-class OfFlows(ComposedStream):
-    """What belongs to flows. All of them are listed in every run, with their actions: an action changes alone."""
+class FlowPartsStream(ComposedStream):
+    """What belongs to flows. Every run lists all flows with their actions: an action may change though its flow does not."""
 
     parent = "get_flows"
     listings = LISTINGS
@@ -109,7 +109,7 @@ class OfFlows(ComposedStream):
             return []
 
 
-class FlowActions(OfFlows):
+class FlowActions(FlowPartsStream):
     """The steps of flows: delays, splits, sends and whatever else Klaviyo has.
 
     Read whole: they come with the flows at no cost, and a definition holds the message that it sends, whose edits
@@ -143,7 +143,7 @@ class FlowActions(OfFlows):
             yield from (self.record(action, listing) for action in actions)
 
 
-class FlowMessages(OfFlows, NestedStream):
+class FlowMessages(FlowPartsStream, NestedStream):
     """What the actions of flows send.
 
     Klaviyo lists messages of one action at a time, sixty actions a minute. Later runs ask for those whose action
@@ -179,7 +179,7 @@ class FlowMessages(OfFlows, NestedStream):
                 if may_be_since(stream_slice.window.start, *times):
                     rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
                     yield self.reader.batch(StreamSlice(stream_slice.listing), rows, seen)
-                    # Read is what changed until then, though none of the messages may be as young.
+                    # The bookmark may move up to the change that was looked at, though no message is as young.
                     yield Batch([], [readable(text) for text in times])
 
     @override
@@ -189,4 +189,4 @@ class FlowMessages(OfFlows, NestedStream):
 
 
 def _may_send(action: Json) -> bool:
-    return (action["attributes"].get("definition") or {}).get("type") not in SILENT
+    return (action["attributes"].get("definition") or {}).get("type") not in SENDS_NOTHING
