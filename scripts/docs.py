@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import plugin_settings
 
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
 from tap_experiments.schema import SECTIONS

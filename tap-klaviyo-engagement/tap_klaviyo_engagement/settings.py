@@ -9,7 +9,8 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
+from klaviyo_wire.auth import DEFAULT_API_URL
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.times import moment
 

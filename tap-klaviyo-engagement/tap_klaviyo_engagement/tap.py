@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream

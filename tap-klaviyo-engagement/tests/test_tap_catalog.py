@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from tap_klaviyo_engagement import streams
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement

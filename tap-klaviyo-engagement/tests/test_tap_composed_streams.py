@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import OMNICHANNEL
+from klaviyo_wire.endpoints import DEFAULT_REVISION, OMNICHANNEL
 from tap_klaviyo_engagement.extraction.slices import Listing
 from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, ids_of, may_be_since
 from tap_klaviyo_engagement.streams import streams_for

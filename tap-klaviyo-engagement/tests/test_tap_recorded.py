@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from tap_klaviyo_engagement.extraction.record_decoder import plain
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, Listing
 from tap_klaviyo_engagement.streams import streams_for

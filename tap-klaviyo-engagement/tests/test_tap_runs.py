@@ -16,8 +16,7 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.faults import AnyFault, ExpiredCursor, Page, Reset, Status, Throttle, TouchProfiles, Truncate
 from klaviyo_sandbox.records import Event, GroupKind
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.emission import emitter
 from tap_klaviyo_engagement.extraction import windows

@@ -187,7 +187,7 @@ class EmittedIds:
         self.since = max(self.since, f"{before[:10]}T00:00:00+00:00")
 
     def remember_ahead(self, digests: Iterable[int]) -> None:
-        """Keep the ids of rows that were emitted though they are dated `through` or later, at most `EXACT` of them."""
+        """Keep the ids of emitted rows that are dated `through` or later, at most `EXACT` of them."""
         self.ahead = set(islice(digests, EXACT))
 
     def dump(self) -> dict[str, Any]:

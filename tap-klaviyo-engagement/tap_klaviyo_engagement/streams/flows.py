@@ -77,7 +77,7 @@ class Flows(LinkedStream):
 
 
 class FlowPartsStream(ComposedStream):
-    """What belongs to flows. Every run lists all flows with their actions: an action may change though its flow does not."""
+    """What belongs to flows. Every run lists all flows with their actions: an action may change on its own."""
 
     parent = "get_flows"
     listings = LISTINGS
