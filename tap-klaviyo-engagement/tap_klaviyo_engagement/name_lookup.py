@@ -72,7 +72,9 @@ def choose(wanted: tuple[str, ...], existing: Mapping[str, str]) -> list[str]:
         return list(existing)
     unknown = [text for text in wanted if text not in existing and text not in existing.values()]
     if unknown:
-        there = ", ".join(f"{name} ({key})" for key, name in sorted(existing.items(), key=lambda item: item[1]))
-        msg = f"names {' and '.join(map(repr, unknown))}, which does not exist. There are: {there or 'none'}"
+        available = ", ".join(
+            f"{name} ({key})" for key, name in sorted(existing.items(), key=lambda item: item[1])
+        )
+        msg = f"names {' and '.join(map(repr, unknown))}, which does not exist. There are: {available or 'none'}"
         raise LookupError(msg)
     return [key for key, name in existing.items() if key in wanted or name in wanted]

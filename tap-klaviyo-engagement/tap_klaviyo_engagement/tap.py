@@ -66,8 +66,10 @@ class TapKlaviyoEngagement(Tap):
     @override
     def discover_streams(self) -> list[Stream]:
         revision = self.config.get("revision") or DEFAULT_REVISION
-        there = [each for each in streams_for(revision) if each not in SWITCHED or self.config.get(SWITCHED[each])]
-        return [stream(self, self.run) for stream in there]
+        chosen = [
+            each for each in streams_for(revision) if each not in SWITCHED or self.config.get(SWITCHED[each])
+        ]
+        return [stream(self, self.run) for stream in chosen]
 
     @property
     @override
@@ -111,8 +113,8 @@ class TapKlaviyoEngagement(Tap):
         tap = cls.configured(config, _json_object(state, "state"), _json_object(catalog, "catalog"))
         tap.sync_all()
         if tap.run.failed:
-            told = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
-            msg = f"not finished: {told}"
+            reasons = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
+            msg = f"not finished: {reasons}"
             raise StreamFault(msg)
 
     @override

@@ -40,15 +40,15 @@ class Emitter:
 
         A batch may count as emitted when the next one is asked for.
         """
-        written, told = 0, time.monotonic()
+        written, last_state = 0, time.monotonic()
         for records in batches:
             if records:
                 extracted = self.now().isoformat().replace("+00:00", "Z")  # as the SDK writes it
                 self.writer.write_records(self.stream, records, extracted=extracted)
             self.progress.add(len(records))
             written += len(records)
-            due = written >= STATE_RECORDS or time.monotonic() - told >= STATE_SECONDS
+            due = written >= STATE_RECORDS or time.monotonic() - last_state >= STATE_SECONDS
             if not records and due:
                 self.write_state()
-                written, told = 0, time.monotonic()
+                written, last_state = 0, time.monotonic()
         self.write_state()

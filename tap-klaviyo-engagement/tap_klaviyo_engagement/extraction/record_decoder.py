@@ -180,7 +180,7 @@ class RecordDecoder:
     def identity(self, record: Record) -> int:
         """Tells rows apart: by key and cursor value, so that a row that changed while it was read comes again.
 
-        64 bits that stand for both, of this process only: as text, those of a window were most of what a run held.
+        A 64-bit hash, valid in this process only. As text, the identities of a window took most of a run's memory.
         """
         return hash(self._identity(record))
 

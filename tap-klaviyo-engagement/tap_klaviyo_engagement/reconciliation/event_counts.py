@@ -40,11 +40,11 @@ class Difference:
 def differences(klaviyo: Counts, warehouse: Counts, days: Sequence[date]) -> list[Difference]:
     """Where two counts differ, by metric and day. A metric that Klaviyo has no count of is not compared."""
     return [
-        Difference(metric, day, counted.get(day, 0), held.get(day, 0))
+        Difference(metric, day, counted.get(day, 0), loaded.get(day, 0))
         for metric, counted in sorted(klaviyo.items())
-        for held in [warehouse.get(metric, {})]
+        for loaded in [warehouse.get(metric, {})]
         for day in days
-        if counted.get(day, 0) != held.get(day, 0)
+        if counted.get(day, 0) != loaded.get(day, 0)
     ]
 
 
@@ -156,11 +156,11 @@ def _csv_counts(file: IO[str]) -> Counts:
 def _json_counts(file: IO[str]) -> Counts:
     counts: Counts = {}
     text = file.read()
-    held = json.loads(text) if text.strip() else {}
-    if not isinstance(held, dict) or not all(isinstance(days, dict) for days in held.values()):
+    loaded = json.loads(text) if text.strip() else {}
+    if not isinstance(loaded, dict) or not all(isinstance(days, dict) for days in loaded.values()):
         msg = "it is not an object of objects"
         raise ValueError(msg)
-    for metric, days in held.items():
+    for metric, days in loaded.items():
         for day, events in days.items():
             where = f"{metric}: "
             _add(counts, metric, day_of(day, where), _count(json.dumps(events), where), where)

@@ -94,7 +94,7 @@ SCHEMA["required"] += OWN_SETTINGS["required"]
 class ReconcileTask:
     """What a person wants reconciled: the days from `first` to `last`."""
 
-    held: WarehouseCounts
+    warehouse: WarehouseCounts
     first: date
     last: date
     dry_run: bool
@@ -168,9 +168,9 @@ class DifferingEvents(Events):
                 klaviyo[metric] = self.counted(metric)
             except Refused as error:
                 self.logger.warning("Klaviyo does not count %s (%s): %s", printable(names[metric]), metric, error)
-        if unknown := sorted(self.task.held.counts.keys() - names.keys()):
+        if unknown := sorted(self.task.warehouse.counts.keys() - names.keys()):
             self.logger.warning("Klaviyo has no such metrics, they are not compared: %s", ", ".join(unknown))
-        return differences(klaviyo, self.task.held.counts, self.task.days)
+        return differences(klaviyo, self.task.warehouse.counts, self.task.days)
 
     def counted(self, metric: str) -> dict[date, int]:
         """How many events Klaviyo counts on each day, by metric aggregates.
@@ -232,7 +232,7 @@ class DifferingEvents(Events):
     def day_complete(self, difference: Difference, listed: int) -> None:
         """A day was emitted: record its count, and warn if it still differs from Klaviyo's."""
         self.flush()
-        self.task.held.record_day(difference.metric, difference.day, listed)
+        self.task.warehouse.record_day(difference.metric, difference.day, listed)
         if listed != difference.klaviyo:
             self.logger.warning(
                 "%s of %s still differs: Klaviyo counts %d events and lists %d",

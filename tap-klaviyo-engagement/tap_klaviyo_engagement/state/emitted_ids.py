@@ -3,9 +3,9 @@
 Events arrive late, and the API does not say when one arrived. So the days behind the bookmark are listed again
 (ids only) and compared with what was emitted. Of each day the state keeps a `Sketch` of its ids:
 
-- up to `EXACT` ids, their 64-bit digests: whatever differs is told exactly;
+- up to `EXACT` ids, their 64-bit digests: any difference is found exactly;
 - beyond, an invertible Bloom lookup table of `CELLS` cells, the same 48 KB: the *difference* to what is listed now
-  is told exactly up to about three quarters of the cells (3,000 late events in one day, between two runs). A day
+  is found exactly up to about three quarters of the cells (3,000 late events in one day, between two runs). A day
   that differs by more is emitted again whole: nothing is lost, and a loader that upserts does not notice.
 
 So the state holds at most 48 KB (64 KB as text) per day of the lookback, whatever the account sends.

@@ -91,8 +91,8 @@ class NestedStream(ComposedStream):
 
 def ids_of(resource: Json, relationship: str) -> list[str] | None:
     """Ids of a to-many relationship; None if Klaviyo does not tell them."""
-    held = (resource.get("relationships") or {}).get(relationship) or {}
-    references = held.get("data")
+    linked = (resource.get("relationships") or {}).get(relationship) or {}
+    references = linked.get("data")
     return None if references is None else [reference["id"] for reference in references]
 
 
@@ -108,5 +108,5 @@ def may_be_since(start: datetime | None, *times: str | None) -> bool:
     """Whether one of these times may be `start` or later: also if none is given, or one cannot be read."""
     if start is None:
         return True
-    told = [readable(text) for text in times if text]
-    return not told or any(each is None or each >= iso(start) for each in told)
+    known = [readable(text) for text in times if text]
+    return not known or any(each is None or each >= iso(start) for each in known)

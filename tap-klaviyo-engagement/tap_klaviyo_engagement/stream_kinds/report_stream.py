@@ -214,10 +214,10 @@ class ReportStream(KlaviyoStream):
         names = self.run.name_lookup.names("get_metrics", "metric")
         found = [wanted] if wanted in names else sorted(key for key, name in names.items() if name == wanted)
         if len(found) != 1:
-            there = ", ".join(
+            available = ", ".join(
                 found or (f"{name} ({key})" for key, name in sorted(names.items(), key=lambda x: x[1]))
             )
             what = "several metrics have, give one of their ids" if found else "no metric has, there are"
-            msg = f"the setting `report_conversion_metric` is {wanted!r}, a name that {what}: {there}"
+            msg = f"the setting `report_conversion_metric` is {wanted!r}, a name that {what}: {available}"
             raise StreamFault(msg)
         return found[0]

@@ -98,10 +98,10 @@ class CampaignMessages(LinkedStream, NestedStream):
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         for document in self.run.client.pages(self.parent, params=self.campaign_params(stream_slice.listing)):
-            held = {message["id"]: message for message in included(document, self.resource)}
+            by_id = {message["id"]: message for message in included(document, self.resource)}
             for campaign in resources(document):
                 ids = ids_of(campaign, "campaign-messages")
-                mine = [held[key] for key in ids or () if key in held]
+                mine = [by_id[key] for key in ids or () if key in by_id]
                 if ids is None or len(mine) < len(ids):
                     yield from self.rows_of(campaign["id"], {})
                 elif "template_id" not in self.columns:

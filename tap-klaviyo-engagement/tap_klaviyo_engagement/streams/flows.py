@@ -91,15 +91,15 @@ class FlowPartsStream(ComposedStream):
             "include": "flow-actions",
         }
         for document in self.run.client.pages("get_flows", params=params):
-            held = {action["id"]: action for action in included(document, "flow-action")}
+            by_id = {action["id"]: action for action in included(document, "flow-action")}
             for flow in resources(document):
-                yield flow, self.actions(flow, held, fields)
+                yield flow, self.actions(flow, by_id, fields)
 
-    def actions(self, flow: Json, held: Mapping[str, Json], fields: str) -> list[Json]:
+    def actions(self, flow: Json, by_id: Mapping[str, Json], fields: str) -> list[Json]:
         """A flow's actions: out of those included, or by a listing of their own where these may not be all."""
         ids = ids_of(flow, "flow-actions")
-        if ids is not None and len(ids) < PAGE and held.keys() >= set(ids):
-            return [held[key] for key in ids]
+        if ids is not None and len(ids) < PAGE and by_id.keys() >= set(ids):
+            return [by_id[key] for key in ids]
         params = {"fields[flow-action]": fields, "page[size]": str(PAGE)}
         try:
             pages = self.run.client.pages("get_actions_for_flow", path={"id": flow["id"]}, params=params)

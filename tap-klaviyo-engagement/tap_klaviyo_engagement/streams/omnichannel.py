@@ -93,19 +93,19 @@ class CampaignAudiences(NestedStream):
             "include": "campaign-audiences",
         }
         for document in self.run.client.pages(self.parent, params=params):
-            held = {audience["id"]: audience for audience in included(document, self.resource)}
+            by_id = {audience["id"]: audience for audience in included(document, self.resource)}
             for campaign in resources(document):
-                for record in self.audiences(campaign, held):
+                for record in self.audiences(campaign, by_id):
                     if may_be_since(stream_slice.window.start, record["updated"]):
                         yield record
 
-    def audiences(self, campaign: Json, held: Mapping[str, Json]) -> Iterator[Record]:
+    def audiences(self, campaign: Json, by_id: Mapping[str, Json]) -> Iterator[Record]:
         """A campaign's audiences: out of those included, or by a listing of their own where these are not all."""
         columns = {"campaign_id": campaign["id"]}
         ids = ids_of(campaign, "campaign-audiences")
-        if ids is None or not held.keys() >= set(ids):
+        if ids is None or not by_id.keys() >= set(ids):
             return self.rows_of(campaign["id"], columns)
-        return (self.record(held[key], Listing(columns=columns)) for key in ids)
+        return (self.record(by_id[key], Listing(columns=columns)) for key in ids)
 
 
 class OmnichannelCampaignMessages(LinkedStream):
