@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 OPEN = th.CustomType({"type": ["object", "null"]})
 """An object whose keys are the account's or Klaviyo's to choose: passed on as it is, whatever it holds."""
 
-CHECKPOINT: list[Record] = []
-"""A batch without records: all that came before it is emitted, and the state says so."""
-
 
 class KlaviyoStream(Stream):
     """A stream: name, keys and schema as in any Singer tap, and the batches of records that a run reads of it.
@@ -61,6 +58,9 @@ class KlaviyoStream(Stream):
     """Columns that exist only while a setting is on: column → setting."""
     sliced_by: ClassVar[str | None] = None
     """The column that windows of time go by in a stream without replication key."""
+
+    CHECKPOINT: ClassVar[list[Record]] = []
+    """A batch without records: all that came before it is emitted, and the state says so."""
 
     def __init__(self, tap: Tap, run: RunContext) -> None:
         """Bind the stream to a tap and its run."""

@@ -26,7 +26,6 @@ from typing_extensions import override
 from klaviyo_wire.errors import ConfigurationError, Refused
 from klaviyo_wire.filters import Operator
 from tap_klaviyo_engagement import settings
-from tap_klaviyo_engagement.client import CHECKPOINT
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.errors import StreamFault
 from tap_klaviyo_engagement.extraction.slices import Listing, StreamSlice
@@ -225,7 +224,7 @@ class DifferingEvents(Events):
                 listed += sum(metric == difference.metric for metric in own)
                 yield batch.records
             elif end.time() == time():  # and not a part of a day that was divided
-                yield CHECKPOINT
+                yield self.CHECKPOINT
                 self.day_complete(difference, listed)
                 listed = 0
 

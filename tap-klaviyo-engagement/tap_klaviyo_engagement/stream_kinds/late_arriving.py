@@ -20,7 +20,7 @@ from typing_extensions import override
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.state.emitted_ids import EmittedIds, Sketch, digest
-from tap_klaviyo_engagement.stream_kinds.listed_stream import CHECKPOINT, ListedStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.times import iso, moment, second
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class LateArrivingStream(ListedStream):
             else:
                 self._forget()
         self.store_emitted()
-        yield CHECKPOINT
+        yield self.CHECKPOINT
 
     # Which ids were emitted
 
@@ -211,7 +211,7 @@ class LateArrivingStream(ListedStream):
                         break
                 self.emitted.of_day(day).add(added)
                 self.store_emitted()
-                yield CHECKPOINT
+                yield self.CHECKPOINT
         bookmark.complete()
         self.bookmarks.store(bookmark.value)
         self.store_emitted()

@@ -21,7 +21,7 @@ from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
 from klaviyo_wire.errors import NotFound
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
-from tap_klaviyo_engagement.client import CHECKPOINT, OPEN, KlaviyoStream
+from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
 from tap_klaviyo_engagement.errors import StreamFault
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader
 from tap_klaviyo_engagement.extraction.query import ListingQuery
@@ -33,7 +33,6 @@ from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.times import iso, moment
 
 __all__ = [  # what a declaration may need
-    "CHECKPOINT",
     "NO_BOUNDS",
     "OPEN",
     "Batch",
@@ -168,7 +167,7 @@ class ListedStream(KlaviyoStream):
                 bookmark.complete()
                 self.bookmarks.store(bookmark.value)
             self.slice_complete(stream_slice)
-            yield CHECKPOINT
+            yield self.CHECKPOINT
 
     def read(
         self, slices: Iterable[StreamSlice], reader: SliceReader | None = None

@@ -14,7 +14,7 @@ from klaviyo_wire.endpoints import REPORTS
 from klaviyo_wire.errors import Refused, Retriable
 from klaviyo_wire.jsonapi import Json, next_link, resources
 from klaviyo_wire.ratelimit import MINUTE
-from tap_klaviyo_engagement.client import CHECKPOINT, KlaviyoStream
+from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.errors import StreamFault
 from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
 
@@ -76,7 +76,7 @@ class ReportStream(KlaviyoStream):
             days_read.add(day, plan)
             self.stream_state.update(days_read.dump(), conversion_metric_id=metric)
             self.progress.done = (position + 1) / len(due)
-            yield CHECKPOINT
+            yield self.CHECKPOINT
 
     @override
     def probe(self) -> str:
