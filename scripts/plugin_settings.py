@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-# Not `options`, though some settings have them: Meltano 4.4 answers a wrong value of that kind with a traceback, the
-# plugin itself with one line.
+# Not `options`, though some settings have them: Meltano 4.4 answers a wrong value of that kind with a traceback,
+# the plugin itself with one line.
 KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 """Meltano's kind of a setting by its JSON Schema type; any other is a string."""
 
