@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from klaviyo_wire.endpoints import ENDPOINTS
+import plugin_settings
+
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
 from tap_experiments.schema import SECTIONS
 from tap_experiments.tap import TapExperiments
-from tap_klaviyo_engagement.reconcile import OWN
+from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_klaviyo_profiles.sinks import SINKS
@@ -70,6 +72,13 @@ def streams() -> str:
         needed = scopes(filter(None, [stream.operation, stream.parent]))
         rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed, _when(stream)))
     return table(("stream", "endpoint", "key", "cursor", "scopes", "when"), rows)
+
+
+def default_scopes() -> str:
+    """The scopes of a key that can read every stream that is selected by default."""
+    read = [each for each in STREAMS if each.selected_by_default and revision_of(each) in {"", DEFAULT_REVISION}]
+    needed = scopes(filter(None, (each for stream in read for each in (stream.operation, stream.parent))))
+    return f"A key for all streams that are selected by default needs {needed}, and no write scope."
 
 
 def _when(stream: type[KlaviyoStream]) -> str:
@@ -135,35 +144,58 @@ def keys() -> str:
     )
 
 
+def plugin(path: Path, name: str, schema: Mapping[str, Any]) -> Callable[[], str]:
+    """The settings of a plugin as Meltano is told them."""
+    return lambda: plugin_settings.block(ROOT / path, name, schema)
+
+
 EXPERIMENTS = Path("plugins/tap-experiments/README.md")
+EXTRACTORS, LOADERS = Path("plugins/extractors.meltano.yml"), Path("plugins/loaders.meltano.yml")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
-    (TAP, "reconcile"): lambda: settings(OWN),
+    (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
     (TAP, "streams"): streams,
+    (TAP, "scopes"): default_scopes,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
     (EXPERIMENTS, "keys"): keys,
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
+    **{
+        (file, f"settings of {name}"): plugin(file, name, schema)
+        for file, name, schema in (
+            (EXTRACTORS, "tap-klaviyo-engagement", TapKlaviyoEngagement.config_jsonschema),
+            (EXTRACTORS, "tap-klaviyo-reconcile", OWN_SETTINGS),
+            (EXTRACTORS, "tap-experiments", TapExperiments.config_jsonschema),
+            (EXTRACTORS, "tap-duckdb", TapDuckDB.config_jsonschema),
+            (LOADERS, "target-klaviyo-profiles", TargetKlaviyoProfiles.config_jsonschema),
+        )
+    },
 }
-"""Which block of which README is written by what: the text between `<!-- name -->` and `<!-- /name -->`."""
+"""Which block of which file is written by what: the text between `<!-- name -->` and `<!-- /name -->`.
+
+In YAML the markers are comments: `# name`, `# end of name`.
+"""
 
 FILES: Mapping[Path, Callable[[], str]] = {EXPERIMENTS.with_name("experiment.schema.json"): schema_text}
 """Which file is written whole by what."""
 
 
-def renewed(text: str, name: str, block: str) -> str:
-    """The text with one block replaced.
+def renewed(path: Path, text: str, name: str, block: str) -> str:
+    """The text of a file with one block replaced.
 
     Raises:
         ValueError: the markers are not there, once each.
     """
-    pattern = re.compile(rf"(?s)<!-- {name} -->.*?<!-- /{name} -->")
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if path.suffix == ".yml":
+        begin, end = f"    # {name}", f"    # end of {name}"
+    pattern = re.compile(rf"(?ms)^{re.escape(begin)}$.*?^{re.escape(end)}$")
     if len(pattern.findall(text)) != 1:
-        msg = f"there must be one pair of markers <!-- {name} --> … <!-- /{name} -->"
+        msg = f"{path}: there must be one pair of lines {begin} … {end}"
         raise ValueError(msg)
-    return pattern.sub(lambda _: f"<!-- {name} -->\n{block}\n<!-- /{name} -->", text)
+    return pattern.sub(lambda _: f"{begin}\n{block}\n{end}", text)
 
 
 def main() -> None:
@@ -174,7 +206,7 @@ def main() -> None:
     stale = []
     for (path, name), make in BLOCKS.items():
         text = (ROOT / path).read_text()
-        fresh = renewed(text, name, make())
+        fresh = renewed(path, text, name, make())
         if fresh != text:
             stale.append(f"{path}: {name}")
             if write:
@@ -187,7 +219,7 @@ def main() -> None:
                 (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
-    fresh_all = f"{len(BLOCKS)} generated tables and {len(FILES)} file are fresh"
+    fresh_all = f"{len(BLOCKS)} generated blocks and {len(FILES)} file are fresh"
     print(f"renewed: {', '.join(stale)}" if stale else fresh_all)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -15,7 +16,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
-from tap_klaviyo_engagement.reconcile import TapKlaviyoReconcile
+from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
@@ -68,8 +69,6 @@ PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text())
 
 
 def _kind(property_schema: dict[str, Any]) -> str:
-    if property_schema.get("secret"):
-        return "string"
     if property_schema.get("format") == "date-time":
         return "date_iso8601"
     types = property_schema["type"]
@@ -77,18 +76,135 @@ def _kind(property_schema: dict[str, Any]) -> str:
     return KINDS.get(names[0], "string")
 
 
+def _as_told(name: str, code: dict[str, Any]) -> dict[str, Any]:
+    """A setting of the code as a definition must have it: nothing less, nothing more."""
+    allowed = [value for value in code.get("enum", ()) if value is not None]
+    told = {
+        "name": name,
+        "label": code.get("title"),
+        "kind": _kind(code),
+        "sensitive": code.get("secret") or None,
+        "value": code.get("default"),
+        "options": [{"label": value, "value": value} for value in allowed] or None,
+        "description": code["description"],
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _differences(schema: dict[str, Any], settings: list[dict[str, Any]]) -> list[str]:
+    """Where a definition says something else than the code, more or less.
+
+    A value that begins with `$` is where this project keeps something: no default of the code.
+    """
+    code = {name: _as_told(name, each) for name, each in schema["properties"].items()}
+    told = {setting["name"]: dict(setting) for setting in settings}
+    found = [f"{name}: only in the code" for name in code.keys() - told.keys()]
+    found += [f"{name}: not in the code" for name in told.keys() - code.keys()]
+    for name in code.keys() & told.keys():
+        if str(told[name].get("value", "")).startswith("$"):
+            told[name].pop("value")
+            code[name].pop("value", None)
+        found += [
+            f"{name}.{key}: {told[name].get(key)!r}, in the code {code[name].get(key)!r}"
+            for key in code[name].keys() | told[name].keys()
+            if told[name].get(key) != code[name].get(key)
+            or type(told[name].get(key)) is not type(code[name].get(key))
+        ]
+    if not found and list(code) != list(told):
+        found.append("the order is another")
+    return sorted(found)
+
+
 @pytest.mark.parametrize("name", CODE)
 def test_settings_are_those_of_the_code(name: str) -> None:
-    schema = _schema(name)["properties"]
-    declared = {setting["name"]: setting for setting in PLUGINS[name]["settings"]}
-    assert list(declared) == list(schema)
-    for setting, code in schema.items():
-        told = declared[setting]
-        assert told.get("kind") == _kind(code), setting
-        assert bool(told.get("sensitive")) is bool(code.get("secret")), setting
-        assert told.get("description"), setting
-        if "default" in code and not str(told.get("value", "")).startswith("$"):
-            assert told.get("value") == code["default"], setting
+    """Both ways: names, kinds, defaults, allowed values, secrets, descriptions. `make docs` renews them."""
+    assert _differences(_schema(name), PLUGINS[name]["settings"]) == []
+
+
+_EXAMPLE = {
+    "properties": {
+        "key": {"type": ["string"], "secret": True, "description": "A key"},
+        "how": {"type": ["string", "null"], "enum": ["a", "b", None], "default": "a", "description": "How"},
+        "most": {"type": ["integer", "null"], "description": "Most. Without it, 16"},
+        "path": {"type": ["string", "null"], "default": "here", "description": "Where"},
+    }
+}
+_TOLD: list[dict[str, Any]] = [
+    {"name": "key", "kind": "string", "sensitive": True, "description": "A key"},
+    {
+        "name": "how",
+        "kind": "string",
+        "value": "a",
+        "options": [{"label": "a", "value": "a"}, {"label": "b", "value": "b"}],
+        "description": "How",
+    },
+    {"name": "most", "kind": "integer", "description": "Most. Without it, 16"},
+    {"name": "path", "kind": "string", "value": "$HOME/here", "description": "Where"},
+]
+
+
+@pytest.mark.parametrize(
+    ("position", "change", "said"),
+    [
+        (0, {"sensitive": None}, "key.sensitive"),
+        (0, {"value": "x"}, "key.value"),
+        (0, {"description": "The key"}, "key.description"),
+        (0, {"description": None}, "key.description"),
+        (1, {"value": "b"}, "how.value"),
+        (1, {"value": None}, "how.value"),
+        (1, {"options": [{"label": "a", "value": "a"}]}, "how.options"),
+        (1, {"kind": "options"}, "how.kind"),
+        (2, {"value": 16}, "most.value"),
+        (2, {"hidden": True}, "most.hidden"),
+        (2, {"name": "least"}, "least: not in the code"),
+        (3, {"value": "there"}, "path.value"),
+    ],
+)
+def test_every_difference_between_a_definition_and_the_code_is_found(
+    position: int, change: dict[str, Any], said: str
+) -> None:
+    assert _differences(_EXAMPLE, _TOLD) == []
+    changed = [dict(setting) for setting in _TOLD]
+    changed[position] = {key: value for key, value in (changed[position] | change).items() if value is not None}
+    assert any(found.startswith(said) for found in _differences(_EXAMPLE, changed))
+    assert _differences(_EXAMPLE, [_TOLD[1], _TOLD[0], *_TOLD[2:]]) == ["the order is another"]
+    assert _differences(_EXAMPLE, _TOLD[:3]) == ["path: only in the code"]
+
+
+def test_every_plugin_of_this_repository_is_compared_with_its_code() -> None:
+    ours = {name for name, plugin in PLUGINS.items() if "-e $MELTANO_PROJECT_ROOT" in plugin.get("pip_url", "")}
+    without_settings = {name for name in ours if "settings" not in PLUGINS[name]}
+    assert ours - without_settings == set(CODE)
+    assert without_settings == {"lift-report"}, "it takes arguments"
+
+
+def _origin(plugin: Plugin) -> str:
+    """The plugin whose code runs."""
+    inherited = plugin.get("inherit_from", plugin["name"])
+    return str(plugin["name"] if "executable" in plugin else inherited)
+
+
+def test_whatever_is_configured_is_a_setting() -> None:
+    """In plugins that inherit from another as well, and in environments."""
+    configured = [(plugin, plugin.get("config", {})) for plugin in PLUGINS.values()]
+    for environment in PROJECT["environments"]:
+        for plugins in environment.get("config", {}).get("plugins", {}).values():
+            configured += [(PLUGINS[plugin["name"]], plugin.get("config", {})) for plugin in plugins]
+    built_in = {"stream_maps", "stream_map_config", "flattening_enabled", "flattening_max_depth"}
+    for plugin, config in configured:
+        settings = {setting["name"] for setting in PLUGINS[_origin(plugin)].get("settings", ())}
+        assert set(config) <= settings | built_in, plugin["name"]
+
+
+def test_the_example_of_an_environment_names_settings_only() -> None:
+    names = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert names
+    known = {
+        f"{plugin}_{setting}".replace("-", "_").upper()
+        for plugin in CODE
+        for setting in _schema(plugin)["properties"]
+    }
+    assert set(names) <= known
 
 
 @pytest.mark.parametrize("name", CODE)

@@ -40,6 +40,19 @@ RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
     "tap-klaviyo-engagement/tap_klaviyo_engagement": (("tap_klaviyo_engagement", "klaviyo_wire"), ()),
+    # Only `client.py` knows what the SDK wants of a stream.
+    "tap-klaviyo-engagement/tap_klaviyo_engagement/extraction": (
+        ("tap_klaviyo_engagement", "klaviyo_wire"),
+        ("singer_sdk", "requests"),
+    ),
+    "tap-klaviyo-engagement/tap_klaviyo_engagement/state": (
+        ("tap_klaviyo_engagement",),
+        ("singer_sdk", "requests"),
+    ),
+    "tap-klaviyo-engagement/tap_klaviyo_engagement/stream_kinds": (
+        ("tap_klaviyo_engagement", "klaviyo_wire"),
+        ("singer_sdk", "requests", "backoff"),
+    ),
     "tap-klaviyo-engagement/tap_klaviyo_engagement/streams": (
         ("tap_klaviyo_engagement", "klaviyo_wire"),
         ("requests", "backoff"),

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Value
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, Endpoint, Value
 
 Operation = dict[str, Any]
 

@@ -7,7 +7,7 @@ import logging
 import sys
 
 from klaviyo_wire.errors import KlaviyoError
-from tap_klaviyo_engagement.reconcile import TapKlaviyoReconcile
+from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 M_MMAP_THRESHOLD = -3

@@ -9,12 +9,16 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
+from klaviyo_wire.auth import DEFAULT_API_URL
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.times import moment
 
 CONCURRENCY = 16
 """Requests under way at once, where the setting does not say."""
+
+LARGE_PAGE = 1_000
+"""Rows of a page that is a megabyte or so."""
 
 NAMES = th.ArrayType(th.StringType)
 
@@ -112,7 +116,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
-        """Settings out of a configuration that agrees with `SCHEMA`; null and empty text mean the default.
+        """The settings of a configuration that agrees with `SCHEMA`; null and empty text mean the default.
 
         Raises:
             ConfigurationError: `start_date` is not a time.
@@ -140,22 +144,10 @@ class Settings:
             request_timeout=given["request_timeout"],
         )
 
+    def concurrency_of(self, rows: int) -> int:
+        """Requests under way at once to an endpoint with so many rows a page.
 
-def choose(wanted: tuple[str, ...], existing: Mapping[str, str]) -> list[str]:
-    """Ids of the wanted things; of all, if none is named.
-
-    Args:
-        wanted: Ids or names. A name that several things share means all of them.
-        existing: Name by id.
-
-    Raises:
-        LookupError: with the sentence that says which one does not exist, and what does.
-    """
-    if not wanted:
-        return list(existing)
-    unknown = [text for text in wanted if text not in existing and text not in existing.values()]
-    if unknown:
-        there = ", ".join(f"{name} ({key})" for key, name in sorted(existing.items(), key=lambda item: item[1]))
-        msg = f"names {' and '.join(map(repr, unknown))}, which does not exist. There are: {there or 'none'}"
-        raise LookupError(msg)
-    return [key for key, name in existing.items() if key in wanted or name in wanted]
+        Unless it is set, half as many where pages are large: more of those come faster than one processor writes
+        them, and each is held in memory meanwhile. So no setting is not the same as `CONCURRENCY`.
+        """
+        return self.concurrency or (CONCURRENCY // 2 if rows >= LARGE_PAGE else CONCURRENCY)

@@ -17,16 +17,20 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from tap_klaviyo_engagement import settings
-from tap_klaviyo_engagement.client import Json, KlaviyoStream, Run, StreamFault, concerns_all
-from tap_klaviyo_engagement.output import Output
+from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.emission.message_writer import MessageWriter
+from tap_klaviyo_engagement.errors import StreamFault, concerns_all
+from tap_klaviyo_engagement.run_context import RunContext
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
 if TYPE_CHECKING:
     import click
     from singer_sdk.plugin_base import _ConfigInput
+
+    from klaviyo_wire.jsonapi import Json
 
 
 _ORDER: dict[type[Stream], int] = {stream: position for position, stream in enumerate(STREAMS)}
@@ -37,7 +41,7 @@ class TapKlaviyoEngagement(Tap):
 
     name = "tap-klaviyo-engagement"
     config_jsonschema = settings.SCHEMA
-    message_writer_class = Output
+    message_writer_class = MessageWriter
     # Not `batch` and not `activate-version`: both write around the bookmarks that make a killed run safe.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -55,15 +59,17 @@ class TapKlaviyoEngagement(Tap):
     """Waits for a number of seconds."""
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> RunContext:
         """What the streams of this run share."""
-        return Run(self.config, now=self.now, sleep=self.sleep)
+        return RunContext(self.config, now=self.now, sleep=self.sleep)
 
     @override
     def discover_streams(self) -> list[Stream]:
         revision = self.config.get("revision") or DEFAULT_REVISION
-        there = [each for each in streams_for(revision) if each not in SWITCHED or self.config.get(SWITCHED[each])]
-        return [stream(self, self.run) for stream in there]
+        chosen = [
+            each for each in streams_for(revision) if each not in SWITCHED or self.config.get(SWITCHED[each])
+        ]
+        return [stream(self, self.run) for stream in chosen]
 
     @property
     @override
@@ -107,8 +113,8 @@ class TapKlaviyoEngagement(Tap):
         tap = cls.configured(config, _json_object(state, "state"), _json_object(catalog, "catalog"))
         tap.sync_all()
         if tap.run.failed:
-            told = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
-            msg = f"not finished: {told}"
+            reasons = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
+            msg = f"not finished: {reasons}"
             raise StreamFault(msg)
 
     @override

@@ -1,4 +1,4 @@
-"""Klaviyo's times, read leniently and written one way.
+"""Klaviyo's times: read leniently, written in one form (normalised).
 
 The API writes whole seconds for most resources and microseconds for some, and has been seen with a space instead
 of `T` and with `Z`. A normalised time is `2026-09-04T13:38:55+00:00`, with six decimals if it has a fraction. Such

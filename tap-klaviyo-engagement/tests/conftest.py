@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from typing_extensions import override
 
-from tap_klaviyo_engagement.output import Output
+from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Pipe(Output):
+class Pipe(MessageWriter):
     """Keeps messages as a reader would see them; `breaks_after` so many, the process is killed."""
 
     def __init__(self, breaks_after: int | None = None) -> None:
@@ -103,7 +103,7 @@ def _time_passes() -> Iterator[None]:
     ticks = count(step=100)
     with pytest.MonkeyPatch.context() as patched:
         clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
-        patched.setattr("tap_klaviyo_engagement.run.time", clock)
+        patched.setattr("tap_klaviyo_engagement.run_context.time", clock)
         yield
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from tap_klaviyo_engagement import streams
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_klaviyo_engagement.client import KlaviyoStream
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "catalog.json"
-BASES = ("client", "daily", "late", "streams")
+BASES = ("client", "stream_kinds", "streams")
 """What a stream may be built on."""
 EVERYTHING = {
     "api_key": "pk_test_0123456789",

@@ -15,8 +15,7 @@ import pytest
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.faults import Slow
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 

@@ -17,7 +17,7 @@ from werkzeug import Request, Response
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
-from tap_klaviyo_engagement.streams.flows import PAGE, SILENT
+from tap_klaviyo_engagement.streams.flows import PAGE, SENDS_NOTHING
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
@@ -217,7 +217,7 @@ def test_a_type_of_action_that_is_not_known_is_asked_for_messages(
     message = _messages(sandbox)[0]
     action = _action(sandbox, message)
     sandbox.store.put_flow_action(replace(action, definition={**action.definition, "type": "send-by-pigeon"}))
-    assert "send-by-pigeon" not in SILENT
+    assert "send-by-pigeon" not in SENDS_NOTHING
     extract = run_tap(config, ["flow_messages"], now=_now)
     assert message.id in {record["id"] for record in extract.records["flow_messages"]}
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import ImportFailure, ImportJob
-from tap_klaviyo_engagement.client import MARGIN
+from tap_klaviyo_engagement.run_context import MARGIN
 from tap_klaviyo_engagement.times import iso
 
 Json = dict[str, Any]

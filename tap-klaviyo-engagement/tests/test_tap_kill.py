@@ -20,7 +20,9 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event, GroupKind
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
-from tap_klaviyo_engagement import client, reading
+from tap_klaviyo_engagement.emission import emitter
+from tap_klaviyo_engagement.extraction import concurrent_reader
+from tap_klaviyo_engagement.stream_kinds import listed_stream
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.times import iso
 
@@ -150,10 +152,12 @@ def test_runs_killed_anywhere_leave_no_gap(
     seed: int, listings: str, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random, time = Random(seed), Time()  # noqa: S311 - decides what happens
-    monkeypatch.setattr(client, "STATE_RECORDS", random.choice([1, 20, 200]))
-    monkeypatch.setattr(client, "STATE_SECONDS", random.choice([0.0, 5.0]))
-    monkeypatch.setattr(client, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()})
-    monkeypatch.setattr(reading, "AHEAD", random.choice([1, 20_000, reading.AHEAD]))
+    monkeypatch.setattr(emitter, "STATE_RECORDS", random.choice([1, 20, 200]))
+    monkeypatch.setattr(emitter, "STATE_SECONDS", random.choice([0.0, 5.0]))
+    monkeypatch.setattr(
+        listed_stream, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
+    )
+    monkeypatch.setattr(concurrent_reader, "AHEAD", random.choice([1, 20_000, concurrent_reader.AHEAD]))
     with Sandbox(profiles=PEOPLE, events=0, segments=1, seed=seed, clock=Clock(time)) as sandbox:
         truth = Truth(sandbox, random)
         truth.history(time.now, 250, 100)
@@ -184,8 +188,10 @@ def test_a_run_that_went_on_after_kills_emits_little_twice(
 ) -> None:
     """What a kill costs is what was read since the last state."""
     time = Time()
-    monkeypatch.setattr(client, "STATE_RECORDS", 1)
-    monkeypatch.setattr(client, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()})
+    monkeypatch.setattr(emitter, "STATE_RECORDS", 1)
+    monkeypatch.setattr(
+        listed_stream, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
+    )
     with Sandbox(profiles=PEOPLE, events=0, segments=1, seed=1, clock=Clock(time)) as sandbox:
         truth = Truth(sandbox, Random(1))  # noqa: S311
         truth.history(time.now, 600, 100, growth=1)
@@ -205,8 +211,9 @@ def test_a_run_that_went_on_after_kills_emits_little_twice(
 
 CODE = """
 import sys
-from tap_klaviyo_engagement import __main__, client
-client.STATE_RECORDS, client.STATE_SECONDS = int(sys.argv.pop(1)), float(sys.argv.pop(1))
+from tap_klaviyo_engagement import __main__
+from tap_klaviyo_engagement.emission import emitter
+emitter.STATE_RECORDS, emitter.STATE_SECONDS = int(sys.argv.pop(1)), float(sys.argv.pop(1))
 __main__.main()
 """
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from klaviyo_wire.endpoints import ENDPOINTS
-from tap_klaviyo_engagement.client import KlaviyoStream, Listing
-from tap_klaviyo_engagement.shape import decode, plain
+from tap_klaviyo_engagement.extraction.record_decoder import decode, plain
+from tap_klaviyo_engagement.extraction.windows import Window
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, Listing
 from tap_klaviyo_engagement.streams import STREAMS, revision_of
 from tap_klaviyo_engagement.streams.profiles import Profiles
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
-from tap_klaviyo_engagement.windows import Window
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
@@ -122,15 +122,15 @@ def test_bodies_that_are_not_json_are_refused() -> None:
             decode(body)
 
 
-def _declared(stream: type[KlaviyoStream]) -> KlaviyoStream:
+def _declared(stream: type[ListedStream]) -> ListedStream:
     """A stream at the revision that its declaration is written for, with all its columns."""
     settings: Json = {"include_subscriptions": True, "include_predictive_analytics": True}
     return _stream(stream.name, revision=revision_of(stream), **settings)
 
 
-def _stream(name: str, **settings: object) -> KlaviyoStream:
+def _stream(name: str, **settings: object) -> ListedStream:
     stream = TapKlaviyoEngagement(config=KEY | settings).streams[name]
-    assert isinstance(stream, KlaviyoStream)
+    assert isinstance(stream, ListedStream)
     return stream
 
 
@@ -138,7 +138,7 @@ def _stream(name: str, **settings: object) -> KlaviyoStream:
 
 
 @pytest.mark.parametrize("declared", [stream for stream in STREAMS if stream.operation.startswith("get_")])
-def test_requests_ask_for_what_the_endpoint_offers(declared: type[KlaviyoStream]) -> None:
+def test_requests_ask_for_what_the_endpoint_offers(declared: type[ListedStream]) -> None:
     stream = _declared(declared)
     endpoint = ENDPOINTS[stream.operation]
     moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,27 +159,15 @@ def test_requests_ask_for_what_the_endpoint_offers(declared: type[KlaviyoStream]
     assert set(used) <= allowed
 
 
-GIVEN = {
-    "campaign_audiences": {"campaign_id"},
-    "campaign_variations": {"campaign_message_id"},
-    "flow_actions": {"flow_id"},
-    "flow_messages": {"flow_action_id", "flow_id"},
-    "list_memberships": {"list_id", "snapshot_at"},
-    "profile_ids": {"swept_at"},
-    "profile_import_errors": {"created_at", "profile_import_job_id"},
-    "segment_memberships": {"segment_id", "snapshot_at"},
-}
-"""What streams add to their rows while they read."""
-
-
 def test_every_declared_column_has_a_source() -> None:
-    """A column is an attribute, a relationship's id, named by `sources`, or given by the listing."""
+    """A column is an attribute, a relationship's id, named by `sources`, or given by the stream or the listing."""
     for declared in STREAMS:
         if not declared.operation.startswith("get_"):
             continue
+        assert issubclass(declared, ListedStream), declared.name
         stream = _declared(declared)
         given = {"id", *(f"{each.replace('-', '_')}_id" for each in stream.relationships), *stream.sources}
-        given |= stream.endpoint.fields[stream.resource] | GIVEN.get(stream.name, set())
+        given |= stream.endpoint.fields[stream.resource] | set(stream.given_columns)
         given |= {column for listing in stream.listings for column in listing.columns}
         given |= set(getattr(stream, "links", ()))
         assert stream.schema["properties"].keys() <= given, declared.name

@@ -12,8 +12,8 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.faults import ExpiredCursor, Status, TouchProfiles
 from klaviyo_wire.endpoints import ENDPOINTS, L, M
-from tap_klaviyo_engagement.client import KlaviyoStream, Listing
-from tap_klaviyo_engagement.shape import plain
+from tap_klaviyo_engagement.extraction.record_decoder import plain
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, Listing
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.times import iso
 
@@ -50,9 +50,9 @@ def _people(sandbox: Sandbox) -> list[str]:
 # What Klaviyo expects of them
 
 
-def _stream(name: str, **settings: object) -> KlaviyoStream:
+def _stream(name: str, **settings: object) -> ListedStream:
     stream = TapKlaviyoEngagement(config={"api_key": "pk_test_0123456789", **settings}).streams[name]
-    assert isinstance(stream, KlaviyoStream)
+    assert isinstance(stream, ListedStream)
     return stream
 
 

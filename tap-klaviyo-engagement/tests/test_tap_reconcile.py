@@ -22,8 +22,20 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event
 from klaviyo_wire.errors import ConfigurationError, Refused
-from tap_klaviyo_engagement.counts import Counts, Difference, Held, differences, table
-from tap_klaviyo_engagement.reconcile import DIFFERS, DifferingEvents, Stateless, TapKlaviyoReconcile, Task
+from tap_klaviyo_engagement.reconciliation.event_counts import (
+    Counts,
+    Difference,
+    WarehouseCounts,
+    differences,
+    table,
+)
+from tap_klaviyo_engagement.reconciliation.tap import (
+    DIFFERS,
+    DifferingEvents,
+    ReconcileTask,
+    TapKlaviyoReconcile,
+    WriterWithoutState,
+)
 
 Json = dict[str, Any]
 
@@ -61,10 +73,10 @@ def test_the_table_is_readable_and_moves_no_cursor() -> None:
 # What the warehouse holds
 
 
-def _held(tmp_path: Path, text: str | bytes, name: str = "counts.csv") -> Held:
+def _held(tmp_path: Path, text: str | bytes, name: str = "counts.csv") -> WarehouseCounts:
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return Held.read(path)
+    return WarehouseCounts.read(path)
 
 
 @pytest.mark.parametrize(
@@ -126,17 +138,17 @@ def test_a_json_of_something_else_is_refused(text: str, said: str, tmp_path: Pat
 
 
 def test_a_missing_json_is_an_empty_one_and_a_missing_csv_an_error(tmp_path: Path) -> None:
-    assert Held.read(tmp_path / "counts.json").counts == {}
+    assert WarehouseCounts.read(tmp_path / "counts.json").counts == {}
     with pytest.raises(ConfigurationError, match="does not exist"):
-        Held.read(tmp_path / "counts.csv")
+        WarehouseCounts.read(tmp_path / "counts.csv")
     with pytest.raises(ConfigurationError, match=r"ends in \.csv or \.json"):
-        Held.read(tmp_path / "counts.parquet")
+        WarehouseCounts.read(tmp_path / "counts.parquet")
 
 
 def test_a_json_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = Held.read(tmp_path / "counts.json")
-    held.note("M1", date(2026, 11, 1), 3)
-    held.note("M1", date(2026, 10, 31), 4)
+    held = WarehouseCounts.read(tmp_path / "counts.json")
+    held.record_day("M1", date(2026, 11, 1), 3)
+    held.record_day("M1", date(2026, 10, 31), 4)
     assert json.loads(held.path.read_text()) == {"M1": {"2026-10-31": 4, "2026-11-01": 3}}
     before = held.path.read_text()
 
@@ -145,7 +157,7 @@ def test_a_json_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", breaks)
     with pytest.raises(OSError):  # noqa: PT011 - whatever the disk says
-        held.note("M1", date(2026, 11, 2), 5)
+        held.record_day("M1", date(2026, 11, 2), 5)
     assert held.path.read_text() == before
     assert list(tmp_path.iterdir()) == [held.path]
 
@@ -153,15 +165,15 @@ def test_a_json_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 def test_a_csv_is_the_warehouses_to_write(tmp_path: Path) -> None:
     text = "metric_id,day,events\nM1,2026-11-01,12\n"
     held = _held(tmp_path, text)
-    held.note("M1", date(2026, 11, 1), 3)
+    held.record_day("M1", date(2026, 11, 1), 3)
     assert held.path.read_text() == text
 
 
 # Which days
 
 
-def _task(tmp_path: Path, **config: object) -> Task:
-    return Task.of({"counts": str(tmp_path / "counts.json"), **config}, NOW)
+def _task(tmp_path: Path, **config: object) -> ReconcileTask:
+    return ReconcileTask.of({"counts": str(tmp_path / "counts.json"), **config}, NOW)
 
 
 def test_by_default_the_last_thirty_whole_days_are_compared(tmp_path: Path) -> None:
@@ -198,7 +210,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Pipe(Stateless):
+class Pipe(WriterWithoutState):
     """Keeps what would be written; `breaks_after` so many messages, the process is killed."""
 
     def __init__(self, breaks_after: int | None) -> None:
@@ -405,7 +417,7 @@ def test_a_killed_run_notes_only_days_that_were_emitted(breaks_after: int, accou
     counts = str(account.folder / "counts.json")
     cut = account.run(counts=counts, breaks_after=breaks_after)
     assert cut.status == -9
-    noted = Held.read(Path(counts)).counts
+    noted = WarehouseCounts.read(Path(counts)).counts
     assert sum(sum(days.values()) for days in noted.values()) <= len(cut.ids)
     rest = account.run(counts=counts)
     whole = account.run(counts=str(account.folder / "other.json"))

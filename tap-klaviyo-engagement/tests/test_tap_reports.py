@@ -37,7 +37,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backoff._sync.time.sleep", lambda _: None)
-    monkeypatch.setattr("tap_klaviyo_engagement.client.STATE_SECONDS", 0.0)
+    monkeypatch.setattr("tap_klaviyo_engagement.emission.emitter.STATE_SECONDS", 0.0)
 
 
 @dataclass

@@ -15,8 +15,8 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
-from tap_klaviyo_engagement import client
-from tap_klaviyo_engagement.client import MARGIN
+from tap_klaviyo_engagement.run_context import MARGIN
+from tap_klaviyo_engagement.stream_kinds import listed_stream
 from tap_klaviyo_engagement.times import iso
 
 RunTap = Callable[..., Any]
@@ -75,7 +75,9 @@ def _small_pages() -> Iterator[None]:
         return replace(endpoint, page=Page(PAGE, PAGE)) if endpoint.page and endpoint.page.maximum else endpoint
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "ENDPOINTS", {name: smaller(endpoint) for name, endpoint in ENDPOINTS.items()})
+        patch.setattr(
+            listed_stream, "ENDPOINTS", {name: smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
+        )
         yield
 
 

@@ -16,11 +16,11 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.faults import AnyFault, ExpiredCursor, Page, Reset, Status, Throttle, TouchProfiles, Truncate
 from klaviyo_sandbox.records import Event, GroupKind
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
-from tap_klaviyo_engagement import client, windows
-from tap_klaviyo_engagement.client import MARGIN
+from tap_klaviyo_engagement.emission import emitter
+from tap_klaviyo_engagement.extraction import windows
+from tap_klaviyo_engagement.run_context import MARGIN
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.times import iso
@@ -537,8 +537,8 @@ def test_a_window_that_gets_denser_is_divided_on_the_way(
 ) -> None:
     """A quiet year, and then a send: its first page says nothing of it, and runs that are cut must get on."""
     monkeypatch.setattr(windows, "PAGES_WANTED", 1)
-    monkeypatch.setattr(windows, "UNKNOWN", 2)
-    monkeypatch.setattr(client, "STATE_RECORDS", 1)
+    monkeypatch.setattr(windows, "FIRST_CUT", 2)
+    monkeypatch.setattr(emitter, "STATE_RECORDS", 1)
     send = NOW - timedelta(days=1)
     moments = {f"quiet {day}": NOW - timedelta(days=day) for day in range(2, 1_300)}
     moments |= {f"send {number}": send + timedelta(seconds=number // 4) for number in range(12_000)}

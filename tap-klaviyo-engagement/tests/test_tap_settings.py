@@ -9,7 +9,7 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from klaviyo_wire.errors import ConfigurationError
-from tap_klaviyo_engagement.settings import SCHEMA, Settings, choose
+from tap_klaviyo_engagement.settings import SCHEMA, Settings
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 KEY = {"api_key": "pk_test_0123456789"}
@@ -107,16 +107,3 @@ def test_a_number_in_the_environment_that_is_none_is_named(monkeypatch: pytest.M
     with pytest.raises(ConfigValidationError) as refusal:
         TapKlaviyoEngagement(parse_env_config=True)
     assert "rate_limit_share" in refusal.value.errors[0]
-
-
-def test_things_are_chosen_by_id_or_name() -> None:
-    existing = {"L1": "News", "L2": "VIP", "L3": "VIP"}
-    assert choose((), existing) == ["L1", "L2", "L3"]
-    assert choose(("L1",), existing) == ["L1"]
-    assert choose(("VIP",), existing) == ["L2", "L3"]
-    assert choose(("VIP", "L2", "News"), existing) == ["L1", "L2", "L3"]
-
-
-def test_an_unknown_name_is_told_with_what_exists() -> None:
-    with pytest.raises(LookupError, match=r"'Vip', which does not exist. There are: News \(L1\), VIP \(L2\)"):
-        choose(("VIP", "Vip"), {"L2": "VIP", "L1": "News"})

@@ -1,4 +1,4 @@
-"""Windows are divided without gap, overlap or end, and a bookmark never passes what is safe."""
+"""Windows are divided without gap, overlap or end."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.times import iso, second
-from tap_klaviyo_engagement.windows import MOST_PARTS, PAGES_WANTED, Bookmark, Window, parts
+from tap_klaviyo_engagement.extraction.windows import MOST_PARTS, PAGES_WANTED, Window, parts
+from tap_klaviyo_engagement.times import second
 
 SECOND = timedelta(seconds=1)
 MOMENTS = st.datetimes(datetime(2012, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
@@ -138,26 +137,3 @@ def test_division_ends_whatever_the_pages_say(
             assert len(lengths) == len(found)
             assert all(SECOND <= part <= length - SECOND for part in lengths)
             todo += found
-
-
-@settings(deadline=None)
-@given(before=st.none() | MOMENTS, limit=MOMENTS, rows=st.lists(MOMENTS))
-def test_a_bookmark_is_the_greatest_safe_cursor_emitted(
-    before: datetime | None, limit: datetime, rows: list[datetime]
-) -> None:
-    stored = iso(min(before, limit)) if before else None
-    bookmark = Bookmark(stored, iso(limit))
-    for row in rows:
-        bookmark.saw(iso(row))
-    assert bookmark.value == stored, "an incomplete window moves nothing"
-    bookmark.complete()
-    safe = [row for row in rows if row <= limit] + ([min(before, limit)] if before else [])
-    assert bookmark.value == (iso(max(safe)) if safe else None)
-
-
-@pytest.mark.parametrize("stored", [None, "2026-09-01T00:00:00+00:00"])
-def test_rows_without_a_cursor_move_no_bookmark(stored: str | None) -> None:
-    bookmark = Bookmark(stored, "2026-09-04T13:38:55+00:00")
-    bookmark.saw(None)
-    bookmark.complete()
-    assert bookmark.value == stored

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from requests.auth import AuthBase
 
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
+__all__ = ["DEFAULT_API_URL", "DEFAULT_REVISION", "MEDIA_TYPE", "ApiKey", "check", "headers"]
+
 DEFAULT_API_URL = "https://a.klaviyo.com"
-DEFAULT_REVISION = "2026-07-15"
 MEDIA_TYPE = "application/vnd.api+json"
 
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")

@@ -1,4 +1,4 @@
-"""The request loop: sign, wait for a place, send, judge the answer, retry what is worth retrying."""
+"""The request loop: sign, wait for the rate limit, send, classify the answer, retry what is worth retrying."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Client:
             requests.Request(endpoint.method, url, headers=headers, data=data, auth=self._key)
         )
 
-        patience = MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
+        most_tries = MAX_TRIES if self._reached else FIRST_CONTACT_TRIES
         tried = 0
 
         def attempt() -> T:
@@ -132,15 +132,21 @@ class Client:
                 msg = f"{endpoint.method} {endpoint.path} answered with a broken body: {error}"
                 raise Retriable(msg) from error
 
-        def hopeless(error: Exception) -> bool:
+        def give_up(error: Exception) -> bool:
             assert isinstance(error, Retriable)  # noqa: S101 - narrowed by on_exception
             if (error.retry_after or 0) > self._transport.patience:
                 return True
-            # Who throttles is Klaviyo: a storm on the first request is waited out like any other.
-            return not error.throttled and (tried >= patience or not repeatable)
+            # A host that throttles was reached, so throttling never counts as a try of first contact.
+            return not error.throttled and (tried >= most_tries or not repeatable)
 
         retry = backoff.on_exception(
-            _waits, Retriable, max_tries=MAX_TRIES, giveup=hopeless, jitter=None, logger=None, on_backoff=_tell
+            _pauses,
+            Retriable,
+            max_tries=MAX_TRIES,
+            giveup=give_up,
+            jitter=None,
+            logger=None,
+            on_backoff=_log_retry,
         )
         return retry(attempt)()
 
@@ -153,8 +159,8 @@ class Client:
         body: object = None,
         repeatable: bool = True,
     ) -> jsonapi.Json:
-        """`fetch` of a JSON document; an empty dict where the operation has no body."""
-        decode = _nothing if ENDPOINTS[operation].bodiless else self._document
+        """`fetch` of a JSON document; an empty dict where an answer has no body."""
+        decode = _no_body if ENDPOINTS[operation].bodiless else self._document
         return self.fetch(operation, decode, path=path, params=params, body=body, repeatable=repeatable)
 
     def pages(
@@ -265,11 +271,11 @@ class Client:
         )
 
 
-def _nothing(_body: bytes) -> jsonapi.Json:
+def _no_body(_body: bytes) -> jsonapi.Json:
     return {}
 
 
-def _waits() -> Generator[float, Any, None]:
+def _pauses() -> Generator[float, Any, None]:
     """Seconds before each retry; a throttled request waits in the governor instead."""
     pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_WAIT)
     next(pauses)
@@ -279,5 +285,5 @@ def _waits() -> Generator[float, Any, None]:
         error = yield pause
 
 
-def _tell(details: Mapping[str, Any]) -> None:
+def _log_retry(details: Mapping[str, Any]) -> None:
     _log.warning("%s; try %d, again in %.1f s", details["exception"], details["tries"], details["wait"])

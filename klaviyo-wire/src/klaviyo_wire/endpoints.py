@@ -17,7 +17,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from klaviyo_wire import fields
-from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.filters import Operator
 
 
@@ -36,6 +35,8 @@ M = Limits(10, 150)
 L = Limits(75, 750)
 XL = Limits(350, 3500)
 REPORTS = Limits(1, 2, 225)
+DEFAULT_REVISION = "2026-07-15"
+"""The API revision that entries describe which name no other."""
 OMNICHANNEL = "2026-10-15"
 """From this revision on a campaign is another model: audiences, messages and variations, of every channel."""
 

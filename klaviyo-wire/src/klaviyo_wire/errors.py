@@ -9,8 +9,8 @@
     └── Refused             this request is wrong; `problems` say where (JSON pointers)
         └── NotFound        the resource is not there
 
-`classify` turns an answer into one of them. Sources: klaviyo's error guide and recorded responses;
-"real status" remarks are from the recordings.
+`classify` turns an answer into one of them. Sources: Klaviyo's error guide, and recorded responses where
+a comment says so.
 """
 
 from __future__ import annotations
@@ -18,12 +18,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from klaviyo_wire.redaction import redact
 
-if TYPE_CHECKING:
-    from klaviyo_wire.endpoints import Endpoint
+
+class Operation(Protocol):
+    """What a message says of the operation that was called: an `endpoints.Endpoint` has it."""
+
+    @property
+    def method(self) -> str:
+        """HTTP method."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Path, with `{name}` for its parameters."""
+        ...
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that a key needs for it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,7 @@ _KEY_CODES = frozenset({"authentication_failed", "not_authenticated"})
 _CURSOR_PARAMETERS = frozenset({"page[cursor]", "page_cursor"})
 
 
-def classify(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoError | None:
+def classify(endpoint: Operation, status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoError | None:
     """What an answer means for the caller; None when it is a success (any 2xx: real statuses vary)."""
     if _SUCCESS <= status < _REDIRECT:
         return None
@@ -130,7 +146,7 @@ def classify(endpoint: Endpoint, status: int, headers: Mapping[str, str], body: 
 
 
 def _configuration_fault(
-    endpoint: Endpoint, status: int, problems: Sequence[Problem], said: str
+    endpoint: Operation, status: int, problems: Sequence[Problem], said: str
 ) -> ConfigurationError | None:
     where = f"{endpoint.method} {endpoint.path}"
     # The overview gives 400 for an invalid key, the recordings 401: the code decides before the status.

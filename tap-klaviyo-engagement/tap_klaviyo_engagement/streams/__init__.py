@@ -31,7 +31,7 @@ from tap_klaviyo_engagement.streams.templates import Templates
 from tap_klaviyo_engagement.streams.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from tap_klaviyo_engagement.client import KlaviyoStream
+    from tap_klaviyo_engagement.stream_kinds.listed_stream import KlaviyoStream
 
 STREAMS: tuple[type[KlaviyoStream], ...] = (
     Accounts,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, ListedStream
 
 
-class Accounts(KlaviyoStream):
+class Accounts(ListedStream):
     """The account that the API key belongs to: its timezone is that of Klaviyo's reports."""
 
     name = "accounts"

@@ -9,8 +9,17 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import OPEN, Json, Listing, Operator, Record, Unit, included, resources
-from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
+    OPEN,
+    Json,
+    Listing,
+    Operator,
+    Record,
+    StreamSlice,
+    included,
+    resources,
+)
 
 # Klaviyo lists campaigns of one channel at a time, and leaves out archived ones unless they are asked for.
 LISTINGS = tuple(
@@ -23,7 +32,7 @@ LISTINGS = tuple(
 )
 
 
-class Campaigns(Linked):
+class Campaigns(LinkedStream):
     """One-time sends."""
 
     name = "campaigns"
@@ -51,7 +60,7 @@ class Campaigns(Linked):
     ).to_dict()
 
 
-class CampaignMessages(Linked, Nested):
+class CampaignMessages(LinkedStream, NestedStream):
     """What a campaign sends: one message per variation.
 
     Klaviyo has no listing of messages. They come included with the campaigns, but without their template
@@ -87,17 +96,17 @@ class CampaignMessages(Linked, Nested):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
-        for document in self.run.client.pages(self.parent, params=self.campaign_params(unit.listing)):
-            held = {message["id"]: message for message in included(document, self.resource)}
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
+        for document in self.run.client.pages(self.parent, params=self.campaign_params(stream_slice.listing)):
+            by_id = {message["id"]: message for message in included(document, self.resource)}
             for campaign in resources(document):
                 ids = ids_of(campaign, "campaign-messages")
-                mine = [held[key] for key in ids or () if key in held]
+                mine = [by_id[key] for key in ids or () if key in by_id]
                 if ids is None or len(mine) < len(ids):
                     yield from self.rows_of(campaign["id"], {})
                 elif "template_id" not in self.columns:
                     yield from (self.record(message, Listing()) for message in mine)
-                elif _is_due(campaign, mine, unit.window.start):
+                elif _is_due(campaign, mine, stream_slice.window.start):
                     yield from self.rows_of(campaign["id"], {})
 
     def campaign_params(self, listing: Listing) -> dict[str, str]:

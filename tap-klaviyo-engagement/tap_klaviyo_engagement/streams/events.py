@@ -7,14 +7,14 @@ from functools import cached_property
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import OPEN, Listing, Operator
-from tap_klaviyo_engagement.late import LateStream
+from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator
 
 NAMED, READ = "metrics_named", "metrics_read"
 """Where the stream's state holds the ids that a name of the setting stood for, and those whose past was read."""
 
 
-class Events(LateStream):
+class Events(LateArrivingStream):
     """Everything Klaviyo recorded: sends, opens, clicks, orders and whatever the account reports itself."""
 
     name = "events"
@@ -38,14 +38,14 @@ class Events(LateStream):
 
     @cached_property
     @override
-    def chosen(self) -> tuple[Listing, ...]:
+    def chosen_listings(self) -> tuple[Listing, ...]:
         """All events in one listing, or one listing for each chosen metric: the filter takes a single id."""
-        return tuple(map(_of, self.metric_ids)) if self.run.settings.metrics else self.listings
+        return tuple(map(_listing_of, self.metric_ids)) if self.run.settings.metrics else self.listings
 
     @cached_property
     def metric_names(self) -> dict[str, str]:
         """Every metric's name, by id."""
-        return self.names("get_metrics", "metric")
+        return self.run.name_lookup.names("get_metrics", "metric")
 
     @cached_property
     def metric_ids(self) -> list[str]:
@@ -63,23 +63,23 @@ class Events(LateStream):
                 self.logger.info("metric %s, once named %r, is now %r: still read", key, text, names[key])
             found[text] = now + renamed
         if missing := [text for text in self.run.settings.metrics if not found[text]]:
-            self.chosen_from("metrics", tuple(missing), names)
+            self.run.name_lookup.among("metrics", tuple(missing), names)
         self.stream_state[NAMED] = {text: found[text] for text in self.run.settings.metrics}
         return list(dict.fromkeys(key for text in self.run.settings.metrics for key in found[text]))
 
     @override
-    def newcomers(self) -> list[Listing]:
+    def unread_listings(self) -> list[Listing]:
         """A metric that was added to the setting is read from the beginning, once."""
         read = self.stream_state.get(READ)
         if read is None:
             return []
         wanted = self.metric_ids if self.run.settings.metrics else list(self.metric_names)
-        return [_of(key) for key in wanted if key not in read]
+        return [_listing_of(key) for key in wanted if key not in read]
 
     @override
-    def known(self) -> None:
+    def mark_listings_read(self) -> None:
         self.stream_state[READ] = self.metric_ids if self.run.settings.metrics else None
 
 
-def _of(metric: str) -> Listing:
+def _listing_of(metric: str) -> Listing:
     return Listing(filter=Operator.EQUALS("metric_id", metric))

@@ -8,20 +8,26 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import (
+from tap_klaviyo_engagement.stream_kinds.composed_stream import (
+    ComposedStream,
+    LinkedStream,
+    NestedStream,
+    ids_of,
+    may_be_since,
+    readable,
+)
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     OPEN,
     Batch,
-    ComposedStream,
     Json,
     Listing,
     NotFound,
     Operator,
     Record,
-    Unit,
+    StreamSlice,
     included,
     resources,
 )
-from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since, readable
 
 # Klaviyo leaves out archived flows unless they are asked for.
 LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))
@@ -29,7 +35,7 @@ LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archi
 PAGE = 50
 """Flows and actions that Klaviyo gives at once: where included actions would be cut, if they ever are."""
 
-SILENT = frozenset(
+SENDS_NOTHING = frozenset(
     {
         "action-output-split",
         "back-in-stock-delay",
@@ -48,7 +54,7 @@ SILENT = frozenset(
 """Types of actions that send nothing. Every other one, those to come among them, is asked for its messages."""
 
 
-class Flows(Linked):
+class Flows(LinkedStream):
     """Automations: what starts them and whether they run."""
 
     name = "flows"
@@ -70,8 +76,8 @@ class Flows(Linked):
     ).to_dict()
 
 
-class OfFlows(ComposedStream):
-    """What belongs to flows. All of them are listed in every run, with their actions: an action changes alone."""
+class FlowPartsStream(ComposedStream):
+    """What belongs to flows. Every run lists all flows with their actions: an action may change on its own."""
 
     parent = "get_flows"
     listings = LISTINGS
@@ -85,15 +91,15 @@ class OfFlows(ComposedStream):
             "include": "flow-actions",
         }
         for document in self.run.client.pages("get_flows", params=params):
-            held = {action["id"]: action for action in included(document, "flow-action")}
+            by_id = {action["id"]: action for action in included(document, "flow-action")}
             for flow in resources(document):
-                yield flow, self.actions(flow, held, fields)
+                yield flow, self.actions(flow, by_id, fields)
 
-    def actions(self, flow: Json, held: Mapping[str, Json], fields: str) -> list[Json]:
+    def actions(self, flow: Json, by_id: Mapping[str, Json], fields: str) -> list[Json]:
         """A flow's actions: out of those included, or by a listing of their own where these may not be all."""
         ids = ids_of(flow, "flow-actions")
-        if ids is not None and len(ids) < PAGE and held.keys() >= set(ids):
-            return [held[key] for key in ids]
+        if ids is not None and len(ids) < PAGE and by_id.keys() >= set(ids):
+            return [by_id[key] for key in ids]
         params = {"fields[flow-action]": fields, "page[size]": str(PAGE)}
         try:
             pages = self.run.client.pages("get_actions_for_flow", path={"id": flow["id"]}, params=params)
@@ -103,7 +109,7 @@ class OfFlows(ComposedStream):
             return []
 
 
-class FlowActions(OfFlows):
+class FlowActions(FlowPartsStream):
     """The steps of flows: delays, splits, sends and whatever else Klaviyo has.
 
     Read whole: they come with the flows at no cost, and a definition holds the message that it sends, whose edits
@@ -118,6 +124,7 @@ class FlowActions(OfFlows):
         "status": ("definition", "data", "status"),
     }
     primary_keys = ("id",)
+    given_columns = ("flow_id",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Action id"),
         th.Property("flow_id", th.StringType, description="The flow it belongs to"),
@@ -129,14 +136,14 @@ class FlowActions(OfFlows):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         fields = self.params(Listing())["fields[flow-action]"]
-        for flow, actions in self.flows(unit.listing, fields):
+        for flow, actions in self.flows(stream_slice.listing, fields):
             listing = Listing(columns={"flow_id": flow["id"]})
             yield from (self.record(action, listing) for action in actions)
 
 
-class FlowMessages(OfFlows, Nested):
+class FlowMessages(FlowPartsStream, NestedStream):
     """What the actions of flows send.
 
     Klaviyo lists messages of one action at a time, sixty actions a minute. Later runs ask for those whose action
@@ -151,6 +158,7 @@ class FlowMessages(OfFlows, Nested):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"name": ("definition", "name")}
     primary_keys = ("id",)
     replication_key = "updated"
+    given_columns = ("flow_action_id", "flow_id")
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Message id; events hold it as `$message`"),
         th.Property("flow_action_id", th.StringType, description="The action that sends it"),
@@ -164,21 +172,21 @@ class FlowMessages(OfFlows, Nested):
     ).to_dict()
 
     @override
-    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
-        for flow, actions in self.flows(unit.listing, "definition.type,updated"):
+    def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
+        for flow, actions in self.flows(stream_slice.listing, "definition.type,updated"):
             for action in filter(_may_send, actions):
                 times = [each["attributes"].get("updated") for each in (flow, action)]
-                if may_be_since(unit.window.start, *times):
+                if may_be_since(stream_slice.window.start, *times):
                     rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
-                    yield self.batch(Unit(unit.listing), rows, seen, 0)
-                    # Read is what changed until then, though none of the messages may be as young.
+                    yield self.reader.batch(StreamSlice(stream_slice.listing), rows, seen)
+                    # The bookmark may move up to the change that was looked at, though no message is as young.
                     yield Batch([], [readable(text) for text in times])
 
     @override
     def probe(self) -> str:
-        self.run.probed(self.parent, {"page[size]": "1"})  # no listing has an action's id
+        self.run.connection_test.ask(self.parent, {"page[size]": "1"})  # no listing has an action's id
         return ""
 
 
 def _may_send(action: Json) -> bool:
-    return (action["attributes"].get("definition") or {}).get("type") not in SILENT
+    return (action["attributes"].get("definition") or {}).get("type") not in SENDS_NOTHING

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 
 
-class Forms(KlaviyoStream):
+class Forms(ListedStream):
     """Sign-up forms. Events hold their id as `form_id`."""
 
     name = "forms"

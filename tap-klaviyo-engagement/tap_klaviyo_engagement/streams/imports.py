@@ -9,14 +9,14 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import OPEN, Json, Record, Unit, resources
-from tap_klaviyo_engagement.streams.related import Linked, Nested, may_be_since
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, may_be_since
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Json, Record, StreamSlice, resources
 
 LIFE = timedelta(days=7)
 """How long after its creation Klaviyo works on a job and keeps its errors: `expires_at` (recorded)."""
 
 
-class ProfileImportJobs(Linked):
+class ProfileImportJobs(LinkedStream):
     """Bulk imports. Klaviyo lists them whole; those that are done with are emitted once."""
 
     name = "profile_import_jobs"
@@ -41,14 +41,14 @@ class ProfileImportJobs(Linked):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         # A job changes until it expires; one that had expired at the bookmark was emitted as it stays.
-        start = unit.window.start - LIFE if unit.window.start else None
-        rows = super().compose(Unit(unit.listing))
+        start = stream_slice.window.start - LIFE if stream_slice.window.start else None
+        rows = super().compose(StreamSlice(stream_slice.listing))
         return (record for record in rows if may_be_since(start, record["created_at"]))
 
 
-class ProfileImportErrors(Nested):
+class ProfileImportErrors(NestedStream):
     """Rows that bulk imports refused, with what they held.
 
     Not selected by default: they hold personal data that may be in no profile, and of which a deletion in Klaviyo
@@ -64,6 +64,7 @@ class ProfileImportErrors(Nested):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"pointer": ("source", "pointer")}
     primary_keys = ("profile_import_job_id", "id")
     replication_key = "created_at"
+    given_columns = ("created_at", "profile_import_job_id")
     schema = th.PropertiesList(
         th.Property("profile_import_job_id", th.StringType, required=True, description="The job it belongs to"),
         th.Property("id", th.StringType, required=True, description="Error id"),
@@ -76,7 +77,7 @@ class ProfileImportErrors(Nested):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = {
             "fields[profile-bulk-import-job]": "completed_at,created_at,expires_at,failed_count",
             "page[size]": "100",
@@ -84,7 +85,7 @@ class ProfileImportErrors(Nested):
         }
         for document in self.run.client.pages(self.parent, params=params):
             for job in resources(document):
-                if self.is_due(job["attributes"], unit.window.start):
+                if self.is_due(job["attributes"], stream_slice.window.start):
                     columns = {
                         "profile_import_job_id": job["id"],
                         "created_at": job["attributes"].get("created_at"),

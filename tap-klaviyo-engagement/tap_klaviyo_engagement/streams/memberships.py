@@ -9,10 +9,20 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import Batch, Json, KlaviyoStream, Listing, NotFound, Record, Unit, iso
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
+    Batch,
+    Json,
+    KlaviyoStream,
+    ListedStream,
+    Listing,
+    NotFound,
+    Record,
+    StreamSlice,
+    iso,
+)
 
 
-class Memberships(KlaviyoStream):
+class Memberships(ListedStream):
     """Members of groups of one type, read whole in every run: Klaviyo tells who joined, never who left.
 
     A group's rows carry the moment its reading began. Once it is complete, `membership_snapshots` has that moment
@@ -22,37 +32,45 @@ class Memberships(KlaviyoStream):
     group: ClassVar[str]
     """JSON:API type of the groups, and the value of `group_type`."""
     groups_setting: ClassVar[str]
+    """The setting that chooses among the groups."""
     resource = "profile"
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"profile_id": ("id",)}
     windowed = True
     sliced_by = "joined_group_at"
 
     @override
-    def units(self) -> Iterator[Unit]:
+    def slices(self) -> Iterator[StreamSlice]:
         self._counts: Counter[str] = Counter()
         self._gone: set[str] = set()
-        for group in self.ids(self.groups_setting, self.parent, self.group):
+        for group in self.chosen_groups():
             began = iso(self.run.now())
-            yield Unit(Listing(path={"id": group}, columns={f"{self.group}_id": group, "snapshot_at": began}))
+            yield StreamSlice(
+                Listing(path={"id": group}, columns={f"{self.group}_id": group, "snapshot_at": began})
+            )
+
+    def chosen_groups(self) -> list[str]:
+        """Ids of the groups to read."""
+        wanted: tuple[str, ...] = getattr(self.run.settings, self.groups_setting)
+        return self.run.name_lookup.ids(self.groups_setting, wanted, self.parent, self.group)
 
     @override
-    def fetch(self, unit: Unit) -> Iterator[Batch]:
+    def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
         try:
-            yield from super().fetch(unit)
+            yield from super().read_slice(stream_slice, seen)
         except NotFound:
             # It is gone, but nothing says that it was empty: no snapshot, so its last members stay on record.
-            group = unit.listing.path["id"]
+            group = stream_slice.listing.path["id"]
             self.logger.warning("The %s %s was deleted while it was read", self.group, group)
             self._gone.add(group)
 
     @override
-    def observe(self, unit: Unit, batch: Batch) -> None:
-        self._counts[unit.listing.path["id"]] += len(batch.records)
+    def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> None:
+        self._counts[stream_slice.listing.path["id"]] += len(batch.records)
 
     @override
-    def complete(self, unit: Unit) -> None:
-        group, began = unit.listing.path["id"], unit.listing.columns["snapshot_at"]
-        if unit.window.end is None and group not in self._gone:  # the last window of the group
+    def slice_complete(self, stream_slice: StreamSlice) -> None:
+        group, began = stream_slice.listing.path["id"], stream_slice.listing.columns["snapshot_at"]
+        if stream_slice.window.end is None and group not in self._gone:  # the last window of the group
             self.run.snapshots.append(
                 {
                     "group_type": self.group,
@@ -81,6 +99,7 @@ class ListMemberships(Memberships):
     parent = "get_lists"
     groups_setting = "lists"
     primary_keys = ("list_id", "profile_id")
+    given_columns = ("list_id", "snapshot_at")
     schema = _schema("list")
 
 
@@ -93,6 +112,7 @@ class SegmentMemberships(Memberships):
     parent = "get_segments"
     groups_setting = "segments"
     primary_keys = ("segment_id", "profile_id")
+    given_columns = ("segment_id", "snapshot_at")
     schema = _schema("segment")
 
 

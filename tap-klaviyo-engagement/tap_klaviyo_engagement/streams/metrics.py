@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, ListedStream
 
 
-class Metrics(KlaviyoStream):
+class Metrics(ListedStream):
     """Kinds of events. Names change, and repeat across integrations: an id tells a metric for good."""
 
     name = "metrics"

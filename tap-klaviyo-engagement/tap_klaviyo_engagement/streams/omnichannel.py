@@ -9,14 +9,23 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import OPEN, Json, Listing, Operator, Record, Unit, included, resources
-from tap_klaviyo_engagement.streams.related import Linked, Nested, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
+    OPEN,
+    Json,
+    Listing,
+    Operator,
+    Record,
+    StreamSlice,
+    included,
+    resources,
+)
 
 # Whether archived campaigns come unasked is not documented; before this revision they did not.
 LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))
 
 
-class OmnichannelCampaigns(Linked):
+class OmnichannelCampaigns(LinkedStream):
     """Sends that someone plans, over any number of channels."""
 
     name = "campaigns"
@@ -45,7 +54,7 @@ class OmnichannelCampaigns(Linked):
     ).to_dict()
 
 
-class CampaignAudiences(Nested):
+class CampaignAudiences(NestedStream):
     """To whom a campaign goes.
 
     They come included with the campaigns, which are all listed in every run: an audience changes alone.
@@ -62,6 +71,7 @@ class CampaignAudiences(Nested):
     primary_keys = ("id",)
     replication_key = "updated"
     listings = LISTINGS
+    given_columns = ("campaign_id",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Audience id"),
         th.Property("campaign_id", th.StringType, description="The campaign it belongs to"),
@@ -75,30 +85,30 @@ class CampaignAudiences(Nested):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = {
             "fields[campaign]": "id",
             "fields[campaign-audience]": self.params(Listing())["fields[campaign-audience]"],
-            "filter": unit.listing.filter,
+            "filter": stream_slice.listing.filter,
             "include": "campaign-audiences",
         }
         for document in self.run.client.pages(self.parent, params=params):
-            held = {audience["id"]: audience for audience in included(document, self.resource)}
+            by_id = {audience["id"]: audience for audience in included(document, self.resource)}
             for campaign in resources(document):
-                for record in self.audiences(campaign, held):
-                    if may_be_since(unit.window.start, record["updated"]):
+                for record in self.audiences(campaign, by_id):
+                    if may_be_since(stream_slice.window.start, record["updated"]):
                         yield record
 
-    def audiences(self, campaign: Json, held: Mapping[str, Json]) -> Iterator[Record]:
+    def audiences(self, campaign: Json, by_id: Mapping[str, Json]) -> Iterator[Record]:
         """A campaign's audiences: out of those included, or by a listing of their own where these are not all."""
         columns = {"campaign_id": campaign["id"]}
         ids = ids_of(campaign, "campaign-audiences")
-        if ids is None or not held.keys() >= set(ids):
+        if ids is None or not by_id.keys() >= set(ids):
             return self.rows_of(campaign["id"], columns)
-        return (self.record(held[key], Listing(columns=columns)) for key in ids)
+        return (self.record(by_id[key], Listing(columns=columns)) for key in ids)
 
 
-class OmnichannelCampaignMessages(Linked):
+class OmnichannelCampaignMessages(LinkedStream):
     """What a campaign sends, once on each channel and to each audience."""
 
     name = "campaign_messages"
@@ -131,7 +141,7 @@ class OmnichannelCampaignMessages(Linked):
     ).to_dict()
 
 
-class CampaignVariations(Nested):
+class CampaignVariations(NestedStream):
     """The contents of a message, among which a test chooses.
 
     Klaviyo lists those of one message at a time. Whether their edits move `updated` of the message is not known:
@@ -147,6 +157,7 @@ class CampaignVariations(Nested):
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {name: ("definition", name) for name in ("name", "details")}
     primary_keys = ("id",)
     replication_key = "updated"
+    given_columns = ("campaign_message_id",)
     schema = th.PropertiesList(
         th.Property(
             "id", th.StringType, required=True, description="Variation id; events hold it as `$variation`"
@@ -159,14 +170,14 @@ class CampaignVariations(Nested):
     ).to_dict()
 
     @override
-    def compose(self, unit: Unit) -> Iterator[Record]:
+    def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = {
             "fields[campaign-message]": "definition.send_options,definition.status,updated",
             "page[size]": "100",
         }
         for document in self.run.client.pages(self.parent, params=params):
             for message in resources(document):
-                if _is_due(message["attributes"], unit.window.start):
+                if _is_due(message["attributes"], stream_slice.window.start):
                     yield from self.rows_of(message["id"], {"campaign_message_id": message["id"]})
 
 

@@ -8,10 +8,19 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.client import NO_BOUNDS, OPEN, Batch, KlaviyoStream, Listing, Unit, Window, iso
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
+    NO_BOUNDS,
+    OPEN,
+    Batch,
+    ListedStream,
+    Listing,
+    StreamSlice,
+    Window,
+    iso,
+)
 
 
-class Profiles(KlaviyoStream):
+class Profiles(ListedStream):
     """People. Every event and every change of a property updates a profile; deleted and merged ones vanish."""
 
     name = "profiles"
@@ -42,7 +51,7 @@ class Profiles(KlaviyoStream):
     ).to_dict()
 
 
-class ProfilePredictiveAnalytics(KlaviyoStream):
+class ProfilePredictiveAnalytics(ListedStream):
     """What Klaviyo expects of people. Apart from `profiles`, because its requests have a fifth of their limit.
 
     A run reads who changed since the one before. Klaviyo also calculates anew for people who did not change: that
@@ -97,7 +106,7 @@ class ProfilePredictiveAnalytics(KlaviyoStream):
         return super().params(listing, window) | asked
 
 
-class ProfileIds(KlaviyoStream):
+class ProfileIds(ListedStream):
     """The id of every profile there is, by which deleted and merged ones are found: Klaviyo tells of neither.
 
     Once a sweep is complete, `membership_snapshots` has its beginning, as group `profiles` of type `account`:
@@ -110,14 +119,15 @@ class ProfileIds(KlaviyoStream):
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)
+    given_columns = ("swept_at",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Profile id"),
         th.Property("swept_at", th.DateTimeType, description="When the sweep that saw it began"),
     ).to_dict()
 
     @override
-    def units(self) -> Iterator[Unit]:
-        yield Unit(Listing(columns={"swept_at": iso(self.run.now())}))
+    def slices(self) -> Iterator[StreamSlice]:
+        yield StreamSlice(Listing(columns={"swept_at": iso(self.run.now())}))
 
     @override
     def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:
@@ -125,20 +135,20 @@ class ProfileIds(KlaviyoStream):
         return super().params(listing, window) | {"sort": "id"}
 
     @override
-    def attempt(self, unit: Unit, seen: set[int]) -> Iterator[Batch]:
+    def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
         self._count = 0
-        for batch in super().attempt(unit, seen):
+        for batch in super().read_slice(stream_slice, seen):
             seen.clear()  # in this order none comes twice, and memory must not grow with the account
             self._count += len(batch.records)
             yield batch
 
     @override
-    def complete(self, unit: Unit) -> None:
+    def slice_complete(self, stream_slice: StreamSlice) -> None:
         self.run.snapshots.append(
             {
                 "group_type": "account",
                 "group_id": "profiles",
-                "snapshot_at": unit.listing.columns["swept_at"],
+                "snapshot_at": stream_slice.listing.columns["swept_at"],
                 "member_count": self._count,
             }
         )

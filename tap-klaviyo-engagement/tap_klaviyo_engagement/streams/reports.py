@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.daily import ValuesReport
+from tap_klaviyo_engagement.stream_kinds.report_stream import ReportStream
 
 if TYPE_CHECKING:
-    from tap_klaviyo_engagement.client import Json
+    from tap_klaviyo_engagement.stream_kinds.listed_stream import Json
 
 STATISTICS: Mapping[str, str] = {
     "average_order_value": "Conversion value by conversion",
@@ -61,7 +61,7 @@ def _schema(thing: str) -> Json:
     ).to_dict()
 
 
-class CampaignValues(ValuesReport):
+class CampaignValues(ReportStream):
     """What came of the campaign messages that were sent on a day."""
 
     name = "campaign_values"
@@ -72,7 +72,7 @@ class CampaignValues(ValuesReport):
     schema = _schema("campaign")
 
 
-class FlowValues(ValuesReport):
+class FlowValues(ReportStream):
     """What came of the flow messages that were sent on a day."""
 
     name = "flow_values"

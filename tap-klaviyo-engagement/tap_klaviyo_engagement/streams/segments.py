@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import OPEN
-from tap_klaviyo_engagement.streams.related import Linked
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN
 
 
-class Segments(Linked):
+class Segments(LinkedStream):
     """Audiences that Klaviyo computes from conditions."""
 
     name = "segments"

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.streams.related import Linked
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
 
 
-class Tags(Linked):
+class Tags(LinkedStream):
     """Names that people give to campaigns, flows, lists and segments, whose rows hold `tag_ids`."""
 
     name = "tags"

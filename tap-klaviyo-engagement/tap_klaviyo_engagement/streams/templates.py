@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, ListedStream
 
 
-class Templates(KlaviyoStream):
+class Templates(ListedStream):
     """Reusable mails. The copies that campaigns hold are not among them."""
 
     name = "templates"

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.streams.related import Linked
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
 
 
-class Webhooks(Linked):
+class Webhooks(LinkedStream):
     """Where Klaviyo reports events as they happen.
 
     Not selected by default: without Advanced KDP in the account's plan, Klaviyo refuses (recorded).

@@ -1,10 +1,10 @@
-"""The base of reports that are asked for day by day."""
+"""Streams that are a report of Klaviyo's, asked for day by day and within few requests a day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pendulum
@@ -12,25 +12,29 @@ from typing_extensions import override
 
 from klaviyo_wire.endpoints import REPORTS
 from klaviyo_wire.errors import Refused, Retriable
-from klaviyo_wire.jsonapi import next_link
+from klaviyo_wire.jsonapi import Json, next_link, resources
 from klaviyo_wire.ratelimit import MINUTE
-from tap_klaviyo_engagement.client import Json, KlaviyoStream, Record, StreamFault, resources
-from tap_klaviyo_engagement.days import Allowance, Plan, Reach, bounds
+from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
+
+if TYPE_CHECKING:
+    from tap_klaviyo_engagement.extraction.record_decoder import Record
 
 BACKLOG = timedelta(days=30)
 """How far back the first run begins without a `start_date`."""
 
-PATIENCE = 600
-"""Seconds that a run waits for a request of the day at most: a schedule need not be exact to the second."""
+LONGEST_WAIT = 600
+"""Seconds that a run waits at most for the next request of the day: a schedule need not be exact to the second."""
 
 _UNSUITABLE = "does not support querying for values"
 
 
-class _UsedUp(Exception):  # noqa: N818 - an end, not a fault
+class _QuotaUsedUp(Exception):  # noqa: N818 - an end, not a fault
     """The day's requests are used up."""
 
 
-class ValuesReport(KlaviyoStream):
+class ReportStream(KlaviyoStream):
     """What came of the messages that were sent on a day: one row for each day, message and channel.
 
     Klaviyo counts by the day of sending, so what recipients do later changes the values of an earlier day. The
@@ -38,12 +42,14 @@ class ValuesReport(KlaviyoStream):
     time, and is done with. The newest day comes first, and what a day's requests do not suffice for is left to the
     next run.
 
-    A day is asked for from 00:00:00 to 23:59:59.999999. Klaviyo's document says that offsets are ignored and the
-    account's time zone is used, not whether the end belongs to the time frame; others found that it does, and
-    counted the days at the seams twice. This end is right either way: events have whole seconds. The offsets sent
-    are those of the account's zone, so that they are right whether they are ignored or not.
+    A day is asked for from 00:00:00 to 23:59:59.999999 in the account's time zone. Klaviyo's document does not say
+    whether the end belongs to the time frame; others found that it does, and counted midnight twice. This end is
+    right either way, since events have whole seconds. The document says that offsets are ignored and the account's
+    zone is used. The offsets sent are those of that zone, so they are right even if they are not ignored.
     """
 
+    resource: ClassVar[str]
+    """JSON:API type of the report."""
     groupings: ClassVar[tuple[str, ...]]
     """What Klaviyo groups by; with the day and the metric, the key. All other columns are statistics."""
     replication_key = "date"
@@ -54,23 +60,23 @@ class ValuesReport(KlaviyoStream):
         metric, zone = self.metric(), self.zone()
         settings, today = self.run.settings, self.run.limit.astimezone(pendulum.timezone(zone)).date()
         first = settings.start_date.date() if settings.start_date else today - BACKLOG
-        plan = Plan(today, first, settings.report_lookback)
-        reach, allowance = self.reach(metric), self.allowance()
-        due = reach.due(plan)
+        plan = ReportPlan(today, first, settings.report_lookback)
+        days_read, quota = self.days_read(metric), self.quota()
+        due = days_read.due(plan)
         for position, day in enumerate(due):
             try:
-                rows = list(self.day(day, zone, metric, allowance))
-            except _UsedUp:
+                rows = list(self.rows_of_day(day, zone, metric, quota))
+            except _QuotaUsedUp:
                 left = len(due) - position
                 self.logger.info(
                     "%s: the day's requests are used up; %d days are left, the next run goes on", self.name, left
                 )
                 return
             yield rows
-            reach.read(day, plan)
-            self.stream_state.update(reach.dump(), conversion_metric_id=metric)
+            days_read.add(day, plan)
+            self.stream_state.update(days_read.dump(), conversion_metric_id=metric)
             self.progress.done = (position + 1) / len(due)
-            yield []
+            yield self.CHECKPOINT
 
     @override
     def probe(self) -> str:
@@ -81,16 +87,16 @@ class ValuesReport(KlaviyoStream):
         self.run.client.call(self.operation, params=self.only_results, body=self.body(day, zone, metric))
         return ""
 
-    def day(self, day: date, zone: str, metric: str, allowance: Allowance) -> Iterator[Record]:
+    def rows_of_day(self, day: date, zone: str, metric: str, quota: DailyQuota) -> Iterator[Record]:
         """The rows of a day.
 
         Raises:
-            _UsedUp: before the day was read to its end.
+            _QuotaUsedUp: before the day was read to its end.
             StreamFault: Klaviyo has no report for this metric, or sent one that is none.
         """
         params, body = self.only_results, self.body(day, zone, metric)
         while True:
-            document = self.page(params, body, allowance)
+            document = self.page(params, body, quota)
             try:
                 results = document["data"]["attributes"]["results"]
                 yield from [self.row(day, metric, each["groupings"], each["statistics"]) for each in results]
@@ -105,19 +111,19 @@ class ValuesReport(KlaviyoStream):
                 msg = f"the report on {day} names a page as the one after itself"
                 raise StreamFault(msg)
 
-    def page(self, params: Mapping[str, str], body: Json, allowance: Allowance) -> Json:
+    def page(self, params: Mapping[str, str], body: Json, quota: DailyQuota) -> Json:
         """One page of a report."""
-        wait = allowance.take(self.run.now(), PATIENCE)
+        wait = quota.take(self.run.now(), LONGEST_WAIT)
         if wait is None:
-            raise _UsedUp
-        self.stream_state["requests"] = allowance.made
+            raise _QuotaUsedUp
+        self.stream_state["requests"] = quota.made
         if wait:
             self.run.sleep(wait)
         try:
             return self.run.client.call(self.operation, params=params, body=body)
         except Retriable as error:
             if error.throttled and (error.retry_after or 0) > MINUTE:
-                raise _UsedUp from error  # by whoever else has a key of the account
+                raise _QuotaUsedUp from error  # by whoever else has a key of the account
             raise
         except Refused as error:
             if _UNSUITABLE not in str(error):
@@ -158,26 +164,26 @@ class ValuesReport(KlaviyoStream):
         known |= {name: groupings[name] for name in self.groupings}
         return {name: known[name] if name in known else statistics.get(name) for name in self.columns}
 
-    def reach(self, metric: str) -> Reach:
-        """What the runs before read of this metric.
+    def days_read(self, metric: str) -> DaysRead:
+        """The days that the runs before read with this metric.
 
         Raises:
             StreamFault: the state holds something else.
         """
         if not self.incremental or self.stream_state.get("conversion_metric_id") != metric:
-            return Reach()
+            return DaysRead()
         try:
-            return Reach.load(self.stream_state)
+            return DaysRead.load(self.stream_state)
         except (ValueError, TypeError) as error:
             msg = f"the state has {dict(self.stream_state)!r} of this stream, in which a day is none"
             raise StreamFault(msg) from error
 
-    def allowance(self) -> Allowance:
+    def quota(self) -> DailyQuota:
         """What is left of the day's requests."""
         daily = REPORTS.daily or 0
         most = max(1, int(daily * self.run.settings.rate_limit_share))
         made = self.stream_state.get("requests")
-        return Allowance(most, [each for each in made if isinstance(each, int)] if isinstance(made, list) else [])
+        return DailyQuota(most, [each for each in made if isinstance(each, int)] if isinstance(made, list) else [])
 
     def zone(self) -> str:
         """The account's time zone.
@@ -205,13 +211,13 @@ class ValuesReport(KlaviyoStream):
         if not wanted:
             msg = "set `report_conversion_metric` to the name or id of a metric, such as Placed Order"
             raise StreamFault(msg)
-        names = self.names("get_metrics", "metric")
+        names = self.run.name_lookup.names("get_metrics", "metric")
         found = [wanted] if wanted in names else sorted(key for key, name in names.items() if name == wanted)
         if len(found) != 1:
-            there = ", ".join(
+            available = ", ".join(
                 found or (f"{name} ({key})" for key, name in sorted(names.items(), key=lambda x: x[1]))
             )
             what = "several metrics have, give one of their ids" if found else "no metric has, there are"
-            msg = f"the setting `report_conversion_metric` is {wanted!r}, a name that {what}: {there}"
+            msg = f"the setting `report_conversion_metric` is {wanted!r}, a name that {what}: {available}"
             raise StreamFault(msg)
         return found[0]

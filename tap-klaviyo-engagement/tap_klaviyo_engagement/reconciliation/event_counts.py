@@ -40,11 +40,11 @@ class Difference:
 def differences(klaviyo: Counts, warehouse: Counts, days: Sequence[date]) -> list[Difference]:
     """Where two counts differ, by metric and day. A metric that Klaviyo has no count of is not compared."""
     return [
-        Difference(metric, day, counted.get(day, 0), held.get(day, 0))
+        Difference(metric, day, counted.get(day, 0), loaded.get(day, 0))
         for metric, counted in sorted(klaviyo.items())
-        for held in [warehouse.get(metric, {})]
+        for loaded in [warehouse.get(metric, {})]
         for day in days
-        if counted.get(day, 0) != held.get(day, 0)
+        if counted.get(day, 0) != loaded.get(day, 0)
     ]
 
 
@@ -83,14 +83,14 @@ def printable(text: str) -> str:
 
 
 @dataclass
-class Held:
+class WarehouseCounts:
     """What the setting `counts` says that the warehouse holds."""
 
     path: Path
     counts: Counts = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Held:
+    def read(cls, path: Path) -> WarehouseCounts:
         """Read the file. A JSON file that does not exist yet is an empty one.
 
         Raises:
@@ -112,8 +112,8 @@ class Held:
             msg = f"the file {path} of the setting `counts` cannot be used: {error}"
             raise ConfigurationError(msg) from error
 
-    def note(self, metric: str, day: date, events: int) -> None:
-        """So many events of a day were emitted. A CSV is the warehouse's to write."""
+    def record_day(self, metric: str, day: date, events: int) -> None:
+        """Note how many events of a day were emitted, in a JSON file. A CSV is the warehouse's to write."""
         if self.path.suffix.lower() != ".json":
             return
         self.counts.setdefault(metric, {})[day] = events
@@ -156,11 +156,11 @@ def _csv_counts(file: IO[str]) -> Counts:
 def _json_counts(file: IO[str]) -> Counts:
     counts: Counts = {}
     text = file.read()
-    held = json.loads(text) if text.strip() else {}
-    if not isinstance(held, dict) or not all(isinstance(days, dict) for days in held.values()):
+    loaded = json.loads(text) if text.strip() else {}
+    if not isinstance(loaded, dict) or not all(isinstance(days, dict) for days in loaded.values()):
         msg = "it is not an object of objects"
         raise ValueError(msg)
-    for metric, days in held.items():
+    for metric, days in loaded.items():
         for day, events in days.items():
             where = f"{metric}: "
             _add(counts, metric, day_of(day, where), _count(json.dumps(events), where), where)

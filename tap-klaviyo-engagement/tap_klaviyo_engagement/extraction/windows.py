@@ -1,7 +1,7 @@
-"""How a stream is cut in time, and where its next run begins.
+"""Windows of time, and how a long one is divided. Nothing here does I/O.
 
-Nothing here does I/O. The order of the rows inside a window never matters: it is only used to guess how many there
-are.
+How many pages a window still has is estimated from the times on the pages read so far. A wrong estimate costs
+requests and no rows: the parts always cover the window exactly.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from datetime import datetime, timedelta
 from tap_klaviyo_engagement.times import iso, second
 
 PAGES_WANTED = 16
-"""Pages per window: enough that its half-empty last page costs little, few enough that many windows fit a run."""
+"""Pages per window: so many that its half-empty last page costs little, so few that many are read at once."""
 
 ROWS_WANTED = 8_000
-"""Rows per window at most, where pages are large: all windows that are read at once are held until their turn."""
+"""Rows per window at most, where pages are large: windows are read at once and held in memory until their turn."""
 
 MOST_PARTS = 64
-"""How many windows one becomes at a time. The first page of each tells its own density."""
+"""Parts that a window is divided into at most. The first page of each part tells how dense that part is."""
 
-UNKNOWN = 8
-"""Pages after which a window that nothing is known of is cut, even though by these alone it would soon be over."""
+FIRST_CUT = 8
+"""Pages after which a window that is no part of another is divided in any case: the rest may be denser."""
 
 LOOK_AGAIN = 32
-"""After so many pages, and twice, four times … as many, a window is cut if it got much denser on the way."""
+"""Pages after which a window is looked at again, and at each doubling: it is divided if its rows became denser."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -54,10 +54,10 @@ def parts(  # noqa: PLR0913
     least: int = 1,
     page_size: int = 1,
 ) -> list[Window]:
-    """Cut a window of which many pages are left, by the times of the rows on those that were read.
+    """Divide a window of which many pages are left, by the times of the rows on those that were read.
 
     The parts are consecutive, cover the window exactly and are at least a second long. A single one means that the
-    window is best read on as it is. The last part of a window without end begins at `now` and has no end: rows may
+    window is best read as it is. The last part of a window without end begins at `now` and has no end: rows may
     be dated ahead, and Klaviyo may refuse a bound in the future.
 
     Args:
@@ -65,15 +65,15 @@ def parts(  # noqa: PLR0913
         first: The earliest time on them.
         last: The latest time on them.
         now: Until when rows are expected in a window without end.
-        read: How many pages were read. They are read again if it is cut, so it must be worth it.
-        least: Into so many parts it is cut, however few pages seem to be left; 1: if that is worth it.
+        read: How many pages were read. They are read again if it is divided, so many more must be left.
+        least: How many parts there are at least; 1: it is divided only if enough pages are left.
         page_size: Rows of a page.
     """
     cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
     end = second(now) if window.end is None else window.end
     if not first <= last or cut >= end or (window.start is not None and cut <= window.start):
         return [window]
-    # The mean of all that was read: by a single page every burst would look like the rule.
+    # The mean over all pages: on a single page, a burst of rows would look like the usual density.
     left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
     wanted = max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
     if least == 1 and left <= max(2 * wanted, 8 * read if read > 1 else 0):
@@ -85,29 +85,3 @@ def parts(  # noqa: PLR0913
         edges.append(end)
     starts: Sequence[datetime | None] = [window.start, *edges]
     return [Window(start, stop) for start, stop in zip(starts, [*edges, window.end], strict=True)]
-
-
-class Bookmark:
-    """The greatest cursor value that is safe to begin the next run at.
-
-    Values are normalised times. A value counts once its window is complete, if it is not after `limit`: rows dated
-    ahead never move the bookmark, and rows so young that their neighbours may not be readable yet do not either.
-
-    Args:
-        value: Where the run before left it.
-        limit: No bookmark lies after it.
-    """
-
-    def __init__(self, value: str | None, limit: str) -> None:
-        self.value = value
-        self._limit = limit
-        self._highest = value or ""
-
-    def saw(self, cursor: str | None) -> None:
-        """A row was emitted."""
-        if cursor is not None and self._highest < cursor <= self._limit:
-            self._highest = cursor
-
-    def complete(self) -> None:
-        """Every row of the window was emitted."""
-        self.value = self._highest or None

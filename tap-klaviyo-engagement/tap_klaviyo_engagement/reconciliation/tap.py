@@ -1,6 +1,6 @@
-"""Reconciliation: what a warehouse holds of each metric and day against what Klaviyo counts, and the days between.
+"""The tap `tap-klaviyo-reconcile`: compares a warehouse with Klaviyo by metric and day, and emits what differs.
 
-A Singer tap of its own, `tap-klaviyo-reconcile`. It emits the events of those days only on which the two differ,
+It emits the events of those days only on which the two differ,
 as the stream `events` of the main tap, and it writes no STATE: the main tap's bookmark is none of its business.
 
 Days are days in UTC, as a warehouse has them.
@@ -24,16 +24,30 @@ from singer_sdk.singerlib.encoding.simple import Message
 from typing_extensions import override
 
 from klaviyo_wire.errors import ConfigurationError, Refused
+from klaviyo_wire.filters import Operator
 from tap_klaviyo_engagement import settings
-from tap_klaviyo_engagement.client import Json, Listing, Operator, Record, StreamFault, Unit, Window
-from tap_klaviyo_engagement.counts import Counts, Difference, Held, day_of, differences, printable, table
-from tap_klaviyo_engagement.output import Output
+from tap_klaviyo_engagement.emission.message_writer import MessageWriter
+from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.extraction.slices import Listing, StreamSlice
+from tap_klaviyo_engagement.extraction.windows import Window
+from tap_klaviyo_engagement.reconciliation.event_counts import (
+    Counts,
+    Difference,
+    WarehouseCounts,
+    day_of,
+    differences,
+    printable,
+    table,
+)
 from tap_klaviyo_engagement.streams.events import Events
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.times import normalised
 
 if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
+
+    from klaviyo_wire.jsonapi import Json
+    from tap_klaviyo_engagement.extraction.record_decoder import Record
 
 DIFFERS = 2
 """Exit status of a dry run that found differences: neither well (0) nor a failure (1)."""
@@ -44,7 +58,7 @@ SPAN = timedelta(days=30)
 _DAY = timedelta(days=1)
 _MOST_DAYS = 365  # of one question: Klaviyo aggregates a year at most
 
-OWN: dict[str, Any] = th.PropertiesList(
+OWN_SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "counts",
         th.StringType,
@@ -68,24 +82,24 @@ OWN: dict[str, Any] = th.PropertiesList(
 """The settings beside those of the main tap."""
 
 SCHEMA: dict[str, Any] = deepcopy(settings.SCHEMA)
-SCHEMA["properties"] |= OWN["properties"]
-SCHEMA["required"] += OWN["required"]
+SCHEMA["properties"] |= OWN_SETTINGS["properties"]
+SCHEMA["required"] += OWN_SETTINGS["required"]
 
 
 # What is read again
 
 
 @dataclass(frozen=True)
-class Task:
+class ReconcileTask:
     """What a person wants reconciled: the days from `first` to `last`."""
 
-    held: Held
+    warehouse: WarehouseCounts
     first: date
     last: date
     dry_run: bool
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], now: datetime) -> Task:
+    def of(cls, config: Mapping[str, Any], now: datetime) -> ReconcileTask:
         """The task out of a configuration.
 
         Raises:
@@ -102,7 +116,7 @@ class Task:
         if first > last:
             msg = f"there is no day from {first} to {last}: change `reconcile_from` or `reconcile_to`"
             raise ConfigurationError(msg)
-        return cls(Held.read(Path(config["counts"])), first, last, bool(config.get("dry_run")))
+        return cls(WarehouseCounts.read(Path(config["counts"])), first, last, bool(config.get("dry_run")))
 
     @property
     def days(self) -> list[date]:
@@ -123,14 +137,14 @@ class DifferingEvents(Events):
     """The events of the days that differ."""
 
     @property
-    def task(self) -> Task:
+    def task(self) -> ReconcileTask:
         """What is to be reconciled."""
         assert isinstance(self._tap, TapKlaviyoReconcile)  # noqa: S101 - it makes no other tap's streams
         return self._tap.task
 
     @override
     def batches(self) -> Iterator[list[Record]]:
-        names = self.names("get_metrics", "metric")
+        names = self.run.name_lookup.names("get_metrics", "metric")
         found = self.compare(names)
         sys.stderr.write(table(found, names) if found else "")
         sys.stderr.flush()
@@ -141,17 +155,21 @@ class DifferingEvents(Events):
             return
         yield from self.read_again(found)
 
+    def chosen_metrics(self) -> list[str]:
+        """Ids of the metrics of the setting."""
+        return self.run.name_lookup.ids("metrics", self.run.settings.metrics, "get_metrics", "metric")
+
     def compare(self, names: Mapping[str, str]) -> list[Difference]:
         """What differs, of the chosen metrics."""
         klaviyo: Counts = {}
-        for metric in self.ids("metrics", "get_metrics", "metric"):
+        for metric in self.chosen_metrics():
             try:
                 klaviyo[metric] = self.counted(metric)
             except Refused as error:
                 self.logger.warning("Klaviyo does not count %s (%s): %s", printable(names[metric]), metric, error)
-        if unknown := sorted(self.task.held.counts.keys() - names.keys()):
+        if unknown := sorted(self.task.warehouse.counts.keys() - names.keys()):
             self.logger.warning("Klaviyo has no such metrics, they are not compared: %s", ", ".join(unknown))
-        return differences(klaviyo, self.task.held.counts, self.task.days)
+        return differences(klaviyo, self.task.warehouse.counts, self.task.days)
 
     def counted(self, metric: str) -> dict[date, int]:
         """How many events Klaviyo counts on each day, by metric aggregates.
@@ -193,27 +211,27 @@ class DifferingEvents(Events):
 
     def read_again(self, found: Iterable[Difference]) -> Iterator[list[Record]]:
         """The events of the days that differ; each day is noted when all of it was handed over."""
-        wanted = {(_only(each.metric), each.day): each for each in found}
-        units = [Unit(Listing(filter=only), _whole(day)) for only, day in wanted]
+        wanted = {(_filter_of(each.metric), each.day): each for each in found}
+        slices = [StreamSlice(Listing(filter=only), _window_of(day)) for only, day in wanted]
         listed = 0
-        for unit, batch in self.read(units):
-            end = unit.window.end
+        for stream_slice, batch in self.read(slices):
+            end = stream_slice.window.end
             assert end is not None  # noqa: S101 - the parts of a day have an end
-            difference = wanted[unit.listing.filter, (end - timedelta(microseconds=1)).date()]
+            difference = wanted[stream_slice.listing.filter, (end - timedelta(microseconds=1)).date()]
             if batch is not None:
                 # Some of Klaviyo's filters are accepted and not applied (recorded): the row says what it is.
                 own = (record.get("metric_id", difference.metric) for record in batch.records)
                 listed += sum(metric == difference.metric for metric in own)
                 yield batch.records
             elif end.time() == time():  # and not a part of a day that was divided
-                yield []
-                self.done(difference, listed)
+                yield self.CHECKPOINT
+                self.day_complete(difference, listed)
                 listed = 0
 
-    def done(self, difference: Difference, listed: int) -> None:
-        """A day was emitted: note it, and tell if it still differs."""
-        self.hand_over()
-        self.task.held.note(difference.metric, difference.day, listed)
+    def day_complete(self, difference: Difference, listed: int) -> None:
+        """A day was emitted: record its count, and warn if it still differs from Klaviyo's."""
+        self.flush()
+        self.task.warehouse.record_day(difference.metric, difference.day, listed)
         if listed != difference.klaviyo:
             self.logger.warning(
                 "%s of %s still differs: Klaviyo counts %d events and lists %d",
@@ -223,23 +241,23 @@ class DifferingEvents(Events):
                 listed,
             )
 
-    def hand_over(self) -> None:
-        """Let nothing wait in this process's buffers."""
+    def flush(self) -> None:
+        """Hand over to the loader what waits in buffers of this process."""
         writer = self._tap.message_writer
-        if isinstance(writer, Output):
+        if isinstance(writer, MessageWriter):
             writer.send(b"", flush=True)
 
 
-def _only(metric: str) -> str:
+def _filter_of(metric: str) -> str:
     return Operator.EQUALS("metric_id", metric)
 
 
-def _whole(day: date) -> Window:
+def _window_of(day: date) -> Window:
     start = datetime.combine(day, time(), UTC)
     return Window(start, start + _DAY)
 
 
-class Stateless(Output):
+class WriterWithoutState(MessageWriter):
     """Writes no STATE: whoever keeps it might take it for the main tap's."""
 
     @override
@@ -254,17 +272,17 @@ class TapKlaviyoReconcile(TapKlaviyoEngagement):
     name = "tap-klaviyo-reconcile"
     package_name = "tap-klaviyo-engagement"
     config_jsonschema = SCHEMA
-    message_writer_class = Stateless
+    message_writer_class = WriterWithoutState
     _env_var_prefix = "TAP_KLAVIYO_ENGAGEMENT_"  # it is a command of that tap, with that tap's settings
 
     @cached_property
-    def task(self) -> Task:
+    def task(self) -> ReconcileTask:
         """What is to be reconciled.
 
         Raises:
             ConfigurationError: a setting makes no sense.
         """
-        return Task.of(self.config, self.now())
+        return ReconcileTask.of(self.config, self.now())
 
     @override
     def discover_streams(self) -> list[Stream]:

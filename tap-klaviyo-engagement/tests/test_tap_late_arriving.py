@@ -20,8 +20,8 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
-from tap_klaviyo_engagement import client
-from tap_klaviyo_engagement.lookback import EXACT, Memory, Sketch, digest
+from tap_klaviyo_engagement.state.emitted_ids import EXACT, EmittedIds, Sketch, digest
+from tap_klaviyo_engagement.stream_kinds import listed_stream
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -144,46 +144,46 @@ def test_a_damaged_sketch_is_refused(data: st.DataObject, count: int) -> None:
         Sketch.load(damaged)
 
 
-# The memory
+# The emitted ids
 
 
 @pytest.mark.parametrize(("count", "most"), [(10, 150), (10_000, 64_000), (1_000_000, 64_000)])
 def test_a_day_takes_bounded_space_in_the_state(count: int, most: int) -> None:
-    memory = Memory(through="2026-09-04T00:00:00+00:00")
-    empty = len(json.dumps(memory.dump()))
+    emitted_ids = EmittedIds(through="2026-09-04T00:00:00+00:00")
+    empty = len(json.dumps(emitted_ids.dump()))
     for day in ("2026-09-01", "2026-09-02"):
-        memory.emitted(day).add(_random(count, count) if day.endswith("1") else ())
-    assert len(json.dumps(memory.dump())) - empty <= most + 100
+        emitted_ids.of_day(day).add(_random(count, count) if day.endswith("1") else ())
+    assert len(json.dumps(emitted_ids.dump())) - empty <= most + 100
 
 
 def test_what_is_dated_ahead_takes_bounded_space_in_the_state() -> None:
-    memory = Memory(through="2026-09-04T00:00:00+00:00")
-    memory.remember_ahead(_random(6, 100_000))
-    assert len(memory.ahead) == EXACT
-    loaded = Memory.load(json.loads(json.dumps(memory.dump())))
+    emitted_ids = EmittedIds(through="2026-09-04T00:00:00+00:00")
+    emitted_ids.remember_ahead(_random(6, 100_000))
+    assert len(emitted_ids.ahead) == EXACT
+    loaded = EmittedIds.load(json.loads(json.dumps(emitted_ids.dump())))
     assert loaded
-    assert loaded.ahead == memory.ahead
-    assert len(memory.dump()["ahead"]) < 66_000
+    assert loaded.ahead == emitted_ids.ahead
+    assert len(emitted_ids.dump()["ahead"]) < 66_000
 
 
-def test_a_memory_survives_the_state() -> None:
-    memory = Memory(
+def test_emitted_ids_survive_the_state() -> None:
+    emitted_ids = EmittedIds(
         since="2026-08-01T00:00:00+00:00",
         through="2026-09-04T00:00:00+00:00",
         bookmark="2026-09-03T23:00:00+00:00",
     )
-    memory.emitted("2026-09-01").add(_random(7, 10))
-    memory.emitted("2026-09-02").add(_random(8, EXACT + 1))
-    memory.remember_ahead(_random(9, 3))
-    loaded = Memory.load(json.loads(json.dumps(memory.dump())))
+    emitted_ids.of_day("2026-09-01").add(_random(7, 10))
+    emitted_ids.of_day("2026-09-02").add(_random(8, EXACT + 1))
+    emitted_ids.remember_ahead(_random(9, 3))
+    loaded = EmittedIds.load(json.loads(json.dumps(emitted_ids.dump())))
     assert loaded
-    assert loaded.dump() == memory.dump()
-    assert loaded.emitted("2026-09-01").unseen(_random(7, 11)) == set(_random(7, 11)[10:])
+    assert loaded.dump() == emitted_ids.dump()
+    assert loaded.of_day("2026-09-01").unseen(_random(7, 11)) == set(_random(7, 11)[10:])
     loaded.forget("2026-09-02T00:00:00+00:00")
     assert list(loaded.days) == ["2026-09-02"], "a day that ended before is forgotten, one that did not is not"
 
 
-GOOD = Memory(
+GOOD = EmittedIds(
     since="2026-08-01T00:00:00+00:00",
     through="2026-09-04T00:00:00+00:00",
     bookmark="2026-09-03T23:00:00+00:00",
@@ -218,9 +218,9 @@ DAMAGED: dict[str, object] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_memory_is_none(damage: str) -> None:
-    assert Memory.load(GOOD) is not None
-    assert Memory.load(DAMAGED[damage]) is None
+def test_damaged_emitted_ids_are_none(damage: str) -> None:
+    assert EmittedIds.load(GOOD) is not None
+    assert EmittedIds.load(DAMAGED[damage]) is None
 
 
 @settings(deadline=None)
@@ -233,9 +233,9 @@ def test_a_damaged_memory_is_none(damage: str) -> None:
         ),
     )
 )
-def test_no_memory_is_an_error(dumped: object) -> None:
-    loaded = Memory.load(dumped)
-    assert loaded is None or Memory.load(loaded.dump()) is not None
+def test_no_form_of_emitted_ids_is_an_error(dumped: object) -> None:
+    loaded = EmittedIds.load(dumped)
+    assert loaded is None or EmittedIds.load(loaded.dump()) is not None
 
 
 # Through the tap
@@ -320,7 +320,9 @@ def small_pages() -> Iterator[None]:
         return replace(endpoint, page=Page(3, 3)) if endpoint.page and endpoint.page.maximum else endpoint
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "ENDPOINTS", {name: smaller(endpoint) for name, endpoint in ENDPOINTS.items()})
+        patch.setattr(
+            listed_stream, "ENDPOINTS", {name: smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
+        )
         yield
 
 
@@ -515,7 +517,7 @@ def test_the_state_of_an_older_tap_reads_the_lookback_again_and_then_no_more(acc
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_memory_loses_nothing(damage: str, account: Account) -> None:
+def test_damaged_emitted_ids_lose_nothing(damage: str, account: Account) -> None:
     account.add({"old": -8 * DAY, "lookback": -6 * DAY, "newest": -400})
     account.run()
     emitted, damaged = account.state["bookmarks"]["events"]["emitted"], DAMAGED[damage]
@@ -528,7 +530,7 @@ def test_a_damaged_memory_loses_nothing(damage: str, account: Account) -> None:
     assert account.run(hours=1) == ["later"]
 
 
-def test_a_memory_of_a_clock_that_was_ahead_loses_nothing(account: Account) -> None:
+def test_emitted_ids_of_a_clock_that_was_ahead_lose_nothing(account: Account) -> None:
     account.add({"old": -8 * DAY, "newest": -400})
     account.run()
     account.state["bookmarks"]["events"]["emitted"]["through"] = "2027-01-01T00:00:00+00:00"

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import OMNICHANNEL
-from tap_klaviyo_engagement.client import Listing
+from klaviyo_wire.endpoints import DEFAULT_REVISION, OMNICHANNEL
+from tap_klaviyo_engagement.extraction.slices import Listing
+from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, ids_of, may_be_since
 from tap_klaviyo_engagement.streams import streams_for
-from tap_klaviyo_engagement.streams.related import Linked, ids_of, may_be_since
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -23,11 +22,11 @@ LINKED = [
     pytest.param(revision, stream.name, id=f"{stream.name} of {revision}")
     for revision in (DEFAULT_REVISION, OMNICHANNEL)
     for stream in streams_for(revision)
-    if issubclass(stream, Linked) and stream.name != "webhooks"
+    if issubclass(stream, LinkedStream) and stream.name != "webhooks"
 ]
 
 
-def _stream(revision: str, name: str, *without: str) -> Linked:
+def _stream(revision: str, name: str, *without: str) -> LinkedStream:
     config = {"api_key": "pk_test_0123456789", "revision": revision}
     catalog = TapKlaviyoEngagement(config=config).catalog_dict
     for entry in catalog["streams"]:
@@ -35,7 +34,7 @@ def _stream(revision: str, name: str, *without: str) -> Linked:
             if each["breadcrumb"] and each["breadcrumb"][1] in without:
                 each["metadata"]["selected"] = False
     stream = TapKlaviyoEngagement(config=config, catalog=catalog).streams[name]
-    assert isinstance(stream, Linked)
+    assert isinstance(stream, LinkedStream)
     return stream
 
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.days import Allowance, Plan, Reach, bounds
+from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 2)
 WEEK = timedelta(days=7)
 
 
-def _plan(today: date = TODAY, first: date = date(2026, 9, 1), lookback: timedelta = WEEK) -> Plan:
-    return Plan(today, first, lookback)
+def _plan(today: date = TODAY, first: date = date(2026, 9, 1), lookback: timedelta = WEEK) -> ReportPlan:
+    return ReportPlan(today, first, lookback)
 
 
 def _days(first: date, last: date) -> list[date]:
@@ -68,38 +68,38 @@ def test_an_unknown_zone_is_an_error() -> None:
 
 
 def test_the_first_run_goes_backwards_from_yesterday() -> None:
-    assert Reach().due(_plan(first=date(2026, 10, 20))) == _days(date(2026, 10, 20), TODAY - DAY)[::-1]
+    assert DaysRead().due(_plan(first=date(2026, 10, 20))) == _days(date(2026, 10, 20), TODAY - DAY)[::-1]
 
 
 def test_what_was_read_today_is_not_read_again_today_but_tomorrow() -> None:
-    reach, plan = Reach(), _plan()
-    for day in reach.due(plan):
-        reach.read(day, plan)
-    assert reach.due(plan) == []
+    days_read, plan = DaysRead(), _plan()
+    for day in days_read.due(plan):
+        days_read.add(day, plan)
+    assert days_read.due(plan) == []
     tomorrow = _plan(TODAY + DAY)
     again = [TODAY - DAY * number for number in range(7)]
     settled = TODAY - WEEK
-    assert reach.due(tomorrow) == [*again, settled]
+    assert days_read.due(tomorrow) == [*again, settled]
 
 
 def test_a_day_that_was_read_young_is_read_once_more_after_a_long_pause() -> None:
-    reach, plan = Reach(), _plan()
-    for day in reach.due(plan):
-        reach.read(day, plan)
+    days_read, plan = DaysRead(), _plan()
+    for day in days_read.due(plan):
+        days_read.add(day, plan)
     later = _plan(TODAY + DAY * 40)
-    assert set(_days(TODAY - WEEK, TODAY + DAY * 39)) == set(reach.due(later))
+    assert set(_days(TODAY - WEEK, TODAY + DAY * 39)) == set(days_read.due(later))
 
 
-def test_a_start_further_back_is_reached_and_a_later_one_leaves_no_hole() -> None:
-    reach, plan = Reach(), _plan(first=date(2026, 10, 1))
-    for day in reach.due(plan):
-        reach.read(day, plan)
-    assert reach.due(_plan(first=date(2026, 9, 28))) == [date(2026, 9, day) for day in (30, 29, 28)]
+def test_a_start_further_back_is_days_readed_and_a_later_one_leaves_no_hole() -> None:
+    days_read, plan = DaysRead(), _plan(first=date(2026, 10, 1))
+    for day in days_read.due(plan):
+        days_read.add(day, plan)
+    assert days_read.due(_plan(first=date(2026, 9, 28))) == [date(2026, 9, day) for day in (30, 29, 28)]
     far = _plan(TODAY + DAY * 60, first=TODAY + DAY * 30)
-    assert min(reach.due(far)) == TODAY + DAY * 30
-    for day in reach.due(far):
-        reach.read(day, far)
-    assert reach.oldest == TODAY + DAY * 30
+    assert min(days_read.due(far)) == TODAY + DAY * 30
+    for day in days_read.due(far):
+        days_read.add(day, far)
+    assert days_read.oldest == TODAY + DAY * 30
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,19 +111,19 @@ def test_whatever_is_cut_short_every_day_is_read_and_once_when_it_no_longer_chan
     lookback: int, steps: list[tuple[int, int]]
 ) -> None:
     """Runs some days apart, each cut off after some days of the report; the state goes through JSON in between."""
-    first, today, dumped = date(2026, 9, 20), TODAY, Reach().dump()
+    first, today, dumped = date(2026, 9, 20), TODAY, DaysRead().dump()
     settled: list[date] = []
     read: set[date] = set()
     for pause, most in [*steps, (0, 10_000)]:
         today += DAY * pause
         plan = _plan(today, first, timedelta(days=lookback))
-        reach = Reach.load(dumped)
-        for day in reach.due(plan)[:most]:
+        days_read = DaysRead.load(dumped)
+        for day in days_read.due(plan)[:most]:
             assert first <= day < today
-            reach.read(day, plan)
+            days_read.add(day, plan)
             read.add(day)
             settled += [day] * (day < plan.horizon)
-        dumped = reach.dump()
+        dumped = days_read.dump()
     assert read == set(_days(first, today - DAY))
     assert sorted(settled) == _days(first, today - timedelta(days=lookback + 1))
 
@@ -140,7 +140,7 @@ def test_any_day_holds_no_more_requests_than_allowed(most: int, pauses: list[int
     now, made, taken = datetime(2026, 11, 2, tzinfo=UTC), list[int](), list[datetime]()
     for pause in pauses:
         now += timedelta(seconds=pause)
-        allowance = Allowance(most, made)  # another process
+        allowance = DailyQuota(most, made)  # another process
         wait = allowance.take(now, patience)
         if wait is not None:
             assert 0 <= wait <= patience
@@ -156,14 +156,14 @@ def test_any_day_holds_no_more_requests_than_allowed(most: int, pauses: list[int
 def test_a_schedule_that_is_a_second_early_does_not_lose_a_day() -> None:
     begin = datetime(2026, 11, 2, 3, tzinfo=UTC)
     made = [int(begin.timestamp()) + 30 * number for number in range(3)]
-    allowance = Allowance(3, made)
+    allowance = DailyQuota(3, made)
     assert allowance.take(begin + DAY - timedelta(seconds=1), patience=600) == 1
     assert allowance.take(begin + DAY, patience=600) == 30
-    assert Allowance(3, made).take(begin + timedelta(hours=1), patience=600) is None
+    assert DailyQuota(3, made).take(begin + timedelta(hours=1), patience=600) is None
 
 
 def test_requests_that_a_clock_ahead_wrote_down_do_not_count() -> None:
     now = datetime(2026, 11, 2, tzinfo=UTC)
-    allowance = Allowance(1, [int((now + DAY * 400).timestamp())])
+    allowance = DailyQuota(1, [int((now + DAY * 400).timestamp())])
     assert allowance.take(now, patience=600) == 0
     assert allowance.made == [int(now.timestamp())]

@@ -1,11 +1,11 @@
-"""What was emitted lately, in bounded space: enough to tell a late event from one that was emitted before.
+"""The ids that were emitted in the last days, in bounded space: what tells a late event from one emitted before.
 
 Events arrive late, and the API does not say when one arrived. So the days behind the bookmark are listed again
-(ids only) and compared with what was emitted. A day is remembered as a `Sketch` of its ids:
+(ids only) and compared with what was emitted. Of each day the state keeps a `Sketch` of its ids:
 
-- up to `EXACT` ids, their 64-bit digests: whatever differs is told exactly;
+- up to `EXACT` ids, their 64-bit digests: any difference is found exactly;
 - beyond, an invertible Bloom lookup table of `CELLS` cells, the same 48 KB: the *difference* to what is listed now
-  is told exactly up to about three quarters of the cells (3,000 late events in one day, between two runs). A day
+  is found exactly up to about three quarters of the cells (3,000 late events in one day, between two runs). A day
   that differs by more is emitted again whole: nothing is lost, and a loader that upserts does not notice.
 
 So the state holds at most 48 KB (64 KB as text) per day of the lookback, whatever the account sends.
@@ -84,10 +84,10 @@ class Sketch:
         return rest._peeled(set(listed))
 
     def _peeled(self, listed: Collection[int]) -> set[int] | None:
-        """Solve the table: a cell with one digest names it, and without it other cells have one. Empties it.
+        """Decode the table by peeling: a cell that holds one digest names it, and without it other cells hold one.
 
-        Several digests that cancel out to a count of one are told from one by the check, and none is taken twice:
-        so it ends, and what it finds is exact or None.
+        The table is empty afterwards. A cell in which several digests cancel out to a count of one is told by its
+        check. No digest is taken out twice, so the loop ends, and the result is exact or None.
         """
         new: set[int] = set()
         gone: set[int] = set()
@@ -150,7 +150,7 @@ def _cells(each: int) -> tuple[int, int, int]:
 
 
 def _check(each: int) -> int:
-    """16 bits that do not follow from those of others whose sum `each` is."""
+    """16 check bits of a digest: those of several digests, XORed, are not those of the digests' XOR."""
     return (each * _MIX >> 48) % _MODULUS
 
 
@@ -162,12 +162,12 @@ def _unpacked(text: str) -> bytes:
 
 
 @dataclass
-class Memory:
+class EmittedIds:
     """What was emitted from `since` until `through`, day by day (UTC), and what is dated ahead of it.
 
-    Texts are normalised times, `since` is empty if nothing was forgotten. A day between them without a sketch is
-    one on which nothing was emitted. `bookmark` is the one beside which it was stored: somebody who sets it back
-    wants to have everything from there again.
+    Texts are normalised times; `since` is empty if no day was forgotten. On a day between them that has no sketch,
+    nothing was emitted. `bookmark` is the stream's bookmark when this was stored: if the state has another
+    one, somebody set it by hand and wants everything from there again.
     """
 
     since: str = ""
@@ -176,8 +176,8 @@ class Memory:
     days: dict[str, Sketch] = field(default_factory=dict)
     ahead: set[int] = field(default_factory=set)
 
-    def emitted(self, day: str) -> Sketch:
-        """What was emitted of a day (`2026-11-20`)."""
+    def of_day(self, day: str) -> Sketch:
+        """The ids that were emitted of a day (`2026-11-20`); grows as it is added to."""
         return self.days.setdefault(day, Sketch())
 
     def forget(self, before: str) -> None:
@@ -187,7 +187,7 @@ class Memory:
         self.since = max(self.since, f"{before[:10]}T00:00:00+00:00")
 
     def remember_ahead(self, digests: Iterable[int]) -> None:
-        """These, at most `EXACT`, are all that was emitted of what is dated `through` or later."""
+        """Keep the ids of emitted rows that are dated `through` or later, at most `EXACT` of them."""
         self.ahead = set(islice(digests, EXACT))
 
     def dump(self) -> dict[str, Any]:
@@ -201,7 +201,7 @@ class Memory:
         }
 
     @classmethod
-    def load(cls, dumped: object) -> Memory | None:
+    def load(cls, dumped: object) -> EmittedIds | None:
         """From JSON; None if it is not what `dump` wrote: then nothing is known to be emitted."""
         match dumped:
             case {

@@ -1,6 +1,6 @@
-"""Which days of a report are read, in which order, and how often that may be asked in a day.
+"""Which days of a report are read, in which order, and how many requests a day may be made for that.
 
-Nothing here does I/O. A day is a date in the account's time zone; today is never read, it is not over.
+Nothing here does I/O. A day is a date in the account's time zone. Today is never read, since it is not over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReportPlan:
     """What a run wants read.
 
     Args:
@@ -52,14 +52,14 @@ class Plan:
 
 
 @dataclass
-class Reach:
+class DaysRead:
     """Which days were read so far.
 
     Args:
-        oldest: With `newest`: all these days were read when they were older than the lookback, and are done with.
+        oldest: The days from this one to `newest` were read after their lookback was over: they are final.
         newest: See `oldest`.
         on: The day of the last run.
-        down_to: On that day, all days from the newest down to this one were read.
+        down_to: The run of that day read all days from the newest down to this one.
     """
 
     oldest: date | None = None
@@ -67,11 +67,11 @@ class Reach:
     on: date | None = None
     down_to: date | None = None
 
-    def due(self, plan: Plan) -> list[date]:
+    def due(self, plan: ReportPlan) -> list[date]:
         """The days to read, in order.
 
-        First what may still change, newest first; then what has changed for the last time since the last run; then
-        what was never read, backwards.
+        First those that may still change, newest first; then those that became final since the last run, oldest
+        first; then those that were never read, newest first.
         """
         again = self.down_to if self.on == plan.today and self.down_to else plan.today
         settled = plan.horizon - _DAY  # the newest day that is read for the last time
@@ -82,7 +82,7 @@ class Reach:
             rest = [*reversed(since), *_backwards(self.oldest - _DAY, plan.first)]
         return [*_backwards(again - _DAY, max(plan.horizon, plan.first)), *rest]
 
-    def read(self, day: date, plan: Plan) -> None:
+    def add(self, day: date, plan: ReportPlan) -> None:
         """A day was read, in the order of `due`."""
         if day >= plan.horizon:
             self.on, self.down_to = plan.today, day
@@ -96,7 +96,7 @@ class Reach:
         return {name: day.isoformat() for name, day in vars(self).items() if day is not None}
 
     @classmethod
-    def load(cls, dumped: dict[str, Any]) -> Reach:
+    def load(cls, dumped: dict[str, Any]) -> DaysRead:
         """From JSON, which may hold more.
 
         Raises:
@@ -110,12 +110,12 @@ def _backwards(newest: date, oldest: date) -> list[date]:
     return [newest - _DAY * count for count in range((newest - oldest).days + 1)]
 
 
-class Allowance:
-    """When requests of a day may be made, whichever process made those before: any 24 hours hold `most` of them.
+class DailyQuota:
+    """How many requests may be made in 24 hours, whichever run made those before.
 
     Args:
-        most: How many there may be.
-        made: When requests were made, in seconds since 1970; at most `most` of them are kept.
+        most: How many any 24 hours may hold.
+        made: When requests were made, in seconds since 1970; the last `most` of them are kept.
     """
 
     def __init__(self, most: int, made: Sequence[int]) -> None:

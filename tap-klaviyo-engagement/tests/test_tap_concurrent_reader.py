@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement import reading
-from tap_klaviyo_engagement.client import Batch
-from tap_klaviyo_engagement.reading import Divided, Reader
-from tap_klaviyo_engagement.shape import plain
+from tap_klaviyo_engagement.extraction import concurrent_reader
+from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, Divided
+from tap_klaviyo_engagement.extraction.record_decoder import plain
+from tap_klaviyo_engagement.extraction.slices import Batch
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
     return result[0]
 
 
-def _all(reader: Reader[Node, Page], nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
+def _all(reader: ConcurrentReader[Node, Page], nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
     return _within(PATIENCE, lambda: [(unit.name, page) for unit, page in reader.pages(nodes)])
 
 
@@ -114,7 +114,7 @@ def test_pages_come_in_the_order_of_the_units_whichever_is_read_first(order: lis
             turns[after].set()
 
     turns[order[0]].set()
-    reader: Reader[int, Page] = Reader(read, workers=6)
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=6)
     found = _within(PATIENCE, lambda: list(reader.pages(range(6))))
     assert found == [(unit, page) for unit in range(6) for page in (Page(f"{unit}"), None)]
 
@@ -134,7 +134,7 @@ def test_as_many_units_are_read_at_once_as_there_are_workers_and_no_more(workers
         with lock:
             under_way -= 1
 
-    reader: Reader[int, Page] = Reader(read, workers=workers)
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=workers)
     assert len(_within(PATIENCE, lambda: list(reader.pages(range(3 * workers))))) == 6 * workers
     assert most == workers
 
@@ -147,17 +147,19 @@ def test_a_unit_is_taken_from_the_iterable_only_when_a_worker_may_soon_want_it()
             taken.append(unit)
             yield unit
 
-    reader: Reader[int, Page] = Reader(lambda unit: iter([Page(f"{unit}", reading.AHEAD)]), workers=3)
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(
+        lambda unit: iter([Page(f"{unit}", concurrent_reader.AHEAD)]), workers=3
+    )
     pages = reader.pages(units())
     with _threads_end():
-        assert next(pages) == (0, Page("0", reading.AHEAD))
+        assert next(pages) == (0, Page("0", concurrent_reader.AHEAD))
         pages.close()  # type: ignore[attr-defined]  # a generator
     assert len(taken) <= 3 * 3
 
 
 def test_without_units_there_is_nothing() -> None:
     with _threads_end():
-        assert _all(Reader(_read, workers=4), []) == []
+        assert _all(ConcurrentReader(_read, workers=4), []) == []
 
 
 # Division
@@ -175,7 +177,7 @@ NESTED = Node("n", parts=(Node("n1", parts=(Node("n11", (1,)), X)), Node("n2", (
 )
 def test_the_parts_of_a_unit_take_its_place(nodes: list[Node], workers: int) -> None:
     with _threads_end():
-        assert _all(Reader(_read, workers=workers), nodes) == _expected(nodes)
+        assert _all(ConcurrentReader(_read, workers=workers), nodes) == _expected(nodes)
 
 
 def test_a_unit_divided_after_those_behind_it_were_read_still_comes_first() -> None:
@@ -188,7 +190,7 @@ def test_a_unit_divided_after_those_behind_it_were_read_still_comes_first() -> N
         if node.name == "b":
             behind.set()
 
-    assert _all(Reader(read, workers=2), [X, A, B]) == _expected([X, A, B])
+    assert _all(ConcurrentReader(read, workers=2), [X, A, B]) == _expected([X, A, B])
 
 
 # Failure
@@ -201,7 +203,7 @@ def test_a_failure_comes_at_its_turn_and_all_before_it_is_complete(place: int, w
     emitted: list[tuple[str, Page | None]] = []
 
     def work() -> None:
-        emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(nodes))
+        emitted.extend((unit.name, page) for unit, page in ConcurrentReader(_read, workers=workers).pages(nodes))
 
     with _threads_end(), pytest.raises(LookupError, match=f"^'?{place}'?$"):
         _within(PATIENCE, work)
@@ -221,7 +223,7 @@ def test_of_two_failures_the_earlier_unit_s_is_told_though_it_came_later() -> No
             second_failed.set()
         raise LookupError(unit)
 
-    reader: Reader[int, Page] = Reader(read, workers=2)
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=2)
     with pytest.raises(LookupError) as failure:
         _within(PATIENCE, lambda: list(reader.pages(range(2))))
     assert failure.value.args == (0,)
@@ -239,7 +241,7 @@ def test_a_failure_of_the_units_themselves_is_not_taken_for_their_end(after: int
         raise LookupError
 
     def work() -> None:
-        emitted.extend((unit.name, page) for unit, page in Reader(_read, workers=workers).pages(units()))
+        emitted.extend((unit.name, page) for unit, page in ConcurrentReader(_read, workers=workers).pages(units()))
 
     with _threads_end(), pytest.raises(LookupError):
         _within(PATIENCE, work)
@@ -276,7 +278,7 @@ def test_a_unit_alone_begins_when_all_before_it_are_read(
         yield from node.pages()
         finished.add(node.name)
 
-    reader: Reader[Node, Page] = Reader(read, workers=workers, alone=lambda node: node.alone)
+    reader: ConcurrentReader[Node, Page] = ConcurrentReader(read, workers=workers, alone=lambda node: node.alone)
     assert _all(reader, nodes) == _expected(nodes)
     assert too_soon == []
 
@@ -293,7 +295,7 @@ def test_units_behind_one_that_is_alone_are_begun_before_it() -> None:
         yield from _read(node)
 
     nodes = [A, Node("last of a", alone=True), B]
-    assert _all(Reader(read, workers=2, alone=lambda node: node.alone), nodes) == _expected(nodes)
+    assert _all(ConcurrentReader(read, workers=2, alone=lambda node: node.alone), nodes) == _expected(nodes)
 
 
 # The bound, and that nothing waits for ever
@@ -343,7 +345,9 @@ def test_what_waits_is_bounded_and_nothing_waits_for_ever(
     def work() -> list[tuple[str, Page | None]]:
         nonlocal consumed
         found = []
-        reader: Reader[Node, Page] = Reader(read, workers=workers, alone=lambda node: node.alone)
+        reader: ConcurrentReader[Node, Page] = ConcurrentReader(
+            read, workers=workers, alone=lambda node: node.alone
+        )
         for position, (unit, page) in enumerate(reader.pages(nodes)):
             found.append((unit.name, page))
             if position in slow:
@@ -353,16 +357,16 @@ def test_what_waits_is_bounded_and_nothing_waits_for_ever(
         return found
 
     with pytest.MonkeyPatch.context() as patch, _threads_end():
-        patch.setattr(reading, "AHEAD", BOUND)
-        patch.setattr(reading, "PACKED", packed)
+        patch.setattr(concurrent_reader, "AHEAD", BOUND)
+        patch.setattr(concurrent_reader, "PACKED", packed)
         assert _within(PATIENCE, work) == _expected(nodes)
     # Less than the bound, then one page beyond it; one of the unit whose turn it is; and the one being consumed.
     assert most < BOUND + 3 * 250 or packed
 
 
 def test_while_the_first_unit_is_slow_the_others_are_packed_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "AHEAD", 1)
-    monkeypatch.setattr(reading, "PACKED", 4_000)
+    monkeypatch.setattr(concurrent_reader, "AHEAD", 1)
+    monkeypatch.setattr(concurrent_reader, "PACKED", 4_000)
     given = [0] * 4
     record = {"id": "1", "text": msgspec.Raw('"Zoë 🎈 \u2028"'.encode()), "none": None}
 
@@ -378,7 +382,7 @@ def test_while_the_first_unit_is_slow_the_others_are_packed_up_to_a_bound(monkey
             yield Batch([{**record, "unit": unit, "number": number}], [None], 1_000)
 
     def work() -> list[Any]:
-        reader: Reader[int, Batch] = Reader(read, workers=4)
+        reader: ConcurrentReader[int, Batch] = ConcurrentReader(read, workers=4)
         return [plain(each) for _, batch in reader.pages(range(4)) if batch for each in batch.records]
 
     with _threads_end():
@@ -391,9 +395,9 @@ def test_while_the_first_unit_is_slow_the_others_are_packed_up_to_a_bound(monkey
 
 
 def test_nothing_is_packed_while_pages_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "AHEAD", 3)
+    monkeypatch.setattr(concurrent_reader, "AHEAD", 3)
     monkeypatch.setattr(Page, "__reduce__", lambda _: pytest.fail("it is pickled"), raising=False)
-    reader: Reader[Node, Page] = Reader(_read, workers=4)
+    reader: ConcurrentReader[Node, Page] = ConcurrentReader(_read, workers=4)
     pages = reader.pages([Node("a", (1,) * 50), Node("b", (1,) * 50)])
     next(pages)
     time.sleep(0.05)  # the one who takes pages is busy, not waiting
@@ -414,11 +418,11 @@ def test_workers_end_when_nobody_wants_the_pages(how: str) -> None:
         try:
             while True:
                 read.append(unit)
-                yield Page(f"{unit}", reading.AHEAD // 3)
+                yield Page(f"{unit}", concurrent_reader.AHEAD // 3)
         finally:
             closed.append(unit)
 
-    reader: Reader[int, Page] = Reader(endless, workers=4)
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(endless, workers=4)
     with _threads_end():
         pages = reader.pages(range(10))
         next(pages)

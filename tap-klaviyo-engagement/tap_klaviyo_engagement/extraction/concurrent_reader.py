@@ -1,7 +1,7 @@
-"""Reads many windows at once and hands over their pages in order.
+"""Reads many units of work at once, in threads, and hands over their pages in order.
 
-Knows neither Klaviyo nor Singer: it is given a function that reads a unit page by page and one that divides a unit
-that turns out to be long.
+It knows neither Klaviyo nor Singer: it is given a function that reads a unit page by page, and that raises
+`Divided` where a unit is better read in parts.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 AHEAD = 4_000_000
-"""Bytes of pages that may wait as they are until it is their turn."""
+"""Bytes of pages that may wait for their turn uncompressed."""
 
 PACKED = 8_000_000
-"""Bytes of further pages that may wait compressed, to a tenth or less."""
+"""Bytes of further pages that may wait compressed; they take a tenth of their size or less."""
 
 IDLE = 0.03
-"""Seconds without a page after which others are packed: less is not the network's doing, but the processor's."""
+"""Seconds of waiting for a page after which others are compressed. A shorter wait means that the processor is the
+bottleneck, and compressing would make that worse."""
 
 
 class Sized(Protocol):
@@ -72,7 +73,7 @@ class _Slot(Generic[Unit, Page]):
     failure: BaseException | None = None
 
 
-class Reader(Generic[Unit, Page]):
+class ConcurrentReader(Generic[Unit, Page]):
     """Reads units concurrently.
 
     Args:
@@ -199,8 +200,8 @@ class Reader(Generic[Unit, Page]):
     def _put(self, slot: _Slot[Unit, Page], page: Page) -> bool:
         """Hand over a page, once there is room for it; False when nobody wants it any more.
 
-        The unit whose turn it is always has room for one page: the others wait for it, never the other way round.
-        While nobody takes pages because that one is slow, there is time to pack what the others read.
+        The unit whose turn it is always has room for one page, so it never waits for the others. While it is slow,
+        the others have time to compress what they read.
         """
         with self._changed:
             while not (self._stopped or self._room(slot) or self._may_pack):

@@ -21,8 +21,8 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.clock import Clock
 from klaviyo_sandbox.records import Event
 from klaviyo_wire import jsonapi
-from tap_klaviyo_engagement.output import Output
-from tap_klaviyo_engagement.shape import Shape, Unreadable, decode, plain
+from tap_klaviyo_engagement.emission.message_writer import MessageWriter
+from tap_klaviyo_engagement.extraction.record_decoder import RecordDecoder, Unreadable, decode, plain
 from tap_klaviyo_engagement.times import normalised
 
 Json = dict[str, Any]
@@ -46,8 +46,8 @@ SOURCES = {"city": ("location", "city"), "code": ("location", "a", "b"), "group"
 CONSTANTS = {"extra": {"of": "the listing"}}
 
 
-def _shape(*columns: str, cursor: str | None = "updated") -> Shape:
-    return Shape(
+def _shape(*columns: str, cursor: str | None = "updated") -> RecordDecoder:
+    return RecordDecoder(
         "thing", columns, times=TIMES, keys=("id",), cursor=cursor, relationships=RELATIONSHIPS, sources=SOURCES
     )
 
@@ -334,7 +334,7 @@ def test_a_record_is_written_as_the_sdk_would(records: list[Json]) -> None:
         for record in records:
             MsgSpecWriter().write_message(RecordMessage(stream="things", record=record, time_extracted=read))
 
-    at_once = _lines(lambda: Output().write_records("things", records, extracted=read.isoformat()))
+    at_once = _lines(lambda: MessageWriter().write_records("things", records, extracted=read.isoformat()))
     for ours, theirs, record in zip(at_once, _lines(one_by_one), records, strict=True):
         message, expected = json.loads(ours), json.loads(theirs)
         assert datetime.fromisoformat(message.pop("time_extracted")) == read
@@ -344,7 +344,7 @@ def test_a_record_is_written_as_the_sdk_would(records: list[Json]) -> None:
 
 def test_bytes_in_a_record_are_written_as_they_are() -> None:
     records: list[Json] = [{"id": "1", "n": msgspec.Raw(b'{"a":1.10}')}, {"id": "2"}]
-    output = Output()
+    output = MessageWriter()
     first, second = _lines(lambda: output.write_records("things", records, extracted="2026-09-04T13:38:55+00:00"))
     assert b'"record":{"id":"1","n":{"a":1.10}}' in first
     assert b'"record":{"id":"2"}' in second

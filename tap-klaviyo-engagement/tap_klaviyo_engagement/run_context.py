@@ -1,4 +1,4 @@
-"""What the streams of one run share."""
+"""What the streams of one run share: clock, settings, request loop, and what each tells the others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from requests.adapters import HTTPAdapter
 
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
-from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.ratelimit import Governor
+from tap_klaviyo_engagement.connection_test import ConnectionTest
+from tap_klaviyo_engagement.extraction.record_decoder import decode
+from tap_klaviyo_engagement.name_lookup import NameLookup
 from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
-from tap_klaviyo_engagement.shape import decode
 from tap_klaviyo_engagement.times import second
 
 if TYPE_CHECKING:
@@ -32,12 +33,8 @@ historical subscription), and this machine's clock need not be Klaviyo's. Younge
 """
 
 
-class StreamFault(KlaviyoError):  # noqa: N818 - named for what it is to the run: one stream cannot finish
-    """This stream cannot finish; the others can."""
-
-
 @dataclass
-class Run:
+class RunContext:
     """What the streams of one run share.
 
     Args:
@@ -53,10 +50,9 @@ class Run:
     """Why each stream that could not finish could not."""
     snapshots: list[Json] = field(default_factory=list)
     """Rows of `membership_snapshots`: what was read completely so far."""
-    _probes: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """The run starts."""
+        """Fix the moment that the run goes up to."""
         self.limit = second(self.now() - MARGIN)
         """No bookmark and no upper bound lies after it."""
 
@@ -89,8 +85,12 @@ class Run:
             decode=decode,
         )
 
-    def probed(self, operation: str, params: Mapping[str, str]) -> Json:
-        """The answer to a request that several streams make to find out whether they can be read: asked once."""
-        if operation not in self._probes:
-            self._probes[operation] = self.client.call(operation, params=params)
-        return self._probes[operation]
+    @cached_property
+    def name_lookup(self) -> NameLookup:
+        """Finds what settings choose by name or id."""
+        return NameLookup(self.client)
+
+    @cached_property
+    def connection_test(self) -> ConnectionTest:
+        """Finds out whether the key can read a stream."""
+        return ConnectionTest(self.client)

@@ -1,4 +1,4 @@
-"""Messages to standard output."""
+"""Writes Singer messages to standard output, records many at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _RecordLine(msgspec.Struct, tag_field="type", tag="RECORD"):
     time_extracted: str
 
 
-class Output(MsgSpecWriter):
+class MessageWriter(MsgSpecWriter):
     """Writes messages, and ends the run in one line if nobody can take them: the disk is full, the reader is gone.
 
     Records may wait in the buffer; any other message, STATE among them, is handed over at once with all before it.

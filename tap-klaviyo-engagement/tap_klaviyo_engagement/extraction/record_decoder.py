@@ -1,7 +1,7 @@
-"""From the bytes of a page to records, without reading more of them than must be understood.
+"""Decodes the bytes of a page to records, and of a row only what the tap must understand.
 
-Only keys, times, related ids and the cursor become Python values. Whatever else a row holds goes from the answer
-to the output as the bytes it came in: that is where a tap spends most of its time otherwise.
+Keys, times, related ids and the cursor become Python values. Everything else goes from the answer to the output as
+the bytes it came in: decoding and encoding it is where a tap spends most of its time otherwise.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Page:
     size: int
 
 
-class Shape:
+class RecordDecoder:
     """How the rows of one resource become records.
 
     Args:
@@ -120,7 +120,7 @@ class Shape:
         self._cursor = cursor
 
     def page(self, body: bytes) -> Page:
-        """The rows of a page.
+        """A page, decoded as far as the rows.
 
         Raises:
             ValueError: the body is not JSON, not a list of resources, or has a row that is no resource.
@@ -130,7 +130,7 @@ class Shape:
         except msgspec.ValidationError:
             raise
         except ValueError:
-            document = self._document.decode(_mended(body))
+            document = self._document.decode(_rewritten(body))
         links = document.links
         return Page(document.data, links.next if isinstance(links, _Links) else None, len(body))
 
@@ -154,7 +154,7 @@ class Shape:
         """
         attributes = self._empty if not row.attributes or isinstance(row.attributes, list) else row.attributes
         record: Record = {"id": row.id} if self._has_id else {}
-        # The attributes begin with the plain columns.
+        # `attributes` has the plain columns first, so the deep ones behind them are left out.
         record.update(zip(self._plain, msgspec.structs.astuple(attributes), strict=False))
         for column, field in self._relationship_fields.items():
             relationship = getattr(row.relationships, field, None)
@@ -180,7 +180,7 @@ class Shape:
     def identity(self, record: Record) -> int:
         """Tells rows apart: by key and cursor value, so that a row that changed while it was read comes again.
 
-        64 bits that stand for both, of this process only: as text, those of a window were most of what a run held.
+        A 64-bit hash, valid in this process only. As text, the identities of a window took most of a run's memory.
         """
         return hash(self._identity(record))
 
@@ -201,7 +201,7 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - whatever the JSON says
     try:
         return msgspec.json.decode(body)
     except ValueError:
-        return msgspec.json.decode(_mended(body))
+        return msgspec.json.decode(_rewritten(body))
 
 
 def plain(record: Record) -> Json:
@@ -221,7 +221,7 @@ def _line(body: bytes) -> bytes:
     return msgspec.json.format(body, indent=-1) if b"\n" in body or b"\r" in body else body
 
 
-def _mended(body: bytes) -> bytes:
+def _rewritten(body: bytes) -> bytes:
     """A JSON body written anew, on one line, as text that can be encoded.
 
     Half of a surrogate pair (an emoji that some system cut in two) is valid JSON but not text: it becomes U+FFFD.

@@ -1,0 +1,1 @@
+"""How messages are written: RECORD and STATE to standard output, progress to the log."""

@@ -1,0 +1,187 @@
+"""Reads one slice page by page: each row once, and in parts if the slice turns out to be long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_wire.errors import CursorExpired
+from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.extraction import windows
+from tap_klaviyo_engagement.extraction.concurrent_reader import Divided
+from tap_klaviyo_engagement.extraction.record_decoder import Page, Record, RecordDecoder, Unreadable
+from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, StreamSlice
+from tap_klaviyo_engagement.times import moment
+
+if TYPE_CHECKING:
+    from klaviyo_wire.client import Client
+    from klaviyo_wire.endpoints import Endpoint
+    from klaviyo_wire.jsonapi import Json
+    from tap_klaviyo_engagement.extraction.windows import Window
+
+RESTARTS = 3
+"""How often a slice is read again because its page cursor expired."""
+
+_LATEST = "~"  # sorts after every normalised time
+
+
+@dataclass(frozen=True)
+class SliceReader:
+    """Reads slices of one stream.
+
+    Args:
+        client: The request loop.
+        endpoint: What is listed.
+        decoder: Makes the records.
+        params: Query parameters of a listing within a window.
+        divides: Whether a long slice is divided into several windows of time.
+        now: Until when rows are expected in a window without end.
+    """
+
+    client: Client
+    endpoint: Endpoint
+    decoder: RecordDecoder
+    params: Callable[[Listing, Window], Mapping[str, str]]
+    divides: bool
+    now: datetime
+
+    def read(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
+        """The batches of a slice, one for each page.
+
+        Args:
+            stream_slice: What is read.
+            seen: The identities of its rows that were given before; grows.
+
+        Raises:
+            CursorExpired: the slice is to be read again from its start.
+            Divided: the slice is long; its parts give what it did not.
+            StreamFault: a row cannot be read. It is not guessed at, and not dropped.
+        """
+        given = frozenset(seen)
+        listing = stream_slice.listing
+        first, last = _LATEST, ""
+        pages = self.pages(listing, self.params(listing, stream_slice.window))
+        for count, page in enumerate(pages, start=1):
+            records = (self._decoded(row, listing) for row in page.rows)
+            batch = self.batch(stream_slice, records, seen, page.size)
+            times = [cursor for cursor in batch.cursors if cursor is not None]
+            first, last = min([first, *times]), max([last, *times])
+            # The density of rows may change on the way, so a long slice is looked at more than once. The order of
+            # rows is not trusted: the first part begins where the slice began, and drops what was given already.
+            again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
+            look = again or count == 1 or (stream_slice.whole and count == windows.FIRST_CUT)
+            parts = self._parts(stream_slice, first, last, count) if look and page.following and last else []
+            if parts and count == 1:
+                raise Divided(stream_slice.divided(parts, given))
+            yield batch
+            if parts:
+                raise Divided(stream_slice.divided(parts, seen))
+
+    def _parts(self, stream_slice: StreamSlice, first: str, last: str, read: int) -> list[Window]:
+        """The windows that a slice is better read in, by the times on the pages read of it; none if it is not."""
+        if not self.divides:
+            return []
+        found = windows.parts(
+            stream_slice.window,
+            moment(first),
+            moment(last),
+            now=self.now,
+            read=read,
+            least=16 if stream_slice.whole and read == windows.FIRST_CUT else 1,
+            page_size=(self.endpoint.page and self.endpoint.page.maximum) or 1,
+        )
+        return found if len(found) > 1 else []
+
+    def batch(self, stream_slice: StreamSlice, records: Iterable[Record], seen: set[int], size: int = 0) -> Batch:
+        """Those records of a slice that lie in its window and were not given before.
+
+        Args:
+            stream_slice: What is read.
+            records: As the decoder makes them.
+            seen: The identities given so far; grows.
+            size: Bytes they came in.
+        """
+        start, end = stream_slice.window.texts
+        identity_of, cursor_of, before = self.decoder.identity, self.decoder.cursor, stream_slice.given
+        batch = Batch([], [], size)
+        for record in records:
+            identity, cursor = identity_of(record), cursor_of(record)
+            outside = cursor is not None and (cursor < start or (end and cursor >= end))
+            if outside or identity in seen or identity in before:
+                continue
+            seen.add(identity)
+            batch.records.append(record)
+            batch.cursors.append(cursor)
+        return batch
+
+    def pages(self, listing: Listing, params: Mapping[str, str]) -> Iterator[Page]:
+        """The pages of a listing."""
+        link = lambda page: page.following  # noqa: E731 - too short for a name
+        return self.client.follow(self.endpoint.key, self.decoder.page, link, path=listing.path, params=params)
+
+    def rows(self, listing: Listing) -> Iterator[Record]:
+        """The records of a whole listing, one after the other.
+
+        Raises:
+            StreamFault: a row cannot be read.
+        """
+        for page in self.pages(listing, self.params(listing, NO_BOUNDS)):
+            for row in page.rows:
+                yield self._decoded(row, listing)
+
+    def record(self, resource: Json, listing: Listing) -> Record:
+        """A resource of a document as a record: the selected columns, attributes lifted, times normalised.
+
+        Raises:
+            StreamFault: the resource is not one, or a time in it cannot be read.
+        """
+        try:
+            row = self.decoder.row(resource)
+        except Unreadable as error:
+            raise StreamFault(str(error)) from error
+        return self._decoded(row, listing)
+
+    def _decoded(self, row: Any, listing: Listing) -> Record:  # noqa: ANN401 - made at run time
+        try:
+            return self.decoder.record(row, listing.columns)
+        except Unreadable as error:
+            raise StreamFault(str(error)) from error
+
+    def earliest(self, listings: Iterable[Listing]) -> datetime | None:
+        """A moment at which rows may begin, None when there are none.
+
+        It only sizes windows: the first one is open below, so a wrong answer costs requests and no rows.
+        """
+        found = []
+        for listing in listings:
+            page = next(self.pages(listing, {**self.params(listing, NO_BOUNDS), "page[size]": "1"}))
+            found += [self.decoder.cursor(self._decoded(row, listing)) for row in page.rows]
+        return min(map(moment, filter(None, found)), default=None)
+
+
+def restarting(
+    read: Callable[[StreamSlice, set[int]], Iterator[Batch]], stream_slice: StreamSlice, warn: Callable[[], None]
+) -> Iterator[Batch]:
+    """Read a slice, each row once, though its page cursor may expire half-way.
+
+    Args:
+        read: Reads it once; see `SliceReader.read`.
+        stream_slice: What is read.
+        warn: Called when it is read again.
+
+    Raises:
+        Divided: as `read`.
+        StreamFault: as `read`, or the cursor expired again and again.
+    """
+    seen: set[int] = set()
+    for _ in range(RESTARTS):
+        try:
+            yield from read(stream_slice, seen)
+        except CursorExpired:
+            warn()
+        else:
+            return
+    msg = f"the page cursor expired {RESTARTS} times within one window"
+    raise StreamFault(msg)

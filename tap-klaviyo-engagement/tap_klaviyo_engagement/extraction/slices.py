@@ -1,0 +1,98 @@
+"""What is read at a time: a slice of a stream, which is one listing of the API within one window of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_klaviyo_engagement.extraction.windows import Window
+
+if TYPE_CHECKING:
+    from tap_klaviyo_engagement.extraction.record_decoder import Record
+
+NO_BOUNDS = Window()
+
+STEP = timedelta(days=30)
+"""How much of the past is read of every listing before the bookmark moves, where a stream has several listings."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One of the listings that make up a stream.
+
+    Args:
+        filter: Klaviyo's filter expression, without the window's bounds.
+        path: Values of the operation's path parameters.
+        columns: Columns of its records that are the same in all of them and no part of the rows.
+    """
+
+    filter: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StreamSlice:
+    """One listing within one window of time."""
+
+    listing: Listing
+    window: Window = NO_BOUNDS
+    only_listing: bool = True
+    """Whether no other listing is read in this window."""
+    ends_window: bool = True
+    """Whether everything before the end of the window is read once this slice is: the bookmark may then move."""
+    whole: bool = True
+    """Whether it is no part of a slice that was divided."""
+    given: frozenset[int] = frozenset()
+    """The identities of the rows that the slice it is a part of gave before it was divided."""
+
+    def divided(self, windows: Sequence[Window], given: Iterable[int]) -> list[StreamSlice]:
+        """The slice in several parts.
+
+        Args:
+            windows: Consecutive ones that cover its own.
+            given: The identities of the rows that it gave; no part gives them again.
+        """
+        final, before = len(windows) - 1, self.given.union(given)
+        return [
+            replace(
+                self,
+                window=window,
+                ends_window=self.ends_window and (self.only_listing or position == final),
+                whole=False,
+                given=before,
+            )
+            for position, window in enumerate(windows)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one slice.
+
+    Args:
+        records: What is emitted; the stream may still take some out.
+        cursors: The cursor value of each row that was read, normalised; None where a row has none.
+        size: Bytes that the rows came in.
+    """
+
+    records: list[Record]
+    cursors: list[str | None]
+    size: int = 0
+
+
+def slices_of(listings: Sequence[Listing], windows: Iterable[Window]) -> Iterator[StreamSlice]:
+    """Every listing within the first window, then within the next."""
+    for window in windows:
+        for listing in listings:
+            yield StreamSlice(
+                listing, window, only_listing=len(listings) == 1, ends_window=listing is listings[-1]
+            )
+
+
+def steps(window: Window, begin: datetime, end: datetime) -> list[Window]:
+    """A window in consecutive ones of `STEP`; its rows are expected between `begin` and `end`."""
+    edges = [begin + STEP * step for step in range(1, int((end - begin) / STEP) + 1)]
+    return [Window(*pair) for pair in zip([window.start, *edges], [*edges, window.end], strict=True)]

@@ -1,0 +1,1 @@
+"""`tap-klaviyo-reconcile`: reads again the days on which a warehouse and Klaviyo count events differently."""

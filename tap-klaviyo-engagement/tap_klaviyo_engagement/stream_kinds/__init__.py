@@ -1,0 +1,1 @@
+"""The kinds of streams there are: what the declarations in `streams/` are built on."""
