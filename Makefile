@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-sandbox plugins/lift-report plugins/tap-duckdb plugins/tap-experiments
+	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)

@@ -35,7 +35,7 @@ def _sources(folder: str) -> list[Path]:
     ]
 
 
-OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report")
+OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report", "singer_program")
 RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
@@ -50,8 +50,9 @@ RULES = {
         ("requests", "backoff", "singer_sdk.streams"),
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
-    "plugins/tap-experiments/src": (("tap_experiments",), ()),
-    "plugins/tap-duckdb/src": (("tap_duckdb",), ()),
+    "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
+    "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
+    "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report",), ("singer_sdk",)),
 }
 
