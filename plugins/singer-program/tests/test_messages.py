@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from singer_program.errors import InputError
-from singer_program.output import OutputError
+from singer_program.output import StdoutError
 from singer_program.reader import MessageReader
 from singer_program.writer import MessageWriter
 
@@ -178,7 +178,7 @@ def test_nobody_takes_the_lines(writer: type[MessageWriter], said: str, monkeypa
     os.close(out)
     with open(into, "w") as gone:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", gone)
-        with pytest.raises(OutputError, match=said):
+        with pytest.raises(StdoutError, match=said):
             writer().write_message(StateMessage(value={}))
         monkeypatch.undo()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from singer_program.errors import ProgramError, one_line
-from singer_program.output import OutputError, flushed_output
+from singer_program.output import StdoutError, flushed_output
 from singer_program.signals import ended_by_signals
 
 Tell = Callable[[str], object]
@@ -78,7 +78,7 @@ def run(
             call()
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (Exception, OutputError) as error:
+    except (Exception, StdoutError) as error:
         lines = _lines(error, errors)
         if lines is None:
             raise
@@ -96,7 +96,7 @@ def _lines(error: BaseException, errors: tuple[type[Exception], ...]) -> Sequenc
         return error.format_message().splitlines()
     if isinstance(error, click.ClickException):
         return [one_line(error.format_message())]
-    if isinstance(error, (*errors, OutputError)):
+    if isinstance(error, (*errors, StdoutError)):
         return [one_line(str(error))]
     if isinstance(error, OSError) and error.errno is not None:  # without: a library's, which calls its errors so
         return [one_line(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))]

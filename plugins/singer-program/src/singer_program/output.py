@@ -12,7 +12,7 @@ from typing import NoReturn
 from typing_extensions import override
 
 
-class OutputError(SystemExit):
+class StdoutError(SystemExit):
     """Nobody takes what is written to standard output: the disk is full, or the reader is gone.
 
     A `SystemExit`, because the SDK reports any `Exception` that passes it in a line of its own.
@@ -26,12 +26,12 @@ def give_up(fault: str) -> NoReturn:
         fault: What could not be written, and why.
 
     Raises:
-        OutputError: always.
+        StdoutError: always.
     """
     # Python would try again to write what is left when it exits, and complain of that with a traceback.
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise OutputError(fault)
+    raise StdoutError(fault)
 
 
 @contextmanager
@@ -42,11 +42,11 @@ def flushed_output(what: str) -> Iterator[None]:
         what: What is printed, said when it cannot be written.
 
     Raises:
-        OutputError: nobody takes it.
+        StdoutError: nobody takes it.
     """
     if sys.stdout is None:
         fault = f"{what} could not be written to standard output: it is closed"
-        raise OutputError(fault)
+        raise StdoutError(fault)
     printed = sys.stdout
     buffer = getattr(printed, "buffer", None)  # what a test puts in its place may have none
     if buffer is None:

@@ -53,7 +53,7 @@ class MessageWriter(MsgSpecWriter):
         """Hand over whole lines.
 
         Raises:
-            OutputError: nobody takes them.
+            StdoutError: nobody takes them.
         """
         try:
             sys.stdout.buffer.write(lines)
