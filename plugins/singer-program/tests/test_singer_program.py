@@ -73,6 +73,11 @@ def full(): open("/dev/full", "w", buffering=1).write("to a file\\n")
 def library(): raise OSError("a library's")
 
 @group.command()
+def reworded():
+    try: click.echo("x" * 10)
+    except OSError as error: raise ProgramError("in words of its own") from error
+
+@group.command()
 def stop():
     click.echo("before")
     click.get_current_context().exit(3)
@@ -335,6 +340,13 @@ def test_standard_output_that_cannot_be_written(run: Callable[..., Done], size: 
         done = run(GROUP, "shout", str(size), stdout=full)
     said = "many-things: the answer could not be written to standard output: No space left on device\n"
     assert (done.status, done.err) == (1, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_program_may_tell_a_failed_write_in_words_of_its_own(run: Callable[..., Done]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run(GROUP, "reworded", stdout=full)
+    assert (done.status, done.err) == (1, "many-things: in words of its own\n")
 
 
 @pytest.mark.parametrize("size", [1, 10_000_000])

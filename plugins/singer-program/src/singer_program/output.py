@@ -28,10 +28,14 @@ def give_up(fault: str) -> NoReturn:
     Raises:
         StdoutError: always.
     """
-    # Python would try again to write what is left when it exits, and complain of that with a traceback.
+    _discard()
+    raise StdoutError(fault)
+
+
+def _discard() -> None:
+    """Let what is left to write go nowhere: Python tries it again when it exits, and complains with a traceback."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise StdoutError(fault)
 
 
 @contextmanager
@@ -57,6 +61,10 @@ def flushed_output(what: str) -> Iterator[None]:
     try:
         try:
             yield
+        except Exception as error:
+            if isinstance(error.__cause__, _WriteError):  # the program says it in words of its own
+                _discard()
+            raise
         finally:
             output.flush()
     except _WriteError as error:
