@@ -33,7 +33,7 @@ def give_up(fault: str) -> NoReturn:
 
 
 def _discard() -> None:
-    """Let what is left to write go nowhere: Python tries it again when it exits, and complains with a traceback."""
+    """Let what is left to write go nowhere: Python tries again when it exits, and complains with a traceback."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
