@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
@@ -58,6 +58,7 @@ RECORDS = st.dictionaries(
 )  # fmt: skip
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(RECORDS, max_size=5))
 def test_records_written_at_once_are_those_written_one_by_one(records: list[Json]) -> None:
     at_once = written(lambda writer: writer.write_records("s", records, extracted=READ.isoformat()))
@@ -75,6 +76,7 @@ def test_records_written_at_once_are_those_written_one_by_one(records: list[Json
     assert loads(at_once) == loads(written(one_by_one))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers() | st.decimals(allow_nan=False, allow_infinity=False))
 def test_a_number_comes_out_with_the_digits_it_went_in_with(number: int | Decimal) -> None:
     lines = written(lambda writer: writer.write_message(RecordMessage(stream="s", record={"n": number})))
@@ -84,6 +86,7 @@ def test_a_number_comes_out_with_the_digits_it_went_in_with(number: int | Decima
     assert isinstance(value, int | Decimal)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
 def test_without_decimals_whole_numbers_stay_whole_and_fractions_are_floats(whole: int, fraction: float) -> None:
     line = json.dumps({"type": "RECORD", "stream": "s", "record": {"w": whole, "f": fraction}})
@@ -122,6 +125,7 @@ def test_a_line_that_is_no_message_is_named_by_its_number_alone(line: bytes, sai
     assert error.value.lines == (said,)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.binary().map(lambda line: line.replace(b"\n", b"")), max_size=5), st.integers(1, 9))
 def test_the_lines_of_a_pipe_are_those_that_were_written(lines: list[bytes], size: int) -> None:
     """However they are cut into chunks, and whether the last one ends in a newline or not."""
