@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-sandbox plugins/lift-report plugins/tap-duckdb plugins/tap-experiments
+	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments
+COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
@@ -16,7 +17,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test truth test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +61,10 @@ typing: $(VENV)/.dev ## Types
 docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
 	$(BIN)/python scripts/docs.py $(WRITE)
 
+coverage: $(VENV)/.dev $(VENV)/.browser ## Which lines and branches the tests of the packages reach: make coverage [PART=plugins/tap-duckdb]
+	$(BIN)/pytest -n 3 --dist loadscope --cov --cov-report= $(or $(PART),$(PACKAGES))
+	@for name in $(COVERED); do printf "%-25s" $$name; $(BIN)/coverage report --format=total --include="*/$$name/*" || exit 1; done
+
 unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
@@ -100,13 +105,20 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev $(EDITABLE)
 	@touch $@
 
-# The tests that look at the report use a browser of this machine. Where there is none, one is fetched; where that fails
-# too, they fail and say what to do.
+# The tests that look at the report use a browser of this machine. Where there is none, one is fetched into $(VENV); where
+# that fails, as it does without the internet, and make runs as root on Debian or Ubuntu, theirs is installed. Where that
+# fails too, the tests fail and say what to do.
+BROWSER := $(BIN)/python plugins/lift-report/tests/headless_browser.py >/dev/null 2>&1
+
 $(VENV)/.browser: $(VENV)/.dev
-	@if $(BIN)/python plugins/lift-report/tests/headless_browser.py >/dev/null 2>&1; then touch $@; else \
-		echo "Fetching a browser for the tests …"; \
+	@$(BROWSER) || { echo "Fetching a browser for the tests …"; \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group browser && \
-		PLAYWRIGHT_BROWSERS_PATH=$(CURDIR)/$(VENV)/browsers $(BIN)/playwright install --only-shell chromium && touch $@ || \
+		PLAYWRIGHT_BROWSERS_PATH=$(CURDIR)/$(VENV)/browsers $(BIN)/playwright install --only-shell chromium; } || true
+	@$(BROWSER) || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
+		echo "Installing the system's package chromium for the tests: apt-get, as root …"; \
+		export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
+		apt-get install -qq --no-install-recommends chromium >/dev/null; } || true
+	@if $(BROWSER); then touch $@; else \
 		echo "No browser could be fetched; the tests say how to give them one." >&2; fi
 
 $(VENV)/.warehouses: $(VENV)/.dev

@@ -17,6 +17,7 @@ FOLDERS = (
     "target-klaviyo-profiles",
     "plugins/klaviyo-sandbox",
     "plugins/lift-report",
+    "plugins/singer-program",
     "plugins/tap-duckdb",
     "plugins/tap-experiments",
 )

@@ -6,10 +6,12 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,7 +37,7 @@ def _sources(folder: str) -> list[Path]:
     ]
 
 
-OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report")
+OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report", "singer_program")
 RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
@@ -63,8 +65,9 @@ RULES = {
         ("requests", "backoff", "singer_sdk.streams"),
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
-    "plugins/tap-experiments/src": (("tap_experiments",), ()),
-    "plugins/tap-duckdb/src": (("tap_duckdb",), ()),
+    "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
+    "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
+    "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report",), ("singer_sdk",)),
 }
 
@@ -112,3 +115,19 @@ def test_versions_are_fixed_once() -> None:
 
 def test_the_python_of_this_run_is_a_supported_one() -> None:
     assert (3, 11) <= sys.version_info < (3, 14)
+
+
+def test_a_commit_is_checked_by_what_make_check_runs() -> None:
+    """And by nothing that would have to be fetched."""
+    [check] = re.findall(r"^check: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local"
+    assert [hook["entry"] for hook in local["hooks"]] == [f"make {target}" for target in check.split()]
+    assert {hook["language"] for hook in local["hooks"]} == {"system"}
+
+
+def test_coverage_is_measured_of_every_package() -> None:
+    [packages] = re.findall(r"^PACKAGES := ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    names = [Path(folder).name.replace("-", "_") for folder in packages.replace("\\\n", " ").split()]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["run"]
+    assert sorted(settings["source_pkgs"]) == sorted(names)

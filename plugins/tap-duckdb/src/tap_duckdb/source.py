@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from singer_program.errors import ProgramError
 from tap_duckdb.types import JsonType, UnsupportedTypeError, json_type
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BATCH = 5_000
 """Rows held at a time; DuckDB streams the rest."""
 
 
-class SourceError(Exception):
+class SourceError(ProgramError):
     """The file cannot be read as the settings say; the message tells what to do."""
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
+from singer_program.plugin import ProgramTap
 from tap_duckdb.source import Source
 
 if TYPE_CHECKING:
@@ -45,12 +43,11 @@ class TableStream(Stream):
         return self._source.rows(self._table, chosen)
 
 
-class TapDuckDB(Tap):
+class TapDuckDB(ProgramTap):
     """The tables and views of a DuckDB schema whose names share a prefix."""
 
     name = "tap-duckdb"
     package_name = "tap-duckdb"
-    message_writer_class = MsgSpecWriter
     dynamic_catalog = True
     config_jsonschema = th.PropertiesList(
         th.Property("path", th.StringType, required=True, title="Path", description="DuckDB file"),
@@ -84,22 +81,3 @@ class TapDuckDB(Tap):
         prefix = self.config["prefix"] or ""
         tables = self._source.tables(self.config["schema"], prefix)
         return [TableStream(self, table.name.removeprefix(prefix), table, self._source) for table in tables]
-
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """Read the configuration files; one that cannot be read is a wrong use of `--config`."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, TypeError, ValueError) as error:
-            message = f"{', '.join(value)}: {error}"
-            raise click.BadParameter(message, ctx, param) from error
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End with the status of a stopped process: the SDK would end with 0, and the rows so far look like all.
-
-        Raises:
-            SystemExit: always.
-        """
-        raise SystemExit(128 + signum)

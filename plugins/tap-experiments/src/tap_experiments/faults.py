@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from singer_program.errors import ProgramError
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Fault:
@@ -25,7 +27,7 @@ class Fault:
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
-class DefinitionError(Exception):
+class DefinitionError(ProgramError):
     """A set of definitions has faults; none of it may be used.
 
     Attributes:
@@ -34,4 +36,4 @@ class DefinitionError(Exception):
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = sorted(set(faults))
-        super().__init__("\n".join(map(str, self.faults)))
+        super().__init__(*self.faults)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-from singer_sdk import Tap
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from singer_program.plugin import ProgramTap
 from tap_experiments.model import PropertyFormat
 from tap_experiments.project import load
 from tap_experiments.streams import STREAMS
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "experiments"
 
 
-class TapExperiments(Tap):
+class TapExperiments(ProgramTap):
     """Experiment definitions, kept as files, with the e-mail template each one needs."""
 
     name = "tap-experiments"
@@ -71,22 +69,3 @@ class TapExperiments(Tap):
         """The streams in the order of `STREAMS`; the SDK would sort them by name."""
         order = [stream.__name__ for stream in STREAMS]
         return dict(sorted(super().streams.items(), key=lambda item: order.index(type(item[1]).__name__)))
-
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """Read the configuration files; one that cannot be read is a wrong use of `--config`."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, TypeError, ValueError) as error:
-            message = f"{', '.join(value)}: {error}"
-            raise click.BadParameter(message, ctx, param) from error
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End with the status of a stopped process: the SDK would end with 0, and the rows so far look like all.
-
-        Raises:
-            SystemExit: always.
-        """
-        raise SystemExit(128 + signum)

@@ -1,0 +1,130 @@
+"""Read Singer messages from standard input, fast; no error repeats a line, which may hold personal data."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from select import select
+from typing import IO, Any, ClassVar, cast
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from typing_extensions import override
+
+from singer_program.errors import InputError
+
+_with_floats = msgspec.json.Decoder().decode
+_with_decimals = msgspec.json.Decoder(float_hook=Decimal).decode
+_IDLE = 1.0
+"""Seconds without input after which there is time for something else."""
+_CHUNK = 1 << 18
+_KINDS = {"type": str, "stream": str, "record": dict, "schema": dict}
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads messages; an error names the number of the line, counted from 1. Whole numbers keep every digit."""
+
+    decimals: ClassVar[bool] = False
+    """Whether a number with a fraction or an exponent becomes a `Decimal`, with every digit, and not a `float`.
+
+    For a target that has columns of decimals. NaN and the infinities, which are no JSON, stay floats.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = 0
+        self._decode = _with_decimals if self.decimals else _with_floats
+        self.tick: Callable[[], None] = lambda: None
+        """Called about once a second, whether input comes or not, and after every so many bytes of it."""
+
+    @property
+    @override
+    def default_input(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._lines(sys.stdin.buffer))
+
+    def _lines(self, file: IO[bytes]) -> Iterator[bytes]:
+        """The lines of a file; where it is one that can be waited for, `tick` is called meanwhile."""
+        try:
+            descriptor = file.fileno()
+            select([descriptor], [], [], 0)
+        except (OSError, ValueError):  # no descriptor, or one of a platform that cannot wait for it
+            yield from file
+            return
+        rest: list[bytes] = []
+        while True:
+            while not select([descriptor], [], [], _IDLE)[0]:
+                self.tick()
+            chunk = os.read(descriptor, _CHUNK)
+            if not chunk:
+                break
+            head, newline, tail = chunk.partition(b"\n")
+            rest.append(head)
+            if newline:
+                yield b"".join(rest)
+                *lines, last = tail.split(b"\n")
+                yield from lines
+                rest = [last]
+            self.tick()
+        if last := b"".join(rest):
+            yield last
+
+    @override
+    def deserialize_json(self, line: bytes | str) -> dict[str, Any]:
+        """The message in a line.
+
+        Raises:
+            InputError: it holds none.
+        """
+        self._line += 1
+        message = self._decoded(line)
+        if not isinstance(message, dict):
+            msg = f"line {self._line} of the input is JSON, but not a Singer message"
+            raise InputError(msg)
+        for name, kind in _KINDS.items():
+            if name in message and not isinstance(message[name], kind):
+                msg = f"line {self._line} of the input is not a Singer message: its `{name}` is of the wrong type"
+                raise InputError(msg)
+        return message
+
+    def _decoded(self, line: bytes | str) -> Any:  # noqa: ANN401 - any JSON
+        try:
+            return self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            # Takes NaN, infinities and lone surrogates, so that only the record that holds one is refused.
+            return json.loads(line, parse_float=Decimal if self.decimals else None)
+        except ValueError as error:
+            where = f" (character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+            msg = f"line {self._line} of the input is not JSON{where}: does the tap print something?"
+            raise InputError(msg) from None
+        except RecursionError:
+            msg = f"line {self._line} of the input is nested too deeply to be read"
+            raise InputError(msg) from None
+
+    @staticmethod
+    @override
+    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
+        """Refuse a message that lacks a key.
+
+        Raises:
+            InputError: it does.
+        """
+        if missing := requires - line_dict.keys():
+            keys = ", ".join(f"`{key}`" for key in sorted(missing))
+            kind = line_dict.get("type")
+            msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
+            raise InputError(msg)
+
+    @override
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        """Refuse a message of a type that is not Singer's.
+
+        Raises:
+            InputError: always.
+        """
+        msg = f"line {self._line} of the input is a message of an unknown type, {message_dict['type'][:20]!r}"
+        raise InputError(msg)
