@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from klaviyo_wire.bulk import BulkLimits
-from target_klaviyo_profiles import following, pauses
-from target_klaviyo_profiles.sinks import bulk, profiles
+from target_klaviyo_profiles.delivery import job_poller, poll_backoff, submission
+from target_klaviyo_profiles.sinks import profiles
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 
@@ -30,9 +30,9 @@ def _run(config: dict[str, object], source: Path, sink: Path) -> None:
 
 
 def main() -> None:
-    pauses.FIRST, pauses.GROWTH = 0.02, 1.0
-    following._SHARE = 1e9
-    bulk._AGAIN = (0.02,) * 8
+    poll_backoff.FIRST, poll_backoff.GROWTH = 0.02, 1.0
+    job_poller._QUOTA_SHARE = 1e9
+    submission._RESUBMIT_DELAYS = (0.02,) * 8
     profiles.IMPORT = replace(profiles.IMPORT, limits=BulkLimits(items=5))
     profiles.Profiles.routes = (profiles.IMPORT, profiles.CLEAR)
     for line in sys.stdin:
