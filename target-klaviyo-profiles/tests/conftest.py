@@ -12,14 +12,11 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.records import GroupKind, Template
 from target_klaviyo_profiles.client import Time
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
-from sink_examples import Examples, examples
+from sink_examples import Examples, examples, furnish
 
 Json = dict[str, Any]
 IMPORT_SECONDS = 5.0
@@ -137,28 +134,6 @@ def messages() -> Callable[..., list[Json]]:
         ]
 
     return messages
-
-
-def furnish(account: Sandbox) -> dict[str, list[str]]:
-    """Give an account a template and drafts; answers what it has, by the name of the field that names it."""
-    store, now = account.store, account.clock.seconds()
-    newsletter = store.group_named("Newsletter", GroupKind.LIST)
-    assert newsletter is not None
-    store.put_template(
-        Template(id="TPL001", name="spring", editor_type="CODE", html="<p>x</p>", created=now, updated=now)
-    )
-    drafts = [draft(Random(number), f"Draft {number}", [], now) for number in range(20)]  # noqa: S311 - no secret
-    for campaign, message in drafts:
-        store.put_campaign(campaign)
-        store.put_message(message)
-    people = [str(row[0]) for row in store.read("select id from profiles order by id")]
-    return {
-        "id": people,
-        "profile_id": people,
-        "list_id": [newsletter.id],
-        "template_name": ["spring"],
-        "campaign_message_id": [message.id for _, message in drafts],
-    }
 
 
 @pytest.fixture

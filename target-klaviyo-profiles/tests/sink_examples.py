@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, product
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from klaviyo_sandbox.campaigns import draft
+from klaviyo_sandbox.records import GroupKind, Template
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.rows import Rejected, Row
 from target_klaviyo_profiles.sinks.options import Options
 
 if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
     from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
@@ -88,7 +92,7 @@ class Examples:
             return tuple(each for each in self.sink.fields if each.name in record)
         msg = (
             f"no example of `{self.sink.stream}` can be made of its fields: give a field that takes only some "
-            "texts its `choices`, or one whose values have a form of their own an entry in BY_NAME of sink_examples.py"
+            "texts its `choices`, or one whose values have a form of their own an entry in `BY_NAME` (tests)"
         )
         raise AssertionError(msg)
 
@@ -127,6 +131,28 @@ class Examples:
 def examples(sink: type[Sink], existing: Mapping[str, list[str]] | None = None) -> Examples:
     """Examples of a sink with everything allowed that the settings may forbid."""
     return Examples(sink(replace(OPTIONS, clearable_fields=sink.clearable)), existing or {})
+
+
+def furnish(account: Sandbox) -> dict[str, list[str]]:
+    """Give an account a template and drafts; answers what it has, by the name of the field that names it."""
+    store, now = account.store, account.clock.seconds()
+    newsletter = store.group_named("Newsletter", GroupKind.LIST)
+    assert newsletter is not None
+    store.put_template(
+        Template(id="TPL001", name="spring", editor_type="CODE", html="<p>x</p>", created=now, updated=now)
+    )
+    drafts = [draft(Random(number), f"Draft {number}", [], now) for number in range(20)]  # noqa: S311 - no secret
+    for campaign, message in drafts:
+        store.put_campaign(campaign)
+        store.put_message(message)
+    people = [str(row[0]) for row in store.read("select id from profiles order by id")]
+    return {
+        "id": people,
+        "profile_id": people,
+        "list_id": [newsletter.id],
+        "template_name": ["spring"],
+        "campaign_message_id": [message.id for _, message in drafts],
+    }
 
 
 TEXTS = st.text(max_size=12)

@@ -193,6 +193,8 @@ class Sink(ABC):
         try:
             # msgspec writes NaN as null, but `without_nulls` has refused NaN before.
             payload = msgspec.json.encode(resource.body)
+            for each in resource.group.shared:
+                (each or "").encode()  # it stands in the path or the envelope, where it would end the run
         except UnicodeEncodeError:
             detail = "a text holds half of a surrogate pair, which UTF-8 does not have"
             raise Rejected(Reason("invalid_value", detail, "Correct the text's encoding.")) from None
