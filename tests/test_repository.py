@@ -62,7 +62,24 @@ RULES = {
     "target-klaviyo-profiles/target_klaviyo_profiles": (("target_klaviyo_profiles", "klaviyo_wire"), ()),
     "target-klaviyo-profiles/target_klaviyo_profiles/sinks": (
         ("target_klaviyo_profiles", "klaviyo_wire"),
-        ("requests", "backoff", "singer_sdk.streams"),
+        (
+            "requests",
+            "backoff",
+            "singer_sdk",
+            "target_klaviyo_profiles.delivery",
+            "target_klaviyo_profiles.settings",
+            "target_klaviyo_profiles.target",
+        ),
+    ),
+    "target-klaviyo-profiles/target_klaviyo_profiles/delivery": (
+        ("target_klaviyo_profiles", "klaviyo_wire"),
+        (
+            "requests",
+            "backoff",
+            "singer_sdk",
+            "target_klaviyo_profiles.settings",
+            "target_klaviyo_profiles.target",
+        ),
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
@@ -84,6 +101,18 @@ def test_who_may_import_whom(folder: str) -> None:
             assert not any(name == module or name.startswith(f"{module}.") for module in banned), (
                 f"{path.relative_to(ROOT)} imports {name}"
             )
+
+
+def test_nothing_of_the_target_knows_a_sink_by_name() -> None:
+    """Only the registry imports a sink: so the delivery is the same for all, and a new one is one line there."""
+    package = ROOT / "target-klaviyo-profiles" / "target_klaviyo_profiles"
+    registry = package / "sinks" / "__init__.py"
+    sinks = {name for name in _imports(registry) if name.startswith("target_klaviyo_profiles.sinks.")}
+    sinks.remove("target_klaviyo_profiles.sinks.base")
+    assert sinks
+    for path in package.rglob("*.py"):
+        if path != registry:
+            assert sinks.isdisjoint(_imports(path)), path.relative_to(ROOT)
 
 
 FOREIGN = re.compile(

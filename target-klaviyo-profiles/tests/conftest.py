@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
@@ -20,7 +21,12 @@ from target_klaviyo_profiles.client import Time
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 if TYPE_CHECKING:
-    from target_klaviyo_profiles.report import Tally
+    from target_klaviyo_profiles.delivery.tally import Tally
+    from target_klaviyo_profiles.sinks.base import Sink
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
+
+from sink_examples import Examples, examples, furnish
 
 Json = dict[str, Any]
 IMPORT_SECONDS = 5.0
@@ -66,7 +72,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> WaitingTime:
 
 @pytest.fixture
 def sandbox(time: WaitingTime) -> Iterator[Sandbox]:
-    with Sandbox(profiles=20, events=0, segments=1, import_seconds=IMPORT_SECONDS) as sandbox:
+    with Sandbox(profiles=20, events=0, segments=1, import_seconds=IMPORT_SECONDS, keep_writes=True) as sandbox:
         sandbox.clock.freeze()
         time.advance = sandbox.clock.advance
         yield sandbox
@@ -105,7 +111,7 @@ def load(
         return Run(
             states=[json.loads(line) for line in stdout.getvalue().splitlines()],
             error=error,
-            tallies=dict(target.desk.tallies),
+            tallies=dict(target.coordinator.tallies),
             rejects=[json.loads(line) for line in written],
             log=caplog.text,
         )
@@ -128,3 +134,17 @@ def messages() -> Callable[..., list[Json]]:
         ]
 
     return messages
+
+
+@pytest.fixture
+def load_any(
+    sandbox: Sandbox, load: Callable[..., Run], messages: Callable[..., list[Json]]
+) -> Callable[..., Run]:
+    """Run the target on records of any sink, made by a method of its examples; settings go by keyword."""
+
+    def load_any(sink: type[Sink], records: Callable[[Examples], Iterable[Json]], **settings: object) -> Run:
+        made = records(examples(sink, furnish(sandbox)))
+        allowed = {"allow_deletions": True, "clearable_fields": sorted(sink.clearable)}
+        return load(messages(made, stream=sink.stream), **allowed, **settings)
+
+    return load_any

@@ -2,7 +2,7 @@
 
 A line is `{"config": …, "input": path, "output": path}`; it is answered by the new process's id, then, once it
 has ended, by its exit code. The id stays the process's until another line, so that a late kill strikes no other.
-What takes seconds in earnest takes hundredths here, and a request holds five profiles.
+What takes seconds elsewhere takes hundredths here, and a request holds at most five rows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from klaviyo_wire.bulk import BulkLimits
-from target_klaviyo_profiles import following, pauses
-from target_klaviyo_profiles.sinks import bulk, profiles
+from target_klaviyo_profiles.delivery import job_poller, poll_backoff, submission
+from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 
@@ -30,11 +29,12 @@ def _run(config: dict[str, object], source: Path, sink: Path) -> None:
 
 
 def main() -> None:
-    pauses.FIRST, pauses.GROWTH = 0.02, 1.0
-    following._SHARE = 1e9
-    bulk._AGAIN = (0.02,) * 8
-    profiles.IMPORT = replace(profiles.IMPORT, limits=BulkLimits(items=5))
-    profiles.Profiles.routes = (profiles.IMPORT, profiles.CLEAR)
+    poll_backoff.FIRST, poll_backoff.GROWTH = 0.02, 1.0
+    job_poller._QUOTA_SHARE = 1e9
+    submission._RESUBMIT_DELAYS = (0.02,) * 8
+    for route in (route for sink in SINKS for route in sink.routes):
+        few = replace(route.limits, items=min(route.limits.items, 5))
+        object.__setattr__(route, "limits", few)  # routes are compared by identity: a copy would not do
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()

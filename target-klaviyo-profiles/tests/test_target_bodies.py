@@ -3,59 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import openapi_client
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from openapi_client.models.campaign_message_assign_template_query import CampaignMessageAssignTemplateQuery
-from openapi_client.models.data_privacy_create_deletion_job_query import DataPrivacyCreateDeletionJobQuery
-from openapi_client.models.events_bulk_create_job import EventsBulkCreateJob
-from openapi_client.models.list_members_add_query import ListMembersAddQuery
-from openapi_client.models.list_members_delete_query import ListMembersDeleteQuery
-from openapi_client.models.profile_import_job_create_query import ProfileImportJobCreateQuery
-from openapi_client.models.profile_partial_update_query import ProfilePartialUpdateQuery
-from openapi_client.models.profile_upsert_query import ProfileUpsertQuery
-from openapi_client.models.subscription_create_job_create_query import SubscriptionCreateJobCreateQuery
-from openapi_client.models.subscription_delete_job_create_query import SubscriptionDeleteJobCreateQuery
-from openapi_client.models.suppression_create_job_create_query import SuppressionCreateJobCreateQuery
-from openapi_client.models.suppression_delete_job_create_query import SuppressionDeleteJobCreateQuery
-from openapi_client.models.template_create_html_or_dnd_query import TemplateCreateHtmlOrDndQuery
-from openapi_client.models.template_update_html_or_dnd_query import TemplateUpdateHtmlOrDndQuery
+from sink_examples import TEXTS, VALUES, Examples, any_record, examples
 
 from klaviyo_wire.bulk import encode
-from target_klaviyo_profiles.sinks.base import Group, Options, Rejected, Sink
-from target_klaviyo_profiles.sinks.bulk import BulkSink
+from target_klaviyo_profiles.rows import BulkRoute, Group, Rejected
+from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
 from target_klaviyo_profiles.sinks.campaign_message_templates import assignment
-from target_klaviyo_profiles.sinks.events import Events
-from target_klaviyo_profiles.sinks.list_members import ListMembers
+from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.profile_deletions import ProfileDeletions
-from target_klaviyo_profiles.sinks.profiles import CLEAR, IMPORT, Profiles, whole
-from target_klaviyo_profiles.sinks.subscriptions import Subscriptions
-from target_klaviyo_profiles.sinks.suppressions import Suppressions
+from target_klaviyo_profiles.sinks.profiles import CLEAR, IMPORT, Profiles, upsert_body
 from target_klaviyo_profiles.sinks.templates import Templates, change, creation
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
+    from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
 
-_TEXTS = st.text(max_size=12)
-_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS
-_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner), max_leaves=6)
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
 _LOCATION = {
-    name: st.none() | _TEXTS | st.integers() for name in ("address1", "city", "country", "zip", "timezone")
+    name: st.none() | TEXTS | st.integers() for name in ("address1", "city", "country", "zip", "timezone")
 }
 PROFILES = st.fixed_dictionaries(
-    {"external_id": _TEXTS | st.integers()},
+    {"external_id": TEXTS | st.integers()},
     optional={
-        "id": st.none() | _TEXTS,
+        "id": st.none() | TEXTS,
         "email": st.none() | st.emails(),
-        "first_name": st.none() | _TEXTS,
-        "image": st.none() | _TEXTS,
+        "first_name": st.none() | TEXTS,
+        "image": st.none() | TEXTS,
         "location": st.none() | st.fixed_dictionaries({}, optional={**_LOCATION, "latitude": _SCALARS}),
-        "properties": st.none() | st.dictionaries(_TEXTS, _VALUES, max_size=4),
-        "unset": st.none() | st.lists(_TEXTS, max_size=3),
-        "list_id": st.none() | _TEXTS,
+        "properties": st.none() | st.dictionaries(TEXTS, VALUES, max_size=4),
+        "unset": st.none() | st.lists(TEXTS, max_size=3),
+        "list_id": st.none() | TEXTS,
     },
 )
 
@@ -72,19 +62,38 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - any JSON
     return {"anyOf": [rest, {"type": "null"}]} if node.get("nullable") else rest
 
 
+@dataclass(frozen=True)
+class Judge:
+    """What an operation's request must be, as Klaviyo describes it.
+
+    Attributes:
+        document: The schema in its OpenAPI document.
+        model: The name of the class of its SDK, which is that of the schema.
+    """
+
+    document: Draft202012Validator
+    model: str
+
+    def check(self, body: Json) -> None:
+        self.document.validate(body)
+        assert getattr(openapi_client, self.model).from_dict(body) is not None
+
+
 @pytest.fixture(scope="session")
-def judges(reference: Path) -> dict[str, Draft202012Validator]:
-    """A validator of each operation's request, by operation id."""
+def judges(reference: Path) -> Mapping[str, Judge]:
+    """A judge of each operation's request, by operation id."""
     document = _plain(json.loads((reference / "reference/openapi/stable-2026-07-15.json").read_text()))
-    return {
-        operation["operationId"]: Draft202012Validator(
-            {**content["application/vnd.api+json"]["schema"], "components": document["components"]}
-        )
-        for path in document["paths"].values()
-        for operation in path.values()
-        if isinstance(operation, dict)
-        and "application/vnd.api+json" in (content := operation.get("requestBody", {}).get("content", {}))
-    }
+    return dict(_judges(document))
+
+
+def _judges(document: Json) -> Iterator[tuple[str, Judge]]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation.get("requestBody", {}).get("content", {}) if isinstance(operation, dict) else {}
+            if "application/vnd.api+json" in content:
+                schema = content["application/vnd.api+json"]["schema"]
+                validator = Draft202012Validator({**schema, "components": document["components"]})
+                yield operation["operationId"], Judge(validator, schema["$ref"].rpartition("/")[2])
 
 
 def _nulls(node: object) -> bool:
@@ -95,7 +104,7 @@ def _nulls(node: object) -> bool:
 
 @settings(deadline=None, max_examples=60)
 @given(records=st.lists(PROFILES, min_size=1, max_size=3))
-def test_import_jobs(judges: dict[str, Draft202012Validator], records: list[Json]) -> None:
+def test_import_jobs(judges: Mapping[str, Judge], records: list[Json]) -> None:
     sink, rows = Profiles(), []
     for record in records:
         try:
@@ -109,20 +118,19 @@ def test_import_jobs(judges: dict[str, Draft202012Validator], records: list[Json
         document = json.loads(body)
         assert len(body) == sink.envelope_size(row.group) + len(row.payload)
         assert not _nulls(document)
-        judges["bulk_import_profiles"].validate(document)
-        assert ProfileImportJobCreateQuery.from_dict(document) is not None
+        judges["bulk_import_profiles"].check(document)
     if rows:
         body = sink.body(Group(IMPORT, ("L",)), [row.payload for row in rows])
         assert (
             len(body)
             == sink.envelope_size(Group(IMPORT, ("L",))) + sum(len(row.payload) for row in rows) + len(rows) - 1
         )
-        judges["bulk_import_profiles"].validate(json.loads(body))
+        judges["bulk_import_profiles"].check(json.loads(body))
 
 
 @settings(deadline=None, max_examples=60)
 @given(record=PROFILES)
-def test_profiles_with_a_field_to_be_cleared(judges: dict[str, Draft202012Validator], record: Json) -> None:
+def test_profiles_with_a_field_to_be_cleared(judges: Mapping[str, Judge], record: Json) -> None:
     sink = Profiles(Options(clearable_fields=Profiles.clearable))
     try:
         row = sink.row({**record, "title": None})
@@ -130,121 +138,99 @@ def test_profiles_with_a_field_to_be_cleared(judges: dict[str, Draft202012Valida
         return
     assert row is not None
     assert row.group.route is CLEAR
-    document = json.loads(whole(row.payload))
-    assert len(whole(row.payload)) == sink.envelope_size(row.group) + len(row.payload)
-    judges["create_or_update_profile"].validate(document)
-    assert ProfileUpsertQuery.from_dict(document) is not None
+    document = json.loads(upsert_body(row.payload))
+    assert len(upsert_body(row.payload)) == sink.envelope_size(row.group) + len(row.payload)
+    judges["create_or_update_profile"].check(document)
     if row.key.kind == "id":
-        judges["update_profile"].validate(document)
-        assert ProfilePartialUpdateQuery.from_dict(document) is not None
+        judges["update_profile"].check(document)
 
 
-def test_the_judges_are_strict(judges: dict[str, Draft202012Validator]) -> None:
+def test_the_judges_are_strict(judges: Mapping[str, Judge]) -> None:
     body = json.loads(Profiles().body(Group(IMPORT), [b'{"type":"profile","attributes":{"emial":"a@b.co"}}']))
-    assert not judges["bulk_import_profiles"].is_valid(body)
+    assert not judges["bulk_import_profiles"].document.is_valid(body)
 
 
 @pytest.mark.parametrize(
     "attributes", [{"name": "n", "html": "<p>x</p>"}, {"name": "n", "html": "x", "text": "y"}]
 )
-def test_templates(judges: dict[str, Draft202012Validator], attributes: Json) -> None:
+def test_templates(judges: Mapping[str, Judge], attributes: Json) -> None:
     row = Templates().row(attributes)
     assert row is not None
     assert len(encode(creation(attributes))) == Templates().envelope_size(row.group) + len(row.payload)
-    judges["create_template"].validate(creation(attributes))
-    judges["update_template"].validate(change("T1", attributes))
-    assert TemplateCreateHtmlOrDndQuery.from_dict(creation(attributes)) is not None
-    assert TemplateUpdateHtmlOrDndQuery.from_dict(change("T1", attributes)) is not None
+    judges["create_template"].check(creation(attributes))
+    judges["update_template"].check(change("T1", attributes))
 
 
-MODELS: dict[str, Any] = {
-    "bulk_create_events": EventsBulkCreateJob,
-    "add_profiles_to_list": ListMembersAddQuery,
-    "remove_profiles_from_list": ListMembersDeleteQuery,
-    "bulk_subscribe_profiles": SubscriptionCreateJobCreateQuery,
-    "bulk_unsubscribe_profiles": SubscriptionDeleteJobCreateQuery,
-    "bulk_suppress_profiles": SuppressionCreateJobCreateQuery,
-    "bulk_unsuppress_profiles": SuppressionDeleteJobCreateQuery,
-    "request_profile_deletion": DataPrivacyCreateDeletionJobQuery,
-}
-"""The official SDK's model of each operation's request."""
-
-_ACTIONS = st.sampled_from(["add", "remove"])
-_PHONES = st.just("+14155552671")
-_TIMES = st.sampled_from(["2026-01-01T00:00:00Z", "2025-06-01T10:00:00.123+02:00"])
-_IDENTIFIERS: dict[str, st.SearchStrategy[object]] = {
-    "profile_id": st.none() | _TEXTS,
-    "email": st.none() | st.emails(),
-    "phone_number": st.none() | _PHONES,
-}
-EVENTS = st.fixed_dictionaries(
-    {"metric": _TEXTS, "time": _TIMES, "external_id": _TEXTS},
-    optional={
-        **_IDENTIFIERS,
-        "unique_id": st.none() | _TEXTS,
-        "value": st.none() | st.integers() | st.floats(),
-        "value_currency": st.none() | st.sampled_from(["EUR", "usd"]),
-        "properties": st.none() | st.dictionaries(_TEXTS, _VALUES, max_size=4),
-        "backfill": st.none() | st.booleans(),
-    },
-)
-SUBSCRIPTIONS = st.fixed_dictionaries(
-    {
-        "channel": st.sampled_from(["email", "sms", "whatsapp", "push"]),
-        "consent": st.sampled_from(["SUBSCRIBED", "UNSUBSCRIBED"]),
-        "profile_id": _TEXTS,
-        "email": st.emails(),
-        "phone_number": _PHONES,
-    },
-    optional={
-        "list_id": st.none() | _TEXTS,
-        "historical_import": st.none() | st.booleans(),
-        "consented_at": st.none() | _TIMES,
-        "custom_source": st.none() | _TEXTS | st.just("<rows>"),
-    },
-)
-MEMBERS = st.fixed_dictionaries({"list_id": _TEXTS, "profile_id": _TEXTS, "_action": _ACTIONS})
-SUPPRESSIONS = st.fixed_dictionaries({"email": st.emails(), "_action": _ACTIONS})
-DELETIONS = st.one_of([st.fixed_dictionaries({name: values}) for name, values in _IDENTIFIERS.items()])
+def test_an_assignment(judges: Mapping[str, Judge]) -> None:
+    judges["assign_template_to_campaign_message"].check(assignment("M1", "T1"))
 
 
-@pytest.mark.parametrize(
-    ("sink", "records"),
+DELETIONS = st.one_of(
     [
-        (Events(), EVENTS),
-        (ListMembers(), MEMBERS),
-        (Subscriptions(), SUBSCRIPTIONS),
-        (Suppressions(), SUPPRESSIONS),
-        (ProfileDeletions(), DELETIONS),
-    ],
-    ids=lambda each: each.stream if isinstance(each, Sink) else "",
+        st.fixed_dictionaries({name: values})
+        for name, values in {
+            "profile_id": st.none() | TEXTS,
+            "email": st.none() | st.emails(),
+            "phone_number": st.none() | st.just("+14155552671"),
+        }.items()
+    ]
 )
-def test_every_request_is_what_klaviyo_describes(
-    judges: dict[str, Draft202012Validator], sink: Sink, records: st.SearchStrategy[Json]
-) -> None:
+
+
+@settings(deadline=None, max_examples=60)
+@given(record=DELETIONS)
+def test_deletions(judges: Mapping[str, Judge], record: Json) -> None:
+    sink = ProfileDeletions()
+    try:
+        row = sink.row(record)
+    except Rejected:
+        return
+    assert row is not None
+    body = b'{"data":%b}' % row.payload
+    assert len(body) == sink.envelope_size(row.group) + len(row.payload)
+    assert not _nulls(json.loads(body))
+    judges["request_profile_deletion"].check(json.loads(body))
+
+
+def _bulk_operations(sink: type[Sink]) -> set[str]:
+    return {route.operation for route in sink.routes if isinstance(route, BulkRoute)}
+
+
+@pytest.mark.parametrize("sink", [each for each in SINKS if _bulk_operations(each)], ids=lambda sink: sink.stream)
+def test_every_bulk_request_is_what_klaviyo_describes(judges: Mapping[str, Judge], sink: type[Sink]) -> None:
+    bulk_sink = examples(sink).sink
+    assert isinstance(bulk_sink, BulkSink)
     seen: set[str] = set()
 
-    @settings(deadline=None, max_examples=60, database=None)
-    @given(record=records)
     def check(record: Json) -> None:
         try:
-            row = sink.row(record)
+            row = bulk_sink.row(record)
         except Rejected:
             return
-        assert row is not None
-        body = sink.body(row.group, [row.payload]) if isinstance(sink, BulkSink) else b'{"data":%b}' % row.payload
-        assert len(body) == sink.envelope_size(row.group) + len(row.payload)
+        if row is None or not isinstance(row.group.route, BulkRoute):
+            return
+        body = bulk_sink.body(row.group, [row.payload])
+        assert len(body) == bulk_sink.envelope_size(row.group) + len(row.payload)
         document = json.loads(body)
         assert not _nulls(document)
-        operation = row.group.route.operation
-        judges[operation].validate(document)
-        assert MODELS[operation].from_dict(document) is not None
-        seen.add(operation)
+        judges[row.group.route.operation].check(document)
+        seen.add(row.group.route.operation)
 
-    check()
-    assert seen == {route.operation for route in sink.routes}
+    settings(deadline=None, max_examples=60, database=None)(given(any_record(sink))(check))()
+    for record in examples(sink).variants():
+        check(record)
+    assert seen == _bulk_operations(sink)
 
 
-def test_an_assignment(judges: dict[str, Draft202012Validator]) -> None:
-    judges["assign_template_to_campaign_message"].validate(assignment("M1", "T1"))
-    assert CampaignMessageAssignTemplateQuery.from_dict(assignment("M1", "T1")) is not None
+@pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.stream)
+def test_every_write_that_reaches_klaviyo_is_what_it_describes(
+    judges: Mapping[str, Judge], sink: type[Sink], sandbox: Sandbox, load_any: Callable[..., Any]
+) -> None:
+    run = load_any(sink, Examples.variants)
+    operations = {route.operation for route in sink.routes}
+    taken = {each.operation for each in sandbox.received if each.status < 300}
+    assert operations <= taken, f"the sandbox does not take {operations - taken}: {run.error or run.rejects[:1]}"
+    for write in sandbox.received:
+        if write.operation in judges:
+            judges[write.operation].check(json.loads(write.body))
+    assert {each.operation for each in sandbox.received} <= judges.keys()

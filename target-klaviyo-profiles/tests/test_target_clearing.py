@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_sandbox.records import GroupKind, Profile
-from target_klaviyo_profiles.sinks.base import Options
+from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.profiles import CLEAR, Profiles
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_wire.errors import ConfigurationError
 from target_klaviyo_profiles.errors import OutputError
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Rejected
+from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.profile_deletions import ProfileDeletions
 
 if TYPE_CHECKING:

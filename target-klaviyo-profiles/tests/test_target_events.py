@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Options, Rejected
+from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.events import Events
+from target_klaviyo_profiles.sinks.options import Options
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

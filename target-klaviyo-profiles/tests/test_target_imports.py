@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,11 +14,11 @@ from klaviyo_sandbox.records import GroupKind, Profile
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import ConfigurationError, Retriable
-from target_klaviyo_profiles import following, identifiers
+from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.delivery.job_errors import row_of
 from target_klaviyo_profiles.errors import RunFailed
+from target_klaviyo_profiles.rows import Group, OpenJob
 from target_klaviyo_profiles.sinks import profiles
-from target_klaviyo_profiles.sinks.base import Group, Line, OpenJob
-from target_klaviyo_profiles.sinks.base import Outcome as SinkOutcome
 from target_klaviyo_profiles.sinks.profiles import IMPORT, Profiles
 
 if TYPE_CHECKING:
@@ -308,9 +308,8 @@ def _without_errors(resources: Callable[[Json], list[Json]]) -> Callable[[Json],
 def test_an_import_error_finds_its_row(payload: Json | None, pointer: str | None, row: int | None) -> None:
     keys = [identifiers.Key("id", "01J"), identifiers.Key("email", "b@x.co")]
     job = OpenJob("J", Group(IMPORT), keys, 0.0)
-    flight = following._Flight(Profiles(), cast("Line", None), SinkOutcome(), lambda _: None, 1)
-    look = following._Look(following._Followed(flight, job, 0.0, 0.0, 0.0), lambda: 0.0)
-    assert look._row(payload, pointer, set(keys)) == (None if row is None else keys[row])
+    found = row_of(Profiles(), job, payload, pointer, set(keys))
+    assert found == (None if row is None else keys[row])
 
 
 def test_a_wrong_key_ends_the_run(load: Load, messages: Messages) -> None:

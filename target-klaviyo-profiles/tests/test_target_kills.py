@@ -12,12 +12,17 @@ import time as wall
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from select import select
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sink_examples import examples, furnish
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.faults import Reset, Status
+from target_klaviyo_profiles.sinks import SINKS
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
 SUBMIT = "bulk_import_profiles"
@@ -52,6 +57,7 @@ class Runner:
             "api_url": self._sandbox.url,
             "rejects_path": str(self._folder / "rejects.jsonl"),
             "concurrency": 4,
+            "allow_deletions": True,
         }
         assert self._forks.stdin
         assert self._forks.stdout
@@ -91,9 +97,13 @@ class Runner:
                 yield {"type": "STATE", "value": {"at": number}}
 
 
+def _new_account() -> Sandbox:
+    return Sandbox(profiles=20, events=0, segments=0, import_seconds=0.02, rate_limits="off")
+
+
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
-    with Sandbox(profiles=20, events=0, segments=0, import_seconds=0.02, rate_limits="off") as sandbox:
+    with _new_account() as sandbox:
         yield sandbox
 
 
@@ -210,6 +220,37 @@ def test_killed_at_random_moments_every_event_is_there_once(
     assert running.bookmark == RECORDS
     account.settle()
     assert account.store.count("events") == RECORDS
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.stream)
+def test_killed_at_random_moments_any_sink_leaves_what_one_run_leaves(
+    account: Sandbox, runner: Callable[..., Runner], sink: type[Sink], tmp_path: Path
+) -> None:
+    rng = random.Random(sink.stream)  # noqa: S311 - no secret
+    running = runner(_any_records(sink, account), sink.stream)
+    for _ in range(3):
+        running.run(_moment(account, rng.randrange(8), rng.random() * 0.02))
+    assert running.run() == 0, running.log()
+    assert running.bookmark == RECORDS // 2
+    with _new_account() as other:
+        (tmp_path / "other").mkdir()
+        undisturbed = Runner(other, tmp_path / "other", _any_records(sink, other), sink.stream)
+        assert undisturbed.run() == 0, undisturbed.log()
+        undisturbed.close()
+        assert _rows(account) == _rows(other)
+    assert not list(tmp_path.rglob("rejects.jsonl"))
+
+
+def _any_records(sink: type[Sink], account: Sandbox) -> list[Json]:
+    made = examples(sink, furnish(account))
+    return [made.record(number) for number in range(RECORDS // 2)]
+
+
+def _rows(account: Sandbox) -> dict[str, int]:
+    """How much an account holds of everything but the jobs that brought it."""
+    account.settle()
+    names = [str(row[0]) for row in account.store.read("select name from sqlite_master where type = 'table'")]
+    return {name: account.store.count(name) for name in names if "job" not in name and "import" not in name}
 
 
 def test_a_job_that_was_accepted_is_followed_and_not_sent_again(

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from klaviyo_sandbox.faults import Status
 from klaviyo_sandbox.imports import Outcome as JobOutcome
-from target_klaviyo_profiles import ledger as ledgers
-from target_klaviyo_profiles.desk import Desk
+from target_klaviyo_profiles.delivery import ledger as ledgers
+from target_klaviyo_profiles.delivery.coordinator import Coordinator
+from target_klaviyo_profiles.delivery.ledger import Ledger
+from target_klaviyo_profiles.delivery.recovered_rows import RecoveredRows
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.ledger import Ledger
-from target_klaviyo_profiles.resuming import Resumed
-from target_klaviyo_profiles.sinks.base import Group, Outcome, Reason, Row
+from target_klaviyo_profiles.rows import Group, Outcome, Reason, Row
 from target_klaviyo_profiles.sinks.profiles import IMPORT
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def test_leaving_out_what_was_sent_never_changes_what_klaviyo_holds(
     """Rows of the earlier run were accepted, refused, or nobody knows; then come any rows whatever."""
     ledger = Ledger(None, SECRET, Now())
     done: list[int] = []
-    resumed, held = Resumed(ledger, done.append), {}
+    recovered, held = RecoveredRows(ledger, done.append), {}
     for name, value, fate in sent:
         key, payload = Key("id", name), str(value).encode()
         ledger.sent("profiles", GROUP, [key], [payload])
@@ -194,13 +194,13 @@ def test_leaving_out_what_was_sent_never_changes_what_klaviyo_holds(
             outcome.rejected[hashed] = Reason("invalid", "", "")
         else:
             outcome.unsettled[hashed] = "?"
-        resumed.add(entry, outcome)
+        recovered.add(entry, outcome)
     wanted = dict(held)
     for name, value in again:
         key, payload = Key("id", name), str(value).encode()
-        known = resumed.sent(Row(key, GROUP, payload))
+        known = recovered.sent(Row(key, GROUP, payload))
         if known is None:
-            resumed.superseded(key)
+            recovered.superseded(key)
             held[name] = wanted[name] = value
         elif known.reason is None:
             wanted[name] = value
@@ -212,15 +212,15 @@ def test_leaving_out_what_was_sent_never_changes_what_klaviyo_holds(
 @pytest.fixture
 def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on, a run dies where it would have emitted STATE: everything is done, and nothing covers it."""
-    settle = Desk.settle
+    settle = Coordinator.settle
 
-    def died(desk: Desk) -> None:
-        settle(desk)
+    def died(coordinator: Coordinator) -> None:
+        settle(coordinator)
         raise ZeroDivisionError
 
     def dies() -> None:
-        monkeypatch.setattr(Desk, "_emit_settled", lambda _: None)
-        monkeypatch.setattr(Desk, "settle", died)
+        monkeypatch.setattr(Coordinator, "_emit_settled", lambda _: None)
+        monkeypatch.setattr(Coordinator, "settle", died)
 
     return dies
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from klaviyo_sandbox.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
 from klaviyo_sandbox.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
 from target_klaviyo_profiles.errors import RunFailed
-from target_klaviyo_profiles.sinks.base import Rejected, Sink
+from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.list_members import ListMembers
 from target_klaviyo_profiles.sinks.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
+    from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
 Load = Callable[..., Any]

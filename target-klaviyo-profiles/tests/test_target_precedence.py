@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from target_klaviyo_profiles.errors import ConfigurationError
 from target_klaviyo_profiles.identifiers import PRECEDENCE, Key
-from target_klaviyo_profiles.sinks.base import Options, Rejected, Sink
+from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.events import Events
+from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.profiles import Profiles
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.base import Sink
 
 WHO: Mapping[str, str] = {
     "id": "01JCX0A2MZ",

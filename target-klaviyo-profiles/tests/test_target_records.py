@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.rows import Group, Rejected, Row
 from target_klaviyo_profiles.sinks import SINKS
-from target_klaviyo_profiles.sinks.base import Group, Rejected, Row, Sink
 from target_klaviyo_profiles.sinks.profiles import IMPORT, Profiles
 from target_klaviyo_profiles.sinks.templates import Templates
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
 

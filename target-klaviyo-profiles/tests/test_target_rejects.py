@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.delivery.rejects import Rejects
+from target_klaviyo_profiles.delivery.tally import Tally
 from target_klaviyo_profiles.errors import ConfigurationError
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.rejects import DEFAULT_PATH, Rejects
-from target_klaviyo_profiles.report import Tally
-from target_klaviyo_profiles.sinks.base import Reason
+from target_klaviyo_profiles.rows import Reason
+from target_klaviyo_profiles.settings import DEFAULT_REJECTS_PATH
 
 Json = dict[str, Any]
 ADDRESS = "ada.lovelace@mail.example.net"
@@ -57,13 +58,13 @@ def test_personal_data_is_written_only_where_the_user_asked_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    rejects = Rejects(DEFAULT_PATH, _now, personal=False)
+    rejects = Rejects(DEFAULT_REJECTS_PATH, _now, personal=False)
     rejects.write("profiles", Key("email", ADDRESS), REASON)
     rejects.write("profiles", Key("external_id", "crm-1"), REASON)
     rejects.close()
-    text = DEFAULT_PATH.read_text()
+    text = DEFAULT_REJECTS_PATH.read_text()
     assert ADDRESS not in text
-    assert [line["key"] for line in _lines(DEFAULT_PATH)] == [
+    assert [line["key"] for line in _lines(DEFAULT_REJECTS_PATH)] == [
         {"email": Key("email", ADDRESS).masked().value},
         {"external_id": "crm-1"},
     ]
@@ -135,7 +136,7 @@ def test_the_summary_counts_by_code_and_shows_a_few_keys() -> None:
     tally = Tally(received=1_234, accepted=1_000, unchanged=34, combined=10, jobs=1, requests=3)
     for number in range(190):
         tally.reject("invalid_email" if number % 2 else "too_large", Key("id", f"P{number}"))
-    assert list(tally.told("profiles", dry=False)) == [
+    assert list(tally.summary("profiles", dry=False)) == [
         "profiles: 1,234 received, 1,000 accepted, 34 unchanged, 10 combined, 190 rejected; 1 job, 3 requests",
         "profiles: rejected 95 as too_large: id P0, id P2, id P4, id P6, id P8",
         "profiles: rejected 95 as invalid_email: id P1, id P3, id P5, id P7, id P9",

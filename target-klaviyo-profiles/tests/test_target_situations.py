@@ -10,19 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from klaviyo_sandbox.records import Group, GroupKind, Profile, Template
-from target_klaviyo_profiles.sinks.campaign_message_templates import CampaignMessageTemplates
-from target_klaviyo_profiles.sinks.events import Events
-from target_klaviyo_profiles.sinks.list_members import ListMembers
-from target_klaviyo_profiles.sinks.profile_deletions import ProfileDeletions
-from target_klaviyo_profiles.sinks.subscriptions import Subscriptions
-from target_klaviyo_profiles.sinks.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
-    from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
-README = Path(__file__).parent.parent / "README.md"
 FILES = Path(__file__).parent / "data_files" / "other_streams"
 
 # By file, of each stream: records accepted, unchanged and combined, and those refused, by code.
@@ -121,20 +113,3 @@ def test_situation(name: str, sandbox: Sandbox, load: Callable[..., Any]) -> Non
     assert sandbox.intake.stats.total() == sandbox.intake.dropped.total() == 0
     assert sandbox.consents.stats["opt_outs_lifted"] == 0
     assert sandbox.consents.stats["unsubscribed_everywhere_by_a_list"] == 0
-
-
-@pytest.mark.parametrize(
-    ("heading", "sink"),
-    [
-        ("Events", Events()),
-        ("List members", ListMembers()),
-        ("Subscriptions", Subscriptions()),
-        ("Suppressions", Suppressions()),
-        ("Templates of campaign messages", CampaignMessageTemplates()),
-        ("Deletions", ProfileDeletions()),
-    ],
-)
-def test_the_records_that_the_readme_shows_are_accepted(heading: str, sink: Sink) -> None:
-    part = README.read_text(encoding="utf-8").split(f"\n### {heading}\n")[1]
-    for line in part.split("```json\n")[1].split("```")[0].splitlines():
-        assert sink.row(json.loads(line)) is not None

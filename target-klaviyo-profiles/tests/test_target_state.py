@@ -12,8 +12,8 @@ import pytest
 
 from klaviyo_sandbox.faults import ImportOutcome, Status
 from klaviyo_wire.bulk import BulkLimits
-from target_klaviyo_profiles import desk
-from target_klaviyo_profiles.desk import Desk
+from target_klaviyo_profiles.delivery import coordinator
+from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.errors import OutputError, RunFailed
 from target_klaviyo_profiles.sinks import profiles
 from target_klaviyo_profiles.sinks.profiles import IMPORT
@@ -52,7 +52,7 @@ def _schema(stream: str = "profiles", **more: Json) -> Json:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a minute passed before every STATE: what waits for company is sent."""
-    monkeypatch.setattr(desk, "LINGER", -1.0)
+    monkeypatch.setattr(coordinator, "LINGER", -1.0)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -230,13 +230,13 @@ def _everything(sandbox: Sandbox) -> list[Any]:
 def in_flight(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many batches were in flight, at each dispatch."""
     counts: list[int] = []
-    dispatch = Desk.dispatch
+    dispatch = Coordinator.dispatch
 
-    def counted(desk: Desk, *arguments: Any) -> None:  # noqa: ANN401
-        dispatch(desk, *arguments)
-        counts.append(desk._flights)
+    def counted(coordinator: Coordinator, *arguments: Any) -> None:  # noqa: ANN401
+        dispatch(coordinator, *arguments)
+        counts.append(coordinator._in_flight)
 
-    monkeypatch.setattr(Desk, "dispatch", counted)
+    monkeypatch.setattr(Coordinator, "dispatch", counted)
     return counts
 
 

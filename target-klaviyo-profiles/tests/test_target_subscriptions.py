@@ -27,8 +27,9 @@ from klaviyo_sandbox.records import (
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.identifiers import Key
+from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks import subscriptions
-from target_klaviyo_profiles.sinks.base import Options, Rejected
+from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.subscriptions import Channel, Subscriptions, lookups, opted_out_at
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_sandbox.records import Template
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks import templates
-from target_klaviyo_profiles.sinks.templates import unchanged
+from target_klaviyo_profiles.sinks.stored_templates import unchanged
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

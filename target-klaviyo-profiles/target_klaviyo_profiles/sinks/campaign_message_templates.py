@@ -1,4 +1,4 @@
-"""Templates assigned to campaign messages, again whenever the template has changed."""
+"""Templates assigned to campaign messages, and assigned again when the template has changed."""
 
 from __future__ import annotations
 
@@ -9,27 +9,18 @@ from typing_extensions import override
 
 from klaviyo_wire import jsonapi
 from klaviyo_wire.errors import NotFound
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import (
-    ONE,
-    Field,
-    Group,
-    Kind,
-    Line,
-    Reason,
-    Rejected,
-    Resource,
-    Route,
-    Row,
-)
-from target_klaviyo_profiles.sinks.single import RecordSink, record_call
-from target_klaviyo_profiles.sinks.templates import same_content, template_named
+from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row
+from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
+from target_klaviyo_profiles.sinks.stored_templates import same_content, template_named
 
 if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
 MESSAGE, TEMPLATE = "campaign_message_id", "template_name"
-_ASSIGN = Route("assign_template_to_campaign_message", ONE)
+_ASSIGN = Route("assign_template_to_campaign_message", ONE_RECORD)
 _OPEN = frozenset({"Draft", "Scheduled"})
 """What a campaign's status is while its messages can still change."""
 
@@ -37,8 +28,9 @@ _OPEN = frozenset({"Draft", "Scheduled"})
 class CampaignMessageTemplates(RecordSink):
     """Gives campaign messages their templates.
 
-    Klaviyo copies the template; what happens to it later does not reach the copy. So the copy is compared with the
-    template, as Klaviyo holds both, and made anew where they differ: no memory of earlier runs is needed.
+    Klaviyo gives the message a copy of the template, and later changes of the template do not reach the copy. So
+    the two are compared as Klaviyo holds them, and the template is assigned again where they differ. Nothing needs
+    to be remembered from earlier runs.
     """
 
     stream: ClassVar[str] = "campaign_message_templates"
@@ -63,22 +55,22 @@ class CampaignMessageTemplates(RecordSink):
         return Resource({MESSAGE: key.value, TEMPLATE: record[TEMPLATE].strip()}, Group(_ASSIGN))
 
     @override
-    def write(self, row: Row, line: Line) -> bool:
+    def write(self, row: Row, context: SinkContext) -> bool:
         name = msgspec.json.decode(row.payload)[TEMPLATE]
-        source = template_named(name, line)
+        source = template_named(name, context)
         if source is None:
             detail = f"there is no template named {name!r}"
             raise Rejected(
                 Reason("no_template", detail, "Correct the name, or make the template.", f"/{TEMPLATE}")
             )
-        status = _status_unless_held(row.key.value, source["attributes"], line)
+        status = _status_unless_held(row.key.value, source["attributes"], context)
         if status is None:
             return False
         if status not in _OPEN:
             detail = f"the status of its campaign is {status!r}"
             remedy = "Leave the record out: what is sent keeps the template that it was sent with."
             raise Rejected(Reason("campaign_not_open", detail, remedy, f"/{MESSAGE}"))
-        record_call(_ASSIGN.operation, line, assignment(row.key.value, source["id"]))
+        record_call(_ASSIGN.operation, context, assignment(row.key.value, source["id"]))
         return True
 
 
@@ -88,7 +80,7 @@ def assignment(message_id: str, template_id: str) -> Json:
     return {"data": {"type": "campaign-message", "id": message_id, "relationships": template}}
 
 
-def _status_unless_held(message_id: str, wanted: Json, line: Line) -> str | None:
+def _status_unless_held(message_id: str, wanted: Json, context: SinkContext) -> str | None:
     """The status of the message's campaign; None when the message has the template's content already.
 
     Raises:
@@ -102,14 +94,16 @@ def _status_unless_held(message_id: str, wanted: Json, line: Line) -> str | None
         "fields[template]": "name",
     }
     try:
-        document = line.client.call("get_campaign_message", path=path, params=params)
+        document = context.client.call("get_campaign_message", path=path, params=params)
     except NotFound:
         detail = "there is no such message, or no longer"
         raise Rejected(Reason("not_found", detail, f"Correct `{MESSAGE}`.", f"/{MESSAGE}")) from None
     (message,) = jsonapi.resources(document)
     if jsonapi.lift(message, ["template"])["template_id"] is not None:
         params = {"fields[template]": "html,text"}
-        copies = jsonapi.resources(line.client.call("get_template_for_campaign_message", path=path, params=params))
+        copies = jsonapi.resources(
+            context.client.call("get_template_for_campaign_message", path=path, params=params)
+        )
         if any(same_content(wanted, copy["attributes"]) for copy in copies):
             return None
     return next((str(each["attributes"]["status"]) for each in jsonapi.included(document, "campaign")), "unknown")

@@ -1,4 +1,4 @@
-"""Events, in bulk."""
+"""Events of profiles, in bulk."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from klaviyo_wire.bulk import KILOBYTE, BulkLimits
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Field, Group, Kind, Reason, Rejected, Resource, Route
-from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
-from target_klaviyo_profiles.sinks.people import PROFILE_ID, as_profile, person
+from target_klaviyo_profiles.rows import BulkRoute, Group, Reason, Rejected, Resource, Route
+from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID, profile_key, profile_resource
 
 if TYPE_CHECKING:
     from klaviyo_wire.errors import Problem
     from target_klaviyo_profiles.values import Json
 
-_CREATE = Bulk("bulk_create_events", BulkLimits(items=1_000))
-_UNHEARD = ("@example.com", "@test.com")
+_CREATE = BulkRoute("bulk_create_events", BulkLimits(items=1_000))
+_DROPPED_ADDRESSES = ("@example.com", "@test.com")
 """Klaviyo answers 202 to events of these addresses and drops them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1991, 1, 1, tzinfo=UTC)
 """Klaviyo: "after the year 1990"."""
-_AHEAD = timedelta(days=365)
-_LONGEST_METRIC = 127
-_LONGEST_UNIQUE_ID = 255
-_MOST_PROPERTIES = 400
-_MOST_ITEMS = 4_000
-_DEEPEST = 10
-_LONGEST_TEXT = 100 * KILOBYTE
+_MAX_AHEAD = timedelta(days=365)
+_MAX_LENGTH_OF_METRIC = 127
+_MAX_LENGTH_OF_UNIQUE_ID = 255
+_MAX_PROPERTIES = 400
+_MAX_ITEMS = 4_000
+_MAX_DEPTH = 10
+_MAX_LENGTH_OF_TEXT = 100 * KILOBYTE
 _CURRENCY = re.compile(r"[A-Z]{3}")
-# The standard library's: it also writes half of a surrogate pair, which is refused later, by name.
-_DIGESTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+# The standard library's encoder also takes half of a surrogate pair, which is refused later with a reason.
+_DIGEST_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Events(BulkSink):
@@ -71,17 +72,19 @@ class Events(BulkSink):
     @override
     def identify(self, record: Json) -> Key:
         """The event: Klaviyo keeps one of each metric, profile and `unique_id`."""
-        who = self._who(record)
-        return Key("event", _of(record, who) + _unique_id(record, who))
+        profile = self._profile_key(record)
+        return Key("event", _prefix(record, profile) + _unique_id(record, profile))
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
-        who = self._who(record)
-        if who.kind == "email" and who.value.endswith(_UNHEARD):
+        profile = self._profile_key(record)
+        if profile.kind == "email" and profile.value.endswith(_DROPPED_ADDRESSES):
             detail = "Klaviyo accepts events of @example.com and @test.com, and drops them"
             raise Rejected(Reason("dropped_silently", detail, "Use a real address, or leave it out.", "/email"))
-        metric = _short("metric", record["metric"].strip(), _LONGEST_METRIC)
-        unique_id = _short("unique_id", key.value[len(_of(record, who)) :], _LONGEST_UNIQUE_ID)
+        metric = _no_longer_than("metric", record["metric"].strip(), _MAX_LENGTH_OF_METRIC)
+        unique_id = _no_longer_than(
+            "unique_id", key.value[len(_prefix(record, profile)) :], _MAX_LENGTH_OF_UNIQUE_ID
+        )
         properties = record.get("properties", {})
         if (fault := next(_faults(properties), None)) is not None:
             remedy = "Leave out what is not needed of `properties`."
@@ -100,22 +103,22 @@ class Events(BulkSink):
         body: Json = {
             "type": "event-bulk-create",
             "attributes": {
-                "profile": {"data": as_profile(who, record)},
+                "profile": {"data": profile_resource(profile, record)},
                 "events": {"data": [{"type": "event", "attributes": event}]},
             },
         }
         return Resource(body, Group(_CREATE))
 
-    def _who(self, record: Json) -> Key:
-        return person(record, self._kinds_of_identifier)
+    def _profile_key(self, record: Json) -> Key:
+        return profile_key(record, self._identifier_kinds)
 
     @cached_property
-    def _kinds_of_identifier(self) -> Sequence[str]:
+    def _identifier_kinds(self) -> Sequence[str]:
         return [PROFILE_ID if kind == "id" else kind for kind in self.options.identifier_precedence]
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
-        """The earlier one: Klaviyo keeps the first of a `unique_id`, whether the second comes now or next year."""
+        """The earlier one: Klaviyo keeps the first event of a `unique_id`, however much later the second comes."""
         return earlier
 
     @override
@@ -124,17 +127,17 @@ class Events(BulkSink):
         return {"data": {"type": "event-bulk-create-job", "attributes": attributes}}
 
     @override
-    def had_already(self, problem: Problem) -> bool:
-        """Its length is right; so what can be wrong with a `unique_id` is that the same event came before.
+    def already_held(self, problem: Problem) -> bool:
+        """A refused `unique_id` means that the same event came before: its length was checked here.
 
-        As when one person is known by an address in one record and by an id in another.
+        It happens when a person is known by an address in one record and by an id in another.
         """
         return (problem.pointer or "").endswith("/unique_id")
 
     def _time(self, text: str) -> str:
         """To the second, as Klaviyo keeps it."""
         time = datetime.fromisoformat(text)
-        if not _EARLIEST <= time <= self.options.now() + _AHEAD:
+        if not _EARLIEST <= time <= self.options.now() + _MAX_AHEAD:
             detail = "`time` is before 1991 or more than a year ahead"
             raise Rejected(
                 Reason("time_out_of_range", detail, "Correct `time`, or leave the record out.", "/time")
@@ -142,53 +145,57 @@ class Events(BulkSink):
         return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def _of(record: Json, who: Key) -> str:
-    """What a key says before the `unique_id`."""
-    return f"{record.get('metric', '').strip()} of {who.kind} {who.value}: "
+def _prefix(record: Json, profile: Key) -> str:
+    """The part of a key that comes before the `unique_id`."""
+    return f"{record.get('metric', '').strip()} of {profile.kind} {profile.value}: "
 
 
-def _unique_id(record: Json, who: Key) -> str:
+def _unique_id(record: Json, profile: Key) -> str:
     """As given; where absent, a digest of everything the record says, the same in every run.
 
-    Of everything: two events of a metric, profile and second are two, unless they are the same in all.
+    Everything is in the digest because two events of one metric, profile and second are still two, unless they
+    are the same in all.
     """
     given: str = record.get("unique_id", "").strip()
     if given:
         return given
     time = datetime.fromisoformat(record["time"]) if "time" in record else _EPOCH
-    said = [
+    content = [
         record.get("metric", "").strip(),
-        *who,
+        *profile,
         (time - _EPOCH) // timedelta(microseconds=1),  # a difference cannot overflow, as `astimezone` can
         record.get("value"),
         record.get("value_currency", "").strip(),
         record.get("properties", {}),
     ]
-    return hashlib.sha256(_DIGESTED.encode(said).encode()).hexdigest()
+    return hashlib.sha256(_DIGEST_ENCODER.encode(content).encode()).hexdigest()
 
 
 def _faults(properties: Json) -> Iterator[str]:
     """What Klaviyo does not take, as the rest of a sentence about the properties."""
-    if len(properties) > _MOST_PROPERTIES:
-        yield f"are {len(properties):,}; Klaviyo takes {_MOST_PROPERTIES}"
+    if len(properties) > _MAX_PROPERTIES:
+        yield f"are {len(properties):,}; Klaviyo takes {_MAX_PROPERTIES}"
     yield from _faults_inside(properties, 1)
 
 
 def _faults_inside(value: object, depth: int) -> Iterator[str]:
     if isinstance(value, str):
-        if len(value) > _LONGEST_TEXT // 4 and (size := len(value.encode("utf-8", "replace"))) > _LONGEST_TEXT:
-            yield f"hold a text of {size:,} bytes; Klaviyo takes {_LONGEST_TEXT:,}"
+        if (
+            len(value) > _MAX_LENGTH_OF_TEXT // 4
+            and (size := len(value.encode("utf-8", "replace"))) > _MAX_LENGTH_OF_TEXT
+        ):
+            yield f"hold a text of {size:,} bytes; Klaviyo takes {_MAX_LENGTH_OF_TEXT:,}"
     elif isinstance(value, dict | list):
-        if depth > _DEEPEST:
-            yield f"are nested deeper than {_DEEPEST} levels"
+        if depth > _MAX_DEPTH:
+            yield f"are nested deeper than {_MAX_DEPTH} levels"
             return
-        if isinstance(value, list) and len(value) > _MOST_ITEMS:
-            yield f"hold an array of {len(value):,}; Klaviyo takes {_MOST_ITEMS:,}"
+        if isinstance(value, list) and len(value) > _MAX_ITEMS:
+            yield f"hold an array of {len(value):,}; Klaviyo takes {_MAX_ITEMS:,}"
         for inner in [*value, *value.values()] if isinstance(value, dict) else value:
             yield from _faults_inside(inner, depth + 1)
 
 
-def _short(name: str, text: str, longest: int) -> str:
+def _no_longer_than(name: str, text: str, longest: int) -> str:
     if len(text) > longest:
         detail = f"`{name}` is longer than {longest} characters"
         raise Rejected(Reason("too_large", detail, f"Shorten `{name}`.", f"/{name}"))

@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import NotFound
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import (
-    Batch,
-    Field,
-    Group,
-    Kind,
-    Line,
-    Outcome,
-    Reason,
-    Rejected,
-    Resource,
-    Route,
-)
-from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
-from target_klaviyo_profiles.sinks.people import PROFILE_ID
+from target_klaviyo_profiles.rows import Batch, BulkRoute, Group, Outcome, Resource, Route
+from target_klaviyo_profiles.sinks.action import Action, action_field, action_of
+from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.list_reference import LIST_ID, no_such_list
+from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID
 
 if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
-ACTION = "_action"
 _LIMITS = BulkLimits(items=1_000)
-_ADD = Bulk("add_profiles_to_list", _LIMITS, finds_rows=True)
-_REMOVE = Bulk("remove_profiles_from_list", _LIMITS, finds_rows=True)
-
-
-class Action(StrEnum):
-    """What to do with what the record names."""
-
-    ADD = "add"
-    REMOVE = "remove"
-
-
-def action_of(record: Json) -> Action:
-    """The record's action.
-
-    Raises:
-        Rejected: there is no such action.
-    """
-    try:
-        return Action(record[ACTION].strip().lower())
-    except ValueError:
-        known = " or ".join(f"`{each}`" for each in Action)
-        remedy = f"Give {known}."
-        raise Rejected(Reason("invalid_value", f"`{ACTION}` is neither {known}", remedy, f"/{ACTION}")) from None
+_ADD = BulkRoute("add_profiles_to_list", _LIMITS, finds_rows=True)
+_REMOVE = BulkRoute("remove_profiles_from_list", _LIMITS, finds_rows=True)
 
 
 class ListMembers(BulkSink):
@@ -63,20 +33,20 @@ class ListMembers(BulkSink):
     routes: ClassVar[tuple[Route, ...]] = (_ADD, _REMOVE)
     reads: ClassVar[tuple[str, ...]] = ("get_list",)
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("list_id", Kind.TEXT, "Klaviyo's id of the list", required=True),
+        Field(LIST_ID, Kind.TEXT, "Klaviyo's id of the list", required=True),
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile", required=True),
-        Field(ACTION, Kind.TEXT, "`add` or `remove`", required=True),
+        action_field("`add` or `remove`"),
     )
 
     @override
     def identify(self, record: Json) -> Key:
-        return Key("member", f"{record.get('list_id', '').strip()}/{record.get(PROFILE_ID, '').strip()}")
+        return Key("member", f"{record.get(LIST_ID, '').strip()}/{record.get(PROFILE_ID, '').strip()}")
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         route = _ADD if action_of(record) is Action.ADD else _REMOVE
         body: Json = {"type": "profile", "id": record[PROFILE_ID].strip()}
-        return Resource(body, Group(route, (record["list_id"].strip(),)))
+        return Resource(body, Group(route, (record[LIST_ID].strip(),)))
 
     @override
     def envelope(self, group: Group) -> Json:
@@ -87,16 +57,13 @@ class ListMembers(BulkSink):
         return {"id": str(group)}
 
     @override
-    def screened(self, batch: Batch, line: Line) -> Outcome:
-        """All of them, where there is no such list: the request itself would not say which id is unknown."""
+    def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
+        """Refuses the whole batch where its list does not exist.
+
+        Asked first, because 404 to the request itself does not say whether the list or a profile is unknown.
+        """
         try:
-            line.client.call("get_list", path=self.path(batch.group), params={"fields[list]": "name"})
+            context.client.call("get_list", path=self.path(batch.group), params={"fields[list]": "name"})
         except NotFound:
-            return Outcome(rejected=dict.fromkeys(batch.keys, no_list(str(batch.group))))
+            return Outcome(rejected=dict.fromkeys(batch.keys, no_such_list(str(batch.group))))
         return Outcome()
-
-
-def no_list(list_id: str) -> Reason:
-    """Why a record of a list that does not exist is refused."""
-    remedy = "Correct `list_id`, or make the list."
-    return Reason("not_found", f"there is no list `{list_id}`", remedy, "/list_id")

@@ -1,4 +1,4 @@
-"""Deletions of profiles, for good, behind a switch and on the record."""
+"""Deletions of profiles, for good: only where the settings allow it, and each is written to an audit file."""
 
 from __future__ import annotations
 
@@ -9,27 +9,18 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from target_klaviyo_profiles.errors import OutputError
-from target_klaviyo_profiles.sinks.base import (
-    ONE,
-    Field,
-    Group,
-    Kind,
-    Line,
-    Reason,
-    Rejected,
-    Resource,
-    Route,
-    Row,
-)
-from target_klaviyo_profiles.sinks.people import PROFILE_ID, as_profile, person
-from target_klaviyo_profiles.sinks.single import RecordSink, record_call
+from target_klaviyo_profiles.fields import Field, Kind
+from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row
+from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID, profile_key, profile_resource
+from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
-_PEOPLE = (PROFILE_ID, "email", "phone_number")
-_DELETE = Route("request_profile_deletion", ONE)
+_IDENTIFIERS = (PROFILE_ID, "email", "phone_number")
+_DELETE = Route("request_profile_deletion", ONE_RECORD)
 
 
 class ProfileDeletions(RecordSink):
@@ -44,15 +35,15 @@ class ProfileDeletions(RecordSink):
     )
 
     @override
-    def closed(self) -> str | None:
+    def disabled(self) -> str | None:
         if self.options.allow_deletions:
             return None
         return "it deletes profiles for good: set `allow_deletions` to true if that is what you want"
 
     @override
     def identify(self, record: Json) -> Key:
-        key = person(record, _PEOPLE)
-        if several := [name for name in _PEOPLE if record.get(name, "").strip()][1:]:
+        key = profile_key(record, _IDENTIFIERS)
+        if several := [name for name in _IDENTIFIERS if record.get(name, "").strip()][1:]:
             names = ", ".join(f"`{name}`" for name in (key.kind, *several))
             detail = f"the record has {names}, which may be different people"
             raise Rejected(Reason("several_identifiers", detail, "Give exactly one.", f"/{several[0]}"), key)
@@ -62,27 +53,27 @@ class ProfileDeletions(RecordSink):
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         body: Json = {
             "type": "data-privacy-deletion-job",
-            "attributes": {"profile": {"data": as_profile(key, record)}},
+            "attributes": {"profile": {"data": profile_resource(key, record)}},
         }
         return Resource(body, Group(_DELETE))
 
     @override
-    def write(self, row: Row, line: Line) -> bool:
+    def write(self, row: Row, context: SinkContext) -> bool:
         """Ask for the deletion; False when there is no such profile, or no longer."""
-        self._audit(row.key, "asking", line)
+        self._audit(row.key, "asking", context)
         try:
-            record_call(_DELETE.operation, line, b'{"data":%b}' % row.payload)
+            record_call(_DELETE.operation, context, b'{"data":%b}' % row.payload)
         except Rejected as refused:
             if refused.reason.code != "not_found":
-                self._audit(row.key, f"refused: {refused.reason.code}", line)
+                self._audit(row.key, f"refused: {refused.reason.code}", context)
                 raise
-            self._audit(row.key, "not there", line)
+            self._audit(row.key, "not there", context)
             return False
-        self._audit(row.key, "accepted", line)
+        self._audit(row.key, "accepted", context)
         return True
 
-    def _audit(self, key: Key, what: str, line: Line) -> None:
-        """One line, on disk before this returns.
+    def _audit(self, key: Key, event: str, context: SinkContext) -> None:
+        """One context, on disk before this returns.
 
         Addresses and numbers are hashed, whoever named the file: it outlives what was deleted.
 
@@ -90,7 +81,11 @@ class ProfileDeletions(RecordSink):
             OutputError: the file cannot be written; then nothing is asked for, either.
         """
         kind, value = key.masked()
-        said = {"time": line.now().isoformat(timespec="milliseconds"), "profile": {kind: value}, "deletion": what}
+        said = {
+            "time": context.now().isoformat(timespec="milliseconds"),
+            "profile": {kind: value},
+            "deletion": event,
+        }
         try:
             descriptor = os.open(self.options.audit_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:

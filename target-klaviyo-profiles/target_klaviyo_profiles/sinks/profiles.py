@@ -12,25 +12,25 @@ from typing_extensions import override
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import KILOBYTE, PROFILE_IMPORT, BulkLimits
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import (
-    Batch,
-    Field,
+from target_klaviyo_profiles.rows import (
+    BulkRoute,
+    ErrorsEndpoint,
     Group,
-    Kind,
-    Line,
-    Outcome,
     Reason,
     Rejected,
     Resource,
     Route,
     Row,
 )
-from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
-from target_klaviyo_profiles.sinks.people import person
-from target_klaviyo_profiles.sinks.single import one_by_one, record_call
+from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.list_reference import LIST_ID
+from target_klaviyo_profiles.sinks.profile_reference import profile_key
+from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
 
 if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
 _ATTRIBUTES = frozenset(
@@ -38,21 +38,21 @@ _ATTRIBUTES = frozenset(
 )
 _LOCATION_TEXTS = frozenset({"address1", "address2", "city", "country", "region", "zip", "timezone", "ip"})
 _COORDINATES = frozenset({"latitude", "longitude"})
-_NOWHERE = dict.fromkeys(sorted(_LOCATION_TEXTS | _COORDINATES))
-"""A location that is cleared: whether it may itself be null, Klaviyo's OpenAPI document does not clearly say."""
+_CLEARED_LOCATION = dict.fromkeys(sorted(_LOCATION_TEXTS | _COORDINATES))
+"""A location that is cleared. Klaviyo's OpenAPI document does not clearly say that it may itself be null."""
 
-IMPORT = Bulk(
+IMPORT = BulkRoute(
     "bulk_import_profiles",
     PROFILE_IMPORT,
     status="get_bulk_import_profiles_job",
-    errors="get_errors_for_bulk_import_profiles_job",
+    errors=ErrorsEndpoint("get_errors_for_bulk_import_profiles_job"),
     listing="get_bulk_import_profiles_jobs",
 )
 CLEAR = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
-"""For a whole record with a field to be cleared: an import ignores null, this call and PATCH clear by it."""
+"""For a whole record in which a field is to be cleared: an import ignores null, this call and PATCH do not."""
 
 
-class Profiles(BulkSink):
+class Profiles(BulkSink, RecordSink):
     """Creates profiles and updates those that exist; what a record does not mention stays as it is."""
 
     stream: ClassVar[str] = "profiles"
@@ -80,7 +80,7 @@ class Profiles(BulkSink):
         ),
         Field("properties", Kind.OBJECT, "Custom properties to set; those not named stay"),
         Field("unset", Kind.TEXTS, "Names of custom properties to remove"),
-        Field("list_id", Kind.TEXT, "List that the profile joins; joining is not consent"),
+        Field(LIST_ID, Kind.TEXT, "List that the profile joins; joining is not consent"),
     )
 
     @override
@@ -93,7 +93,7 @@ class Profiles(BulkSink):
 
     @override
     def identify(self, record: Json) -> Key:
-        return person(record, self.options.identifier_precedence)
+        return profile_key(record, self.options.identifier_precedence)
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
@@ -102,12 +102,12 @@ class Profiles(BulkSink):
         attributes: Json = {name: value for name, value in record.items() if name in _ATTRIBUTES and value != {}}
         cleared = [name for name in self._cleared if name in record and record[name] is None]
         if cleared:
-            attributes.update((name, _NOWHERE if name == "location" else None) for name in cleared)
+            attributes.update((name, _CLEARED_LOCATION if name == "location" else None) for name in cleared)
         unset = record.get("unset")
         if unset and not attributes.get("properties", {}).keys().isdisjoint(unset):
             detail = "`unset` names properties that `properties` sets"
             raise Rejected(Reason("contradiction", detail, "Either set or unset a property.", "/unset"))
-        list_id = record.get("list_id", "").strip() or None
+        list_id = record.get(LIST_ID, "").strip() or None
         if key.kind == "id":
             if not attributes and not unset and list_id is None:
                 return None  # the profile exists, and there is nothing to say about it
@@ -146,13 +146,18 @@ class Profiles(BulkSink):
         return len(b'{"data":}') if group.route is CLEAR else super().envelope_size(group)
 
     @override
-    def deliver(self, batch: Batch, line: Line) -> Outcome:
-        if batch.group.route is not CLEAR:
-            return super().deliver(batch, line)
-        outcome = one_by_one(batch, line, _written)
-        # Only so that an import before it does not pass for the last that was sent for the profile.
-        outcome.entries.append(line.ledger.sent(self.stream, batch.group, batch.keys, batch.payloads))
-        return outcome
+    def write(self, row: Row, context: SinkContext) -> bool:
+        """Write one whole profile with the nulls that clear; then it joins the list, if there is one."""
+        body = upsert_body(row.payload)
+        if row.key.kind == "id":
+            profile = record_call("update_profile", context, body, path={"id": row.key.value})
+        else:
+            profile = record_call(CLEAR.operation, context, body)
+        for list_id in row.group.shared:
+            assert list_id is not None  # noqa: S101 - a group of this sink has a list, or shares nothing
+            members = {"data": [{"type": "profile", "id": jsonapi.resources(profile)[0]["id"]}]}
+            record_call("add_profiles_to_list", context, members, path={"id": list_id})
+        return True
 
     @override
     def envelope(self, group: Group) -> Json:
@@ -169,23 +174,9 @@ class Profiles(BulkSink):
         return [identifiers.compared(Key(kind, value.strip())) for kind, value in given if isinstance(value, str)]
 
 
-def whole(payload: bytes) -> bytes:
+def upsert_body(payload: bytes) -> bytes:
     """The request that writes one profile."""
     return b'{"data":%b}' % payload
-
-
-def _written(row: Row, line: Line) -> bool:
-    """Write one whole profile, nulls and all; then it joins the list, if there is one."""
-    body = whole(row.payload)
-    if row.key.kind == "id":
-        profile = record_call("update_profile", line, body, path={"id": row.key.value})
-    else:
-        profile = record_call(CLEAR.operation, line, body)
-    for list_id in row.group.shared:
-        assert list_id is not None  # noqa: S101 - a group of this sink has it or nothing
-        members = {"data": [{"type": "profile", "id": jsonapi.resources(profile)[0]["id"]}]}
-        record_call("add_profiles_to_list", line, members, path={"id": list_id})
-    return True
 
 
 def _properties(body: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Consent: given and withdrawn, never given back to somebody who withdrew it later."""
+"""Subscriptions to a channel, given and withdrawn: nobody is subscribed who opted out after they consented."""
 
 from __future__ import annotations
 
@@ -16,30 +16,21 @@ from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import NotFound
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import (
-    Batch,
-    Field,
-    Group,
-    Kind,
-    Line,
-    Outcome,
-    Reason,
-    Rejected,
-    Resource,
-    Route,
-)
-from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
-from target_klaviyo_profiles.sinks.list_members import no_list
-from target_klaviyo_profiles.sinks.people import PROFILE_ID, as_profile, person
+from target_klaviyo_profiles.rows import Batch, BulkRoute, Group, Outcome, Reason, Rejected, Resource, Route
+from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.list_reference import LIST_ID, no_such_list
+from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID, profile_key, profile_resource
 
 if TYPE_CHECKING:
+    from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
-_SUBSCRIBE = Bulk("bulk_subscribe_profiles", BulkLimits(items=1_000))
-_UNSUBSCRIBE = Bulk("bulk_unsubscribe_profiles", BulkLimits(items=100))
-# Sent again, it would find nobody on the list any more, and unsubscribe them from everything.
-_LEAVE = Bulk("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
+_SUBSCRIBE = BulkRoute("bulk_subscribe_profiles", BulkLimits(items=1_000))
+_UNSUBSCRIBE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100))
+# Not repeatable: whom the first request took off the list, the second would unsubscribe from everything.
+_LEAVE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
 _SUBSCRIBED, _UNSUBSCRIBED = "SUBSCRIBED", "UNSUBSCRIBED"
 _HISTORICAL = "historical import"
 
@@ -47,10 +38,10 @@ _LOOKUP = BulkLimits(items=100, request_bytes=7_000)
 """Identifiers in one look-up: a page of profiles, and less than the 8 kB that a URL may have with many servers."""
 _QUOTES = len(quote('"",'))
 _UNSEEN = timedelta(hours=1)
-"""How long an opt-out that was sent may not show in Klaviyo; recorded were minutes."""
+"""How long an opt-out that was sent may be missing from what Klaviyo shows; minutes were recorded."""
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _NO_OPT_OUTS = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
-"""Suppressions that no person asked for; a subscription does not lift them, either."""
+"""Reasons of suppressions that no person asked for; a subscription does not lift them."""
 
 
 class Channel(StrEnum):
@@ -70,23 +61,28 @@ class Channel(StrEnum):
 class Subscriptions(BulkSink):
     """Subscribes and unsubscribes people, one channel a record.
 
-    Klaviyo lifts an opt-out for whoever is subscribed, and unsubscribes from everything who is not on the list
-    that a list's opt-out names. So before a batch leaves Klaviyo is asked what it knows of the people in it, and
-    those who opted out later than they consented, or who are not on the list, are refused.
+    Two things that Klaviyo does are prevented here. It lifts the opt-out of whoever is subscribed; and of people
+    who are not on the list that an opt-out names, it unsubscribes from everything. So before a batch is sent,
+    Klaviyo is asked about the people in it. Those who opted out after they consented, or who are not on the list,
+    are refused.
     """
 
     stream: ClassVar[str] = "subscriptions"
     routes: ClassVar[tuple[Route, ...]] = (_SUBSCRIBE, _UNSUBSCRIBE, _LEAVE)
     reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("channel", Kind.TEXT, "`email`, `sms`, `whatsapp` or `push`", required=True),
-        Field("consent", Kind.TEXT, "`SUBSCRIBED` or `UNSUBSCRIBED`", required=True),
+        Field("channel", Kind.TEXT, "`email`, `sms`, `whatsapp` or `push`", required=True, choices=tuple(Channel)),
+        Field(
+            "consent",
+            Kind.TEXT,
+            "`SUBSCRIBED` or `UNSUBSCRIBED`",
+            required=True,
+            choices=(_SUBSCRIBED, _UNSUBSCRIBED),
+        ),
         Field("email", Kind.TEXT, "The address, for the channel `email`; else not sent"),
         Field("phone_number", Kind.TEXT, "With `+` and country code, for `sms` and `whatsapp`; else not sent"),
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile, for `push`; else not sent"),
-        Field(
-            "list_id", Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel"
-        ),
+        Field(LIST_ID, Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel"),
         Field(
             "historical_import",
             Kind.BOOLEAN,
@@ -98,11 +94,11 @@ class Subscriptions(BulkSink):
 
     @override
     def identify(self, record: Json) -> Key:
-        return person(record, (_channel(record).identifier,))
+        return profile_key(record, (_channel(record).identifier,))
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
-        channel, list_id = _channel(record), record.get("list_id", "").strip() or None
+        channel, list_id = _channel(record), record.get(LIST_ID, "").strip() or None
         said = record["consent"].strip().upper()
         if said == _SUBSCRIBED:
             historical = record.get("historical_import", False)
@@ -118,7 +114,7 @@ class Subscriptions(BulkSink):
         else:
             consent = {"consent": said}
             group = Group(_LEAVE if list_id else _UNSUBSCRIBE, (channel, list_id))
-        body = as_profile(key, record)
+        body = profile_resource(key, record)
         body["attributes"]["subscriptions"] = {channel: {"marketing": consent}}
         return Resource(body, group)
 
@@ -139,32 +135,31 @@ class Subscriptions(BulkSink):
         return {"data": data}
 
     @override
-    def screened(self, batch: Batch, line: Line) -> Outcome:
+    def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
         channel, list_id = _scope(batch.group)
         if batch.group.route is _SUBSCRIBE:
-            return Outcome(rejected=self._opted_out(batch, line))
+            return Outcome(rejected=self._opted_out(batch, context))
         try:
-            outcome = self._on_list(batch, list_id, line) if list_id else Outcome()
+            outcome = self._on_list(batch, list_id, context) if list_id else Outcome()
         except NotFound:
-            return Outcome(rejected=dict.fromkeys(batch.keys, no_list(str(list_id))))
-        decided = (outcome.rejected, outcome.unchanged, outcome.unsettled)
-        sent = [key for key in batch.keys if not any(key in each for each in decided)]
-        # Before they are: what is known of a request whose run is killed is that it may have left.
+            return Outcome(rejected=dict.fromkeys(batch.keys, no_such_list(str(list_id))))
+        sent = [key for key in batch.keys if not outcome.decided(key)]
+        # Remembered before they are sent: a run that is killed later may have sent them.
         opt_outs = [_opt_out(key, channel, scope) for key in sent for scope in {None, list_id}]
-        line.ledger.remember(self.stream, opt_outs, line.now().isoformat())
+        context.ledger.remember(self.stream, opt_outs, context.now().isoformat())
         return outcome
 
-    def _on_list(self, batch: Batch, list_id: str, line: Line) -> Outcome:
-        """Those who are not on the list, or soon will not be: to them the request would mean something else.
+    def _on_list(self, batch: Batch, list_id: str, context: SinkContext) -> Outcome:
+        """Decides about those who are not on the list or soon will not be: for them the request is another one.
 
         Raises:
             NotFound: there is no such list.
         """
         channel, _ = _scope(batch.group)
-        on_it = {key for key, _ in _known(batch, channel, line, list_id)}
+        on_it = {key for key, _ in _found(batch, channel, context, list_id)}
         outcome = Outcome()
         for key in batch.keys:
-            sent = self._withdrawn(_opt_out(key, channel, list_id), line) is not None
+            sent = self._opt_out_sent_at(_opt_out(key, channel, list_id), context) is not None
             if key not in on_it and sent:
                 outcome.unchanged.add(key)
             elif key not in on_it:
@@ -175,28 +170,28 @@ class Subscriptions(BulkSink):
                 )
         return outcome
 
-    def _opted_out(self, batch: Batch, line: Line) -> dict[Key, Reason]:
+    def _opted_out(self, batch: Batch, context: SinkContext) -> dict[Key, Reason]:
         """Those of the batch who opted out after they consented, as far as that is known."""
         channel, _ = _scope(batch.group)
-        profiles = dict(_known(batch, channel, line))
+        profiles = dict(_found(batch, channel, context))
         refused: dict[Key, Reason] = {}
         for key, row in _rows(batch):
             held = profiles.get(key, {}).get("subscriptions") or {}
-            times = [opted_out_at(held, channel), self._withdrawn(_opt_out(key, channel, None), line)]
+            times = [opted_out_at(held, channel), self._opt_out_sent_at(_opt_out(key, channel, None), context)]
             left = max((each for each in times if each is not None), default=None)
             since = row["subscriptions"][channel]["marketing"].get("consented_at")
             if left is not None and (since is None or datetime.fromisoformat(since) <= left):
-                refused[key] = _too_old(channel, left)
+                refused[key] = _opted_out_later(channel, left)
             elif channel is Channel.PUSH and key not in profiles:
                 remedy = f"Correct `{PROFILE_ID}`, or leave the record out."
                 refused[key] = Reason("not_found", "the account has no such profile", remedy, f"/{PROFILE_ID}")
         return refused
 
-    def _withdrawn(self, opt_out: Key, line: Line) -> datetime | None:
+    def _opt_out_sent_at(self, opt_out: Key, context: SinkContext) -> datetime | None:
         """When this target last sent an opt-out, if Klaviyo may not show it yet."""
-        at = line.ledger.recall(self.stream, opt_out)
+        at = context.ledger.recall(self.stream, opt_out)
         moment = None if at is None else datetime.fromisoformat(at)
-        return moment if moment is not None and line.now() - moment < _UNSEEN else None
+        return moment if moment is not None and context.now() - moment < _UNSEEN else None
 
     def _since(self, record: Json, *, historical: bool) -> Json:
         text = record.get("consented_at")
@@ -225,7 +220,7 @@ def _channel(record: Json) -> Channel:
 
 
 def _scope(group: Group) -> tuple[Channel, str | None]:
-    """What a batch's consent is for: a channel, of one list or of all."""
+    """The channel of a batch, and the list it is about; None for all lists."""
     channel, list_id, *_ = group.shared
     return Channel(channel or ""), list_id
 
@@ -250,7 +245,7 @@ def _not_on(list_id: str) -> Reason:
     )
 
 
-def _too_old(channel: Channel, left: datetime) -> Reason:
+def _opted_out_later(channel: Channel, left: datetime) -> Reason:
     when = "" if left == _ALWAYS else f" at {left.isoformat(timespec='seconds')}"
     return Reason(
         "opted_out",
@@ -261,10 +256,10 @@ def _too_old(channel: Channel, left: datetime) -> Reason:
 
 
 def opted_out_at(held: Mapping[str, Json | None], channel: Channel) -> datetime | None:
-    """When somebody last said no, by a profile's `subscriptions`; None when a subscription lifts no such word.
+    """When somebody last opted out of a channel, by a profile's `subscriptions`; None when they did not.
 
-    An opt-out of any list counts, whichever is joined: Klaviyo says that a subscription removes "any". Of several
-    times that Klaviyo gives the latest counts; without any, the end of time does.
+    An opt-out of any list counts, whichever list is joined: Klaviyo says that a subscription removes "any". Of
+    several times that Klaviyo gives, the latest counts; an opt-out without a time counts as later than anything.
     """
     of_channel = held.get("mobile_push" if channel is Channel.PUSH else channel)
     marketing = (of_channel or {}).get("marketing") or {}
@@ -284,8 +279,10 @@ def _moment(text: str | None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _known(batch: Batch, channel: Channel, line: Line, list_id: str | None = None) -> Iterator[tuple[Key, Json]]:
-    """Those of the batch whom Klaviyo has, or has on the list, with their attributes.
+def _found(
+    batch: Batch, channel: Channel, context: SinkContext, list_id: str | None = None
+) -> Iterator[tuple[Key, Json]]:
+    """Those of the batch whom Klaviyo has, or has on the list, with the attributes of their profiles.
 
     Raises:
         NotFound: there is no such list.
@@ -293,15 +290,15 @@ def _known(batch: Batch, channel: Channel, line: Line, list_id: str | None = Non
     kind = channel.identifier
     name, shown = ("id", "created") if kind == PROFILE_ID else (kind, kind)
     asked = set(batch.keys)
-    # Addresses also as they are spelled in the record: whether the filter minds the case is not documented.
+    # Addresses also as the record spells them: Klaviyo does not document whether the filter ignores case.
     spelled = {value: None for key, row in _rows(batch) for value in (key.value, row.get(kind, key.value))}
     for values in lookups(spelled):
         params = {"filter": Operator.ANY(name, values), "page[size]": "100", "fields[profile]": shown}
         if list_id is None:
             params["additional-fields[profile]"] = "subscriptions"
-            pages = line.client.pages("get_profiles", params=params)
+            pages = context.client.pages("get_profiles", params=params)
         else:
-            pages = line.client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
+            pages = context.client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
         for resource in (resource for page in pages for resource in jsonapi.resources(page)):
             profile = jsonapi.lift(resource)
             key = identifiers.compared(Key(kind, str(profile.get(name) or "")))
@@ -310,5 +307,5 @@ def _known(batch: Batch, channel: Channel, line: Line, list_id: str | None = Non
 
 
 def lookups(values: Iterable[str]) -> Iterator[list[str]]:
-    """The values in look-ups that fit a page and a URL."""
+    """The values in parts, each small enough for one page of answers and for a URL."""
     return bulk.split(values, lambda value: len(quote(value)) + _QUOTES, _LOOKUP, envelope=0)

@@ -1,4 +1,4 @@
-"""Suppressions of e-mail addresses, through jobs that say when they are done."""
+"""Suppressions of e-mail addresses, and their removal, through jobs."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from klaviyo_wire.bulk import BulkLimits
-from target_klaviyo_profiles.sinks.base import Field, Group, Kind, Resource, Route
-from target_klaviyo_profiles.sinks.bulk import ROWS, Bulk, BulkSink
-from target_klaviyo_profiles.sinks.list_members import ACTION, Action, action_of
-from target_klaviyo_profiles.sinks.people import as_profile, person
+from target_klaviyo_profiles.fields import Field, Kind
+from target_klaviyo_profiles.rows import BulkRoute, Group, Resource, Route
+from target_klaviyo_profiles.sinks.action import Action, action_field, action_of
+from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.profile_reference import profile_key, profile_resource
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
     from target_klaviyo_profiles.values import Json
 
 _LIMITS = BulkLimits(items=100)
-# Of these jobs only the status tells the end: `completed_at` is set while they are processed (recorded).
-_SUPPRESS = Bulk("bulk_suppress_profiles", _LIMITS, status="get_bulk_suppress_profiles_job")
-_UNSUPPRESS = Bulk("bulk_unsuppress_profiles", _LIMITS, status="get_bulk_unsuppress_profiles_job")
+# The end of these jobs shows in their status alone: `completed_at` is set before it (recorded).
+_SUPPRESS = BulkRoute("bulk_suppress_profiles", _LIMITS, status="get_bulk_suppress_profiles_job")
+_UNSUPPRESS = BulkRoute("bulk_unsuppress_profiles", _LIMITS, status="get_bulk_unsuppress_profiles_job")
 
 
 class Suppressions(BulkSink):
-    """Stops e-mail marketing to addresses whatever their consent, and lifts what it or a user stopped so.
+    """Suppresses addresses, whatever their consent, and lifts suppressions that this sink or a user made.
 
-    Lifting leaves those who unsubscribed, bounced or have no valid address as they are.
+    Lifting changes nothing for those who unsubscribed, bounced or have no valid address.
     """
 
     stream: ClassVar[str] = "suppressions"
     routes: ClassVar[tuple[Route, ...]] = (_SUPPRESS, _UNSUPPRESS)
     fields: ClassVar[tuple[Field, ...]] = (
         Field("email", Kind.TEXT, "The address", required=True),
-        Field(ACTION, Kind.TEXT, "`add` suppresses, `remove` lifts what this or a user suppressed", required=True),
+        action_field("`add` suppresses, `remove` lifts what this or a user suppressed"),
     )
 
     @override
     def identify(self, record: Json) -> Key:
-        return person(record, ("email",))
+        return profile_key(record, ("email",))
 
     @override
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         route = _SUPPRESS if action_of(record) is Action.ADD else _UNSUPPRESS
-        return Resource(as_profile(key, record), Group(route))
+        return Resource(profile_resource(key, record), Group(route))
 
     @override
     def envelope(self, group: Group) -> Json:

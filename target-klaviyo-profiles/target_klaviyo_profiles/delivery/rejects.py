@@ -14,10 +14,10 @@ from target_klaviyo_profiles.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
-    from target_klaviyo_profiles.sinks.base import Reason
+    from target_klaviyo_profiles.rows import Reason
 
-DEFAULT_PATH = Path("target-klaviyo-profiles-rejects.jsonl")
-_MOST_WAITING = 1_000
+_MAX_BUFFERED = 1_000
+"""Lines in memory before they are written without being asked for."""
 
 
 class Rejects:
@@ -37,7 +37,7 @@ class Rejects:
         self.path = path
         self._plain = personal
         self._now = now
-        self._waiting: list[bytes] = []
+        self._buffered: list[bytes] = []
         self._descriptor: int | None = None
         folder = self.path.absolute().parent
         if self.path.is_dir() or not folder.is_dir():
@@ -80,8 +80,8 @@ class Rejects:
         }
         if self._plain:
             line["given"] = _readable(reason.sent if given is None else given)
-        self._waiting.append(json.dumps(line).encode() + b"\n")
-        if len(self._waiting) == _MOST_WAITING:
+        self._buffered.append(json.dumps(line).encode() + b"\n")
+        if len(self._buffered) == _MAX_BUFFERED:
             self.sync()
 
     def sync(self) -> None:
@@ -90,11 +90,11 @@ class Rejects:
         Raises:
             OutputError: it cannot be.
         """
-        if not self._waiting:
+        if not self._buffered:
             return
         try:
             descriptor = self._opened()
-            rest = memoryview(b"".join(self._waiting))
+            rest = memoryview(b"".join(self._buffered))
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
@@ -104,10 +104,10 @@ class Rejects:
                 "make room, or point the setting `rejects_path` elsewhere"
             )
             raise OutputError(msg) from error
-        self._waiting.clear()
+        self._buffered.clear()
 
     def close(self) -> None:
-        """Put everything on disk and let the file go.
+        """Put everything on disk and close the file.
 
         Raises:
             OutputError: it cannot be.
@@ -122,7 +122,7 @@ class Rejects:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             end = os.lseek(self._descriptor, 0, os.SEEK_END)
             if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
-                self._waiting.insert(0, b"\n")  # the disk was full in the middle of a line
+                self._buffered.insert(0, b"\n")  # the disk was full in the middle of a line
         return self._descriptor
 
 

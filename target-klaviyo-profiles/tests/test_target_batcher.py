@@ -1,4 +1,4 @@
-"""Duplicates, batches and flights, against a dispatcher that only remembers."""
+"""Duplicates, full batches and keys in flight, against a dispatcher that only remembers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,11 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from klaviyo_wire.bulk import BulkLimits
+from target_klaviyo_profiles.delivery.batcher import Batcher
+from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.outbox import Outbox
-from target_klaviyo_profiles.sinks.base import (
-    Batch,
-    Field,
-    Group,
-    Kind,
-    Line,
-    Outcome,
-    Reason,
-    Rejected,
-    Resource,
-    Route,
-    Sink,
-)
+from target_klaviyo_profiles.rows import Batch, Group, Outcome, Reason, Rejected, Resource, Route
+from target_klaviyo_profiles.sinks.base import Sink
 
 Json = dict[str, Any]
 ENVELOPE = 7
@@ -56,10 +46,6 @@ class Notes(Sink):
     def envelope_size(self, group: Group) -> int:
         return ENVELOPE
 
-    @override
-    def deliver(self, batch: Batch, line: Line) -> Outcome:
-        raise NotImplementedError
-
 
 class LoneNotes(Notes):
     """Notes of which no two can be one."""
@@ -70,23 +56,23 @@ class LoneNotes(Notes):
 
 
 class Memory:
-    """Keeps batches in flight until `collect` lands the one that `choose` picks; no key may fly twice."""
+    """Keeps batches in flight until `collect` completes the one that `choose` picks; no key may be in two."""
 
     def __init__(
         self, choose: Callable[[int], int] = lambda _: 0, outcome: Outcome | None = None, sink: Sink | None = None
     ) -> None:
         self.epoch = 0
         self.now = 0.0
-        self.flying: list[Batch] = []
+        self.in_flight: list[Batch] = []
         self.sent: Sent = []
         self.rejected: list[tuple[Key | None, str, int | None]] = []
         self.outcome = outcome or Outcome()
-        self.outbox = Outbox(sink or Notes(), self)
+        self.batcher = Batcher(sink or Notes(), self)
         self._choose = choose
 
-    def dispatch(self, outbox: Outbox, batch: Batch) -> None:  # noqa: ARG002
-        flying = {key for other in self.flying for key in other.keys}
-        assert flying.isdisjoint(batch.keys)
+    def dispatch(self, batcher: Batcher, batch: Batch) -> None:  # noqa: ARG002
+        in_flight = {key for other in self.in_flight for key in other.keys}
+        assert in_flight.isdisjoint(batch.keys)
         assert len(set(batch.keys)) == len(batch.keys)
         self.sent.append(
             (
@@ -94,11 +80,11 @@ class Memory:
                 [(key.value, row) for key, row in zip(batch.keys, batch.payloads, strict=True)],
             )
         )
-        self.flying.append(batch)
+        self.in_flight.append(batch)
 
     def collect(self) -> None:
-        batch = self.flying.pop(self._choose(len(self.flying)))
-        self.outbox.landed(batch, self.outcome)
+        batch = self.in_flight.pop(self._choose(len(self.in_flight)))
+        self.batcher.completed(batch, self.outcome)
 
     def reject(
         self,
@@ -109,16 +95,16 @@ class Memory:
         record: int | None = None,
         given: Mapping[str, object] | None = None,  # noqa: ARG002
     ) -> None:
-        self.outbox.tally.reject(reason.code, key)
+        self.batcher.tally.reject(reason.code, key)
         self.rejected.append((key, reason.code, record))
 
     def clock(self) -> float:
         return self.now
 
     def settle(self) -> None:
-        while not self.outbox.empty:
-            self.outbox.send_all()
-            if self.flying:
+        while not self.batcher.empty:
+            self.batcher.flush()
+            if self.in_flight:
                 self.collect()
 
     def size(self, rows: list[tuple[str, bytes]]) -> int:
@@ -139,7 +125,7 @@ def test_distinct_rows_keep_their_order_and_travel_in_batches_as_full_as_the_lim
 ) -> None:
     memory = Memory()
     for number, size in enumerate(sizes):
-        memory.outbox.put({"key": str(number), "text": "x" * size})
+        memory.batcher.put({"key": str(number), "text": "x" * size})
     memory.settle()
     assert _texts(memory.sent) == [(str(number), None, _payload("x" * size)) for number, size in enumerate(sizes)]
     batches = [rows for _, rows in memory.sent]
@@ -149,27 +135,28 @@ def test_distinct_rows_keep_their_order_and_travel_in_batches_as_full_as_the_lim
         if following:
             full = memory.size([*rows, following[0]]) > LIMITS.request_bytes
             assert full or len(rows) == LIMITS.items
-    assert memory.outbox.tally.accepted == len(sizes)
+    assert memory.batcher.tally.accepted == len(sizes)
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from("abcde"), st.sampled_from([None, "g", "h"]), st.integers(0, 30)) | st.just("land"),
+    st.tuples(st.sampled_from("abcde"), st.sampled_from([None, "g", "h"]), st.integers(0, 30))
+    | st.just("complete"),
     max_size=60,
 )
 
 
 def _put(memory: Memory, steps: list[Any]) -> list[tuple[str, str | None, bytes]]:
-    """Put records and let batches land; gives the rows that were put."""
+    """Put records and let batches be completed; gives the rows that were put."""
     rows: list[tuple[str, str | None, bytes]] = []
     for number, step in enumerate(steps):
-        if step == "land":
-            if memory.flying:
+        if step == "complete":
+            if memory.in_flight:
                 memory.collect()
             continue
         key, group, size = step
         text = f"{number}:{'x' * size}"
         rows.append((key, group, _payload(text)))
-        memory.outbox.put({"key": key, "group": group, "text": text})
+        memory.batcher.put({"key": key, "group": group, "text": text})
     memory.settle()
     return rows
 
@@ -181,11 +168,11 @@ def test_rows_that_cannot_be_combined_are_sent_one_after_the_other(steps: list[A
     assert sorted(sent, key=str) == sorted(rows, key=str)
     for key in "abcde":
         assert [each for each in sent if each[0] == key] == [each for each in rows if each[0] == key]
-    assert memory.outbox.tally.combined == 0
+    assert memory.batcher.tally.combined == 0
 
 
 @given(steps=STEPS, data=st.data())
-def test_whatever_repeats_and_whenever_batches_land_the_last_record_wins(
+def test_whatever_repeats_and_whenever_batches_are_completed_the_last_record_wins(
     steps: list[Any], data: st.DataObject
 ) -> None:
     """Per key and group the last is sent last; between groups the order of the records is kept."""
@@ -198,14 +185,14 @@ def test_whatever_repeats_and_whenever_batches_land_the_last_record_wins(
         assert [each for each in of_key if each in sent] == [each for each in sent if each[0] == key]
         for group in (None, "g", "h"):
             assert [e for e in sent if e[:2] == (key, group)][-1:] == [e for e in of_key if e[1] == group][-1:]
-    tally = memory.outbox.tally
+    tally = memory.batcher.tally
     assert (tally.accepted, tally.combined) == (len(sent), len(rows) - len(sent))
 
 
 def test_a_record_replaces_an_earlier_one_that_was_not_sent() -> None:
     memory = Memory()
     for text in ("first", "second"):
-        memory.outbox.put({"key": "a", "text": text})
+        memory.batcher.put({"key": "a", "text": text})
     memory.settle()
     assert _texts(memory.sent) == [("a", None, _payload("second"))]
 
@@ -213,70 +200,70 @@ def test_a_record_replaces_an_earlier_one_that_was_not_sent() -> None:
 def test_a_record_waits_for_the_batch_that_has_its_key() -> None:
     memory = Memory()
     for key in ("a", "b", "c", "d"):
-        memory.outbox.put({"key": key, "text": "old"})
-    assert len(memory.flying) == 1
+        memory.batcher.put({"key": key, "text": "old"})
+    assert len(memory.in_flight) == 1
     for text in ("new", "newer"):
-        memory.outbox.put({"key": "a", "text": text})
-    memory.outbox.send_all()
+        memory.batcher.put({"key": "a", "text": text})
+    memory.batcher.flush()
     assert len(memory.sent) == 1
     memory.collect()
-    memory.outbox.send_all()
+    memory.batcher.flush()
     assert _texts(memory.sent[1:]) == [("a", None, _payload("newer"))]
 
 
 def test_what_waits_is_bounded() -> None:
-    """With every key in flight and new records for them coming, the outbox waits for landings."""
+    """With every key in flight and new records for them coming, the batcher waits for batches to be completed."""
     memory = Memory()
     for round_ in range(50):
         for key in ("a", "b", "c", "d"):
-            memory.outbox.put({"key": key, "text": f"{round_}{'x' * 40}"})
-    assert memory.outbox._deferred_bytes <= LIMITS.request_bytes
+            memory.batcher.put({"key": key, "text": f"{round_}{'x' * 40}"})
+    assert memory.batcher._deferred_bytes <= LIMITS.request_bytes
     assert len(memory.sent) > 10
 
 
 def test_half_full_batches_of_many_groups_are_bounded() -> None:
     memory = Memory()
     for number in range(200):
-        memory.outbox.put({"key": str(number), "group": str(number), "text": "x" * 20})
-        assert memory.outbox._held_bytes <= 5 * LIMITS.request_bytes
+        memory.batcher.put({"key": str(number), "group": str(number), "text": "x" * 20})
+        assert memory.batcher._buffered_bytes <= 5 * LIMITS.request_bytes
     memory.settle()
-    assert memory.outbox._held_bytes == 0
+    assert memory.batcher._buffered_bytes == 0
     assert len(_texts(memory.sent)) == 200
 
 
 def test_refused_and_empty_records_are_counted_and_not_sent() -> None:
     memory = Memory()
-    memory.outbox.put({"text": "no key"})
-    memory.outbox.put({"key": "a"})
+    memory.batcher.put({"text": "no key"})
+    memory.batcher.put({"key": "a"})
     memory.settle()
     assert memory.sent == []
     assert memory.rejected == [(None, "no_key", 1)]
-    assert (memory.outbox.tally.received, memory.outbox.tally.unchanged) == (2, 1)
+    assert (memory.batcher.tally.received, memory.batcher.tally.unchanged) == (2, 1)
 
 
 def test_after_a_job_of_unknown_fate_its_keys_are_not_sent_again() -> None:
     """Klaviyo may still write the old record: a newer one would race with it."""
     memory = Memory(outcome=Outcome(unsettled={Key("key", "a"): "stuck"}))
     for key in ("a", "b", "c", "d", "a"):
-        memory.outbox.put({"key": key, "text": "x"})
+        memory.batcher.put({"key": key, "text": "x"})
     memory.settle()
-    memory.outbox.put({"key": "a", "text": "y"})
+    memory.batcher.put({"key": "a", "text": "y"})
     memory.settle()
     assert [key for key, *_ in _texts(memory.sent)] == ["a", "b", "c", "d"]
-    tally = memory.outbox.tally
+    tally = memory.batcher.tally
     assert (tally.received, tally.accepted, tally.unsettled) == (6, 3, {"stuck": 3})
 
 
 def test_a_stream_that_cannot_be_written_counts_everything_as_unsettled() -> None:
     memory = Memory()
     for key in ("a", "b", "c", "d", "a", "e"):
-        memory.outbox.put({"key": key, "text": "x"})
-    memory.outbox.lost(memory.flying.pop(), "no scope")
-    memory.outbox.put({"key": "f", "text": "x"})
+        memory.batcher.put({"key": key, "text": "x"})
+    memory.batcher.failed(memory.in_flight.pop(), "no scope")
+    memory.batcher.put({"key": "f", "text": "x"})
     memory.settle()
-    tally = memory.outbox.tally
+    tally = memory.batcher.tally
     assert (tally.received, tally.accepted, tally.unsettled) == (7, 0, {"no scope": 7})
-    assert memory.outbox.empty
+    assert memory.batcher.empty
 
 
 def test_every_fate_is_counted_once() -> None:
@@ -287,9 +274,9 @@ def test_every_fate_is_counted_once() -> None:
     )
     memory = Memory(outcome=outcome)
     for key in keys:
-        memory.outbox.put({"key": key.value, "text": "x"})
+        memory.batcher.put({"key": key.value, "text": "x"})
     memory.settle()
-    tally = memory.outbox.tally
+    tally = memory.batcher.tally
     assert tally.rejected == {"invalid": 2}
     assert (tally.accepted, tally.unchanged, tally.unsettled, tally.jobs) == (0, 1, {"stuck": 1}, 1)
 
@@ -310,7 +297,7 @@ def _text(payload: bytes) -> bytes:
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from("abcde"), st.sampled_from([None, "g", "h"]))
-        | st.sampled_from(["land", "state", "older", "all"]),
+        | st.sampled_from(["complete", "state", "older", "all"]),
         max_size=80,
     ),
     data=st.data(),
@@ -320,50 +307,50 @@ def test_the_first_unsettled_record_is_always_known(steps: list[Any], data: st.D
     memory = Memory(choose=lambda count: data.draw(st.integers(0, count - 1)), sink=Ledgers())
     unsettled: dict[int, int] = {}
     for number, step in enumerate(steps):
-        flying = list(memory.flying)
+        in_flight = list(memory.in_flight)
         if isinstance(step, tuple):
             unsettled[number] = memory.epoch
         _take(memory, number, step)
-        landed = [batch for batch in flying if not any(batch is each for each in memory.flying)]
-        for payload in (payload for batch in landed for payload in batch.payloads):
+        completed = [batch for batch in in_flight if not any(batch is each for each in memory.in_flight)]
+        for payload in (payload for batch in completed for payload in batch.payloads):
             for each in _text(payload).split(b","):
                 del unsettled[int(each)]
-        assert memory.outbox.unsettled_from() == min(unsettled.values(), default=math.inf)
+        assert memory.batcher.unsettled_from() == min(unsettled.values(), default=math.inf)
     memory.settle()
-    assert memory.outbox.unsettled_from() == math.inf
+    assert memory.batcher.unsettled_from() == math.inf
 
 
 def _take(memory: Memory, number: int, step: Any) -> None:  # noqa: ANN401 - a word, or a key and its group
     match step:
-        case "land" if memory.flying:
+        case "complete" if memory.in_flight:
             memory.collect()
         case "state":
             memory.epoch += 1
         case "older":
-            memory.outbox.send_older(memory.epoch, memory.now)
+            memory.batcher.flush_older(memory.epoch, memory.now)
         case "all":
-            memory.outbox.send_all()
+            memory.batcher.flush()
         case (key, group):
             memory.now += 1
-            memory.outbox.put({"key": key, "group": group, "text": str(number)})
+            memory.batcher.put({"key": key, "group": group, "text": str(number)})
 
 
 def test_what_keeps_a_state_waiting_is_sent_after_a_while_and_nothing_else() -> None:
     memory = Memory()
-    memory.outbox.put({"key": "a", "group": "g", "text": "x"})
+    memory.batcher.put({"key": "a", "group": "g", "text": "x"})
     memory.epoch, memory.now = 1, 50.0
-    memory.outbox.put({"key": "b", "group": "h", "text": "x"})
-    memory.outbox.send_older(0, at=-1.0)
+    memory.batcher.put({"key": "b", "group": "h", "text": "x"})
+    memory.batcher.flush_older(0, opened_by=-1.0)
     assert memory.sent == []
-    memory.outbox.send_older(0, at=50.0)
+    memory.batcher.flush_older(0, opened_by=50.0)
     assert [group for group, _ in memory.sent] == ["g"]
 
 
 def test_a_batch_of_unknown_fate_holds_every_later_state() -> None:
     memory = Memory(outcome=Outcome(unsettled={Key("key", "a"): "stuck"}))
     memory.epoch = 3
-    memory.outbox.put({"key": "a", "text": "x"})
+    memory.batcher.put({"key": "a", "text": "x"})
     memory.epoch = 4
     memory.settle()
-    memory.outbox.put({"key": "a", "text": "y"})
-    assert memory.outbox.unsettled_from() == 3
+    memory.batcher.put({"key": "a", "text": "y"})
+    assert memory.batcher.unsettled_from() == 3

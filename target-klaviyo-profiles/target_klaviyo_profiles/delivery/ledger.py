@@ -1,24 +1,25 @@
-"""What was handed to Klaviyo and is not yet behind a STATE: so that a killed run is gone on with, not begun anew.
+"""The ledger: a file of what was sent to Klaviyo and is not yet covered by a STATE, for the run after a kill.
 
-A run that dies leaves records that Klaviyo has and no STATE covers; the next run is given them again. The ledger
-tells it which they are. Windows, for a request and the rows in it:
+A killed run leaves records that Klaviyo has and that no STATE covers; the next run is given them again, and the
+ledger says which they are. What it holds of a request, by the moment of the kill, and what the next run does:
 
-    killed                                  in the ledger        the next run
-    before the request left                 nothing, or intent   sends the rows
-    after that, before the answer was kept  intent               waits for jobs that may be it, sends the rows
-    after the answer was kept               the job, or accepted follows the job; a row of it is not sent again
-    while the job was followed, or after    the job              the same: a job can be asked again
-    after the STATE that covers the rows    nothing              is not given them
+    killed                                    in the ledger         the next run
+    before the request left                   nothing, or intent    sends the rows
+    after that, before the answer was stored  intent                waits for jobs that may be it, sends the rows
+    after the answer was stored               the job, or accepted  polls the job; its rows are not sent again
+    while the job was polled, or after        the job               the same: a job can be asked again
+    after the STATE that covers the rows      nothing               is not given the rows
 
-Sending again is harmless: an import writes the same values, an event has its `unique_id`; memberships,
-suppressions and subscriptions are what they are already. (An opt-out of a list is not harmless: its sink remembers
-it before it leaves.) What is harmful is a row overtaken: an older value written after a newer one. Hence the
-waiting, and hence a row counts as sent only if it is the last that was sent for its key: then nothing newer can be
-undone by leaving it out.
+Sending a row twice does no harm: an import writes the same values, an event has its `unique_id`; memberships,
+suppressions and subscriptions are already what they are to become. (An opt-out of a list would do harm: its sink
+remembers it before it is sent.) What does harm is an older value that is written after a newer one. That is why
+jobs are waited for. It is also why a row only counts as sent if it is the last that was sent for its key: then
+nothing newer is undone by leaving it out.
 
-Of a row there are two hashes, keyed with the API key, and nothing else: they say nothing without it, and nothing
-to a run with a key of another account. SQLite, because an entry must be whole or not there, also after a power
-cut; because entries go away one by one; and because what a sink remembers is looked up by key.
+The ledger holds two hashes of a row, of its key and of all of it, keyed with the API key; no personal data, and
+nothing that a run with another account's key would take for its own. It is an SQLite file because an entry has to
+be there as a whole or not at all, also after a power cut; because entries are deleted one by one; and because what
+a sink remembers is looked up by key.
 """
 
 from __future__ import annotations
@@ -37,13 +38,12 @@ from target_klaviyo_profiles.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
-    from target_klaviyo_profiles.sinks.base import Group
+    from target_klaviyo_profiles.rows import Group
 
-DEFAULT_NAME = "target-klaviyo-profiles-ledger.sqlite"
 KEPT = 86_400.0
-"""Seconds after which what was sent says nothing any more: others have written to the account since."""
+"""Seconds that an entry is kept; after that others may have written to the account, and it proves nothing."""
 REMEMBERED = 400 * 86_400.0
-"""Seconds that something a sink remembers is kept after it was last asked for or told."""
+"""Seconds that something a sink remembers is kept after it was last read or written."""
 
 _KEY_BYTES, _ROW_BYTES = 8, 16
 _ROW = _KEY_BYTES + _ROW_BYTES
@@ -68,7 +68,7 @@ class Entry:
         operation: The operation that it called.
         shared: What its rows shared, as in their `Group`.
         at: When it left, seconds since the epoch.
-        accepted: Whether Klaviyo is known to have taken it.
+        accepted: Whether Klaviyo is known to have accepted it.
         job: The job that it became, if it is one of the kind that does.
         rows: Hashes of the keys and of the rows, in the order they were sent.
     """
@@ -83,7 +83,7 @@ class Entry:
 
 
 class Ledger:
-    """The file; used by one run at a time, from any of its threads.
+    """The ledger's file; used by one run at a time, from any of its threads.
 
     Args:
         path: The file, made when missing, readable by its owner alone; None keeps everything in memory.
@@ -105,11 +105,11 @@ class Ledger:
 
     def hashed(self, key: Key) -> bytes:
         """What the ledger calls a key."""
-        return _finished(self._keys, f"{key.kind}\0{key.value}".encode("utf-8", "surrogatepass"))
+        return _digest(self._keys, f"{key.kind}\0{key.value}".encode("utf-8", "surrogatepass"))
 
     def hashed_row(self, group: Group, payload: bytes) -> bytes:
         """What the ledger calls a row: what is sent, and to where."""
-        return _finished(self._rows(group), payload)
+        return _digest(self._rows(group), payload)
 
     def _rows(self, group: Group) -> blake2b:
         shared = json.dumps([group.route.operation, *group.shared])
@@ -124,12 +124,12 @@ class Ledger:
         self._do("update requests set accepted = 1, job = ? where id = ?", (job, entry))
 
     def sent(self, stream: str, group: Group, keys: Sequence[Key], payloads: Sequence[bytes]) -> int:
-        """Klaviyo has taken a request, and will say no more about it; returns its entry."""
+        """Klaviyo has accepted a request, and will say no more about it; returns its entry."""
         return self._insert(stream, group, keys, payloads, accepted=True)
 
     def drop(self, entries: Iterable[int]) -> None:
-        """A STATE covers these, or Klaviyo refused them."""
-        with self._lock, self._told(), self._database:
+        """Delete entries: a STATE covers them, or Klaviyo refused them."""
+        with self._lock, self._errors(), self._database:
             self._database.executemany("delete from requests where id = ?", [(each,) for each in entries])
 
     def entries(self, stream: str) -> list[Entry]:
@@ -140,7 +140,7 @@ class Ledger:
         )
         since = self._now().timestamp() - KEPT
         return [
-            Entry(number, operation, tuple(json.loads(shared)), at, bool(accepted), job, _parted(rows))
+            Entry(number, operation, tuple(json.loads(shared)), at, bool(accepted), job, _split(rows))
             for number, operation, shared, at, accepted, job, rows in self._do(sql, (self._account, stream, since))
         ]
 
@@ -160,11 +160,11 @@ class Ledger:
         """Keep something short about keys for later runs: an id, a hash or a time, nothing personal."""
         moment = self._now().timestamp()
         rows = [(self._account, stream, self.hashed(key), value, moment) for key in keys]
-        with self._lock, self._told(), self._database:
+        with self._lock, self._errors(), self._database:
             self._database.executemany("insert or replace into memory values (?, ?, ?, ?, ?)", rows)
 
     def close(self) -> None:
-        """Let the file go; what is still under way cannot write to it any more."""
+        """Close the file; a thread that is still sending can then no longer write to it."""
         with self._lock:
             self._database.close()
 
@@ -173,7 +173,7 @@ class Ledger:
     ) -> int:
         begun = self._rows(group)
         rows = b"".join(
-            self.hashed(key) + _finished(begun, payload) for key, payload in zip(keys, payloads, strict=True)
+            self.hashed(key) + _digest(begun, payload) for key, payload in zip(keys, payloads, strict=True)
         )
         operation, shared, at = group.route.operation, json.dumps(group.shared), self._now().timestamp()
         values = (self._account, stream, operation, shared, at, accepted, rows)
@@ -184,11 +184,11 @@ class Ledger:
         return int(self._do(sql, values)[0][0])
 
     def _do(self, sql: str, values: Sequence[object]) -> list[Any]:
-        with self._lock, self._told(), self._database:
+        with self._lock, self._errors(), self._database:
             return self._database.execute(sql, values).fetchall()
 
-    def _told(self) -> _Told:
-        return _Told(self._path)
+    def _errors(self) -> _SqliteErrors:
+        return _SqliteErrors(self._path)
 
     def _opened(self, path: Path | None) -> sqlite3.Connection:
         try:
@@ -206,8 +206,8 @@ class Ledger:
         return database
 
 
-class _Told:
-    """Says in the user's words what SQLite cannot do."""
+class _SqliteErrors:
+    """Turns an error of SQLite into one that names the setting to change."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -229,14 +229,14 @@ def _unusable(path: Path | None, error: Exception) -> str:
     return f"{start}cannot be a ledger ({why}): name a file in a folder that can be written to"
 
 
-def _finished(begun: blake2b, data: bytes) -> bytes:
-    """A hash gone on with: a copy is half the price of a new keyed one."""
+def _digest(begun: blake2b, data: bytes) -> bytes:
+    """The digest of what a hash has seen and the data: copying a keyed hash takes half the time of making one."""
     hashed = begun.copy()
     hashed.update(data)
     return hashed.digest()
 
 
-def _parted(rows: bytes) -> list[tuple[bytes, bytes]]:
+def _split(rows: bytes) -> list[tuple[bytes, bytes]]:
     return [
         (rows[start : start + _KEY_BYTES], rows[start + _KEY_BYTES : start + _ROW])
         for start in range(0, len(rows), _ROW)

@@ -1,4 +1,4 @@
-"""Refused requests: only bad rows are refused, every good one lands, and the requests are counted."""
+"""Refused requests: only bad rows are refused, every good one is accepted, and the requests are counted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_wire.errors import Problem
-from target_klaviyo_profiles.mending import Mending
+from target_klaviyo_profiles.delivery.bisection import Bisection
 
 Judge = Callable[[list[int]], list[Problem] | None]
-"""What Klaviyo says to a request with these rows: its problems, or None when it takes them."""
+"""What Klaviyo says to a request with these rows: its problems, or None when it accepts them."""
 
 
 def _problem(pointer: str | None = None) -> Problem:
@@ -40,25 +40,25 @@ def _pointing(bad: set[int], most: int) -> Judge:
 
 
 class Outcome:
-    """What became of a batch that was mended."""
+    """What became of a batch that was bisected."""
 
     def __init__(self, count: int, judge: Judge) -> None:
         self.requests = self.sent = 0
-        self.landed: list[int] = []
+        self.accepted: list[int] = []
         self.refused: list[int] = []
-        self.hopeless = False
-        mending = Mending(count, _position)
-        while (rows := mending.part()) is not None:
+        self.request_at_fault = False
+        bisection = Bisection(count, _position)
+        while (rows := bisection.next_part()) is not None:
             self.requests += 1
             self.sent += len(rows)
             problems = judge(rows)
             if problems is None:
-                mending.taken()
-                self.landed += rows
+                bisection.accepted()
+                self.accepted += rows
                 continue
-            blamed = mending.refused(problems)
+            blamed = bisection.refused(problems)
             if blamed is None:
-                self.hopeless = True
+                self.request_at_fault = True
                 return
             self.refused += blamed
 
@@ -73,8 +73,8 @@ def test_with_pointers_each_answer_that_points_costs_one_request(rows: tuple[int
     count, bad = rows
     outcome = Outcome(count, _pointing(bad, most))
     assert sorted(outcome.refused) == sorted(bad)
-    assert sorted(outcome.landed) == sorted(set(range(count)) - bad)
-    # One more lands what is left; from the fourth on, halves may be sent that hold none of the bad.
+    assert sorted(outcome.accepted) == sorted(set(range(count)) - bad)
+    # One more sends what is left; from the fourth on, halves may be sent that hold none of the bad.
     assert outcome.requests <= 2 * math.ceil(len(bad) / most) + 1 + math.ceil(math.log2(count + 1))
 
 
@@ -82,11 +82,11 @@ def test_with_pointers_each_answer_that_points_costs_one_request(rows: tuple[int
 def test_without_pointers_bad_rows_cost_their_logarithm(rows: tuple[int, set[int]]) -> None:
     count, bad = rows
     outcome = Outcome(count, _silent(bad))
-    if not outcome.hopeless:
+    if not outcome.request_at_fault:
         assert sorted(outcome.refused) == sorted(bad)
-        assert sorted(outcome.landed) == sorted(set(range(count)) - bad)
+        assert sorted(outcome.accepted) == sorted(set(range(count)) - bad)
     assert outcome.requests <= 1 + 2 * len(bad) * (1 + math.ceil(math.log2(count))) + 20
-    assert not outcome.hopeless or len(bad) >= 20
+    assert not outcome.request_at_fault or len(bad) >= 20
 
 
 def test_one_bad_row_of_ten_thousand() -> None:
@@ -97,29 +97,29 @@ def test_one_bad_row_of_ten_thousand() -> None:
 
 def test_a_hundred_clustered_bad_rows_do_not_look_like_a_bad_request() -> None:
     outcome = Outcome(10_000, _silent(set(range(100))))
-    assert not outcome.hopeless
+    assert not outcome.request_at_fault
     assert sorted(outcome.refused) == list(range(100))
-    assert len(outcome.landed) == 9_900
+    assert len(outcome.accepted) == 9_900
 
 
 @pytest.mark.parametrize("count", [20, 1_000, 10_000])
 def test_a_fault_that_is_not_in_the_rows_is_recognised(count: int) -> None:
     outcome = Outcome(count, lambda _: [_problem()])
-    assert outcome.hopeless
-    assert outcome.landed == []
+    assert outcome.request_at_fault
+    assert outcome.accepted == []
     assert outcome.requests <= 1 + math.ceil(math.log2(count)) + 20
 
 
 def test_of_few_rows_each_is_asked_about() -> None:
     outcome = Outcome(5, lambda _: [_problem()])
-    assert not outcome.hopeless
+    assert not outcome.request_at_fault
     assert sorted(outcome.refused) == [0, 1, 2, 3, 4]
 
 
-def test_rows_that_are_refused_only_together_all_land() -> None:
+def test_rows_that_are_refused_only_together_are_all_accepted() -> None:
     """413, or a conflict within the request: smaller ones are taken."""
     outcome = Outcome(1_000, lambda rows: [_problem()] if len(rows) > 100 else None)
-    assert sorted(outcome.landed) == list(range(1_000))
+    assert sorted(outcome.accepted) == list(range(1_000))
     assert outcome.refused == []
     assert outcome.requests == 31
 
@@ -128,7 +128,7 @@ def test_many_bad_rows_named_one_at_a_time_do_not_send_the_good_ones_each_time()
     bad = set(range(0, 1_000, 10))
     outcome = Outcome(1_000, _pointing(bad, 1))
     assert sorted(outcome.refused) == sorted(bad)
-    assert len(outcome.landed) == 900
+    assert len(outcome.accepted) == 900
     assert outcome.sent < 15 * 1_000  # not 100 times
     assert outcome.requests <= 2 * len(bad) + 1
 
@@ -140,4 +140,4 @@ def test_a_pointer_beyond_the_rows_names_none(pointer: str) -> None:
 
     outcome = Outcome(5, judge)
     assert outcome.refused == [3]
-    assert sorted(outcome.landed) == [0, 1, 2, 4]
+    assert sorted(outcome.accepted) == [0, 1, 2, 4]

@@ -1,4 +1,7 @@
-"""Whom a record is about. Only in `profiles` is a profile's id the record's own; elsewhere it is `profile_id`."""
+"""The profile that a record names: by its id, its address, its number or your own id.
+
+Only in `profiles` is a profile's id the record's own `id`; everywhere else it is `profile_id`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from target_klaviyo_profiles import identifiers
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.sinks.base import Reason, Rejected
+from target_klaviyo_profiles.rows import Reason, Rejected
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 PROFILE_ID = "profile_id"
 
 
-def person(record: Json, kinds: Sequence[str]) -> Key:
+def profile_key(record: Json, kinds: Sequence[str]) -> Key:
     """The first identifier of these kinds that the record has, as Klaviyo compares it.
 
     Raises:
@@ -34,8 +37,8 @@ def person(record: Json, kinds: Sequence[str]) -> Key:
         raise Rejected(reason, key) from None
 
 
-def as_profile(key: Key, record: Json) -> Json:
-    """The profile of a request, known by this one identifier."""
+def profile_resource(key: Key, record: Json) -> Json:
+    """The profile of a request, with this one identifier and no other."""
     if key.kind == PROFILE_ID:
         return {"type": "profile", "id": key.value, "attributes": {}}
     # As given, not as compared: Klaviyo keeps the spelling of a new profile's address.

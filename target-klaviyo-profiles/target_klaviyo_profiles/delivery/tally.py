@@ -1,4 +1,4 @@
-"""What became of every record: counted while the run goes on, told at its end."""
+"""Counts what became of a stream's records, for the summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
 
 EXAMPLES = 5
-_HASH_SHOWN = 19  # `sha256:` and twelve digits: enough to find the row in the rejects file
+"""Keys that are kept of each reason code."""
+_HASH_SHOWN = 19
+"""`sha256:` and twelve digits: enough to find the row in the rejects file."""
 
 
 @dataclass
@@ -24,7 +26,7 @@ class Tally:
         unchanged: Nothing to write, or held by Klaviyo already.
         combined: Sent as one with a later record of the same key.
         rejected: By reason code.
-        unsettled: By what is known of their fate; Klaviyo may or may not have them.
+        unsettled: By the reason; Klaviyo may or may not have them.
         resumed: Of those accepted or rejected, the ones that an earlier run had sent.
         bytes: Of the requests that a dry run would send; nothing is counted otherwise.
     """
@@ -53,12 +55,12 @@ class Tally:
         """The part of the records received that was refused."""
         return self.rejected.total() / self.received if self.received else 0.0
 
-    def told(self, stream: str, *, dry: bool) -> Iterator[str]:
-        """The summary, one line after the other."""
+    def summary(self, stream: str, *, dry: bool) -> Iterator[str]:
+        """The lines of the summary."""
         counts = [
             f"{self.received:,} received",
             f"{self.accepted:,} {'would be sent' if dry else 'accepted'}",
-            *(f"{count:,} {name}" for name, count in self._rare().items() if count),
+            *(f"{count:,} {name}" for name, count in self._if_any().items() if count),
         ]
         requests = counted(self.requests, "request")
         work = f"{requests} of {self.bytes:,} bytes" if dry else f"{counted(self.jobs, 'job')}, {requests}"
@@ -71,7 +73,7 @@ class Tally:
         for why, count in self.unsettled.most_common():
             yield f"{stream}: not settled {count:,}: {why}"
 
-    def _rare(self) -> dict[str, int]:
+    def _if_any(self) -> dict[str, int]:
         return {
             "unchanged": self.unchanged,
             "combined": self.combined,

@@ -1,4 +1,4 @@
-"""How long jobs are left alone between two looks, in seconds."""
+"""How long to wait between two looks at a job, in seconds: a little longer each time."""
 
 from __future__ import annotations
 

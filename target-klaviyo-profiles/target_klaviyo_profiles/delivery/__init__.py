@@ -1,0 +1,1 @@
+"""How records are delivered: batched, sent, followed to their end, and accounted for."""

@@ -1,0 +1,70 @@
+"""What a job refused: its errors, wherever the route says they stand, joined to the rows that were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_wire import jsonapi
+from target_klaviyo_profiles.rows import ErrorsAttribute, ErrorsEndpoint, bulk_route, klaviyos_reason
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.client import StreamClient
+    from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.rows import OpenJob, Reason
+    from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
+    from target_klaviyo_profiles.values import Json
+
+
+def path_of(job: OpenJob) -> dict[str, str]:
+    """The path parameters of the operations about a job; some operations call its id `id`, others `job_id`."""
+    return {"id": job.id, "job_id": job.id}
+
+
+def refusals(
+    sink: BulkSink, job: OpenJob, attributes: Json, client: StreamClient
+) -> tuple[dict[Key, Reason], list[Reason]]:
+    """The rows that a job refused, by key, and the errors that are about none of its rows.
+
+    Args:
+        sink: Whose job it is.
+        job: The job.
+        attributes: Those of the job's resource, as Klaviyo last gave them.
+        client: Reads the errors, where they have an endpoint of their own.
+
+    Raises:
+        KlaviyoError: the errors cannot be read.
+    """
+    named: dict[Key, Reason] = {}
+    unnamed: list[Reason] = []
+    waiting = set(job.keys)
+    for error in _errors(job, attributes, client):
+        pointer = (error.get("source") or {}).get("pointer")
+        detail = error.get("detail") or error.get("title") or ""
+        sent = error.get("original_payload")
+        reason = klaviyos_reason(error.get("code") or "unknown", detail, pointer, job=job.id, sent=sent)
+        key = row_of(sink, job, sent, pointer, waiting)
+        if key is None:
+            unnamed.append(reason)
+        else:
+            named.setdefault(key, reason)
+    return named, unnamed
+
+
+def row_of(sink: BulkSink, job: OpenJob, sent: object, pointer: str | None, waiting: set[Key]) -> Key | None:
+    """The row an error is about: by the payload that Klaviyo gives back, else by the position it points to."""
+    if isinstance(sent, Mapping):
+        for key in sink.keys_of(sent):
+            if (known := job.known_as(key)) in waiting:
+                return known
+    position = sink.position(job.group, pointer)
+    return job.keys[position] if position is not None and position < len(job.keys) else None
+
+
+def _errors(job: OpenJob, attributes: Json, client: StreamClient) -> Iterator[dict[str, Any]]:
+    match bulk_route(job.group).errors:
+        case ErrorsAttribute(name):
+            yield from attributes.get(name) or ()
+        case ErrorsEndpoint(operation):
+            for page in client.pages(operation, path=path_of(job), params={"page[size]": "100"}):
+                yield from (error["attributes"] for error in jsonapi.resources(page))

@@ -1,0 +1,70 @@
+"""Jobs that Klaviyo made of a submission that it did not answer: waits for them, before rows are sent again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from klaviyo_wire import jsonapi
+from klaviyo_wire.filters import Operator
+from target_klaviyo_profiles.delivery import poll_backoff
+from target_klaviyo_profiles.rows import Unsettled
+
+if TYPE_CHECKING:
+    from target_klaviyo_profiles.delivery.context import DeliveryContext
+    from target_klaviyo_profiles.rows import BulkRoute
+
+_log = logging.getLogger("target-klaviyo-profiles")
+
+_CLOCK_MARGIN = timedelta(minutes=2)
+"""What this machine's clock and Klaviyo's may differ by."""
+
+
+def await_orphaned_jobs(
+    route: BulkRoute, rows: int, since: datetime, context: DeliveryContext, *, but: str | None = None
+) -> None:
+    """Return once no job is open that may be one whose submission was not answered.
+
+    Such a job has as many rows, was made since then, and is in no ledger. Somebody else's job may look the same.
+    So it is not taken for ours, and the rows are sent again. But first it has to end: a profile must not be in two
+    open jobs. If it was somebody else's, only time is lost.
+
+    Args:
+        route: How the rows were submitted; it has a `listing`.
+        rows: How many there were.
+        since: When the first attempt left, UTC.
+        context: The stream's.
+        but: A job that is known to be ours by now.
+
+    Raises:
+        Unsettled: such a job does not end within `job_timeout`.
+        KlaviyoError: the jobs cannot be listed.
+    """
+    pause, deadline = poll_backoff.FIRST, context.clock() + context.job_timeout
+    known = context.ledger.jobs() | {but}
+    while found := [job for job in _open_jobs(route, rows, since, context) if job not in known]:
+        if context.clock() >= deadline:
+            msg = f"job {found[0]}, whose submission was not answered, did not end within `job_timeout`"
+            raise Unsettled(msg)
+        _log.info("waiting for job %s, which may be one whose submission was not answered", found[0])
+        context.sleep(pause)
+        pause = poll_backoff.longer(pause)
+
+
+def _open_jobs(route: BulkRoute, rows: int, since: datetime, context: DeliveryContext) -> list[str]:
+    assert route.listing is not None  # noqa: S101 - the caller's part
+    found: list[str] = []
+    params = {
+        "filter": Operator.ANY("status", ["queued", "processing"]),
+        "sort": "-created_at",
+        "page[size]": "100",
+    }
+    for page in context.client.pages(route.listing, params=params):
+        for job in jsonapi.resources(page):
+            attributes = job["attributes"]
+            if datetime.fromisoformat(attributes["created_at"]) < since - _CLOCK_MARGIN:
+                return found
+            if attributes["total_count"] == rows:
+                found.append(job["id"])
+    return found
