@@ -89,6 +89,19 @@ def test_one_second_over_many_pages(sandbox: Sandbox, api: requests.Session) -> 
     assert [row["id"] for page in pages for row in page] == sorted(each.id for each in made)
 
 
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**400])
+def test_a_whole_number_may_be_larger_than_a_column_holds(api: requests.Session, number: int) -> None:
+    for operator, sign, everything in (
+        ("greater-than", "", False),
+        ("greater-than", "-", True),
+        ("less-than", "", True),
+        ("less-than", "-", False),
+    ):
+        found = api.get("/api/events", params={"filter": f"{operator}(timestamp,{sign}{number})"})
+        assert found.ok, found.text
+        assert bool(found.json()["data"]) is everything
+
+
 def test_a_full_last_page_has_no_next(sandbox: Sandbox, api: requests.Session) -> None:
     sandbox.store.add_events(events([T0, T0 + 1]))
     query = {"filter": 'equals(metric_id,"SECOND")', "page[size]": "2"}

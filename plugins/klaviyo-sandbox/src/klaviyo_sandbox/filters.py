@@ -27,7 +27,8 @@ MOST_VALUES = 100
 
 _OF_LISTS = {Operator.ANY, Operator.CONTAINS_ANY}
 
-Literal = str | bool | float | datetime
+Literal = str | bool | int | float | datetime
+"""What a filter compares with. A whole number is an `int`: a `float` is exact only up to 2**53."""
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]*")
 _FIELD = re.compile(r"[A-Za-z_$][\w.\-]*( [A-Za-z][\w\-]*)*")
@@ -225,7 +226,8 @@ def _literal(written: _Written, kind: Value, field: str, zone: tzinfo | None) ->
     elif kind is Value.BOOLEAN and written.text in {"true", "false"}:
         return written.text == "true"
     elif kind is Value.NUMBER and _NUMBER.fullmatch(written.text):
-        return float(written.text)
+        with suppress(ValueError):  # Python reads at most 4,300 digits
+            return float(written.text) if "." in written.text else int(written.text)
     elif kind is Value.DATETIME and _DATETIME.fullmatch(written.text):
         with suppress(ValueError):
             moment = datetime.fromisoformat(written.text)

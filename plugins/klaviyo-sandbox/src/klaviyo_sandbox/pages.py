@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -33,6 +34,7 @@ _COMPARISONS = {
     Operator.LESS_THAN: "<",
     Operator.LESS_OR_EQUAL: "<=",
 }
+_LARGEST = 2**63 - 1  # the largest whole number of SQLite
 _LOWER = {Operator.GREATER_THAN, Operator.GREATER_OR_EQUAL}
 _UPPER = {Operator.LESS_THAN, Operator.LESS_OR_EQUAL}
 
@@ -71,9 +73,11 @@ class Column:
         return f"{self.sql} {_COMPARISONS[condition.operator]} ?"
 
     def _stored(self, value: Literal) -> object:
-        if not isinstance(value, datetime):
-            return value
-        return value.timestamp() if self.kind is Kind.SECONDS else times.micros(value)
+        if isinstance(value, datetime):
+            return value.timestamp() if self.kind is Kind.SECONDS else times.micros(value)
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            return inf if value > 0 else -inf  # beyond whatever a column holds, and too large to be bound
+        return value
 
 
 @dataclass(frozen=True, slots=True)
