@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import Slow
+from klaviyo_sandbox.http.faults import Slow
 from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from werkzeug import Request, Response
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
+from klaviyo_sandbox.model.clock import Clock
 from tap_klaviyo_engagement.streams.flows import PAGE, SILENT
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
 
-    from klaviyo_sandbox.records import FlowAction, FlowMessage
+    from klaviyo_sandbox.model.records import FlowAction, FlowMessage
 
 Json = dict[str, Any]
 RunTap = Callable[..., Any]

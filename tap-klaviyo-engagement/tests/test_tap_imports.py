@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import ImportFailure, ImportJob
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import ImportFailure, ImportJob
 from tap_klaviyo_engagement.client import MARGIN
 from tap_klaviyo_engagement.times import iso
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.faults import ExpiredCursor, Status, TouchProfiles
+from klaviyo_sandbox.http.faults import ExpiredCursor, Status, TouchProfiles
+from klaviyo_sandbox.model.clock import Clock
 from klaviyo_wire.endpoints import ENDPOINTS, L, M
 from tap_klaviyo_engagement.client import KlaviyoStream, Listing
 from tap_klaviyo_engagement.shape import plain

@@ -19,8 +19,8 @@ import pytest
 from typing_extensions import override
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
 from klaviyo_wire.errors import ConfigurationError, Refused
 from tap_klaviyo_engagement.counts import Counts, Difference, Held, differences, table
 from tap_klaviyo_engagement.reconcile import DIFFERS, DifferingEvents, Stateless, TapKlaviyoReconcile, Task

@@ -13,9 +13,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from msgspec.structs import replace
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.faults import AnyFault, ExpiredCursor, Page, Reset, Status, Throttle, TouchProfiles, Truncate
-from klaviyo_sandbox.records import Event, GroupKind
+from klaviyo_sandbox.http.faults import (
+    AnyFault,
+    ExpiredCursor,
+    Page,
+    Reset,
+    Status,
+    Throttle,
+    TouchProfiles,
+    Truncate,
+)
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event, GroupKind
 from klaviyo_wire.auth import DEFAULT_REVISION
 from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError

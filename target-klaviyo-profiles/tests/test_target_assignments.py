@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import Template
+from klaviyo_sandbox.state.campaigns import draft
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.sinks.base import Options, Rejected
 from target_klaviyo_profiles.sinks.events import Events

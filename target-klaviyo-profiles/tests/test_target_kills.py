@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import Reset, Status
+from klaviyo_sandbox.http.faults import Reset, Status
 
 Json = dict[str, Any]
 SUBMIT = "bulk_import_profiles"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
-from klaviyo_sandbox.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
+from klaviyo_sandbox.http.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
+from klaviyo_sandbox.model.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks.base import Rejected, Sink
 from target_klaviyo_profiles.sinks.list_members import ListMembers

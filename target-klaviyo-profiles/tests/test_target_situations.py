@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.records import Group, GroupKind, Profile, Template
+from klaviyo_sandbox.model.records import Group, GroupKind, Profile, Template
 from target_klaviyo_profiles.sinks.campaign_message_templates import CampaignMessageTemplates
 from target_klaviyo_profiles.sinks.events import Events
 from target_klaviyo_profiles.sinks.list_members import ListMembers

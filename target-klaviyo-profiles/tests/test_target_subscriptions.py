@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Group,

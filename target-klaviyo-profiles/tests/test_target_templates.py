@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import Template
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks import templates
 from target_klaviyo_profiles.sinks.templates import unchanged

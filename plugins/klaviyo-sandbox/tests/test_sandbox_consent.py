@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Group,

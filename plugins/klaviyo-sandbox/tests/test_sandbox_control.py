@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.cli import main
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.model.records import Template
 
 PAGE = (
     "<html><head></head><body>{% if 'e:s:bold' in person|lookup:'lf_assignments' %}"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.errors import Refusal
-from klaviyo_sandbox.filters import Condition, parse
+from klaviyo_sandbox.model.errors import Refusal
+from klaviyo_sandbox.protocol.filters import Condition, parse
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator, all_of
 

@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.records import Form, TagGroup
+from klaviyo_sandbox.model.records import Form, TagGroup
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.model.clock import Clock
 
 
 def data(api: requests.Session, path: str, **query: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from klaviyo_sandbox.records import Flow, FlowAction, FlowMessage
+from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.records import Event, Group, GroupKind, Membership, Profile
+from klaviyo_sandbox.model.records import Event, Group, GroupKind, Membership, Profile
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

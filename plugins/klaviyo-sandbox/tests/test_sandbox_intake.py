@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import Reset, Status
-from klaviyo_sandbox.records import Metric, Profile
+from klaviyo_sandbox.http.faults import Reset, Status
+from klaviyo_sandbox.model.records import Metric, Profile
 
 BULK = "/api/event-bulk-create-jobs"
 AT = "/data/attributes/events-bulk-create/data"

@@ -12,13 +12,13 @@ import pytest
 import requests
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.errors import Refusal
-from klaviyo_sandbox.limits import RateLimiter
-from klaviyo_sandbox.records import GroupKind
+from klaviyo_sandbox.http.rate_limits import RateLimiter
+from klaviyo_sandbox.model.errors import Refusal
+from klaviyo_sandbox.model.records import GroupKind
 from klaviyo_wire.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.model.clock import Clock
 
 ACCOUNTS = ENDPOINTS["get_accounts"]  # 1/s, 15/m
 LISTS = ENDPOINTS["create_list"]  # 10/s, 150/m, 150/d

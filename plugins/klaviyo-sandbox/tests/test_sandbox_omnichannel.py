@@ -11,8 +11,8 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import Status
-from klaviyo_sandbox.omnichannel import known_id, other_id
+from klaviyo_sandbox.http.faults import Status
+from klaviyo_sandbox.protocol.omnichannel import known_id, other_id
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

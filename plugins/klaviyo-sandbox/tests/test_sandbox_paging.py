@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from typing_extensions import override
 
-from klaviyo_sandbox import Sandbox, ids
-from klaviyo_sandbox.filters import Condition
-from klaviyo_sandbox.pages import Column, Listing, Row
-from klaviyo_sandbox.queries import Position, Query
-from klaviyo_sandbox.records import Event, GroupKind, Profile
-from klaviyo_sandbox.store import Store
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.records import Event, GroupKind, Profile
+from klaviyo_sandbox.protocol.filters import Condition
+from klaviyo_sandbox.protocol.queries import Position, Query
+from klaviyo_sandbox.state.pages import Column, Listing, Row
+from klaviyo_sandbox.state.store import Store
 from klaviyo_wire.filters import Operator
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 T0 = 1_780_000_000
 

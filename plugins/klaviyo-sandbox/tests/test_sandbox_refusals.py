@@ -10,7 +10,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator
 
-from klaviyo_sandbox.records import GroupKind, Template
+from klaviyo_sandbox.model.records import GroupKind, Template
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

@@ -12,16 +12,18 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from klaviyo_sandbox import Sandbox, engagement, history
-from klaviyo_sandbox.bodies import Timeframe
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.faults import ExpiredCursor, Status, Throttle
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.http.faults import ExpiredCursor, Status, Throttle
+from klaviyo_sandbox.model.records import Event
 from klaviyo_sandbox.operations.reports import RESULTS_PER_PAGE
-from klaviyo_sandbox.records import Event
-from klaviyo_sandbox.reports import STATISTICS, span
+from klaviyo_sandbox.protocol.bodies import Timeframe
+from klaviyo_sandbox.seed import history
+from klaviyo_sandbox.simulation import engagement
+from klaviyo_sandbox.state.campaigns import draft
+from klaviyo_sandbox.state.reports import STATISTICS, span
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.model.clock import Clock
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 DAY = {"start": "2026-10-20T00:00:00+00:00", "end": "2026-10-21T00:00:00+00:00"}

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox import ids, times
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
-from klaviyo_sandbox.store import Store
+from klaviyo_sandbox.model import ids, times
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
+from klaviyo_sandbox.state.store import Store
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ADA = Profile(

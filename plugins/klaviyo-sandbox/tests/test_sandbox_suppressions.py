@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.faults import SuppressionOutcome
-from klaviyo_sandbox.records import Event, Group, GroupKind, Membership, Profile, Suppression, SuppressionReason
+from klaviyo_sandbox.http.faults import SuppressionOutcome
+from klaviyo_sandbox.model.records import (
+    Event,
+    Group,
+    GroupKind,
+    Membership,
+    Profile,
+    Suppression,
+    SuppressionReason,
+)
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

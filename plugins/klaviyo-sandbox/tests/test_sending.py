@@ -13,12 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox import world
-from klaviyo_sandbox.campaigns import create_campaign
-from klaviyo_sandbox.fate import Fate
-from klaviyo_sandbox.letters import LetterError, Press, read_letter
-from klaviyo_sandbox.recorder import UnknownMetricError
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Group,
@@ -29,14 +24,19 @@ from klaviyo_sandbox.records import (
     SuppressionReason,
     Template,
 )
-from klaviyo_sandbox.rendering import CompiledTemplate, TemplateError
-from klaviyo_sandbox.script import Timing
-from klaviyo_sandbox.sending import SendError, Summary, play
-from klaviyo_sandbox.store import Store
-from klaviyo_sandbox.truth import Effect, Noise, Rates, Truth, TruthError
+from klaviyo_sandbox.seed import world
+from klaviyo_sandbox.simulation.potential_outcomes import Fate
+from klaviyo_sandbox.simulation.recorder import UnknownMetricError
+from klaviyo_sandbox.simulation.rendered_messages import LetterError, Press, read_letter
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.simulation.send_schedule import Timing
+from klaviyo_sandbox.simulation.sending import SendError, Summary, play
+from klaviyo_sandbox.simulation.truth import Effect, Noise, Rates, Truth, TruthError
+from klaviyo_sandbox.state.campaigns import create_campaign
+from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 NOW = 1_790_000_000
 SLOTS = {"hero": ("control", "bold", "calm"), "cta": ("control", "loud")}

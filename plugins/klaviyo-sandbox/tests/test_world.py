@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from klaviyo_sandbox import world
-from klaviyo_sandbox.people import AWKWARD, DAY, HISTORY, people
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.model.records import (
     Campaign,
     CampaignMessage,
     ConsentState,
@@ -25,11 +23,13 @@ from klaviyo_sandbox.records import (
     SuppressionReason,
     Template,
 )
-from klaviyo_sandbox.rendering import CompiledTemplate
-from klaviyo_sandbox.store import PROFILE_COLUMNS, Store, profile_of
+from klaviyo_sandbox.seed import world
+from klaviyo_sandbox.seed.people import AWKWARD, DAY, HISTORY, people
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate
+from klaviyo_sandbox.state.store import PROFILE_COLUMNS, Store, profile_of
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 NOW = 1_790_000_000
 PROFILES, EVENTS, SEGMENTS = 3_000, 8_000, 9

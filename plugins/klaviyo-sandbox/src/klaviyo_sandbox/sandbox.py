@@ -9,24 +9,24 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
-from klaviyo_sandbox import world
 from klaviyo_sandbox.account import Account
-from klaviyo_sandbox.api import Api
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.control import Control
-from klaviyo_sandbox.faults import Schedule
-from klaviyo_sandbox.limits import RateLimiter
-from klaviyo_sandbox.server import Server
-from klaviyo_sandbox.store import Store
-from klaviyo_sandbox.truth import Truth
+from klaviyo_sandbox.http.api import Api
+from klaviyo_sandbox.http.control import Control
+from klaviyo_sandbox.http.faults import Schedule
+from klaviyo_sandbox.http.rate_limits import RateLimiter
+from klaviyo_sandbox.http.server import Server
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.seed import world
+from klaviyo_sandbox.simulation.truth import Truth
+from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Received
-    from klaviyo_sandbox.consent import Consents
-    from klaviyo_sandbox.imports import Imports
-    from klaviyo_sandbox.intake import Intake
-    from klaviyo_sandbox.later import Later
-    from klaviyo_sandbox.suppressions import Suppressions
+    from klaviyo_sandbox.model.deferred_work import Later
+    from klaviyo_sandbox.state.consent import Consents
+    from klaviyo_sandbox.state.event_ingest import Intake
+    from klaviyo_sandbox.state.imports import Imports
+    from klaviyo_sandbox.state.suppressions import Suppressions
 
 RateLimits = Literal["real", "off"]
 T = TypeVar("T")

@@ -32,7 +32,7 @@ from klaviyo_sandbox.operations import (
 from klaviyo_wire.endpoints import OMNICHANNEL
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Handler
+    from klaviyo_sandbox.operations.call import Handler
 
 OPERATIONS: Mapping[str, Handler] = MappingProxyType(
     {

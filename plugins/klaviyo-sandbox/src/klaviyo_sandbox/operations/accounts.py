@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_sandbox.errors import refuse_unknown
-from klaviyo_sandbox.pages import Page
-from klaviyo_sandbox.resources import COMPANY_ID
+from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.protocol.resources import COMPANY_ID
+from klaviyo_sandbox.state.pages import Page
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 
 def get_accounts(call: Call) -> Answer:

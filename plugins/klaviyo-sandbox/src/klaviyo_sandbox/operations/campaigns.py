@@ -7,19 +7,20 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import ids, sending
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
-from klaviyo_sandbox.campaigns import copy_of
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.letters import LetterError
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json, Template
 from klaviyo_sandbox.operations import templates
-from klaviyo_sandbox.pages import Column, Kind, Listing, Page
-from klaviyo_sandbox.recorder import UnknownMetricError
-from klaviyo_sandbox.records import Campaign, CampaignMessage, Json, Template
-from klaviyo_sandbox.rendering import TemplateError
-from klaviyo_sandbox.script import Timing
-from klaviyo_sandbox.truth import TruthError
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.protocol.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
+from klaviyo_sandbox.simulation import sending
+from klaviyo_sandbox.simulation.recorder import UnknownMetricError
+from klaviyo_sandbox.simulation.rendered_messages import LetterError
+from klaviyo_sandbox.simulation.rendering import TemplateError
+from klaviyo_sandbox.simulation.send_schedule import Timing
+from klaviyo_sandbox.simulation.truth import TruthError
+from klaviyo_sandbox.state.campaigns import copy_of
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, Page
 
 SEND_ERRORS = (LetterError, UnknownMetricError, TemplateError, TruthError, sending.SendError)
 """Why a send cannot be played; the messages are for the person who asked for it."""

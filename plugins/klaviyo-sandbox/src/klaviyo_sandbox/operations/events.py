@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.event_bodies import (
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.profiles import no_identifier
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.event_bodies import (
     DEEPEST,
     LONGEST_METRIC,
     LONGEST_UNIQUE_ID,
@@ -29,12 +30,12 @@ from klaviyo_sandbox.event_bodies import (
     EventCreate,
     EventsBulkCreate,
 )
-from klaviyo_sandbox.intake import Happened, Story
-from klaviyo_sandbox.operations.profiles import no_identifier
-from klaviyo_sandbox.pages import Column, Kind, Listing, Row
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.event_ingest import Happened, Story
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, Row
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 # Ids as bytes: they go into JSON that is put together as bytes.
 _COLUMNS = "cast(id as blob), cast(profile_id as blob), cast(metric_id as blob), attributes"
@@ -144,16 +145,16 @@ def _person(person: AnyPerson, at: str) -> tuple[AnyPerson, list[Problem]]:
     """
     attributes = person.attributes
     number = attributes.phone_number
-    others = person.id is not None or set(upserts.identifiers(attributes)) - {"phone_number"}
+    others = person.id is not None or set(profile_writes.identifiers(attributes)) - {"phone_number"}
     if isinstance(number, str) and not bodies.is_phone_number(number) and others:
         attributes = msgspec.structs.replace(attributes, phone_number=UNSET)
         person = msgspec.structs.replace(person, attributes=attributes)
     problems = bodies.malformed_identifiers(attributes, f"{at}/attributes")
-    if not upserts.has_identifier(person.id, attributes):
+    if not profile_writes.has_identifier(person.id, attributes):
         problems += no_identifier(f"{at}/attributes").problems
     if len(msgspec.json.encode(person)) > MOST_PROFILE_BYTES:
         problems.append(problem("The maximum allowed size of an event's profile is 95KB.", pointer=at))
-    flaw = upserts.unstorable(attributes.properties)
+    flaw = profile_writes.unstorable(attributes.properties)
     if flaw:
         problems.append(problem(flaw, pointer=f"{at}/attributes/properties"))
     return person, problems
@@ -205,14 +206,14 @@ def _flaws(event: BulkEventAttributes) -> Iterator[tuple[str, str]]:
 
 def _unfit(value: object) -> str | None:
     """Why an event cannot have a property of this value."""
-    for depth, each in upserts.walk(value, 1):
+    for depth, each in profile_writes.walk(value, 1):
         if depth > DEEPEST:
             return f"The value is nested more than {DEEPEST} levels deep."
         if isinstance(each, list) and len(each) > MOST_ENTRIES:
             return f"An array has at most {MOST_ENTRIES:,} entries."
         if isinstance(each, str) and len(each.encode()) > MOST_TEXT_BYTES:
             return "A single string cannot exceed 100KB."
-        if upserts.too_large(each):
+        if profile_writes.too_large(each):
             return "The value is a number that cannot be stored."
     return None
 
@@ -224,8 +225,8 @@ def _repeated(call: Call, stories: Sequence[Story]) -> Iterator[Problem]:
     """
     seen: set[tuple[str, str, str, str]] = set()
     for place, story in enumerate(stories):
-        names = list(upserts.names(story.person.id, story.person.attributes))
-        names += [("id", each.id) for each in upserts.owners(call.store, story.person.attributes)]
+        names = list(profile_writes.names(story.person.id, story.person.attributes))
+        names += [("id", each.id) for each in profile_writes.owners(call.store, story.person.attributes)]
         for position, event in enumerate(story.events):
             keys = {(kind, value, event.metric, event.key) for kind, value in names if event.named}
             if not seen.isdisjoint(keys):

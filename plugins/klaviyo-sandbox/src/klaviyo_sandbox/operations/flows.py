@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Flow, FlowAction, FlowMessage, Json
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage, Json
+from klaviyo_sandbox.state.pages import Column, Kind, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _DATES = {"created": Column("created", Kind.SECONDS), "updated": Column("updated", Kind.SECONDS)}
 _FLOWS = Listing(

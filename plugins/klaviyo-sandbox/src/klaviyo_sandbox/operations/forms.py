@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Form
+from klaviyo_sandbox.model.records import Form
+from klaviyo_sandbox.state.pages import Column, Kind, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _FORMS = Listing(
     source="forms",

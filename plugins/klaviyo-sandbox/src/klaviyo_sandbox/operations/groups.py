@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from klaviyo_sandbox import ids
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import MOST_MEMBERS, ListCreate, ProfileIdentifier
-from klaviyo_sandbox.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, Json, Membership
+from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.profiles import present
-from klaviyo_sandbox.pages import Column, Ignored, Kind, Listing, Nothing
-from klaviyo_sandbox.records import Group, GroupKind, Json, Membership
-from klaviyo_sandbox.resources import identifiers
-from klaviyo_sandbox.store import SHOWN_COLUMNS
+from klaviyo_sandbox.protocol.bodies import MOST_MEMBERS, ListCreate, ProfileIdentifier
+from klaviyo_sandbox.protocol.resources import identifiers
+from klaviyo_sandbox.state.pages import Column, Ignored, Kind, Listing, Nothing
+from klaviyo_sandbox.state.store import SHOWN_COLUMNS
 
 _GROUPS = Listing(
     source="groups",

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.imports import ImportRow
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, ImportFailure, ImportJob, Json
 from klaviyo_sandbox.operations.profiles import no_identifier, present
-from klaviyo_sandbox.pages import Column, Listing
-from klaviyo_sandbox.records import Group, GroupKind, ImportFailure, ImportJob, Json
-from klaviyo_sandbox.resources import identifiers, import_error
-from klaviyo_sandbox.store import SHOWN_COLUMNS
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
+from klaviyo_sandbox.protocol.resources import identifiers, import_error
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.imports import ImportRow
+from klaviyo_sandbox.state.pages import Column, Listing
+from klaviyo_sandbox.state.store import SHOWN_COLUMNS
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _ROWS = "/data/attributes/profiles/data"
 _MOST_PROBLEMS = 100
@@ -123,7 +124,7 @@ def _row(row: msgspec.Raw, at: str) -> ImportRow | list[Problem]:
     if isinstance(profile, Problem):
         return [profile]
     problems = bodies.malformed_identifiers(profile.attributes, f"{at}/attributes")
-    if not upserts.has_identifier(profile.id, profile.attributes):
+    if not profile_writes.has_identifier(profile.id, profile.attributes):
         problems += no_identifier(f"{at}/attributes").problems
     return problems or ImportRow(profile, row)
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace as replace_struct
 
-from klaviyo_sandbox import aggregates
-from klaviyo_sandbox.bodies import AggregateQuery
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Listing, Nothing, Page
-from klaviyo_sandbox.records import Json, Metric
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Json, Metric
+from klaviyo_sandbox.protocol.bodies import AggregateQuery
+from klaviyo_sandbox.state import aggregates
+from klaviyo_sandbox.state.pages import Column, Listing, Nothing, Page
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 SMALLEST_AGGREGATE_PAGE = 500
 _RETURN_FIELDS = "/data/attributes/return_fields"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox.errors import refuse_unknown
-from klaviyo_sandbox.omnichannel import STATUS, OmnichannelResources, known_id
+from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json
 from klaviyo_sandbox.operations.campaigns import found_campaign, found_message, out_of_order
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Campaign, CampaignMessage, Json
+from klaviyo_sandbox.protocol.omnichannel import STATUS, OmnichannelResources, known_id
+from klaviyo_sandbox.state.pages import Column, Kind, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _UPDATED = "max(messages.updated_at, campaigns.updated_at)"
 _CAMPAIGNS = Listing(

@@ -10,9 +10,12 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import (
+from klaviyo_sandbox.model.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import GroupKind, Json, Profile
+from klaviyo_sandbox.model.times import seconds
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.bodies import (
     MOST_PROFILE_BYTES,
     Attributes,
     ProfileCreate,
@@ -20,17 +23,15 @@ from klaviyo_sandbox.bodies import (
     ProfileMeta,
     ProfileUpdate,
 )
-from klaviyo_sandbox.consent_bodies import DeletionRequest
-from klaviyo_sandbox.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing, Nothing, Row, Values
-from klaviyo_sandbox.records import GroupKind, Json, Profile
-from klaviyo_sandbox.resources import identifiers, predictive_analytics, subscriptions
-from klaviyo_sandbox.store import SHOWN_COLUMNS, profile_of
-from klaviyo_sandbox.times import seconds
-from klaviyo_sandbox.upserts import Nulls
+from klaviyo_sandbox.protocol.consent_bodies import DeletionRequest
+from klaviyo_sandbox.protocol.resources import identifiers, predictive_analytics, subscriptions
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, Nothing, Row, Values
+from klaviyo_sandbox.state.profile_writes import Nulls
+from klaviyo_sandbox.state.store import SHOWN_COLUMNS, profile_of
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.filters import Condition
+    from klaviyo_sandbox.protocol.filters import Condition
 
 _MARKETING = "subscriptions.email.marketing."
 _NEWEST = "coalesce((select max(at) from suppressions where profile_id = profiles.id and list_id is {}null), '')"
@@ -98,12 +99,12 @@ def create_profile(call: Call) -> Answer:
     _check_size(call)
     attributes = call.read(ProfileCreate).attributes
     _check(attributes)
-    if not upserts.identifiers(attributes):
+    if not profile_writes.identifiers(attributes):
         raise no_identifier()
-    owners = upserts.owners(call.store, attributes)
+    owners = profile_writes.owners(call.store, attributes)
     if owners:
         raise duplicate_profile(owners[0].id)
-    new = upserts.new_profile(call.account.rng, call.account.clock.now().timestamp())
+    new = profile_writes.new_profile(call.account.rng, call.account.clock.now().timestamp())
     return _write(call, new, attributes, ProfileMeta(), created=True)
 
 
@@ -123,9 +124,9 @@ def create_or_update_profile(call: Call) -> Answer:
     _check_size(call)
     data = call.read(ProfileImport)
     _check(data.attributes)
-    if not upserts.has_identifier(data.id, data.attributes):
+    if not profile_writes.has_identifier(data.id, data.attributes):
         raise no_identifier()
-    owners = upserts.owners(call.store, data.attributes)
+    owners = profile_writes.owners(call.store, data.attributes)
     if data.id is not None:
         profile = call.store.profile(data.id)
         if profile is None:
@@ -133,7 +134,7 @@ def create_or_update_profile(call: Call) -> Answer:
     elif owners:
         profile = owners[0]
     else:
-        new = upserts.new_profile(call.account.rng, call.account.clock.now().timestamp())
+        new = profile_writes.new_profile(call.account.rng, call.account.clock.now().timestamp())
         return _write(call, new, data.attributes, data.meta, created=True)
     _check_owners(call, data.attributes, profile)
     return _write(call, profile, data.attributes, data.meta, created=False)
@@ -225,20 +226,20 @@ def _check(attributes: Attributes) -> None:
     problems = bodies.malformed_identifiers(attributes, "/data/attributes")
     if problems:
         raise Refusal(400, problems)
-    reason = upserts.unstorable(attributes.properties)
+    reason = profile_writes.unstorable(attributes.properties)
     if reason:
         refuse(reason, pointer="/data/attributes/properties")
 
 
 def _check_owners(call: Call, attributes: Attributes, profile: Profile) -> None:
-    for owner in upserts.owners(call.store, attributes):
+    for owner in profile_writes.owners(call.store, attributes):
         if owner.id != profile.id:
             raise duplicate_profile(owner.id)
 
 
 def _write(call: Call, profile: Profile, attributes: Attributes, meta: ProfileMeta, *, created: bool) -> Answer:
     now = call.account.clock.now()
-    after = upserts.changed(profile, attributes, meta, Nulls.CLEAR, int(now.timestamp()))
+    after = profile_writes.changed(profile, attributes, meta, Nulls.CLEAR, int(now.timestamp()))
     if not any((after.email, after.phone_number, after.external_id)):
         raise no_identifier()
     call.store.put_profile(after)

@@ -10,19 +10,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from klaviyo_sandbox import reports
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import CampaignValues, FlowValues, ValuesAttributes
-from klaviyo_sandbox.errors import refuse
-from klaviyo_sandbox.filters import Condition, parse_in_body
-from klaviyo_sandbox.pages import Page
-from klaviyo_sandbox.reports import Message, Values
-from klaviyo_sandbox.resources import TIMEZONE
+from klaviyo_sandbox.model.errors import refuse
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.protocol.bodies import CampaignValues, FlowValues, ValuesAttributes
+from klaviyo_sandbox.protocol.filters import Condition, parse_in_body
+from klaviyo_sandbox.protocol.resources import TIMEZONE
+from klaviyo_sandbox.state import reports
+from klaviyo_sandbox.state.pages import Page
+from klaviyo_sandbox.state.reports import Message, Values
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 RESULTS_PER_PAGE = 20
 """Klaviyo does not say how many a page holds; few, so that a small account has several pages."""

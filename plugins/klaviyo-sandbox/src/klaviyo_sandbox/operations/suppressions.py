@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import bodies
-from klaviyo_sandbox.consent_bodies import MOST_SUPPRESSED, Addressee, Suppress, Unsuppress
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Listing
-from klaviyo_sandbox.records import Group, GroupKind, SuppressionJob
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, SuppressionJob
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.consent_bodies import MOST_SUPPRESSED, Addressee, Suppress, Unsuppress
+from klaviyo_sandbox.state.pages import Column, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
-    from klaviyo_sandbox.suppressions import Kind
+    from klaviyo_sandbox.operations.call import Answer, Call
+    from klaviyo_sandbox.state.suppressions import Kind
 
 _ROWS = "/data/attributes/profiles/data"
 _JOBS = Listing(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Tag, TagGroup
+from klaviyo_sandbox.model.records import Tag, TagGroup
+from klaviyo_sandbox.state.pages import Column, Kind, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _TAGS = Listing(
     source="tags", columns="record", id="id", filters={"name": Column("name")}, sorts={"id": "id", "name": "name"}

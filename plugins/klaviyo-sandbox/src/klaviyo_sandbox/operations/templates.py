@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import ids
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import TemplateClone, TemplateCreate, TemplateRender, TemplateUpdate
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Json, Template
-from klaviyo_sandbox.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Json, Template
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.protocol.bodies import TemplateClone, TemplateCreate, TemplateRender, TemplateUpdate
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.state.pages import Column, Kind, Listing
 
 MOST_TEMPLATES = 1_000
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_sandbox.errors import no_advanced_kdp
-from klaviyo_sandbox.pages import Page
+from klaviyo_sandbox.model.errors import no_advanced_kdp
+from klaviyo_sandbox.state.pages import Page
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 
 def get_webhooks(call: Call) -> Answer:
