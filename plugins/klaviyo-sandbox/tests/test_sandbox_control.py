@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.cli import main
-from klaviyo_sandbox.model.records import Template
+from klaviyo_sandbox.model.records import CampaignMessage, Template
 
 PAGE = (
     "<html><head></head><body>{% if 'e:s:bold' in person|lookup:'lf_assignments' %}"
@@ -29,7 +29,7 @@ TRUTH = {"effects": [{"slot": "e.s", "arm": "bold", "outcome": "click", "multipl
 
 @pytest.fixture
 def template(sandbox: Sandbox) -> str:
-    sandbox.store.put_template(Template(id="PAGE01", name="page", html=PAGE, created=1, updated=1))
+    sandbox.store.put(Template(id="PAGE01", name="page", html=PAGE, created=1, updated=1))
     return "page"
 
 
@@ -83,7 +83,7 @@ def test_a_send_is_played_and_summed_up(sandbox: Sandbox, template: str) -> None
     summary = requests.post(f"{sandbox.url}/sandbox/send", json=asked, timeout=30).json()
     assert summary["people"]["received"] > 10
     assert set(summary["arms"]["e.s"]) == {"fb"}, "nobody has an assignment yet"
-    assert sandbox.store.message(summary["message_id"])
+    assert sandbox.store.get(CampaignMessage, summary["message_id"])
     again = requests.post(f"{sandbox.url}/sandbox/send", json=asked, timeout=30).json()
     assert again["campaign_id"] != summary["campaign_id"]
 

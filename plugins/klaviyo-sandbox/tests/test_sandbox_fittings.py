@@ -61,7 +61,7 @@ def test_tag_groups_are_filtered_and_paged(sandbox: Sandbox, api: requests.Sessi
     assert names(api, "/api/tag-groups", filter="equals(exclusive,true)") == ["Season"]
     before = len(data(api, "/api/tag-groups"))
     for number in range(30):
-        sandbox.store.put_tag_group(TagGroup(id=f"{number:02}", name="more"))
+        sandbox.store.put(TagGroup(id=f"{number:02}", name="more"))
     first = api.get("/api/tag-groups").json()
     rest = api.get(first["links"]["next"]).json()
     assert (len(first["data"]), len(rest["data"]), rest["links"]["next"]) == (25, before + 5, None)
@@ -85,7 +85,7 @@ def test_forms_are_filtered(sandbox: Sandbox, api: requests.Session, expression:
         Form(id="A", name="form A", created_at=at, updated_at=at),
         Form(id="C", name="form C", status="live", created_at=at + 1, updated_at=at + 1),
     ):
-        sandbox.store.put_form(form)
+        sandbox.store.put(form)
     assert [each["id"] for each in data(api, "/api/forms", filter=expression, sort="created_at")] == expected
 
 

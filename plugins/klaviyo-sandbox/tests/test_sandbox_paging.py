@@ -14,15 +14,16 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from klaviyo_sandbox.model import ids
-from klaviyo_sandbox.model.records import Event, GroupKind, Profile
+from klaviyo_sandbox.model.records import Event, GroupKind, Metric, Profile
 from klaviyo_sandbox.protocol.filters import Condition
 from klaviyo_sandbox.protocol.queries import Position, Query
-from klaviyo_sandbox.state.pages import Column, Listing, Row
+from klaviyo_sandbox.state.pages import Column, Listing
 from klaviyo_sandbox.state.store import Store
 from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
+    from klaviyo_sandbox.state.database import Row
 
 T0 = 1_780_000_000
 
@@ -184,10 +185,10 @@ def test_all_members_come_in_the_order_they_joined(sandbox: Sandbox, api: reques
 
 def test_metrics_come_200_a_page(sandbox: Sandbox, api: requests.Session) -> None:
     (known,) = sandbox.store.read("select id from metrics limit 1")
-    metric = sandbox.store.metric(known[0])
+    metric = sandbox.store.get(Metric, known[0])
     assert metric
     before = sandbox.store.count("metrics")
-    sandbox.store.add_metrics(replace(metric, id=f"M{number:05}") for number in range(200))
+    sandbox.store.add(replace(metric, id=f"M{number:05}") for number in range(200))
     assert [len(page) for page in walk(api, "/api/metrics")] == [200, before]
 
 

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_sandbox.model.records import (
+    Campaign,
+    CampaignMessage,
     Consent,
     ConsentState,
     Group,
@@ -83,10 +85,10 @@ class Account:
         people = list(people)
         self.store.add_profiles(people)
         self.audience = Group(id="SEGMNT", kind=kind, name="Audience", created=NOW, updated=NOW)
-        self.store.put_group(self.audience)
+        self.store.put(self.audience)
         self.store.add_members(Membership(self.audience.id, each.id, NOW) for each in people)
         template = Template(id="TMPLAT", name="lf_spring", html=html, created=NOW, updated=NOW)
-        self.store.put_template(template)
+        self.store.put(template)
         self.message = create_campaign(self.store, template, self.audience, name="Spring", at=NOW)
 
     def play(self, truth: Truth, timing: Timing | None = None, seed: int = 7) -> Summary:
@@ -465,12 +467,12 @@ def test_a_suppression_of_a_list_holds_for_that_list() -> None:
 def test_excluded_audiences_are_left_out() -> None:
     account = Account(crowd(10))
     excluded = Group(id="EXCLUD", kind=GroupKind.LIST, name="Not them", created=NOW, updated=NOW)
-    account.store.put_group(excluded)
+    account.store.put(excluded)
     account.store.add_members(Membership(excluded.id, f"P00000{n}", NOW) for n in range(4))
-    campaign = account.store.campaign(account.message.campaign_id)
+    campaign = account.store.get(Campaign, account.message.campaign_id)
     assert campaign is not None
     audiences = {"included": [account.audience.id], "excluded": [excluded.id]}
-    account.store.put_campaign(msgspec.structs.replace(campaign, audiences=audiences))
+    account.store.put(msgspec.structs.replace(campaign, audiences=audiences))
 
     assert account.play(Truth()).audience == 6
 
@@ -504,8 +506,8 @@ def test_the_campaign_is_sent_and_its_message_says_when() -> None:
     account.play(Truth())
 
     campaign, message = (
-        account.store.campaign(account.message.campaign_id),
-        account.store.message(account.message.id),
+        account.store.get(Campaign, account.message.campaign_id),
+        account.store.get(CampaignMessage, account.message.id),
     )
     assert campaign is not None
     assert message is not None
@@ -627,7 +629,7 @@ def refused(html: str, truth: Truth, error: type[Exception], message: str) -> No
     account = Account([*crowd(3), person(9, None, properties={"Points": [1]})], html=html)
     with pytest.raises(error, match=message):
         account.play(truth)
-    campaign = account.store.campaign(account.message.campaign_id)
+    campaign = account.store.get(Campaign, account.message.campaign_id)
     assert campaign is not None
     assert campaign.status == "Scheduled"
     assert account.store.count("events") == 0
@@ -654,7 +656,7 @@ def test_a_mail_with_two_arms_of_a_slot_is_refused() -> None:
 
 def test_a_message_without_template_is_refused() -> None:
     account = Account(crowd(3))
-    account.store.put_message(msgspec.structs.replace(account.message, template_id=None))
+    account.store.put(msgspec.structs.replace(account.message, template_id=None))
 
     with pytest.raises(SendError, match="needs a campaign and an assigned template"):
         account.play(Truth())

@@ -26,7 +26,8 @@ from klaviyo_sandbox.model.records import (
 from klaviyo_sandbox.seed import world
 from klaviyo_sandbox.seed.people import AWKWARD, DAY, HISTORY, people
 from klaviyo_sandbox.simulation.rendering import CompiledTemplate
-from klaviyo_sandbox.state.store import PROFILE_COLUMNS, Store, profile_of
+from klaviyo_sandbox.state.profile_store import PROFILE_COLUMNS, profile_of
+from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json
@@ -299,7 +300,7 @@ def test_campaigns_of_every_channel_and_state_have_a_message(store: Store) -> No
         mailed = message.campaign_id in sent and message.channel == "email"
         assert (message.template_id is not None) == mailed
         if message.template_id:
-            template = store.template(message.template_id)
+            template = store.get(Template, message.template_id)
             assert template is not None
             assert not template.reusable
 
@@ -332,7 +333,7 @@ def test_flows_have_every_status_and_trigger_and_ids_of_their_kind(store: Store)
     for message in messages:
         assert (message.template_id is not None) == (message.channel == "Email")
         if message.template_id:
-            template = store.template(message.template_id)
+            template = store.get(Template, message.template_id)
             assert template is not None
             assert not template.reusable
 

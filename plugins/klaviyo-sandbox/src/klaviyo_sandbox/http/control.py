@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from klaviyo_sandbox.http.api import Request, Response
 from klaviyo_sandbox.http.faults import ScheduleError
-from klaviyo_sandbox.model.records import Group, GroupKind, Json
+from klaviyo_sandbox.model.records import Group, GroupKind, Json, Template
 from klaviyo_sandbox.operations.campaigns import SEND_ERRORS
 from klaviyo_sandbox.simulation import sending, truth
 from klaviyo_sandbox.simulation.send_schedule import Timing
@@ -66,29 +66,6 @@ class _Advance(Struct, forbid_unknown_fields=True):
     advance: float
 
 
-_COUNTS = {
-    "accounts": "select 1",
-    "metrics": "select count(*) from metrics",
-    "events": "select count(*) from events",
-    "profiles": "select count(*) from profiles",
-    "lists": "select count(*) from groups where kind = 'list'",
-    "segments": "select count(*) from groups where kind = 'segment'",
-    "list_memberships": "select count(*) from members join groups on id = group_id where kind = 'list'",
-    "segment_memberships": "select count(*) from members join groups on id = group_id where kind = 'segment'",
-    "campaigns": "select count(*) from campaigns",
-    "campaign_messages": "select count(*) from messages",
-    "templates": "select count(*) from templates where reusable",
-    "flows": "select count(*) from flows",
-    "flow_actions": "select count(*) from flow_actions",
-    "flow_messages": "select count(*) from flow_messages",
-    "tags": "select count(*) from tags",
-    "tag_groups": "select count(*) from tag_groups",
-    "forms": "select count(*) from forms",
-    "webhooks": "select count(*) from webhooks",
-    "late_events": "select count(*) from late_events",
-}
-
-
 class Control:
     """Answers requests to the control plane."""
 
@@ -120,7 +97,7 @@ class Control:
 
     def counts(self) -> dict[str, int]:
         """Rows by stream. Only what can be read now is counted; `late_events` cannot."""
-        return {stream: self._account.store.read(sql)[0][0] for stream, sql in _COUNTS.items()}
+        return {"accounts": 1, **self._account.store.counts()}
 
     def requests(self) -> dict[str, dict[str, int]]:
         """Requests by operation and status, accepted rows by operation, and the statistics of writes."""
@@ -142,7 +119,7 @@ class Control:
             ValueError: the send cannot be played (one of `SEND_ERRORS`).
         """
         account, store = self._account, self._account.store
-        template = store.template(asked.template) or store.template_named(asked.template)
+        template = store.get(Template, asked.template) or store.template_named(asked.template)
         if template is None:
             msg = f"there is no template `{asked.template}`"
             raise ControlError(msg)

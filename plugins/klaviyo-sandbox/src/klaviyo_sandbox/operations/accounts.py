@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.resources import COMPANY_ID
 from klaviyo_sandbox.state.pages import Page
 
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from klaviyo_sandbox.operations.call import Answer, Call
 
 
+@operation
 def get_accounts(call: Call) -> Answer:
     """The one account; its links have a `next` although there is no paging (recorded)."""
     return call.many([call.resources.account(call.fields("account"))], page=Page([], more=False))
 
 
+@operation
 def get_account(call: Call) -> Answer:
     """The one account, by its id."""
     if call.path["id"] != COMPANY_ID:

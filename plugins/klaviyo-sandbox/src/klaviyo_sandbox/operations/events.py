@@ -12,8 +12,10 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Metric
 from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.profiles import no_identifier
+from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol import bodies
 from klaviyo_sandbox.protocol.event_bodies import (
     DEEPEST,
@@ -32,10 +34,11 @@ from klaviyo_sandbox.protocol.event_bodies import (
 )
 from klaviyo_sandbox.state import profile_writes
 from klaviyo_sandbox.state.event_ingest import Happened, Story
-from klaviyo_sandbox.state.pages import Column, Kind, Listing, Row
+from klaviyo_sandbox.state.pages import Column, Listing
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json
+    from klaviyo_sandbox.state.database import Row
 
 # Ids as bytes: they go into JSON that is put together as bytes.
 _COLUMNS = "cast(id as blob), cast(profile_id as blob), cast(metric_id as blob), attributes"
@@ -48,8 +51,8 @@ _EVENTS = Listing(
         "profile_id": Column("profile_id"),
         "profile": Column("profile_id"),
         "metric": Column("metric_id"),
-        "datetime": Column("timestamp", Kind.SECONDS),
-        "timestamp": Column("timestamp", Kind.NUMBER),
+        "datetime": Column("timestamp"),
+        "timestamp": Column("timestamp"),
     },
     sorts={"datetime": "timestamp", "timestamp": "timestamp"},
 )
@@ -62,6 +65,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST_PROBLEMS = 100
 
 
+@operation
 def get_events(call: Call) -> Answer:
     """A page of events: JSON made when they were written, joined."""
     page = _EVENTS.page(call.store, call.query)
@@ -70,6 +74,7 @@ def get_events(call: Call) -> Answer:
     )
 
 
+@operation
 def get_event(call: Call) -> Answer:
     """One event. A malformed id is 400 here, not 404 (recorded)."""
     event_id = call.path["id"]
@@ -82,6 +87,7 @@ def get_event(call: Call) -> Answer:
     return call.one(Raw(encoded), included=_included(call, rows))
 
 
+@operation
 def create_event(call: Call) -> Answer:
     """Accept an event; whether it is kept is never said."""
     event = call.read(EventCreate).attributes
@@ -95,6 +101,7 @@ def create_event(call: Call) -> Answer:
     return Answer(202)
 
 
+@operation
 def bulk_create_events(call: Call) -> Answer:
     """Accept events, or refuse all of them for one; whether they are kept is never said."""
     sent = call.read(EventsBulkCreate).attributes.entries.data
@@ -260,7 +267,7 @@ def _included(call: Call, rows: Iterable[Row]) -> list[Json] | None:
     included: list[Json] = []
     if "metric" in asked:
         for metric_id in sorted({row[2].decode() for row in rows if row[2]}):
-            metric = call.store.metric(metric_id)
+            metric = call.store.get(Metric, metric_id)
             if metric is not None:
                 included.append(call.resources.metric(metric, call.fields("metric")))
     if "profile" in asked:

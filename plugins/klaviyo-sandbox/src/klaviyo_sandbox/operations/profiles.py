@@ -14,6 +14,7 @@ from klaviyo_sandbox.model.errors import Refusal, duplicate_profile, problem, re
 from klaviyo_sandbox.model.records import GroupKind, Json, Profile
 from klaviyo_sandbox.model.times import seconds
 from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol import bodies
 from klaviyo_sandbox.protocol.bodies import (
     MOST_PROFILE_BYTES,
@@ -26,12 +27,13 @@ from klaviyo_sandbox.protocol.bodies import (
 from klaviyo_sandbox.protocol.consent_bodies import DeletionRequest
 from klaviyo_sandbox.protocol.resources import identifiers, predictive_analytics, subscriptions
 from klaviyo_sandbox.state import profile_writes
-from klaviyo_sandbox.state.pages import Column, Kind, Listing, Nothing, Row, Values
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, Nothing, Values
+from klaviyo_sandbox.state.profile_store import SHOWN_COLUMNS, profile_of
 from klaviyo_sandbox.state.profile_writes import Nulls
-from klaviyo_sandbox.state.store import SHOWN_COLUMNS, profile_of
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.protocol.filters import Condition
+    from klaviyo_sandbox.state.database import Row
 
 _MARKETING = "subscriptions.email.marketing."
 _NEWEST = "coalesce((select max(at) from suppressions where profile_id = profiles.id and list_id is {}null), '')"
@@ -46,8 +48,8 @@ _PROFILES = Listing(
         "phone_number": Column("profiles.phone_number"),
         "external_id": Column("profiles.external_id"),
         "_kx": Nothing(),
-        "created": Column("profiles.created", Kind.SECONDS),
-        "updated": Column("profiles.updated", Kind.SECONDS),
+        "created": Column("profiles.created"),
+        "updated": Column("profiles.updated"),
     },
     sorts={
         "created": "profiles.created",
@@ -65,6 +67,7 @@ _SUPPRESSION_COLUMNS = {
 }
 
 
+@operation
 def get_profiles(call: Call) -> Answer:
     """A page of profiles."""
     own = [each for each in call.query.conditions if each.field.startswith(_MARKETING)]
@@ -74,6 +77,7 @@ def get_profiles(call: Call) -> Answer:
     return call.many(present(call, page.rows, "conversations"), page=page, included=_included(call, None))
 
 
+@operation
 def get_profile(call: Call) -> Answer:
     """One profile, with its lists and segments if asked."""
     profile = _found(call)
@@ -94,6 +98,7 @@ def get_profile(call: Call) -> Answer:
     return call.one(resource, included=_included(call, included))
 
 
+@operation
 def create_profile(call: Call) -> Answer:
     """A new profile; 409 when one of its identifiers is taken."""
     _check_size(call)
@@ -108,6 +113,7 @@ def create_profile(call: Call) -> Answer:
     return _write(call, new, attributes, ProfileMeta(), created=True)
 
 
+@operation
 def update_profile(call: Call) -> Answer:
     """Change a profile; null clears."""
     _check_size(call)
@@ -119,6 +125,7 @@ def update_profile(call: Call) -> Answer:
     return _write(call, profile, data.attributes, data.meta, created=False)
 
 
+@operation
 def create_or_update_profile(call: Call) -> Answer:
     """Change the profile that the identifiers name, or make it; null clears."""
     _check_size(call)
@@ -140,6 +147,7 @@ def create_or_update_profile(call: Call) -> Answer:
     return _write(call, profile, data.attributes, data.meta, created=False)
 
 
+@operation
 def request_profile_deletion(call: Call) -> Answer:
     """Delete whoever has the one identifier that is given, some time later; 404 when nobody has it."""
     asked = call.read(DeletionRequest).attributes.profile.data

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from klaviyo_sandbox.model import times
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage
 from klaviyo_sandbox.protocol.resources import Names, Related, Resources, identifier, identifiers
 
 if TYPE_CHECKING:

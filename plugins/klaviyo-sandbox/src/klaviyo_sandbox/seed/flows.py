@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.metric_names import ORDERED
-from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage
+from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage, Template
 from klaviyo_sandbox.seed.people import DAY
 from klaviyo_sandbox.state.campaigns import copy_of
 
@@ -147,7 +147,7 @@ def add_flows(  # noqa: PLR0913
             trigger_type=plan.trigger,
             triggers=[triggers[plan.trigger]] if plan.trigger in triggers else [],
         )
-        store.put_flow(flow)
+        store.put(flow)
         steps = plan.steps.split()
         for place, step in enumerate(steps, first_id):
             created = flow.created + place - first_id
@@ -163,7 +163,7 @@ def add_flows(  # noqa: PLR0913
             )
             if step in _CHANNELS:
                 action = _sending(store, action, plan=plan, mail=mail, template=template, rng=rng)
-            store.put_flow_action(action)
+            store.put(action)
         first_id += len(steps)
 
 
@@ -221,7 +221,7 @@ def _sending(  # noqa: PLR0913
     template_id = None
     if is_mail:
         copy = copy_of(template, rng, action.created)
-        store.put_template(copy)
+        store.put(copy)
         template_id = copy.id
     channel = _CHANNELS[action.action_type]
     text = mail.subject if mail and is_mail else f"{plan.name}: a word from the shop"
@@ -237,6 +237,6 @@ def _sending(  # noqa: PLR0913
     )
     own = {"subject_line": text, "template_id": template_id} if is_mail else {"body": text}
     definition = {**_SENT[action.action_type], **own, "name": message.name, "id": message.id}
-    store.put_flow_message(replace(message, definition=definition))
+    store.put(replace(message, definition=definition))
     data = {"message": definition, "status": plan.status}
     return replace(action, status=plan.status, definition={**action.definition, "data": data})

@@ -48,13 +48,13 @@ def add_fittings(store: Store, rng: Random, now: int) -> None:
             exclusive=group_name == _EXCLUSIVE,
             default=group_name == _DEFAULT,
         )
-        store.put_tag_group(group)
+        store.put(group)
         for name in names:
-            store.put_tag(Tag(id=_uuid(rng), name=name, group_id=group.id))
+            store.put(Tag(id=_uuid(rng), name=name, group_id=group.id))
     for name, status in _FORMS.items():
         created, updated = _lifetime(rng, now)
         tested = chance(rng, 0.3)
-        store.put_form(
+        store.put(
             Form(
                 id=ids.short(rng),
                 name=name,
@@ -67,7 +67,7 @@ def add_fittings(store: Store, rng: Random, now: int) -> None:
         )
     for name, topics in _WEBHOOKS.items():
         created, updated = _lifetime(rng, now)
-        store.put_webhook(
+        store.put(
             Webhook(
                 id=ids.ulid(rng, created),
                 name=name,

@@ -175,7 +175,7 @@ def _add_metrics(store: Store, rng: Random, now: int) -> dict[str, str]:
         for integration, names in _METRICS.items()
         for name in names
     ]
-    store.add_metrics(metrics)
+    store.add(metrics)
     return {each.name: each.id for each in metrics if each.integration is not _SHOPIFY}
 
 
@@ -220,7 +220,7 @@ def _add_group(  # noqa: PLR0913
         is_active=active,
         is_starred=chance(rng, 0.1),
     )
-    store.put_group(made)
+    store.put(made)
     return made
 
 
@@ -263,7 +263,7 @@ def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> tu
     for name, html in _TEMPLATES.items():
         created = now - rng.randrange(HISTORY, 2 * HISTORY)
         template = Template(id=ids.short(rng), name=name, html=html, created=created, updated=created + DAY)
-        store.put_template(template)
+        store.put(template)
         templates.append(template)
     sent: dict[str, list[Sending]] = {"email": [], "sms": [], "mobile_push": []}
     for plan in _CAMPAIGNS:
@@ -272,7 +272,7 @@ def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> tu
         campaign = replace(campaign, status=plan.status, archived=plan.archived)
         if plan.channel == "email" and plan.status == "Sent":
             copy = copy_of(templates[0], rng, at - DAY)
-            store.put_template(copy)
+            store.put(copy)
             message = replace(message, template_id=copy.id)
         if plan.status == "Sent":
             moment = datetime.fromtimestamp(at, UTC)
@@ -281,8 +281,8 @@ def _add_campaigns(store: Store, newsletter: Group, rng: Random, now: int) -> tu
             sent[plan.channel].append(
                 Sending(message_id=message.id, name=plan.name, subject=plan.name, at=at, group_ids=[newsletter.id])
             )
-        store.put_campaign(campaign)
-        store.put_message(message)
+        store.put(campaign)
+        store.put(message)
     flows = [
         Sending(message_id=ids.short(rng), name=name, subject=name, at=now - HISTORY, flow_id=ids.short(rng))
         for name in _FLOW_MAILS

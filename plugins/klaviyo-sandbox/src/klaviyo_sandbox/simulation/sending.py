@@ -12,19 +12,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from random import Random
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from klaviyo_sandbox.model import times
-from klaviyo_sandbox.model.records import Campaign, ConsentState, Profile
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, ConsentState, Profile, Template
 from klaviyo_sandbox.simulation.engagement import Happening, Sending, program
 from klaviyo_sandbox.simulation.potential_outcomes import Fate, Response
 from klaviyo_sandbox.simulation.recorder import Recorder
 from klaviyo_sandbox.simulation.rendered_messages import Letter, Press
 from klaviyo_sandbox.simulation.send_schedule import Script, Timing
 from klaviyo_sandbox.simulation.truth import Rates, Truth, TruthError
-from klaviyo_sandbox.state.store import PROFILE_COLUMNS, Store, profile_of
+from klaviyo_sandbox.state.profile_store import PROFILE_COLUMNS, profile_of
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.state.store import Store
 
 _CHUNK = 1_000  # profiles held at once
 
@@ -100,16 +104,16 @@ def play(store: Store, message_id: str, truth: Truth, timing: Timing, *, seed: i
         UnknownMetricError: the account lacks a metric.
     """
     with store.transaction():
-        message = store.message(message_id)
-        campaign = message and store.campaign(message.campaign_id)
-        template = message and message.template_id and store.template(message.template_id)
+        message = store.get(CampaignMessage, message_id)
+        campaign = message and store.get(Campaign, message.campaign_id)
+        template = message and message.template_id and store.get(Template, message.template_id)
         if not (message and campaign and template):
             msg = f"message {message_id} cannot be sent: it needs a campaign and an assigned template"
             raise SendError(msg)
         _check_arms(truth, template.html)
         started = datetime.fromtimestamp(timing.at, UTC)
-        store.put_campaign(replace(campaign, status="Sent", send_time=started, updated_at=started))
-        store.put_message(replace(message, send_times=[{"datetime": times.seconds(timing.at), "is_local": False}]))
+        store.put(replace(campaign, status="Sent", send_time=started, updated_at=started))
+        store.put(replace(message, send_times=[{"datetime": times.seconds(timing.at), "is_local": False}]))
         sending = Sending(
             message_id=message.id,
             name=campaign.name,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from klaviyo_sandbox.model import ids
-from klaviyo_sandbox.model.records import Campaign, CampaignMessage
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Template
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Group, Json, Template
@@ -95,7 +95,7 @@ def create_campaign(store: Store, template: Template, audience: Group, *, name: 
     copy = copy_of(template, rng, at)
     message = replace(message, template_id=copy.id)
     with store.transaction():
-        store.put_template(copy)
-        store.put_campaign(replace(campaign, status="Scheduled", scheduled_at=campaign.created_at))
-        store.put_message(message)
+        store.put(copy)
+        store.put(replace(campaign, status="Scheduled", scheduled_at=campaign.created_at))
+        store.put(message)
     return message

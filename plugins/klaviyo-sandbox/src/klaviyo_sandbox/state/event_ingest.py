@@ -135,6 +135,6 @@ class Intake:
             metric = self._store.metric_named(name, API.key)
             if metric is None:
                 metric = Metric(id=ids.short(self._rng), name=name, created=now, updated=now, integration=API)
-                self._store.add_metrics([metric])
+                self._store.add([metric])
             self._metrics[name] = metric.id
         return self._metrics[name]

@@ -96,7 +96,7 @@ class Imports:
         names = self._count_repeats(rows)
         self._open.enter(names)
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.COMPLETE
-        self._store.put_import_job(job)
+        self._store.put(job)
         self._waiting[job.id] = _Waiting(job, rows, names, outcome)
         return job
 
@@ -116,7 +116,7 @@ class Imports:
             elif age >= self.delay * _QUEUED_SHARE and waiting.job.status == "queued":
                 job = msgspec.structs.replace(waiting.job, status="processing", started_at=now)
                 self._waiting[job.id] = replace(waiting, job=job)
-                self._store.put_import_job(job)
+                self._store.put(job)
         self._store.delete_import_jobs(now - IMPORTS_KEPT)
 
     def settle(self, now: datetime) -> None:

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic
 
 from typing_extensions import override
 
 from klaviyo_sandbox.model import times
+from klaviyo_sandbox.state.repository import R, layout_of, quoted
 from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
+    from klaviyo_sandbox.model.tables import ColumnType
     from klaviyo_sandbox.protocol.filters import Condition, Literal
     from klaviyo_sandbox.protocol.queries import Key, Query
+    from klaviyo_sandbox.state.database import Row
     from klaviyo_sandbox.state.store import Store
 
-Row = tuple[Any, ...]
 Values = list[object]
 
 _COMPARISONS = {
@@ -40,13 +42,12 @@ _UPPER = {Operator.LESS_THAN, Operator.LESS_OR_EQUAL}
 
 
 class Kind(Enum):
-    """How a column holds what filters compare it with."""
+    """How a column holds the moments that filters compare it with; other values are compared as they are."""
 
-    TEXT = auto()
-    NUMBER = auto()
-    FLAG = auto()
     SECONDS = auto()
+    """As whole seconds since the epoch."""
     MICROSECONDS = auto()
+    """As text in order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Column:
     """Where a filter looks."""
 
     sql: str
-    kind: Kind = Kind.TEXT
+    kind: Kind = Kind.SECONDS
 
     def condition(self, condition: Condition, values: Values) -> str:
         """The condition in SQL; its values are appended to `values`."""
@@ -102,7 +103,7 @@ class Ignored(Column):
         return self.sql
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A collection that can be read in pages.
 
@@ -167,6 +168,58 @@ class Listing:
         return (
             query.after is not None and condition.operator in bounds and self.filters[condition.field].sql == key
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordListing(Listing, Generic[R]):
+    """The records of one kind, in pages."""
+
+    read: Callable[[Row], R]
+
+    def records(self, page: Page) -> list[R]:
+        """The records of a page."""
+        return [self.read(row) for row in page.rows]
+
+
+def listing_of(
+    kind: type[R],
+    *,
+    where: str = "true",
+    filters: Mapping[str, Column] | None = None,
+    sorts: Mapping[str, str] | None = None,
+) -> RecordListing[R]:
+    """The records of a kind, filtered and sorted by any of their columns.
+
+    Which of them a request may name is in the endpoint table.
+
+    Args:
+        kind: of record.
+        where: which of them; `?` stands for a value of the owner's.
+        filters: those that are not a column of the name.
+        sorts: the same, as SQL.
+    """
+    layout = layout_of(kind)
+    columns = layout.columns
+    return RecordListing(
+        source=quoted(layout.table.name),
+        columns=layout.selected,
+        id=quoted("id"),
+        where=where,
+        filters={each.name: Column(quoted(each.name), _kind(each)) for each in columns} | dict(filters or {}),
+        sorts={each.name: _sort_key(each) for each in columns} | dict(sorts or {}),
+        read=layout.record,
+    )
+
+
+def _kind(column: ColumnType) -> Kind:
+    """How a column holds moments: as text, or as whole seconds."""
+    return Kind.MICROSECONDS if column.type is datetime else Kind.SECONDS
+
+
+def _sort_key(column: ColumnType) -> str:
+    """A column as the key of pages, which is never null."""
+    name = quoted(column.name)
+    return f"coalesce({name}, '')" if column.nullable else name
 
 
 @dataclass(frozen=True, slots=True)

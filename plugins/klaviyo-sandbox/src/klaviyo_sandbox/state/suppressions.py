@@ -45,7 +45,7 @@ class Suppressions:
         )
         if not isinstance(whom, Sequence):
             job = replace(job, **{f"{whom.kind.value}_id": whom.id})
-        self._store.put_suppression_job(job)
+        self._store.put(job)
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.COMPLETE
         if outcome is not Outcome.STUCK:
             self._later.add(now, lambda moment: self._finish(job, whom, outcome, moment))
@@ -57,7 +57,7 @@ class Suppressions:
         change: Callable[[Profile, datetime], bool] = self._suppress if job.kind == "create" else self._unsuppress
         with self._store.transaction():
             done = sum(each is not None and change(each, now) for each in worked)
-            self._store.put_suppression_job(
+            self._store.put(
                 replace(
                     job,
                     status=outcome.value,
