@@ -27,9 +27,9 @@ from klaviyo_sandbox.model.records import (
     Template,
 )
 from klaviyo_sandbox.seed import world
-from klaviyo_sandbox.simulation.potential_outcomes import Fate
+from klaviyo_sandbox.simulation.potential_outcomes import PotentialOutcomes
 from klaviyo_sandbox.simulation.recorder import UnknownMetricError
-from klaviyo_sandbox.simulation.rendered_messages import LetterError, Press, read_letter
+from klaviyo_sandbox.simulation.rendered_messages import MessageRenderer, RenderedMessageError, read_message
 from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError
 from klaviyo_sandbox.simulation.send_schedule import Timing
 from klaviyo_sandbox.simulation.sending import SendError, Summary, play
@@ -276,7 +276,8 @@ def test_luck_stays_whatever_is_shown(seed: int, profile_id: str, low: Rates, hi
     ordered = {each: sorted((getattr(low, each), getattr(high, each))) for each in Rates.__struct_fields__}
     below, above = (Rates(**{name: pair[i] for name, pair in ordered.items()}) for i in (0, 1))
 
-    less, more = (Fate(seed, profile_id).response(truth, each, has_links=True) for each in (below, above))
+    outcomes = PotentialOutcomes(seed, profile_id)
+    less, more = (outcomes.response(truth, each, has_links=True) for each in (below, above))
 
     for outcome in ("opened", "clicked", "unsubscribed", "marked_as_spam"):
         assert getattr(less, outcome) <= getattr(more, outcome)
@@ -396,15 +397,15 @@ def test_a_message_without_links_is_not_clicked() -> None:
     ],
 )  # fmt: skip
 def test_links_and_arms_are_read_from_the_mail(html: str, links: list[str], arms: dict[str, str]) -> None:
-    letter = read_letter(html)
+    message = read_message(html)
 
-    assert list(letter.links) == links
-    assert letter.arms == arms
+    assert list(message.links) == links
+    assert message.arms == arms
 
 
 def test_two_arms_of_one_slot_in_one_mail_are_an_error() -> None:
-    with pytest.raises(LetterError, match=r"slot e.s: a and b"):
-        read_letter('<a href="https://s.example/?lf_cid=e.s.a"><a href="https://s.example/?lf_cid=e.s.b">')
+    with pytest.raises(RenderedMessageError, match=r"slot e.s: a and b"):
+        read_message('<a href="https://s.example/?lf_cid=e.s.a"><a href="https://s.example/?lf_cid=e.s.b">')
 
 
 def test_recipients_who_agree_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,9 +417,9 @@ def test_recipients_who_agree_are_rendered_once(monkeypatch: pytest.MonkeyPatch)
         return original(self, context, now)
 
     monkeypatch.setattr(CompiledTemplate, "render", counted)
-    press = Press(HTML, datetime(2026, 1, 1, tzinfo=UTC))
+    renderer = MessageRenderer(HTML, datetime(2026, 1, 1, tzinfo=UTC))
     for profile in crowd(600):
-        press.letter(profile)
+        renderer.render(profile)
 
     assert renderings["times"] == 6, "one for each combination of arms"
 
@@ -651,7 +652,7 @@ def test_a_template_that_fails_for_one_recipient_is_refused() -> None:
 
 def test_a_mail_with_two_arms_of_a_slot_is_refused() -> None:
     html = branch("hero", "bold", "bold") + branch("hero", "calm", "calm")
-    refused(html, Truth(noise=QUIET), LetterError, "two arms of slot spring.hero")
+    refused(html, Truth(noise=QUIET), RenderedMessageError, "two arms of slot spring.hero")
 
 
 def test_a_message_without_template_is_refused() -> None:

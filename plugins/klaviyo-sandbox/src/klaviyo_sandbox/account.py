@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from klaviyo_sandbox.model.deferred_work import Later
+from klaviyo_sandbox.model.deferred_work import DeferredWork
 from klaviyo_sandbox.state.consent import Consents
-from klaviyo_sandbox.state.event_ingest import Intake
+from klaviyo_sandbox.state.event_ingest import EventIngest
 from klaviyo_sandbox.state.imports import Imports
 from klaviyo_sandbox.state.suppressions import Suppressions
 
@@ -40,10 +40,10 @@ class Account:
         self.rng = Random(f"{seed}:ids")  # noqa: S311 - not those that the world was made with
         order = Random(f"{seed}:imports")  # noqa: S311 - of its own, so that ids do not depend on it
         self.imports = Imports(store, self.rng, import_seconds, order)
-        self.later = Later(settle_seconds)
-        self.intake = Intake(store, self.rng, self.later)
-        self.consents = Consents(store, self.rng, self.later)
-        self.suppressions = Suppressions(store, self.rng, self.later)
+        self.deferred_work = DeferredWork(settle_seconds)
+        self.event_ingest = EventIngest(store, self.rng, self.deferred_work)
+        self.consents = Consents(store, self.rng, self.deferred_work)
+        self.suppressions = Suppressions(store, self.rng, self.deferred_work)
         self.truth = truth
         """What a campaign that is sent through the API truly causes."""
         self.advanced_kdp = True
@@ -77,13 +77,13 @@ class Account:
         now = self.clock.now()
         self.store.release_events(int(now.timestamp()))
         self.imports.advance(now)
-        self.later.advance(now)
+        self.deferred_work.advance(now)
 
     def settle(self) -> None:
         """Let all that was accepted take effect now, but for jobs that are stuck."""
         now = self.clock.now()
         self.imports.settle(now)
-        self.later.settle(now)
+        self.deferred_work.settle(now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from msgspec import Struct
 from klaviyo_sandbox.http.api import Request, Response
 from klaviyo_sandbox.http.faults import ScheduleError
 from klaviyo_sandbox.model.records import Group, GroupKind, Json, Template
-from klaviyo_sandbox.operations.campaigns import SEND_ERRORS
 from klaviyo_sandbox.simulation import sending, truth
 from klaviyo_sandbox.simulation.send_schedule import Timing
 from klaviyo_sandbox.state import campaigns
@@ -92,7 +91,7 @@ class Control:
         self._account.advance()
         try:
             return _json(200, handler(request.body))
-        except (ControlError, ScheduleError, msgspec.MsgspecError, *SEND_ERRORS) as error:
+        except (ControlError, ScheduleError, msgspec.MsgspecError, *sending.SEND_ERRORS) as error:
             return _json(400, {"error": str(error)})
 
     def counts(self) -> dict[str, int]:
@@ -106,8 +105,8 @@ class Control:
             "requests": dict(account.requests),
             "rows": dict(account.rows),
             "imports": dict(account.imports.stats),
-            "events": dict(account.intake.stats),
-            "dropped_events": dict(account.intake.dropped),
+            "events": dict(account.event_ingest.stats),
+            "dropped_events": dict(account.event_ingest.dropped),
             "consent": dict(account.consents.stats),
         }
 
@@ -116,7 +115,7 @@ class Control:
 
         Raises:
             ControlError: there is no such template or audience.
-            ValueError: the send cannot be played (one of `SEND_ERRORS`).
+            ValueError: the send cannot be played (one of `sending.SEND_ERRORS`).
         """
         account, store = self._account, self._account.store
         template = store.get(Template, asked.template) or store.template_named(asked.template)

@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-Name = tuple[str, str]
+Identifier = tuple[str, str]
 """An identifier: its kind and its value."""
 
 Work = Callable[[datetime], None]
 """Does it; is given the moment."""
 
 
-class Later:
+class DeferredWork:
     """Does work `delay` seconds of the sandbox's clock after it was accepted, in the order it came."""
 
     def __init__(self, delay: float) -> None:
@@ -35,21 +35,21 @@ class Later:
             self._waiting.popleft()[1](now)
 
 
-class Open:
+class OpenRequests:
     """Who is in requests that were accepted and are not done."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Name] = Counter()
+        self._counts: Counter[Identifier] = Counter()
 
-    def any(self, names: Iterable[Name]) -> bool:
+    def any(self, names: Iterable[Identifier]) -> bool:
         """Whether one of these is."""
         return any(each in self._counts for each in names)
 
-    def enter(self, names: Iterable[Name]) -> None:
+    def enter(self, names: Iterable[Identifier]) -> None:
         """A request with these begins; each is given once."""
         self._counts.update(names)
 
-    def leave(self, names: Iterable[Name]) -> None:
+    def leave(self, names: Iterable[Identifier]) -> None:
         """It is done."""
         for each in names:
             self._counts[each] -= 1

@@ -15,16 +15,9 @@ from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
 from klaviyo_sandbox.simulation import sending
-from klaviyo_sandbox.simulation.recorder import UnknownMetricError
-from klaviyo_sandbox.simulation.rendered_messages import LetterError
-from klaviyo_sandbox.simulation.rendering import TemplateError
 from klaviyo_sandbox.simulation.send_schedule import Timing
-from klaviyo_sandbox.simulation.truth import TruthError
 from klaviyo_sandbox.state.campaigns import copy_of
 from klaviyo_sandbox.state.pages import Column, Page, listing_of
-
-SEND_ERRORS = (LetterError, UnknownMetricError, TemplateError, TruthError, sending.SendError)
-"""Why a send cannot be played; the messages are for the person who asked for it."""
 
 _CHANNELS = {"email", "sms", "mobile_push"}
 _CAMPAIGNS = listing_of(Campaign, filters={"messages.channel": Column("channel")})
@@ -186,7 +179,7 @@ def send_campaign(call: Call) -> Answer:
             for message in call.store.messages_of(campaign.id):
                 seed = call.account.rng.getrandbits(32)
                 sending.play(call.store, message.id, call.account.truth, Timing(at=now, now=now), seed=seed)
-    except SEND_ERRORS as error:
+    except sending.SEND_ERRORS as error:
         refuse(str(error), pointer="/data/id")
     return call.one(call.resources.send_job(campaign, call.fields("campaign-send-job")), status=202)
 

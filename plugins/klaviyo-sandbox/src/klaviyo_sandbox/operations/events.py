@@ -33,7 +33,7 @@ from klaviyo_sandbox.protocol.event_bodies import (
     EventsBulkCreate,
 )
 from klaviyo_sandbox.state import profile_writes
-from klaviyo_sandbox.state.event_ingest import Happened, Story
+from klaviyo_sandbox.state.event_ingest import IncomingEvent, ProfileEvents
 from klaviyo_sandbox.state.pages import Column, Listing
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def create_event(call: Call) -> Answer:
     event = call.read(EventCreate).attributes
     now = call.account.clock.now()
     person, problems = _person(event.profile.data, "/data/attributes/profile/data")
-    happened, found = _happened(event, "/data/attributes", now, backfill=bool(event.backfill))
+    incoming, found = _incoming(event, "/data/attributes", now, backfill=bool(event.backfill))
     if problems or found:
         raise Refusal(400, problems + found)
-    call.account.intake.accept([Story(person, [happened])], now)
+    call.account.event_ingest.accept([ProfileEvents(person, [incoming])], now)
     call.took(1)
     return Answer(202)
 
@@ -106,7 +106,7 @@ def bulk_create_events(call: Call) -> Answer:
     """Accept events, or refuse all of them for one; whether they are kept is never said."""
     sent = call.read(EventsBulkCreate).attributes.entries.data
     now = call.account.clock.now()
-    stories: list[Story] = []
+    entries: list[ProfileEvents] = []
     problems: list[Problem] = []
     count = 0
     for position, raw in enumerate(sent):
@@ -116,33 +116,33 @@ def bulk_create_events(call: Call) -> Answer:
             problems.append(entry)
             continue
         count += len(entry.attributes.events.data)
-        story, found = _story(entry, f"{at}/attributes", now)
-        stories.append(story)
+        of_profile, found = _profile_events(entry, f"{at}/attributes", now)
+        entries.append(of_profile)
         problems += found
     if not problems and not 1 <= count <= MOST_EVENTS:
         refuse(f"Between 1 and {MOST_EVENTS:,} events are allowed per request.", pointer=_ENTRIES)
-    problems = problems or list(_repeated(call, stories))
+    problems = problems or list(_repeated(call, entries))
     if problems:
         raise Refusal(400, problems[:_MOST_PROBLEMS])
-    call.account.intake.accept(stories, now)
+    call.account.event_ingest.accept(entries, now)
     call.took(count)
     return Answer(202)
 
 
-def _story(entry: Entry, at: str, now: datetime) -> tuple[Story, list[Problem]]:
+def _profile_events(entry: Entry, at: str, now: datetime) -> tuple[ProfileEvents, list[Problem]]:
     person, problems = _person(entry.attributes.profile.data, f"{at}/profile/data")
-    events: list[Happened] = []
+    events: list[IncomingEvent] = []
     if not entry.attributes.events.data:
         problems.append(problem("At least one event must be provided.", pointer=f"{at}/events/data"))
     for position, event in enumerate(entry.attributes.events.data):
         own = event.attributes.backfill
         backfill = bool(entry.attributes.backfill if own is None else own)
-        happened, found = _happened(
+        incoming, found = _incoming(
             event.attributes, f"{at}/events/data/{position}/attributes", now, backfill=backfill
         )
-        events.append(happened)
+        events.append(incoming)
         problems += found
-    return Story(person, events), problems
+    return ProfileEvents(person, events), problems
 
 
 def _person(person: AnyPerson, at: str) -> tuple[AnyPerson, list[Problem]]:
@@ -167,9 +167,9 @@ def _person(person: AnyPerson, at: str) -> tuple[AnyPerson, list[Problem]]:
     return person, problems
 
 
-def _happened(
+def _incoming(
     event: BulkEventAttributes, at: str, now: datetime, *, backfill: bool
-) -> tuple[Happened, list[Problem]]:
+) -> tuple[IncomingEvent, list[Problem]]:
     """An event as it is kept, and what is wrong with it; `at` is the pointer of its attributes."""
     problems = [problem(detail, pointer=f"{at}/{place}") for place, detail in _flaws(event)]
     moment = now if event.time is None else bodies.moment(event.time)
@@ -187,7 +187,7 @@ def _happened(
     if event.value_currency is not None:
         properties["$value_currency"] = event.value_currency
     name = event.metric.data.attributes.name
-    return Happened(name, second, key, event.unique_id is not None, backfill, properties), problems
+    return IncomingEvent(name, second, key, event.unique_id is not None, backfill, properties), problems
 
 
 def _flaws(event: BulkEventAttributes) -> Iterator[tuple[str, str]]:
@@ -225,16 +225,16 @@ def _unfit(value: object) -> str | None:
     return None
 
 
-def _repeated(call: Call, stories: Sequence[Story]) -> Iterator[Problem]:
+def _repeated(call: Call, entries: Sequence[ProfileEvents]) -> Iterator[Problem]:
     """The events whose profile and metric have one of their `unique_id` before them in the request.
 
     Profiles are the same that share an identifier, and those whose identifiers one profile has.
     """
     seen: set[tuple[str, str, str, str]] = set()
-    for place, story in enumerate(stories):
-        names = list(profile_writes.names(story.person.id, story.person.attributes))
-        names += [("id", each.id) for each in profile_writes.owners(call.store, story.person.attributes)]
-        for position, event in enumerate(story.events):
+    for place, entry in enumerate(entries):
+        names = list(profile_writes.names(entry.person.id, entry.person.attributes))
+        names += [("id", each.id) for each in profile_writes.owners(call.store, entry.person.attributes)]
+        for position, event in enumerate(entry.events):
             keys = {(kind, value, event.metric, event.key) for kind, value in names if event.named}
             if not seen.isdisjoint(keys):
                 yield problem(

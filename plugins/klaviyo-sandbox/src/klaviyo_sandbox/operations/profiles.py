@@ -173,7 +173,7 @@ def request_profile_deletion(call: Call) -> Answer:
         if held is not None:
             call.store.delete_profile(held, alias)
 
-    call.account.later.add(call.account.clock.now(), work)
+    call.account.deferred_work.add(call.account.clock.now(), work)
     return Answer(202)
 
 

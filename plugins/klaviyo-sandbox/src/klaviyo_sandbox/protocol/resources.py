@@ -182,7 +182,7 @@ class Resources:
             "created": self._moment(profile.created),
             "updated": self._moment(profile.updated),
             "last_event_date": times.maybe_seconds(profile.last_event_date),
-            **lasting(profile),
+            **stored_attributes(profile),
         }
         relationships: dict[str, Related] = dict.fromkeys((*_OF_PROFILES, conversation), UNSET)
         relationships.update(related or {})
@@ -546,7 +546,7 @@ def import_error(failure: ImportFailure, names: Names = None) -> Json:
     return {"type": "import-error", "id": failure.id, "attributes": sparse(attributes, names)}
 
 
-def lasting(profile: Profile) -> Json:
+def stored_attributes(profile: Profile) -> Json:
     """The attributes of a profile that only a write to it changes.
 
     Custom properties come back as from Klaviyo: lists in another order (recorded), here always turned round, and

@@ -23,7 +23,7 @@ from klaviyo_sandbox.model.metric_names import (
 )
 from klaviyo_sandbox.model.records import ConsentState, Event
 from klaviyo_sandbox.seed.people import DAY, HISTORY, chance
-from klaviyo_sandbox.simulation.engagement import Happening, Sending, ordered, program
+from klaviyo_sandbox.simulation.engagement import PlannedEvent, Sending, ordered, program
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json, Profile
@@ -84,7 +84,8 @@ class Past:
     pushes: Sequence[Sending]
 
 
-Story = Iterator[tuple[str, Happening]]
+Story = Iterator[tuple[str, PlannedEvent]]
+"""What one person does and gets for one reason: each event with the profile's id."""
 
 
 class History:
@@ -171,12 +172,15 @@ class History:
     def _visit(self) -> Story:
         rng, person = self._rng, self._rng.choice(self._census.everybody)
         at = self._some_time(person)
-        yield person.id, Happening(ACTIVE, at, {"page": f"{_SHOP}/", "browser": "Firefox", "os": "Linux"})
+        yield person.id, PlannedEvent(ACTIVE, at, {"page": f"{_SHOP}/", "browser": "Firefox", "os": "Linux"})
         for _ in range(rng.randrange(3)):
             at += rng.randrange(90)
-            yield person.id, Happening(VIEWED, at, self._product())
+            yield person.id, PlannedEvent(VIEWED, at, self._product())
         if chance(rng, 0.15):
-            yield person.id, Happening(ADDED, at, {**self._product(), "$event_id": f"cart-{rng.getrandbits(40)}"})
+            yield (
+                person.id,
+                PlannedEvent(ADDED, at, {**self._product(), "$event_id": f"cart-{rng.getrandbits(40)}"}),
+            )
             yield from self._purchase(person, at + rng.randrange(1_800))
 
     def _product(self) -> Json:
@@ -195,21 +199,24 @@ class History:
         number, value = f"{rng.getrandbits(40):013d}", round(sum(_PRODUCTS[item] for item in items), 2)
         yield (
             person.id,
-            Happening(CHECKOUT, at, {"$event_id": f"checkout-{number}", "$value": value, "Items": items}),
+            PlannedEvent(CHECKOUT, at, {"$event_id": f"checkout-{number}", "$value": value, "Items": items}),
         )
         yield person.id, ordered(at + 120, number, value, items)
         if chance(rng, 0.5):
-            yield person.id, Happening(FULFILLED, at + DAY, {"$event_id": f"fulfilled-{number}", "$value": value})
+            yield (
+                person.id,
+                PlannedEvent(FULFILLED, at + DAY, {"$event_id": f"fulfilled-{number}", "$value": value}),
+            )
 
     def _subscription(self) -> Story:
         person = self._rng.choice(self._census.subscribed)
         properties = {"Method": "Signup form", "$event_id": f"subscribed-{self._rng.getrandbits(40)}"}
-        yield person.id, Happening(SUBSCRIBED, self._some_time(person), properties)
+        yield person.id, PlannedEvent(SUBSCRIBED, self._some_time(person), properties)
 
     def _departure(self) -> Story:
         person, at = self._rng.choice(self._left)
         properties = {"Method": "Preferences page", "$event_id": f"unsubscribed-{self._rng.getrandbits(40)}"}
-        yield person.id, Happening(UNSUBSCRIBED, at, properties)
+        yield person.id, PlannedEvent(UNSUBSCRIBED, at, properties)
 
     def _text(self) -> Story:
         rng, sending = self._rng, self._rng.choice(self._past.texts)
@@ -217,13 +224,13 @@ class History:
         at = max(sending.at, person.since) + rng.randrange(60)
         name = OLD_SMS if at < self._now - RENAMED else NEW_SMS
         properties = {"To Number": person.address, "$event_id": f"{sending.message_id}:{rng.getrandbits(96)}"}
-        yield person.id, Happening(name, at, {**_of(sending), **properties})
+        yield person.id, PlannedEvent(name, at, {**_of(sending), **properties})
 
     def _push(self) -> Story:
         rng, sending = self._rng, self._rng.choice(self._past.pushes)
         person = rng.choice(self._census.everybody)
         properties = {"OS": "iOS", "$event_id": f"{sending.message_id}:{rng.getrandbits(96)}"}
-        yield person.id, Happening(PUSH, max(sending.at, person.since), {**_of(sending), **properties})
+        yield person.id, PlannedEvent(PUSH, max(sending.at, person.since), {**_of(sending), **properties})
 
     def _some_time(self, person: Person) -> int:
         """A moment of the person's part of the history."""

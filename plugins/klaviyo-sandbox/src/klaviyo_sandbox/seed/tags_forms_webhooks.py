@@ -39,7 +39,7 @@ _WEBHOOKS = {
 }
 
 
-def add_fittings(store: Store, rng: Random, now: int) -> None:
+def add_tags_forms_webhooks(store: Store, rng: Random, now: int) -> None:
     """Fill the account with tags, forms and webhooks; `now` is the present, seconds."""
     for group_name, names in _TAGS.items():
         group = TagGroup(

@@ -24,7 +24,7 @@ from klaviyo_sandbox.model.records import (
 from klaviyo_sandbox.seed.flows import add_flows
 from klaviyo_sandbox.seed.history import Census, History, Past, Person
 from klaviyo_sandbox.seed.people import DAY, HISTORY, chance, people
-from klaviyo_sandbox.seed.tags_forms_webhooks import add_fittings
+from klaviyo_sandbox.seed.tags_forms_webhooks import add_tags_forms_webhooks
 from klaviyo_sandbox.simulation.engagement import Sending
 from klaviyo_sandbox.state.campaigns import copy_of, draft
 
@@ -147,17 +147,17 @@ def populate(  # noqa: PLR0913
         template=templates[0],
         newsletter=newsletter,
         metrics=metrics,
-        rng=_luck(seed, "flows"),
+        rng=_random(seed, "flows"),
         now=now,
     )
-    add_fittings(store, _luck(seed, "fittings"), now)
+    add_tags_forms_webhooks(store, _random(seed, "fittings"), now)  # the word is part of what decides the ids
     if everybody:
-        _add_everybody(store, census, _luck(seed, "everybody"), now)
+        _add_everybody(store, census, _random(seed, "everybody"), now)
     if events:
         store.add_events(History(census, past, metrics, rng, now).events(events))
 
 
-def _luck(seed: int, what: str) -> Random:
+def _random(seed: int, what: str) -> Random:
     return Random(f"{seed}:{what}")  # noqa: S311 - a simulation
 
 

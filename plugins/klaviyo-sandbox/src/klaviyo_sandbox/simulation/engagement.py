@@ -41,7 +41,7 @@ _APPLE_PROXY = _program("Apple Mail", "Email Client", "iOS 26", "iOS")
 _SCANNER = _program("Link scanner", "Robot", "Linux", "Linux")
 
 
-class Happening(NamedTuple):
+class PlannedEvent(NamedTuple):
     """An event to be: the metric's name, the second, and `event_properties`."""
 
     metric: str
@@ -92,44 +92,44 @@ class Delivery(Struct, frozen=True):
     key: str
     program: Json
 
-    def received(self, at: int) -> Happening:
+    def received(self, at: int) -> PlannedEvent:
         """It arrives."""
         internal = {"Transmission ID": self.key, "Handoff Time": at, "Sending Domain": _SENDING_DOMAIN}
-        return Happening(RECEIVED, at, {**self.common, "$event_id": self.key, "$internal": internal})
+        return PlannedEvent(RECEIVED, at, {**self.common, "$event_id": self.key, "$internal": internal})
 
-    def opened(self, at: int) -> Happening:
+    def opened(self, at: int) -> PlannedEvent:
         """The person opens it. `machine_open` is false on some real events and absent on others."""
         told = {"machine_open": False} if self.program["Client OS Family"] == "iOS" else {}
-        return Happening(OPENED, at, {**self.common, **self.program, **told, "$event_id": f"{self.key}:{at}"})
+        return PlannedEvent(OPENED, at, {**self.common, **self.program, **told, "$event_id": f"{self.key}:{at}"})
 
-    def opened_by_machine(self, at: int) -> Happening:
+    def opened_by_machine(self, at: int) -> PlannedEvent:
         """Apple's Mail Privacy Protection opens it."""
         told = {"machine_open": True, "$event_id": f"{self.key}:{at}"}
-        return Happening(OPENED, at, {**self.common, **_APPLE_PROXY, **told})
+        return PlannedEvent(OPENED, at, {**self.common, **_APPLE_PROXY, **told})
 
-    def clicked(self, at: int, url: str) -> Happening:
+    def clicked(self, at: int, url: str) -> PlannedEvent:
         """The person clicks. `Bot Click` is false on some real events and absent on others."""
         told = {"Bot Click": False} if self.program["Client OS Family"] == "iOS" else {}
         link = {"URL": url, "$event_id": f"{self.key}:{at}:{url}"}
-        return Happening(CLICKED, at, {**self.common, **self.program, **told, **link})
+        return PlannedEvent(CLICKED, at, {**self.common, **self.program, **told, **link})
 
-    def clicked_by_bot(self, at: int, url: str) -> Happening:
+    def clicked_by_bot(self, at: int, url: str) -> PlannedEvent:
         """A security scanner follows a link."""
         told = {"Bot Click": True, "URL": url, "$event_id": f"{self.key}:{at}:{url}"}
-        return Happening(CLICKED, at, {**self.common, **_SCANNER, **told})
+        return PlannedEvent(CLICKED, at, {**self.common, **_SCANNER, **told})
 
-    def bounced(self, at: int, kind: Literal["Hard", "Soft"]) -> Happening:
+    def bounced(self, at: int, kind: Literal["Hard", "Soft"]) -> PlannedEvent:
         """It comes back."""
         told = {"Bounce Type": kind, "Recipient Email Address": self.email}
-        return Happening(BOUNCED, at, {**self.common, **told, "$event_id": self.key})
+        return PlannedEvent(BOUNCED, at, {**self.common, **told, "$event_id": self.key})
 
-    def marked_as_spam(self, at: int) -> Happening:
+    def marked_as_spam(self, at: int) -> PlannedEvent:
         """The person complains."""
-        return Happening(SPAM, at, {**self.common, "$event_id": self.key})
+        return PlannedEvent(SPAM, at, {**self.common, "$event_id": self.key})
 
-    def unsubscribed(self, at: int) -> Happening:
+    def unsubscribed(self, at: int) -> PlannedEvent:
         """The person leaves, by the message's link."""
-        return Happening(UNSUBSCRIBED, at, {**self.common, "$event_id": self.key, "Method": "Email link"})
+        return PlannedEvent(UNSUBSCRIBED, at, {**self.common, "$event_id": self.key, "Method": "Email link"})
 
 
 def program(rng: Random) -> Json:
@@ -137,7 +137,7 @@ def program(rng: Random) -> Json:
     return rng.choice(_PROGRAMS)
 
 
-def ordered(at: int, number: str, value: float, items: Sequence[str]) -> Happening:
+def ordered(at: int, number: str, value: float, items: Sequence[str]) -> PlannedEvent:
     """A person buys; as a shop writes it through the API. `$value` is what reports sum."""
     properties = {
         "$event_id": number,
@@ -148,4 +148,4 @@ def ordered(at: int, number: str, value: float, items: Sequence[str]) -> Happeni
         "ItemNames": list(items),
         "Item Count": len(items),
     }
-    return Happening(ORDERED, at, properties)
+    return PlannedEvent(ORDERED, at, properties)

@@ -36,8 +36,8 @@ class Response(Struct, frozen=True):
     orders: tuple[float, ...] = ()
 
 
-class Fate:
-    """The luck of one profile."""
+class PotentialOutcomes:
+    """What one profile would do, whichever arms it were shown."""
 
     def __init__(self, seed: int, profile_id: str) -> None:
         rng = Random(f"{seed}:{profile_id}")  # noqa: S311 - a simulation

@@ -12,7 +12,7 @@ from klaviyo_sandbox.model.metric_names import BOUNCED, ORDERED, SPAM, UNSUBSCRI
 from klaviyo_sandbox.model.records import Event, Suppression, SuppressionReason
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.simulation.engagement import Happening
+    from klaviyo_sandbox.simulation.engagement import PlannedEvent
     from klaviyo_sandbox.simulation.send_schedule import Timing
     from klaviyo_sandbox.state.store import Store
 
@@ -27,7 +27,7 @@ class UnknownMetricError(LookupError):
 
 
 class Recorder:
-    """Notes happenings and writes them in batches.
+    """Notes the events of a send and writes them in batches.
 
     Args:
         store: the account.
@@ -45,37 +45,37 @@ class Recorder:
         self.events: Counter[str] = Counter()
         self.late = self.held = 0
 
-    def note(self, profile_id: str, happening: Happening, rng: Random) -> None:
-        """Take a happening down, with what it does to the profile's consent.
+    def note(self, profile_id: str, event: PlannedEvent, rng: Random) -> None:
+        """Take an event down, with what it does to the profile's consent.
 
         Raises:
             UnknownMetricError: the account has no such metric.
         """
-        event = Event(
+        written = Event(
             id=ids.event(rng),
-            uuid=ids.event_uuid(rng, happening.at),
-            timestamp=happening.at,
-            metric_id=self._metric(happening.metric),
+            uuid=ids.event_uuid(rng, event.at),
+            timestamp=event.at,
+            metric_id=self._metric(event.metric),
             profile_id=profile_id,
-            properties=happening.properties,
+            properties=event.properties,
         )
-        readable_at = happening.at
+        readable_at = event.at
         if rng.random() < self._late:
             readable_at = self._timing.end + rng.randint(1, self._timing.late_by)
             self.late += 1
         if readable_at > self._timing.now:
-            self._held[readable_at].append(event)
+            self._held[readable_at].append(written)
             self.held += 1
         else:
-            self._readable.append(event)
-        self.events[happening.metric] += 1
-        self._note_consent(profile_id, happening)
+            self._readable.append(written)
+        self.events[event.metric] += 1
+        self._note_consent(profile_id, event)
 
-    def _note_consent(self, profile_id: str, happening: Happening) -> None:
-        at = min(happening.at, self._timing.now)
-        if happening.metric == UNSUBSCRIBED:
+    def _note_consent(self, profile_id: str, event: PlannedEvent) -> None:
+        at = min(event.at, self._timing.now)
+        if event.metric == UNSUBSCRIBED:
             self._unsubscribed[at].append(profile_id)
-        reason = _SUPPRESSING.get((happening.metric, happening.properties.get("Bounce Type")))
+        reason = _SUPPRESSING.get((event.metric, event.properties.get("Bounce Type")))
         if reason is not None:
             self._suppressed.append(Suppression(profile_id, reason, datetime.fromtimestamp(at, UTC)))
 

@@ -15,27 +15,27 @@ from klaviyo_sandbox.simulation.rendering import HOSTED_PAGES, CompiledTemplate,
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Profile
 
-_REMEMBERED = 10_000  # letters
+_REMEMBERED = 10_000  # messages
 _ANCHOR = re.compile(r"<[aA]\s[^>]*>")
 _HREF = re.compile(r"""(?<![-\w])href\s*=\s*(?:"\s*(https?://[^"]*)"|'\s*(https?://[^']*)')""", re.IGNORECASE)
 
 
-class LetterError(ValueError):
+class RenderedMessageError(ValueError):
     """A rendered mail that cannot be counted."""
 
 
-class Letter(Struct, frozen=True):
+class RenderedMessage(Struct, frozen=True):
     """The links on which a click counts, and the arm shown in each slot (`experiment.slot`)."""
 
     links: tuple[str, ...]
     arms: dict[str, str]
 
 
-def read_letter(html: str) -> Letter:
+def read_message(html: str) -> RenderedMessage:
     """Find the links and arms in a rendered mail.
 
     Raises:
-        LetterError: one slot shows two arms.
+        RenderedMessageError: one slot shows two arms.
     """
     anchors = " ".join(_ANCHOR.findall(html))
     found = (unescape(double or single).strip() for double, single in _HREF.findall(anchors))
@@ -46,12 +46,12 @@ def read_letter(html: str) -> Letter:
             slot, _, arm = value.rpartition(".")
             if arms.setdefault(slot, arm) != arm:
                 msg = f"one mail shows two arms of slot {slot}: {arms[slot]} and {arm}"
-                raise LetterError(msg)
-    return Letter(links, arms)
+                raise RenderedMessageError(msg)
+    return RenderedMessage(links, arms)
 
 
-class Press:
-    """Prints the letters of one send. Recipients who agree on everything the template reads are rendered once.
+class MessageRenderer:
+    """Renders the messages of one send. Recipients who agree on everything the template reads are rendered once.
 
     Args:
         html: the template.
@@ -65,21 +65,21 @@ class Press:
         self._template = CompiledTemplate(html)
         self._names = names_read(html)
         self._today = today
-        self._known: dict[str, Letter] = {}
+        self._known: dict[str, RenderedMessage] = {}
 
-    def letter(self, profile: Profile) -> Letter:
-        """The letter of one recipient.
+    def render(self, profile: Profile) -> RenderedMessage:
+        """The message as one recipient sees it.
 
         Raises:
             TemplateError: a filter fails on the profile's values.
-            LetterError: one slot shows two arms.
+            RenderedMessageError: one slot shows two arms.
         """
         context = person_context(profile)
         person = context["person"]
         key = repr(person if self._names is None else [person.get(name) for name in self._names])
-        letter = self._known.get(key)
-        if letter is None:
-            letter = read_letter(self._template.render(context, self._today))
+        message = self._known.get(key)
+        if message is None:
+            message = read_message(self._template.render(context, self._today))
             if len(self._known) < _REMEMBERED:
-                self._known[key] = letter
-        return letter
+                self._known[key] = message
+        return message

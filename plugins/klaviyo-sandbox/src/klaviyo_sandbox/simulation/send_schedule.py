@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from klaviyo_sandbox.simulation.engagement import Delivery, Happening, ordered
+from klaviyo_sandbox.simulation.engagement import Delivery, PlannedEvent, ordered
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.simulation.potential_outcomes import Response
@@ -40,8 +40,8 @@ class Timing(Struct, frozen=True, kw_only=True):
         return self.at + int(share * self.duration)
 
 
-class Script:
-    """Turns what one person does into happenings. `rng` decides moments and other details that mean nothing."""
+class SendSchedule:
+    """Turns what one person does into events. `rng` decides moments and other details that mean nothing."""
 
     def __init__(self, timing: Timing, rng: Random) -> None:
         self._timing, self._rng = timing, rng
@@ -53,7 +53,7 @@ class Script:
         """A share of the duration between this one and 1, sooner rather than later."""
         return share + (1 - share) * self._rng.random() ** 2
 
-    def read(self, response: Response, delivery: Delivery, links: tuple[str, ...]) -> Iterator[Happening]:
+    def read(self, response: Response, delivery: Delivery, links: tuple[str, ...]) -> Iterator[PlannedEvent]:
         """What comes of a message that was received."""
         timing = self._timing
         yield delivery.received(timing.second(self._delivered))
@@ -72,7 +72,7 @@ class Script:
             yield delivery.unsubscribed(timing.second(self._after(self._opened)))
         yield from self.shop(response)
 
-    def _machines(self, response: Response, delivery: Delivery, links: tuple[str, ...]) -> Iterator[Happening]:
+    def _machines(self, response: Response, delivery: Delivery, links: tuple[str, ...]) -> Iterator[PlannedEvent]:
         """Machines act within seconds of delivery; a scanner follows several links."""
         timing, rng = self._timing, self._rng
         arrival = timing.second(self._delivered)
@@ -82,13 +82,13 @@ class Script:
             for url in rng.sample(links, min(len(links), rng.randint(2, 5))):
                 yield delivery.clicked_by_bot(min(timing.end, arrival + rng.randint(0, 3)), url)
 
-    def bounce(self, response: Response, delivery: Delivery) -> Iterator[Happening]:
+    def bounce(self, response: Response, delivery: Delivery) -> Iterator[PlannedEvent]:
         """What comes of a message that was not received."""
         if response.bounced:
             yield delivery.bounced(self._timing.second(self._delivered), response.bounced)
         yield from self.shop(response)
 
-    def shop(self, response: Response) -> Iterator[Happening]:
+    def shop(self, response: Response) -> Iterator[PlannedEvent]:
         """The orders: those of a person who received the message come after that."""
         for value in response.orders:
             items = self._rng.sample(_PRODUCTS, self._rng.randint(1, 3))

@@ -1,8 +1,8 @@
 """Plays a send: renders the message's template for every recipient and writes the events that Klaviyo would.
 
 The arm that counts is the one in the rendered links (`lf_cid=<experiment>.<slot>.<arm>`), never the one a property
-names. What people then do is `truth.py` and `fate.py`, when they do it `script.py`, and how Klaviyo writes it down
-`engagement.py`.
+names. `truth.py` and `potential_outcomes.py` say what people then do, `send_schedule.py` when they do it, and
+`engagement.py` how Klaviyo writes it down.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from msgspec.structs import replace
 
 from klaviyo_sandbox.model import times
 from klaviyo_sandbox.model.records import Campaign, CampaignMessage, ConsentState, Profile, Template
-from klaviyo_sandbox.simulation.engagement import Happening, Sending, program
-from klaviyo_sandbox.simulation.potential_outcomes import Fate, Response
-from klaviyo_sandbox.simulation.recorder import Recorder
-from klaviyo_sandbox.simulation.rendered_messages import Letter, Press
-from klaviyo_sandbox.simulation.send_schedule import Script, Timing
+from klaviyo_sandbox.simulation.engagement import PlannedEvent, Sending, program
+from klaviyo_sandbox.simulation.potential_outcomes import PotentialOutcomes, Response
+from klaviyo_sandbox.simulation.recorder import Recorder, UnknownMetricError
+from klaviyo_sandbox.simulation.rendered_messages import MessageRenderer, RenderedMessage, RenderedMessageError
+from klaviyo_sandbox.simulation.rendering import TemplateError
+from klaviyo_sandbox.simulation.send_schedule import SendSchedule, Timing
 from klaviyo_sandbox.simulation.truth import Rates, Truth, TruthError
 from klaviyo_sandbox.state.profile_store import PROFILE_COLUMNS, profile_of
 
@@ -35,6 +36,10 @@ _CHUNK = 1_000  # profiles held at once
 
 class SendError(ValueError):
     """The message cannot be sent as it is. The text says what is missing."""
+
+
+SEND_ERRORS = (RenderedMessageError, UnknownMetricError, TemplateError, TruthError, SendError)
+"""Why a send cannot be played; the messages are for the person who asked for it."""
 
 
 class People(Struct):
@@ -100,7 +105,7 @@ def play(store: Store, message_id: str, truth: Truth, timing: Timing, *, seed: i
         SendError: the message lacks a campaign or a template.
         TruthError: an effect is of an arm that the template cannot show.
         TemplateError: the template cannot be rendered.
-        LetterError: one mail shows two arms of a slot.
+        RenderedMessageError: one mail shows two arms of a slot.
         UnknownMetricError: the account lacks a metric.
     """
     with store.transaction():
@@ -122,7 +127,8 @@ def play(store: Store, message_id: str, truth: Truth, timing: Timing, *, seed: i
             group_ids=campaign.audiences["included"],
         )
         recorder = Recorder(store, timing, truth.noise.late)
-        return _Play(sending, Press(template.html, started), truth, timing, seed).run(store, campaign, recorder)
+        renderer = MessageRenderer(template.html, started)
+        return _Simulation(sending, renderer, truth, timing, seed).run(store, campaign, recorder)
 
 
 def _check_arms(truth: Truth, html: str) -> None:
@@ -133,9 +139,14 @@ def _check_arms(truth: Truth, html: str) -> None:
             raise TruthError(msg)
 
 
-class _Play:
-    def __init__(self, sending: Sending, press: Press, truth: Truth, timing: Timing, seed: int) -> None:
-        self._sending, self._press, self._truth, self._timing, self._seed = sending, press, truth, timing, seed
+class _Simulation:
+    """One send: who gets the message, what they are shown, and what they do."""
+
+    def __init__(
+        self, sending: Sending, renderer: MessageRenderer, truth: Truth, timing: Timing, seed: int
+    ) -> None:
+        self._sending, self._renderer, self._truth = sending, renderer, truth
+        self._timing, self._seed = timing, seed
         self._rates: dict[str, Rates] = {}
 
     def run(self, store: Store, campaign: Campaign, recorder: Recorder) -> Summary:
@@ -145,35 +156,36 @@ class _Play:
             for profile, unwanted in _profiles(store, campaign, audience[start : start + _CHUNK]):
                 # Details differ between sends; what happens depends on the seed and the profile alone.
                 rng = Random(f"{self._sending.message_id}:{self._seed}:{profile.id}")  # noqa: S311 - a simulation
-                for happening in self._happenings(profile, rng, summary, unwanted=unwanted):
-                    recorder.note(profile.id, happening, rng)
+                for event in self._events(profile, rng, summary, unwanted=unwanted):
+                    recorder.note(profile.id, event, rng)
             recorder.write()
         summary.audience = len(audience)
         summary.events, summary.held, summary.late = recorder.events, recorder.held, recorder.late
         return summary
 
-    def _happenings(
+    def _events(
         self, profile: Profile, rng: Random, summary: Summary, *, unwanted: bool
-    ) -> Iterator[Happening]:
-        truth, fate, script = self._truth, Fate(self._seed, profile.id), Script(self._timing, rng)
+    ) -> Iterator[PlannedEvent]:
+        truth, schedule = self._truth, SendSchedule(self._timing, rng)
+        outcomes = PotentialOutcomes(self._seed, profile.id)
         if profile.email is None or unwanted:
             summary.skipped["no_email" if profile.email is None else "suppressed"] += 1
-            return script.shop(fate.unreached(truth))
+            return schedule.shop(outcomes.unreached(truth))
         delivery = self._sending.to(profile.email, rng.getrandbits(96), program(rng))
-        if fate.bounces(truth):
+        if outcomes.bounces(truth):
             summary.bounced += 1
-            return script.bounce(fate.bounce(truth), delivery)
-        letter = self._press.letter(profile)
-        response = fate.response(truth, self._rates_of(letter), has_links=bool(letter.links))
+            return schedule.bounce(outcomes.bounce(truth), delivery)
+        message = self._renderer.render(profile)
+        response = outcomes.response(truth, self._rates_of(message), has_links=bool(message.links))
         summary.people.add(response)
-        for slot, arm in letter.arms.items():
+        for slot, arm in message.arms.items():
             summary.arms.setdefault(slot, {}).setdefault(arm, People()).add(response)
-        return script.read(response, delivery, letter.links)
+        return schedule.read(response, delivery, message.links)
 
-    def _rates_of(self, letter: Letter) -> Rates:
-        key = repr(letter.arms)
+    def _rates_of(self, message: RenderedMessage) -> Rates:
+        key = repr(message.arms)
         if key not in self._rates:
-            self._rates[key] = self._truth.rates(letter.arms)
+            self._rates[key] = self._truth.rates(message.arms)
         return self._rates[key]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from klaviyo_sandbox.model.deferred_work import Later, Name, Open
+from klaviyo_sandbox.model.deferred_work import DeferredWork, Identifier, OpenRequests
 from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
@@ -60,7 +60,7 @@ class Person:
     email: str | None
     phone_number: str | None
 
-    def names(self) -> Iterator[Name]:
+    def names(self) -> Iterator[Identifier]:
         """Each identifier with its kind, as Klaviyo compares it."""
         for kind, value in (("id", self.id), ("email", self.email), ("phone_number", self.phone_number)):
             if value is not None:
@@ -95,7 +95,7 @@ class _Unconfirmed:
 class Consents:
     """Subscribes and unsubscribes."""
 
-    def __init__(self, store: Store, rng: Random, later: Later) -> None:
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
         self.sms_regions: tuple[str, ...] = ("+1", "+44", "+45")
         """Beginnings of the numbers that the account has a sending number for."""
         self.default_opt_in: Literal["single_opt_in", "double_opt_in"] = "double_opt_in"
@@ -105,10 +105,10 @@ class Consents:
         `profiles_repeated_in_a_request`, `profiles_in_two_open_requests`; each counts profiles."""
         self._store = store
         self._rng = rng
-        self._later = later
+        self._deferred_work = deferred_work
         self._unconfirmed: list[_Unconfirmed] = []
-        self._open = Open()
-        self._subscribed: dict[Name, datetime] = {}
+        self._open = OpenRequests()
+        self._subscribed: dict[Identifier, datetime] = {}
 
     def subscribe(
         self,
@@ -140,7 +140,7 @@ class Consents:
                         self._unconfirmed.append(waiting)
                         self._set_addresses(row.person, self._known(row.person), moment)
 
-        self._later.add(now, work)
+        self._deferred_work.add(now, work)
 
     def unsubscribe(self, rows: Sequence[Cancellation], group: Group | None, now: datetime) -> None:
         """Take an unsubscribe that passed every check."""
@@ -152,7 +152,7 @@ class Consents:
                 for row in rows:
                     self._cancel(row, group, moment)
 
-        self._later.add(now, work)
+        self._deferred_work.add(now, work)
 
     def confirm(self, email: str, now: datetime) -> int:
         """The person of this address confirms what is waiting for it. Answers how many subscriptions that were."""
@@ -164,9 +164,9 @@ class Consents:
             self._apply(each, now, confirmed=True)
         return len(answered)
 
-    def _opened(self, people: Sequence[Person]) -> list[Name]:
+    def _opened(self, people: Sequence[Person]) -> list[Identifier]:
         """The names in a request that is now open."""
-        seen: set[Name] = set()
+        seen: set[Identifier] = set()
         for person in people:
             names = list(person.names())
             self.stats["profiles_repeated_in_a_request"] += not seen.isdisjoint(names)

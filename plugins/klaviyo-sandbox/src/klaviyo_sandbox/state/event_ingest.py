@@ -19,7 +19,7 @@ from klaviyo_sandbox.state import profile_writes
 from klaviyo_sandbox.state.profile_writes import Nulls
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.model.deferred_work import Later
+    from klaviyo_sandbox.model.deferred_work import DeferredWork
     from klaviyo_sandbox.protocol.event_bodies import AnyPerson
     from klaviyo_sandbox.state.store import Store
 
@@ -29,7 +29,7 @@ _DROPPED_DOMAINS = ("@example.com", "@test.com")
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class IncomingEvent:
     """An event as it was sent: `at` is a whole second, `key` the `unique_id` or that second, as text."""
 
     metric: str
@@ -41,17 +41,17 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class ProfileEvents:
     """What one profile did."""
 
     person: AnyPerson
-    events: Sequence[Happened]
+    events: Sequence[IncomingEvent]
 
 
-class Intake:
+class EventIngest:
     """Takes events in."""
 
-    def __init__(self, store: Store, rng: Random, later: Later) -> None:
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
         self.dropped: Counter[str] = Counter()
         """Events accepted and not kept: `known` (their key is), `same_second` (they have no `unique_id`),
         `test_address`, `unknown_profile` (their id is nobody's), `two_profiles` (their identifiers are)."""
@@ -59,28 +59,28 @@ class Intake:
         """Carelessness: `events_without_unique_id`, and `old_events_that_fire_flows`, which had no `backfill`."""
         self._store = store
         self._rng = rng
-        self._later = later
+        self._deferred_work = deferred_work
         self._metrics: dict[str, str] = {}
 
-    def accept(self, stories: Sequence[Story], now: datetime) -> None:
+    def accept(self, entries: Sequence[ProfileEvents], now: datetime) -> None:
         """Take events that passed every check."""
         second = int(now.timestamp())
-        for happened in (each for story in stories for each in story.events):
-            self.stats["events_without_unique_id"] += not happened.named
-            old = happened.at < second - FRESH_SECONDS
-            self.stats["old_events_that_fire_flows"] += old and not happened.backfill
-        self._later.add(now, lambda moment: self._keep(stories, second, moment))
+        for incoming in (each for entry in entries for each in entry.events):
+            self.stats["events_without_unique_id"] += not incoming.named
+            old = incoming.at < second - FRESH_SECONDS
+            self.stats["old_events_that_fire_flows"] += old and not incoming.backfill
+        self._deferred_work.add(now, lambda moment: self._keep(entries, second, moment))
 
-    def _keep(self, stories: Sequence[Story], received_at: int, now: datetime) -> None:
+    def _keep(self, entries: Sequence[ProfileEvents], received_at: int, now: datetime) -> None:
         events: list[Event] = []
         with self._store.transaction():
-            for story in stories:
-                profile = self._written(story.person, now)
+            for entry in entries:
+                profile = self._written(entry.person, now)
                 if isinstance(profile, Profile):
-                    kept = (self._kept(each, profile.id, received_at) for each in story.events)
+                    kept = (self._kept(each, profile.id, received_at) for each in entry.events)
                     events += [each for each in kept if each is not None]
                 else:
-                    self.dropped[profile] += len(story.events)
+                    self.dropped[profile] += len(entry.events)
             self._store.add_events(events, received_at=int(now.timestamp()))
 
     def _written(self, person: AnyPerson, now: datetime) -> Profile | str:
@@ -105,28 +105,28 @@ class Intake:
             self._store.put_profile(after)
         return after
 
-    def _kept(self, happened: Happened, profile_id: str, received_at: int) -> Event | None:
+    def _kept(self, incoming: IncomingEvent, profile_id: str, received_at: int) -> Event | None:
         event = Event(
             id=ids.event(self._rng),
-            uuid=ids.event_uuid(self._rng, happened.at),
-            timestamp=happened.at,
-            metric_id=self._metric(happened.metric, received_at),
+            uuid=ids.event_uuid(self._rng, incoming.at),
+            timestamp=incoming.at,
+            metric_id=self._metric(incoming.metric, received_at),
             profile_id=profile_id,
-            properties=happened.properties,
+            properties=incoming.properties,
         )
         assert event.metric_id is not None  # noqa: S101 - narrows what a record may be
         new = WrittenEvent(
             event_id=event.id,
             profile_id=profile_id,
             metric_id=event.metric_id,
-            key=happened.key,
-            timestamp=happened.at,
+            key=incoming.key,
+            timestamp=incoming.at,
             received_at=received_at,
-            flows=not happened.backfill,
+            flows=not incoming.backfill,
         )
         if self._store.add_written_event(new):
             return event
-        self.dropped["known" if happened.named else "same_second"] += 1
+        self.dropped["known" if incoming.named else "same_second"] += 1
         return None
 
     def _metric(self, name: str, now: int) -> str:

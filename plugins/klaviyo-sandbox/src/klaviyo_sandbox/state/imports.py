@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Raw
 
 from klaviyo_sandbox.model import ids
-from klaviyo_sandbox.model.deferred_work import Name, Open
+from klaviyo_sandbox.model.deferred_work import Identifier, OpenRequests
 from klaviyo_sandbox.model.records import ImportFailure, ImportJob, Membership, Profile
 from klaviyo_sandbox.protocol.bodies import MOST_PROFILES
 from klaviyo_sandbox.protocol.resources import COMPANY_ID, IMPORTS_KEPT
@@ -57,7 +57,7 @@ class ImportRow:
 class _Waiting:
     job: ImportJob
     rows: Sequence[ImportRow]
-    names: set[Name]
+    names: set[Identifier]
     outcome: Outcome
 
 
@@ -81,7 +81,7 @@ class Imports:
         self._rng = rng
         self._order = order
         self._waiting: dict[str, _Waiting] = {}
-        self._open = Open()
+        self._open = OpenRequests()
 
     def submit(self, rows: Sequence[ImportRow], list_ids: Sequence[str], now: datetime) -> ImportJob:
         """Accept a job."""
@@ -188,9 +188,9 @@ class Imports:
             original_payload=msgspec.json.decode(row.sent),
         )
 
-    def _count_repeats(self, rows: Sequence[ImportRow]) -> set[Name]:
+    def _count_repeats(self, rows: Sequence[ImportRow]) -> set[Identifier]:
         """The names in a job."""
-        seen: set[Name] = set()
+        seen: set[Identifier] = set()
         for row in rows:
             names = list(profile_writes.names(row.profile.id, row.profile.attributes))
             self.stats["profiles_repeated_in_a_job"] += not seen.isdisjoint(names)

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from klaviyo_sandbox.model import times
 from klaviyo_sandbox.model.records import NEVER, Consent, ConsentState, Json, Origin, Profile
-from klaviyo_sandbox.protocol.resources import lasting
+from klaviyo_sandbox.protocol.resources import stored_attributes
 from klaviyo_sandbox.state.database import Row, marks
 from klaviyo_sandbox.state.repository import Repository
 
@@ -25,7 +25,7 @@ PROFILE_COLUMNS = (
     " profiles.sms_state, profiles.sms_changed_at, profiles.details"
 )
 SHOWN_COLUMNS = f"{PROFILE_COLUMNS}, profiles.attributes"
-"""With what of the profile's attributes was encoded when it was written, as `resources.lasting` has them."""
+"""Together with the attributes that were encoded when the profile was written (`resources.stored_attributes`)."""
 _names = [name.strip().removeprefix("profiles.") for name in SHOWN_COLUMNS.split(",")]
 _PUT_PROFILE = (
     f"insert into profiles values ({marks(len(_names))}) on conflict (id) do update set "  # noqa: S608
@@ -185,5 +185,5 @@ def _profile_row(profile: Profile) -> Row:
         sms.state.value,
         sms.changed_at and times.micros(sms.changed_at),
         _encode(details),
-        _encode(lasting(profile)),
+        _encode(stored_attributes(profile)),
     )

@@ -17,7 +17,7 @@ from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.records import Json, Profile
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.model.deferred_work import Name
+    from klaviyo_sandbox.model.deferred_work import Identifier
     from klaviyo_sandbox.protocol.bodies import Attributes, ImportAttributes, PatchProperties, ProfileMeta
     from klaviyo_sandbox.state.store import Store
 
@@ -41,7 +41,7 @@ def identifiers(attributes: Attributes) -> dict[str, str]:
     return {name: value.strip() for name, value in given.items() if isinstance(value, str)}
 
 
-def names(profile_id: str | None, attributes: Attributes) -> Iterator[Name]:
+def names(profile_id: str | None, attributes: Attributes) -> Iterator[Identifier]:
     """Every identifier that is given, with its kind, as Klaviyo compares it: addresses without regard to case."""
     if profile_id is not None:
         yield "id", profile_id

@@ -14,7 +14,7 @@ from klaviyo_sandbox.model.records import Profile, Suppression, SuppressionJob, 
 from klaviyo_sandbox.state.imports import Outcome
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.model.deferred_work import Later
+    from klaviyo_sandbox.model.deferred_work import DeferredWork
     from klaviyo_sandbox.model.records import Group
     from klaviyo_sandbox.state.store import Store
 
@@ -24,12 +24,12 @@ Kind = Literal["create", "delete"]
 class Suppressions:
     """The suppression jobs of the account."""
 
-    def __init__(self, store: Store, rng: Random, later: Later) -> None:
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
         self.outcomes: list[Outcome] = []
         """How the next jobs end; those after them complete."""
         self._store = store
         self._rng = rng
-        self._later = later
+        self._deferred_work = deferred_work
 
     def submit(self, kind: Kind, whom: Sequence[str] | Group, now: datetime) -> SuppressionJob:
         """Accept a job for these e-mail addresses, or for all who are in a list or segment when it is done.
@@ -48,7 +48,7 @@ class Suppressions:
         self._store.put(job)
         outcome = self.outcomes.pop(0) if self.outcomes else Outcome.COMPLETE
         if outcome is not Outcome.STUCK:
-            self._later.add(now, lambda moment: self._finish(job, whom, outcome, moment))
+            self._deferred_work.add(now, lambda moment: self._finish(job, whom, outcome, moment))
         return job
 
     def _finish(self, job: SuppressionJob, whom: Sequence[str] | Group, outcome: Outcome, now: datetime) -> None:

@@ -161,7 +161,7 @@ def test_flows_are_told_of_what_comes_without_backfill(sandbox: Sandbox, api: re
     ]
     kept(sandbox, api, *stories)
     assert {each.key for each in sandbox.store.written_events() if each.flows} == {"1", "3", "6"}
-    assert +sandbox.intake.stats == {"old_events_that_fire_flows": 2}
+    assert +sandbox.event_ingest.stats == {"old_events_that_fire_flows": 2}
 
 
 # lost in silence
@@ -180,16 +180,16 @@ def test_a_key_that_is_known_is_dropped_and_what_was_first_stays(sandbox: Sandbo
     )
     numbers = sorted(each["event_properties"]["n"] for each in (first, *others))
     assert numbers == [1, 3, 4], "a key is one of a profile and a metric"
-    assert sandbox.intake.dropped == {"known": 1}
-    assert not +sandbox.intake.stats
+    assert sandbox.event_ingest.dropped == {"known": 1}
+    assert not +sandbox.event_ingest.stats
 
 
 def test_without_key_one_event_of_a_second_stays(sandbox: Sandbox, api: requests.Session) -> None:
     times = ["2026-11-02T09:29:00.1Z", "2026-11-02T09:29:00.9Z", "2026-11-02T09:29:01Z"]
     found = kept(sandbox, api, story(*(event(time=each) for each in times), email="a@b.co"))
     assert [each["datetime"][-8:-6] for each in found] == ["00", "01"]
-    assert sandbox.intake.dropped == {"same_second": 1}
-    assert +sandbox.intake.stats == {"events_without_unique_id": 3}
+    assert sandbox.event_ingest.dropped == {"same_second": 1}
+    assert +sandbox.event_ingest.stats == {"events_without_unique_id": 3}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_events_are_dropped_without_a_word(
     sandbox.store.add_profiles(people)
     before = sandbox.store.count("profiles")
     assert kept(sandbox, api, story(event(unique_id="1"), **who)) == []
-    assert sandbox.intake.dropped == {reason: 1}
+    assert sandbox.event_ingest.dropped == {reason: 1}
     assert [sandbox.store.profile(each.id) for each in people] == people
     assert sandbox.store.count("profiles") == before
 
@@ -356,7 +356,7 @@ def test_writes_are_kept_whole_where_that_is_asked_for(client: Any) -> None:  # 
 
 def test_the_control_plane_tells_what_was_taken(sandbox: Sandbox, api: requests.Session) -> None:
     submit(api, story(event(time="2020-01-01T00:00:00Z"), email="a@example.com"))
-    assert sandbox.intake.dropped == {}
+    assert sandbox.event_ingest.dropped == {}
     counts = requests.post(f"{sandbox.url}/sandbox/settle", timeout=5).json()
     assert counts["events"] == 400
     told = requests.get(f"{sandbox.url}/sandbox/requests", timeout=5).json()
@@ -374,7 +374,7 @@ def test_who_sends_again_what_was_worked_loses_and_repeats_nothing(
     with suppress(requests.ConnectionError):
         assert submit(api, told).status_code == 503
     assert len(kept(sandbox, api, told)) == 2
-    assert sandbox.intake.dropped == {"known": 2}
+    assert sandbox.event_ingest.dropped == {"known": 2}
 
 
 def test_new_ids_are_not_those_the_account_began_with() -> None:
