@@ -356,7 +356,7 @@ def test_a_day_that_is_missing_in_the_export_is_read(account: Account) -> None:
 def test_a_renamed_metric_is_the_same_metric(account: Account) -> None:
     everything = [account.metric(name) for name in METRICS]
     rename = "update metrics set name = 'Read Email' where id = ?"
-    account.sandbox.store._write(rename, [[account.metric("Opened Email")]])
+    account.sandbox.store.write(rename, [[account.metric("Opened Email")]])
     assert account.run(metrics=everything).ids == []
     assert account.listed == 0
 

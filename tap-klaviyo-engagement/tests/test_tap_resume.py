@@ -82,7 +82,7 @@ def _small_pages() -> Iterator[None]:
 @settings(max_examples=25, deadline=None)
 @given(steps=EVENT_STEPS)
 def test_no_event_is_lost(steps: list[Step], sandbox: Sandbox, time: Time, run_tap: RunTap) -> None:
-    sandbox.store._write("delete from events", [[]])
+    sandbox.store.write("delete from events", [[]])
     time.now = BEGIN
     emitted: set[str] = set()
     state: dict[str, Any] = {}

@@ -275,7 +275,7 @@ def test_events_are_kept_a_thousand_a_request(sandbox: Sandbox, load: Load, mess
     assert (tally.accepted, tally.requests, tally.jobs) == (2_500, 3, 0)
     assert [key for key, *_ in _written(sandbox)] == sorted(f"o{n}" for n in range(2_500))
     assert not any(flows for *_, flows in _written(sandbox))
-    assert (sandbox.intake.dropped.total(), sandbox.intake.stats.total()) == (0, 0)
+    assert (sandbox.event_ingest.dropped.total(), sandbox.event_ingest.stats.total()) == (0, 0)
 
 
 def test_events_fill_requests_by_bytes(load: Load, messages: Messages) -> None:

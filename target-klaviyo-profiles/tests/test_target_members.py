@@ -82,7 +82,7 @@ def test_what_cannot_be_sent_is_refused(sink: Sink, record: Json, code: str, poi
 @pytest.fixture
 def join(sandbox: Sandbox, load: Load, messages: Callable[..., list[Json]]) -> Load:
     for list_id in ("LIST01", "LIST02"):
-        sandbox.store.put_group(Group(id=list_id, kind=GroupKind.LIST, name=list_id, created=0, updated=0))
+        sandbox.store.put(Group(id=list_id, kind=GroupKind.LIST, name=list_id, created=0, updated=0))
     return lambda records, **settings: load(messages(records, stream="list_members"), **settings)
 
 
@@ -221,7 +221,7 @@ def test_a_hundred_fit_into_a_job(mute: Load) -> None:
 
 def test_a_job_is_not_done_before_it_says_so(sandbox: Sandbox, mute: Load) -> None:
     """`completed_at` is set from the first answer on: only the status tells."""
-    sandbox.later.delay = 120
+    sandbox.deferred_work.delay = 120
     (address, *_) = _addresses(sandbox)
     run = mute([{"email": address, "_action": "add"}])
     assert run.error is None
