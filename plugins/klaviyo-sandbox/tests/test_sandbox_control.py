@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.cli import main
 from klaviyo_sandbox.model.records import CampaignMessage, Template
+from klaviyo_sandbox.state.repository import KINDS
 
 PAGE = (
     "<html><head></head><body>{% if 'e:s:bold' in person|lookup:'lf_assignments' %}"
@@ -47,7 +48,7 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
     assert (counts["profiles"], counts["events"], counts["late_events"]) == (60, 400, 0)
     members = sandbox.store.count("members")
     assert counts["list_memberships"] + counts["segment_memberships"] == members
-    assert list(counts) == [
+    known = [
         "accounts",
         "metrics",
         "events",
@@ -68,6 +69,9 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
         "webhooks",
         "late_events",
     ]
+    assert [each for each in counts if each in known] == known
+    declared = [name for kind in KINDS for name in kind.table.counted]
+    assert list(counts) == ["accounts", *declared, "late_events"]
 
 
 def test_requests_are_counted_by_operation_and_status(sandbox: Sandbox, api: requests.Session) -> None:
