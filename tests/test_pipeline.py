@@ -15,10 +15,11 @@ import duckdb
 import pytest
 import requests
 
-from klaviyo_sandbox import Sandbox, truth
-from klaviyo_sandbox.control import SendRequest
-from klaviyo_sandbox.records import GroupKind, Profile
-from klaviyo_sandbox.rendering import CompiledTemplate, person_context
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.http.control import SendRequest
+from klaviyo_sandbox.model.records import GroupKind, Profile
+from klaviyo_sandbox.simulation import truth
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, person_context
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package

@@ -115,6 +115,83 @@ def test_nothing_of_the_target_knows_a_sink_by_name() -> None:
             assert sinks.isdisjoint(_imports(path)), path.relative_to(ROOT)
 
 
+SANDBOX = ROOT / "plugins/klaviyo-sandbox/src/klaviyo_sandbox"
+SANDBOX_ARROWS = {
+    # room of the sandbox: the rooms it may import. They point one way: a room names only those above it.
+    "model": (),
+    "protocol": ("model",),
+    "state": ("model", "protocol"),
+    "simulation": ("model", "state"),
+    "seed": ("model", "state", "simulation"),
+    "account": ("model", "state", "simulation"),
+    "operations": ("model", "protocol", "state", "simulation", "account"),
+    "http": ("model", "protocol", "state", "simulation", "account", "operations"),
+    "sandbox": ("model", "state", "simulation", "account", "http"),
+    "__init__": ("sandbox",),
+    "cli": ("simulation", "http", "sandbox"),
+    "__main__": ("cli",),
+}
+"""Nothing imports `seed`: the package's metadata names what fills an account."""
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(SANDBOX).parts[0].removesuffix(".py")
+
+
+def _rooms_imported(path: Path) -> Iterator[str]:
+    """The rooms of the sandbox that a file imports, for types too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.relative_to(ROOT)} has an import that is not absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "klaviyo_sandbox":
+                room = rest.partition(".")[0]
+                yield room if (SANDBOX / room).exists() or (SANDBOX / f"{room}.py").exists() else "__init__"
+
+
+def test_the_rooms_of_the_sandbox_import_one_way() -> None:
+    seen = list(SANDBOX_ARROWS)
+    for room, allowed in SANDBOX_ARROWS.items():
+        assert {seen.index(each) < seen.index(room) for each in allowed} <= {True}, f"{room} names a room below it"
+    assert not any("seed" in allowed for allowed in SANDBOX_ARROWS.values())
+    for path in _sources(str(SANDBOX.relative_to(ROOT))):
+        room = _room(path)
+        for imported in _rooms_imported(path):
+            assert imported in (room, *SANDBOX_ARROWS[room]), f"{path.relative_to(ROOT)} imports {imported}/"
+
+
+def test_no_files_of_the_sandbox_import_each_other_in_a_circle() -> None:
+    files = {
+        ".".join(path.relative_to(SANDBOX.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in _sources(str(SANDBOX.relative_to(ROOT)))
+    }
+    above = {
+        name: {each for each in _modules_imported(path) if each in files and each != name}
+        for name, path in files.items()
+    }
+    while above:
+        free = {name for name, imported in above.items() if not imported & above.keys()}
+        assert free, f"a circle among {sorted(above)}"
+        above = {name: imported for name, imported in above.items() if name not in free}
+
+
+def _modules_imported(path: Path) -> Iterator[str]:
+    """What a file may import: modules, and names in them, which are dropped where they are no files."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+            yield f"{node.module}"
+
+
 FOREIGN = re.compile(
     r"/root/|/home/\w|/work/|/tmp/\w+/\w|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian",
 )

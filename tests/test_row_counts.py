@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_wire.auth import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 
 ROOT = Path(__file__).parent.parent

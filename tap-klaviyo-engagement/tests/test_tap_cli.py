@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import Slow
+from klaviyo_sandbox.http.faults import Slow
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement

@@ -9,7 +9,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.records import ImportFailure, ImportJob
+from klaviyo_sandbox.model.records import ImportFailure, ImportJob
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 # The suite is made when this module is imported; where the sandbox listens is known when it is up.

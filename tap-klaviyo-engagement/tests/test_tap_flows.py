@@ -16,13 +16,14 @@ from msgspec.structs import replace
 from werkzeug import Request, Response
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Flow, FlowAction
 from tap_klaviyo_engagement.streams.flows import PAGE, SENDS_NOTHING
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
 
-    from klaviyo_sandbox.records import FlowAction, FlowMessage
+    from klaviyo_sandbox.model.records import FlowMessage
 
 Json = dict[str, Any]
 RunTap = Callable[..., Any]
@@ -56,7 +57,7 @@ def _messages(sandbox: Sandbox) -> list[FlowMessage]:
 
 
 def _action(sandbox: Sandbox, message: FlowMessage) -> FlowAction:
-    action = sandbox.store.flow_action(message.action_id)
+    action = sandbox.store.get(FlowAction, message.action_id)
     assert action is not None
     return action
 
@@ -97,9 +98,9 @@ def test_an_action_that_changes_alone_brings_its_messages(sandbox: Sandbox, conf
     """Neither the message's own time nor the flow's tells that its template is another one."""
     first = run_tap(config, STREAMS, now=_now)
     message = next(each for each in _messages(sandbox) if each.template_id)
-    sandbox.store.put_flow_message(replace(message, template_id="TNEW00"))
+    sandbox.store.put(replace(message, template_id="TNEW00"))
     action = replace(_action(sandbox, message), updated=int(_later().timestamp()) - 600)
-    sandbox.store.put_flow_action(action)
+    sandbox.store.put(action)
     second = run_tap(config, ["flow_messages"], state=first.state, now=_later)
     assert {each["id"]: each["template_id"] for each in second.records["flow_messages"]}[message.id] == "TNEW00"
 
@@ -109,7 +110,7 @@ def test_a_message_edited_without_a_trace_is_in_the_definition_of_its_action(
 ) -> None:
     first = run_tap(config, STREAMS, now=_now)
     action = _action(sandbox, _messages(sandbox)[0])
-    sandbox.store.put_flow_action(replace(action, definition={**action.definition, "data": {"message": "new"}}))
+    sandbox.store.put(replace(action, definition={**action.definition, "data": {"message": "new"}}))
     second = run_tap(config, STREAMS, state=first.state, now=_later)
     held = {record["id"]: record["definition"] for record in second.records["flow_actions"]}
     assert held[action.id]["data"] == {"message": "new"}
@@ -124,8 +125,10 @@ def test_an_action_deleted_while_flows_are_read_is_left_out(
 ) -> None:
     """Klaviyo lists them all; a moment later an action is gone."""
     gone, *others = _messages(sandbox)
-    there = sandbox.store.flow_action
-    monkeypatch.setattr(sandbox.store, "flow_action", lambda key: None if key == gone.action_id else there(key))
+    there = sandbox.store.get
+    monkeypatch.setattr(
+        sandbox.store, "get", lambda kind, key: None if key == gone.action_id else there(kind, key)
+    )
     extract = run_tap(config, ["flow_messages"], now=_now)
     assert extract.failed == []
     assert {record["id"] for record in extract.records["flow_messages"]} == {each.id for each in others}
@@ -216,7 +219,7 @@ def test_a_type_of_action_that_is_not_known_is_asked_for_messages(
 ) -> None:
     message = _messages(sandbox)[0]
     action = _action(sandbox, message)
-    sandbox.store.put_flow_action(replace(action, definition={**action.definition, "type": "send-by-pigeon"}))
+    sandbox.store.put(replace(action, definition={**action.definition, "type": "send-by-pigeon"}))
     assert "send-by-pigeon" not in SENDS_NOTHING
     extract = run_tap(config, ["flow_messages"], now=_now)
     assert message.id in {record["id"] for record in extract.records["flow_messages"]}
@@ -266,13 +269,13 @@ def test_no_change_of_a_message_is_lost(steps: list[Step], run_tap: RunTap) -> N
             for way, which in (("action", step.actions), ("flow", step.flows)):
                 for message in (messages[number] for number in which):
                     action = _action(sandbox, message)
-                    flow = sandbox.store.flow(action.flow_id)
+                    flow = sandbox.store.get(Flow, action.flow_id)
                     assert flow is not None
-                    sandbox.store.put_flow_message(replace(message, template_id=f"T{position}{way}"))
+                    sandbox.store.put(replace(message, template_id=f"T{position}{way}"))
                     if way == "action":
-                        sandbox.store.put_flow_action(replace(action, updated=at))
+                        sandbox.store.put(replace(action, updated=at))
                     else:
-                        sandbox.store.put_flow(replace(flow, updated=at))
+                        sandbox.store.put(replace(flow, updated=at))
             extract = run_tap(config, ["flow_messages"], state=state, now=time, breaks_after=step.cut_after)
             latest |= {each["id"]: each["template_id"] for each in extract.records.get("flow_messages", ())}
             state = extract.state or state

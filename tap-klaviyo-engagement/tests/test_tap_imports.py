@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import ImportFailure, ImportJob
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import ImportFailure, ImportJob
 from tap_klaviyo_engagement.run_context import MARGIN
 from tap_klaviyo_engagement.times import iso
 
@@ -97,7 +97,7 @@ def test_a_job_is_told_again_until_it_expires(sandbox: Sandbox, config: Json, ti
     old = _finish(sandbox, _job("old", 160), NOW - timedelta(hours=159))
     slow, newest = _job("slow", 100, status="processing"), _job("newest", 1)
     for job in (slow, newest):
-        sandbox.store.put_import_job(job)
+        sandbox.store.put(job)
     first = run_tap(config, [JOBS], now=time)
     assert {each["id"]: each["status"] for each in first.records[JOBS]} == {
         "old": "complete",
@@ -113,7 +113,7 @@ def test_a_job_is_told_again_until_it_expires(sandbox: Sandbox, config: Json, ti
     assert {each["id"]: each["status"] for each in second.records[JOBS]}["slow"] == "complete"
 
     time.now += timedelta(days=6)
-    sandbox.store.put_import_job(replace(_job("next", 0), created_at=time.now - MARGIN))
+    sandbox.store.put(replace(_job("next", 0), created_at=time.now - MARGIN))
     third = run_tap(config, [JOBS], state=second.state, now=time)
     assert _ids(third.records[JOBS]) == ["newest", "next"], "the sandbox forgets what has expired, as Klaviyo may"
 
@@ -172,7 +172,7 @@ def test_errors_are_asked_for_until_their_job_is_complete(
     }
 
     time.now += timedelta(hours=1)
-    sandbox.store._write("delete from import_failures where job_id = 'slow'", [[]])
+    sandbox.store.write("delete from import_failures where job_id = 'slow'", [[]])
     _finish(sandbox, slow, time.now, failures=2)
     before = Counter(sandbox.requests)
     second = run_tap(config, [ERRORS], state=first.state, now=time)
@@ -195,8 +195,8 @@ def test_errors_of_a_job_that_expired_meanwhile_are_left_out(
 ) -> None:
     _finish(sandbox, _job("gone", 50), NOW - timedelta(hours=49), failures=1)
     _finish(sandbox, _job("there", 20), NOW - timedelta(hours=19), failures=1)
-    there = sandbox.store.import_job
-    monkeypatch.setattr(sandbox.store, "import_job", lambda key: None if key == "gone" else there(key))
+    there = sandbox.store.get
+    monkeypatch.setattr(sandbox.store, "get", lambda kind, key: None if key == "gone" else there(kind, key))
     extract = run_tap(config, [ERRORS], now=lambda: NOW)
     assert extract.failed == []
     assert [each["profile_import_job_id"] for each in extract.records[ERRORS]] == ["there"]

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event, GroupKind
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event, GroupKind
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
 from tap_klaviyo_engagement.emission import emitter
 from tap_klaviyo_engagement.extraction import concurrent_reader

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
 from tap_klaviyo_engagement.state.emitted_ids import EXACT, EmittedIds, Sketch, digest
 from tap_klaviyo_engagement.stream_kinds import listed_stream
@@ -266,7 +266,7 @@ class Account:
         self.metrics = [row[0] for row in sandbox.store.read("select id from metrics order by id")]
 
     def reset(self) -> None:
-        self.sandbox.store._write("delete from events", [[]])
+        self.sandbox.store.write("delete from events", [[]])
         self.time.now = BEGIN
         self.emitted: Counter[str] = Counter()
         self.state: Json = {}
@@ -412,7 +412,7 @@ def test_events_that_vanish_hide_no_late_one(account: Account) -> None:
     """People are deleted, and their events with them."""
     account.add({"newest": -400} | {f"e{number:05d}": -2 * DAY + number // 3 for number in range(EXACT + 500)})
     account.run()
-    account.sandbox.store._write("delete from events where id < ?", [["e01000"]])
+    account.sandbox.store.write("delete from events where id < ?", [["e01000"]])
     account.add({f"late {number:05d}": -2 * DAY for number in range(1_000)})
     assert account.run(hours=1) == [f"late {number:05d}" for number in range(1_000)]
 
@@ -480,11 +480,11 @@ def test_a_renamed_metric_is_still_read(account: Account) -> None:
     account.add({"before": -2 * DAY})
     try:
         assert account.run(metrics=[name]) == ["before"]
-        store._write("update metrics set name = 'Another name' where id = ?", [[account.metrics[0]]])
+        store.write("update metrics set name = 'Another name' where id = ?", [[account.metrics[0]]])
         account.add({"after": -600, "late": -DAY})
         assert account.run(hours=1, metrics=[name]) == ["after", "late"]
     finally:
-        store._write("update metrics set name = ? where id = ?", [[name, account.metrics[0]]])
+        store.write("update metrics set name = ? where id = ?", [[name, account.metrics[0]]])
 
 
 def test_a_metric_removed_from_the_setting_and_named_again_loses_nothing(account: Account) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.faults import ExpiredCursor, Status, TouchProfiles
+from klaviyo_sandbox.http.faults import ExpiredCursor, Status, TouchProfiles
+from klaviyo_sandbox.model.clock import Clock
 from klaviyo_wire.endpoints import ENDPOINTS, L, M
 from tap_klaviyo_engagement.extraction.record_decoder import plain
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, Listing
@@ -117,7 +117,7 @@ def test_a_single_expectation_can_be_selected(config: Json, run_tap: RunTap) -> 
 def test_deleted_profiles_follow_from_two_sweeps(sandbox: Sandbox, config: Json, run_tap: RunTap) -> None:
     first = run_tap(config, [IDS, SNAPSHOTS], now=_now)
     gone, *there = _people(sandbox)
-    sandbox.store._write("delete from profiles where id = ?", [[gone]])
+    sandbox.store.write("delete from profiles where id = ?", [[gone]])
     second = run_tap(config, [IDS, SNAPSHOTS], state=first.state, now=_later)
     assert second.records[SNAPSHOTS] == [
         {

@@ -19,8 +19,8 @@ import pytest
 from typing_extensions import override
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
 from klaviyo_wire.errors import ConfigurationError, Refused
 from tap_klaviyo_engagement.reconciliation.event_counts import (
     Counts,
@@ -368,7 +368,7 @@ def test_a_day_that_is_missing_in_the_export_is_read(account: Account) -> None:
 def test_a_renamed_metric_is_the_same_metric(account: Account) -> None:
     everything = [account.metric(name) for name in METRICS]
     rename = "update metrics set name = 'Read Email' where id = ?"
-    account.sandbox.store._write(rename, [[account.metric("Opened Email")]])
+    account.sandbox.store.write(rename, [[account.metric("Opened Email")]])
     assert account.run(metrics=everything).ids == []
     assert account.listed == 0
 

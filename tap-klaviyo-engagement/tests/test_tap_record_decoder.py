@@ -18,8 +18,8 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
 from klaviyo_wire import jsonapi
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.extraction.record_decoder import RecordDecoder, Unreadable, decode, plain

@@ -17,10 +17,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.faults import Throttle
-from klaviyo_sandbox.records import Event
-from klaviyo_sandbox.resources import TIMEZONE
+from klaviyo_sandbox.http.faults import Throttle
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
+from klaviyo_sandbox.protocol.resources import TIMEZONE
 from klaviyo_wire.endpoints import REPORTS
 from tap_klaviyo_engagement.streams.reports import STATISTICS, CampaignValues
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement

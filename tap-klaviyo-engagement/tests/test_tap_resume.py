@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Event
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
 from tap_klaviyo_engagement.run_context import MARGIN
 from tap_klaviyo_engagement.stream_kinds import listed_stream
@@ -84,7 +84,7 @@ def _small_pages() -> Iterator[None]:
 @settings(max_examples=25, deadline=None)
 @given(steps=EVENT_STEPS)
 def test_no_event_is_lost(steps: list[Step], sandbox: Sandbox, time: Time, run_tap: RunTap) -> None:
-    sandbox.store._write("delete from events", [[]])
+    sandbox.store.write("delete from events", [[]])
     time.now = BEGIN
     emitted: set[str] = set()
     state: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from werkzeug import Request, Response
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
+from klaviyo_sandbox.model.clock import Clock
 from klaviyo_wire.endpoints import OMNICHANNEL
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.streams import STREAMS, revision_of, streams_for

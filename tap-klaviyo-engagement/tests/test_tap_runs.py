@@ -13,9 +13,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from msgspec.structs import replace
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.faults import AnyFault, ExpiredCursor, Page, Reset, Status, Throttle, TouchProfiles, Truncate
-from klaviyo_sandbox.records import Event, GroupKind
+from klaviyo_sandbox.http.faults import (
+    AnyFault,
+    ExpiredCursor,
+    Page,
+    Reset,
+    Status,
+    Throttle,
+    TouchProfiles,
+    Truncate,
+)
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Campaign, Event, GroupKind
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.emission import emitter
@@ -166,7 +175,7 @@ def test_metrics_are_kept_by_id_through_a_rename_and_by_name(
     assert held
     by_name = run_tap(config | {"metrics": ["Opened Email"]}, ["events"], now=_now)
     assert _ids(by_name.records["events"]) == held
-    sandbox.store._write("update metrics set name = 'Read Email' where id = ?", [[metric.id]])
+    sandbox.store.write("update metrics set name = 'Read Email' where id = ?", [[metric.id]])
     by_id = run_tap(config | {"metrics": [metric.id]}, ["events"], now=_now)
     assert _ids(by_id.records["events"]) == held
 
@@ -346,7 +355,7 @@ def test_a_template_assigned_to_a_draft_is_seen_though_no_time_moved(
     first = run_tap(config, ["campaign_messages"], now=_now)
     (draft, *_) = sandbox.store.read("select id from campaigns where status = 'Draft'")[0]
     (message, *_) = sandbox.store.messages_of(draft)
-    sandbox.store.put_message(replace(message, template_id="TNEW00"))
+    sandbox.store.put(replace(message, template_id="TNEW00"))
     second = run_tap(config, ["campaign_messages"], state=first.state, now=_later())
     latest = {record["id"]: record["template_id"] for record in second.records["campaign_messages"]}
     assert latest[message.id] == "TNEW00"
@@ -358,10 +367,10 @@ def test_a_campaign_sent_since_the_bookmark_is_asked_for_its_template_again(
 ) -> None:
     first = run_tap(config, ["campaign_messages"], now=_now)
     (draft, *_) = sandbox.store.read("select id from campaigns where status = 'Draft'")[0]
-    campaign, (message, *_) = sandbox.store.campaign(draft), sandbox.store.messages_of(draft)
+    campaign, (message, *_) = sandbox.store.get(Campaign, draft), sandbox.store.messages_of(draft)
     assert campaign is not None
-    sandbox.store.put_message(replace(message, template_id="TNEW00"))
-    sandbox.store.put_campaign(replace(campaign, status="Sent", send_time=NOW))
+    sandbox.store.put(replace(message, template_id="TNEW00"))
+    sandbox.store.put(replace(campaign, status="Sent", send_time=NOW))
     second = run_tap(config, ["campaign_messages"], state=first.state, now=_later())
     latest = {record["id"]: record["template_id"] for record in second.records["campaign_messages"]}
     assert latest[message.id] == "TNEW00"
@@ -447,7 +456,7 @@ def test_a_group_deleted_while_groups_are_read_is_left_out(
         """The groups are listed before the first is begun; then one of them goes."""
         if sandbox.requests["get_segments 200"] and not deleted:
             deleted.append(groups[-1])
-            sandbox.store._write("delete from groups where id = ?", [deleted])
+            sandbox.store.write("delete from groups where id = ?", [deleted])
         return NOW
 
     extract = run_tap(config, ["segment_memberships", "membership_snapshots"], now=deleting)

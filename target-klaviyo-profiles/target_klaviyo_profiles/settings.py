@@ -10,7 +10,8 @@ from typing import Any
 
 from singer_sdk import typing as th
 
-from klaviyo_wire.auth import DEFAULT_API_URL, DEFAULT_REVISION
+from klaviyo_wire.auth import DEFAULT_API_URL
+from klaviyo_wire.endpoints import DEFAULT_REVISION
 from target_klaviyo_profiles.identifiers import PRECEDENCE
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.options import DEFAULT_AUDIT_NAME

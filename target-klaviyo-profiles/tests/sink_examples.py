@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.records import GroupKind, Template
+from klaviyo_sandbox.model.records import GroupKind, Template
+from klaviyo_sandbox.state.campaigns import draft
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.rows import Rejected, Row
 from target_klaviyo_profiles.sinks.options import Options
@@ -138,13 +138,13 @@ def furnish(account: Sandbox) -> dict[str, list[str]]:
     store, now = account.store, account.clock.seconds()
     newsletter = store.group_named("Newsletter", GroupKind.LIST)
     assert newsletter is not None
-    store.put_template(
+    store.put(
         Template(id="TPL001", name="spring", editor_type="CODE", html="<p>x</p>", created=now, updated=now)
     )
     drafts = [draft(Random(number), f"Draft {number}", [], now) for number in range(20)]  # noqa: S311 - no secret
     for campaign, message in drafts:
-        store.put_campaign(campaign)
-        store.put_message(message)
+        store.put(campaign)
+        store.put(message)
     people = [str(row[0]) for row in store.read("select id from profiles order by id")]
     return {
         "id": people,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Template
+from klaviyo_sandbox.state.campaigns import draft
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -28,9 +28,9 @@ def _template(template_id: str, name: str, html: str = "<p>one</p>", text: str |
 def message_id(sandbox: Sandbox) -> str:
     """The message of a draft; `spring` is the template."""
     campaign, message = draft(Random(1), "Spring", [], sandbox.clock.seconds())  # noqa: S311
-    sandbox.store.put_campaign(campaign)
-    sandbox.store.put_message(message)
-    sandbox.store.put_template(_template("TPL001", "spring"))
+    sandbox.store.put(campaign)
+    sandbox.store.put(message)
+    sandbox.store.put(_template("TPL001", "spring"))
     return message.id
 
 
@@ -44,17 +44,17 @@ def assign(load: Load, messages: Callable[..., list[Json]]) -> Load:
 
 
 def _copy(sandbox: Sandbox, message_id: str) -> Template | None:
-    message = sandbox.store.message(message_id)
+    message = sandbox.store.get(CampaignMessage, message_id)
     assert message is not None
-    return sandbox.store.template(message.template_id) if message.template_id else None
+    return sandbox.store.get(Template, message.template_id) if message.template_id else None
 
 
 def _status(sandbox: Sandbox, message_id: str, status: str) -> None:
-    message = sandbox.store.message(message_id)
+    message = sandbox.store.get(CampaignMessage, message_id)
     assert message is not None
-    campaign = sandbox.store.campaign(message.campaign_id)
+    campaign = sandbox.store.get(Campaign, message.campaign_id)
     assert campaign is not None
-    sandbox.store.put_campaign(replace(campaign, status=status))
+    sandbox.store.put(replace(campaign, status=status))
 
 
 def test_a_message_gets_a_copy_and_gets_it_once(sandbox: Sandbox, assign: Load, message_id: str) -> None:
@@ -76,9 +76,9 @@ def test_a_change_of_the_template_reaches_the_message(
     sandbox: Sandbox, assign: Load, message_id: str, change: Json
 ) -> None:
     assign((message_id, "spring"))
-    source = sandbox.store.template("TPL001")
+    source = sandbox.store.get(Template, "TPL001")
     assert source is not None
-    sandbox.store.put_template(replace(source, **change))
+    sandbox.store.put(replace(source, **change))
     run = assign((message_id, "spring"), ledger_path=None)
     assert run.tallies["campaign_message_templates"].accepted == 1
     copy = _copy(sandbox, message_id)
@@ -90,7 +90,7 @@ def test_a_change_made_by_hand_in_the_message_is_undone(sandbox: Sandbox, assign
     assign((message_id, "spring"))
     copy = _copy(sandbox, message_id)
     assert copy is not None
-    sandbox.store.put_template(replace(copy, html="<p>by hand</p>"))
+    sandbox.store.put(replace(copy, html="<p>by hand</p>"))
     assign((message_id, "spring"))
     again = _copy(sandbox, message_id)
     assert again is not None
@@ -105,7 +105,7 @@ def test_a_campaign_that_is_sent_keeps_what_it_was_sent_with(
     _status(sandbox, message_id, status)
     assert assign((message_id, "spring")).tallies["campaign_message_templates"].unchanged == 1
 
-    sandbox.store.put_template(_template("TPL002", "autumn", "<p>two</p>"))
+    sandbox.store.put(_template("TPL002", "autumn", "<p>two</p>"))
     run = assign((message_id, "autumn"))
     assert [(each["code"], each["key"]) for each in run.rejects] == [
         ("campaign_not_open", {"campaign_message_id": message_id})
@@ -120,7 +120,7 @@ def test_names_and_messages_that_are_not_there_or_not_one_are_refused(
     sandbox: Sandbox, assign: Load, message_id: str
 ) -> None:
     for template_id in ("TPL002", "TPL003"):
-        sandbox.store.put_template(_template(template_id, "twice"))
+        sandbox.store.put(_template(template_id, "twice"))
     for name, code in (("twice", "ambiguous_name"), ("Spring", "no_template")):
         run = assign((message_id, name))
         assert [each["code"] for each in run.rejects][-1:] == [code]
@@ -131,7 +131,7 @@ def test_names_and_messages_that_are_not_there_or_not_one_are_refused(
 
 
 def test_the_last_template_of_a_message_counts(sandbox: Sandbox, assign: Load, message_id: str) -> None:
-    sandbox.store.put_template(_template("TPL002", "autumn", "<p>two</p>"))
+    sandbox.store.put(_template("TPL002", "autumn", "<p>two</p>"))
     run = assign((message_id, "spring"), (message_id, "autumn"))
     assert run.error is None
     copy = _copy(sandbox, message_id)

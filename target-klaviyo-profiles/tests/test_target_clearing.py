@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.records import GroupKind, Profile
+from klaviyo_sandbox.model.records import GroupKind, Profile
 from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.profiles import CLEAR, Profiles
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.faults import ImportOutcome
+from klaviyo_sandbox.http.faults import ImportOutcome
 from target_klaviyo_profiles.__main__ import main
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 

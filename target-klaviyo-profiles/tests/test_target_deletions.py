@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_wire.errors import ConfigurationError
 from target_klaviyo_profiles.errors import OutputError
 from target_klaviyo_profiles.identifiers import Key

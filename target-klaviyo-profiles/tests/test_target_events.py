@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.events import Events
@@ -276,7 +276,7 @@ def test_events_are_kept_a_thousand_a_request(sandbox: Sandbox, load: Load, mess
     assert (tally.accepted, tally.requests, tally.jobs) == (2_500, 3, 0)
     assert [key for key, *_ in _written(sandbox)] == sorted(f"o{n}" for n in range(2_500))
     assert not any(flows for *_, flows in _written(sandbox))
-    assert (sandbox.intake.dropped.total(), sandbox.intake.stats.total()) == (0, 0)
+    assert (sandbox.event_ingest.dropped.total(), sandbox.event_ingest.stats.total()) == (0, 0)
 
 
 def test_events_fill_requests_by_bytes(load: Load, messages: Messages) -> None:

@@ -154,7 +154,7 @@ def test_a_tap_that_repeats_itself_is_settled_to_its_last_state(
     assert tally.accepted + tally.unchanged >= 3
     sandbox.settle()
     assert not any(sandbox.imports.stats.values())
-    assert sandbox.intake.stats.total() == sandbox.intake.dropped.total() == 0
+    assert sandbox.event_ingest.stats.total() == sandbox.event_ingest.dropped.total() == 0
     assert sandbox.consents.stats["opt_outs_lifted"] == 0
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.faults import AnyFault, ImportOutcome, Page, Reset, Status, Throttle, Truncate
-from klaviyo_sandbox.imports import Outcome
-from klaviyo_sandbox.records import GroupKind, Profile
+from klaviyo_sandbox.http.faults import AnyFault, ImportOutcome, Page, Reset, Status, Throttle, Truncate
+from klaviyo_sandbox.model.records import GroupKind, Profile
+from klaviyo_sandbox.state.imports import Outcome
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import ConfigurationError, Retriable

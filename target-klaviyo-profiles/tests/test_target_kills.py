@@ -18,7 +18,7 @@ import pytest
 from sink_examples import examples, furnish
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.faults import Reset, Status
+from klaviyo_sandbox.http.faults import Reset, Status
 from target_klaviyo_profiles.sinks import SINKS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
-from klaviyo_sandbox.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
+from klaviyo_sandbox.http.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
+from klaviyo_sandbox.model.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.rows import Rejected
 from target_klaviyo_profiles.sinks.list_members import ListMembers
@@ -83,7 +83,7 @@ def test_what_cannot_be_sent_is_refused(sink: Sink, record: Json, code: str, poi
 @pytest.fixture
 def join(sandbox: Sandbox, load: Load, messages: Callable[..., list[Json]]) -> Load:
     for list_id in ("LIST01", "LIST02"):
-        sandbox.store.put_group(Group(id=list_id, kind=GroupKind.LIST, name=list_id, created=0, updated=0))
+        sandbox.store.put(Group(id=list_id, kind=GroupKind.LIST, name=list_id, created=0, updated=0))
     return lambda records, **settings: load(messages(records, stream="list_members"), **settings)
 
 
@@ -222,7 +222,7 @@ def test_a_hundred_fit_into_a_job(mute: Load) -> None:
 
 def test_a_job_is_not_done_before_it_says_so(sandbox: Sandbox, mute: Load) -> None:
     """`completed_at` is set from the first answer on: only the status tells."""
-    sandbox.later.delay = 120
+    sandbox.deferred_work.delay = 120
     (address, *_) = _addresses(sandbox)
     run = mute([{"email": address, "_action": "add"}])
     assert run.error is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.records import Group, GroupKind, Profile, Template
+from klaviyo_sandbox.model.records import Group, GroupKind, Profile, Template
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -90,13 +90,11 @@ def test_every_situation_has_a_file_and_every_file_a_situation() -> None:
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_situation(name: str, sandbox: Sandbox, load: Callable[..., Any]) -> None:
-    sandbox.store.put_group(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
+    sandbox.store.put(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
     for who in ("P1", "P2"):
         sandbox.store.put_profile(Profile(id=who, email=f"{who.lower()}@mail.example.net", created=0, updated=0))
     html = "<p>x</p>"
-    sandbox.store.put_template(
-        Template(id="TPL001", name="spring", editor_type="CODE", html=html, created=0, updated=0)
-    )
+    sandbox.store.put(Template(id="TPL001", name="spring", editor_type="CODE", html=html, created=0, updated=0))
     lines = (FILES / f"{name}.singer").read_text(encoding="utf-8").strip().split("\n")
     run = load(lines, allow_deletions=True)
     assert run.error is None
@@ -110,6 +108,6 @@ def test_situation(name: str, sandbox: Sandbox, load: Callable[..., Any]) -> Non
     last = json.loads(next(line for line in reversed(lines) if '"STATE"' in line))
     assert run.states[-1:] == [last["value"]]
     sandbox.settle()
-    assert sandbox.intake.stats.total() == sandbox.intake.dropped.total() == 0
+    assert sandbox.event_ingest.stats.total() == sandbox.event_ingest.dropped.total() == 0
     assert sandbox.consents.stats["opt_outs_lifted"] == 0
     assert sandbox.consents.stats["unsubscribed_everywhere_by_a_list"] == 0

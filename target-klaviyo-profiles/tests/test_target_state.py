@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_sandbox.faults import ImportOutcome, Status
+from klaviyo_sandbox.http.faults import ImportOutcome, Status
 from klaviyo_wire.bulk import BulkLimits
 from target_klaviyo_profiles.delivery import coordinator
 from target_klaviyo_profiles.delivery.coordinator import Coordinator

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Group,
@@ -229,8 +229,8 @@ def people(sandbox: Sandbox) -> list[Profile]:
         for n in range(10)
     ]
     sandbox.store.add_profiles(made)
-    sandbox.store.put_group(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
-    sandbox.store.put_group(
+    sandbox.store.put(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
+    sandbox.store.put(
         Group(
             id="LIST02", kind=GroupKind.LIST, name="Double", created=0, updated=0, opt_in_process="double_opt_in"
         )
@@ -321,7 +321,7 @@ def test_the_spelling_of_an_address_hides_no_opt_out(sandbox: Sandbox, write: Lo
 def test_an_opt_out_that_klaviyo_does_not_show_yet_counts(
     sandbox: Sandbox, write: Load, people: list[Profile]
 ) -> None:
-    sandbox.later.delay = 600
+    sandbox.deferred_work.delay = 600
     records = [_email(people[0], consent="UNSUBSCRIBED"), _imported(people[0], LEFT), _imported(people[1], LEFT)]
     run = write(records)
     assert [(each["key"]["email"], each["code"]) for each in run.rejects] == [

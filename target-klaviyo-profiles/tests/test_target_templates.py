@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import AnyFault, Reset, Status, Throttle
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
+from klaviyo_sandbox.model.records import Template
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.sinks import templates
 from target_klaviyo_profiles.sinks.stored_templates import unchanged
@@ -84,7 +84,7 @@ def test_names_are_compared_exactly_and_may_hold_anything(sandbox: Sandbox, writ
 
 def test_several_templates_of_a_name_are_nobodys_guess(sandbox: Sandbox, write: Load) -> None:
     for template_id in ("TPL001", "TPL002"):
-        sandbox.store.put_template(
+        sandbox.store.put(
             Template(id=template_id, name="twice", editor_type="CODE", html="<p>old</p>", created=0, updated=0)
         )
     run = write({"name": "twice", "html": "<p>new</p>"}, {"name": "once", "html": "<p>new</p>"})
@@ -98,15 +98,15 @@ def test_a_designers_work_is_not_overwritten(sandbox: Sandbox, write: Load) -> N
     drawn = Template(
         id="DRAWN1", name="spring", editor_type="USER_DRAGGABLE", html="<p>x</p>", created=0, updated=0
     )
-    sandbox.store.put_template(drawn)
+    sandbox.store.put(drawn)
     run = write({"name": "spring", "html": "<p>new</p>"})
     assert [each["code"] for each in run.rejects] == ["not_html"]
-    assert sandbox.store.template("DRAWN1") == drawn
+    assert sandbox.store.get(Template, "DRAWN1") == drawn
 
 
 def test_a_full_account_refuses_and_the_remedy_says_so(sandbox: Sandbox, write: Load) -> None:
     for number in range(1_000 - sandbox.store.count("templates")):
-        sandbox.store.put_template(
+        sandbox.store.put(
             Template(id=f"T{number}", name=f"t{number}", editor_type="CODE", html="<p>x</p>", created=0, updated=0)
         )
     run = write({"name": "one more", "html": "<p>x</p>"}, {"name": "t0", "html": "<p>new</p>"})
@@ -185,6 +185,6 @@ def test_an_edit_made_by_hand_is_undone(sandbox: Sandbox, write: Load) -> None:
     stored = sandbox.store.template_named("spring")
     assert stored is not None
     for change in ({"html": "<p>by hand</p>"}, {"text": "by hand"}):
-        sandbox.store.put_template(replace(stored, **change))
+        sandbox.store.put(replace(stored, **change))
         assert write(record).tallies["templates"].accepted == 1
         assert sandbox.store.template_named("spring") == replace(stored, updated=sandbox.clock.seconds())

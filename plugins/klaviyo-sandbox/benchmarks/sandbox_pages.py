@@ -18,9 +18,9 @@ from datetime import timedelta
 import requests
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.api import Request
-from klaviyo_sandbox.records import GroupKind
-from klaviyo_sandbox.world import EVERYBODY
+from klaviyo_sandbox.http.api import Request
+from klaviyo_sandbox.model.records import GroupKind
+from klaviyo_sandbox.seed.world import EVERYBODY
 
 PAGES = 100
 

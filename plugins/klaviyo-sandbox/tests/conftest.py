@@ -12,7 +12,7 @@ import requests
 from typing_extensions import override
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.clock import Clock
+from klaviyo_sandbox.model.clock import Clock
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.records import Json, Profile
-from klaviyo_sandbox.rendering import CompiledTemplate, TemplateError, names_read, person_context
+from klaviyo_sandbox.model.records import Json, Profile
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError, names_read, person_context
 
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 

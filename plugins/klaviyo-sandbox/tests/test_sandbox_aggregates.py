@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.aggregates import Range, starts
-from klaviyo_sandbox.records import Event
+from klaviyo_sandbox.model.records import Event
+from klaviyo_sandbox.state.aggregates import Range, starts
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.model.clock import Clock
 
 SPAN = ["greater-or-equal(datetime,2026-10-24T00:00:00)", "less-than(datetime,2026-10-27T00:00:00)"]
 

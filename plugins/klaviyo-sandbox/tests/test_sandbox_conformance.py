@@ -16,8 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match, relevance
 
 from klaviyo_sandbox.operations import OPERATIONS
-from klaviyo_wire.auth import DEFAULT_REVISION
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -125,6 +124,20 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_messages_for_campaign", campaign["id"], query={"include": "template,image"})
     call("send_campaign", body=document("campaign-send-job", None, campaign["id"]))
     call("get_campaign_send_job", campaign["id"])
+
+
+def play_the_rest(call: Call, told: set[str]) -> None:
+    """Reads that the story does not tell of, so that a resource which is only read needs no part in it.
+
+    Each listing is read, and the first thing in it where an operation reads one.
+    """
+    untold = {key: ENDPOINTS[key] for key in IN_STORY - told if ENDPOINTS[key].method == "GET"}
+    for key, entry in untold.items():
+        if "{" not in entry.path:
+            found = call(key)["data"]
+            for one, other in untold.items():
+                if other.path == f"{entry.path}/{{id}}":
+                    call(one, found[0]["id"])
 
 
 def play_writes(sandbox: Sandbox, call: Call, a_list: str) -> None:
@@ -260,6 +273,7 @@ def test_the_official_sdk_drives_every_operation(sandbox: Sandbox) -> None:
             return answer
 
         play(sandbox, call)
+        play_the_rest(call, done)
     assert done == IN_STORY
 
 
@@ -299,6 +313,7 @@ def answers(sandbox: Sandbox, api: requests.Session) -> dict[str, list[Answer]]:
         return answer.body or {}
 
     play(sandbox, call)
+    play_the_rest(call, set(found))
     play_every_flow(call)
     return found
 
@@ -401,9 +416,11 @@ OF_A_LIST = {
 def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.Session, reference: Path) -> None:
     recordings = reference / "reference/recorded"
     compared: set[str] = set()
+    called: set[str] = set()
     differences: list[tuple[str, str]] = []
 
     def call(operation: str, *ids: str, body: Json | None = None, query: Query | None = None) -> Json:
+        called.add(operation)
         recorded = [json.loads(each.read_text()) for each in sorted(recordings.glob(f"{operation}.2*.json"))]
         asked = _recorded_query(recorded[0]["request"]["query"]) if recorded else dict(query or {})
         if "filter" in (query or {}):
@@ -419,8 +436,11 @@ def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.
         return answer.body or {}
 
     play(sandbox, call)
+    play_the_rest(call, called)
     assert set(differences) == OF_A_LIST
-    assert IN_STORY - compared == {"send_campaign", "get_campaign_send_job"}, "there is no recording"
+    assert called == IN_STORY
+    # Of `send_campaign` and `get_campaign_send_job`, for example, there is no recording.
+    assert compared == {operation for operation in IN_STORY if list(recordings.glob(f"{operation}.2*.json"))}
 
 
 def _recorded_query(query: Json) -> dict[str, str]:

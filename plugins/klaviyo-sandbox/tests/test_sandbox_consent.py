@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Group,
@@ -80,7 +80,7 @@ def shown(api: requests.Session, profile: Profile) -> Json:
 @pytest.fixture
 def single(sandbox: Sandbox) -> str:
     group = Group(id="SINGLE", kind=GroupKind.LIST, name="Single", created=1, updated=1)
-    sandbox.store.put_group(group)
+    sandbox.store.put(group)
     return group.id
 
 
@@ -89,7 +89,7 @@ def double(sandbox: Sandbox) -> str:
     group = Group(
         id="DOUBLE", kind=GroupKind.LIST, name="Double", created=1, updated=1, opt_in_process="double_opt_in"
     )
-    sandbox.store.put_group(group)
+    sandbox.store.put(group)
     return group.id
 
 

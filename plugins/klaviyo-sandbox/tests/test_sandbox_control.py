@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.cli import main
-from klaviyo_sandbox.records import Template
+from klaviyo_sandbox.model.records import CampaignMessage, Template
+from klaviyo_sandbox.state.repository import KINDS
 
 PAGE = (
     "<html><head></head><body>{% if 'e:s:bold' in person|lookup:'lf_assignments' %}"
@@ -29,7 +30,7 @@ TRUTH = {"effects": [{"slot": "e.s", "arm": "bold", "outcome": "click", "multipl
 
 @pytest.fixture
 def template(sandbox: Sandbox) -> str:
-    sandbox.store.put_template(Template(id="PAGE01", name="page", html=PAGE, created=1, updated=1))
+    sandbox.store.put(Template(id="PAGE01", name="page", html=PAGE, created=1, updated=1))
     return "page"
 
 
@@ -47,7 +48,7 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
     assert (counts["profiles"], counts["events"], counts["late_events"]) == (60, 400, 0)
     members = sandbox.store.count("members")
     assert counts["list_memberships"] + counts["segment_memberships"] == members
-    assert list(counts) == [
+    known = [
         "accounts",
         "metrics",
         "events",
@@ -68,6 +69,9 @@ def test_counts_are_by_stream(sandbox: Sandbox) -> None:
         "webhooks",
         "late_events",
     ]
+    assert [each for each in counts if each in known] == known
+    declared = [name for kind in KINDS for name in kind.table.counted]
+    assert list(counts) == ["accounts", *declared, "late_events"]
 
 
 def test_requests_are_counted_by_operation_and_status(sandbox: Sandbox, api: requests.Session) -> None:
@@ -83,7 +87,7 @@ def test_a_send_is_played_and_summed_up(sandbox: Sandbox, template: str) -> None
     summary = requests.post(f"{sandbox.url}/sandbox/send", json=asked, timeout=30).json()
     assert summary["people"]["received"] > 10
     assert set(summary["arms"]["e.s"]) == {"fb"}, "nobody has an assignment yet"
-    assert sandbox.store.message(summary["message_id"])
+    assert sandbox.store.get(CampaignMessage, summary["message_id"])
     again = requests.post(f"{sandbox.url}/sandbox/send", json=asked, timeout=30).json()
     assert again["campaign_id"] != summary["campaign_id"]
 

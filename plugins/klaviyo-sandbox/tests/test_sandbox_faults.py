@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 import requests
 
-from klaviyo_sandbox.api import Request
-from klaviyo_sandbox.faults import (
+from klaviyo_sandbox.http.api import Request
+from klaviyo_sandbox.http.faults import (
     AnyFault,
     ExpiredCursor,
     ImportOutcome,

@@ -6,11 +6,11 @@ import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.errors import Refusal
-from klaviyo_sandbox.filters import Condition, parse
+from klaviyo_sandbox.model.errors import Refusal
+from klaviyo_sandbox.protocol.filters import Condition, parse
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator, all_of
 
@@ -38,6 +38,8 @@ written = st.one_of(
 
 
 @given(st.lists(written, min_size=1, max_size=5))
+@example([(Operator.GREATER_THAN, "size", 2**53 + 1)])  # the first whole number that a float cannot hold
+@example([(Operator.GREATER_THAN, "size", -(10**400))])  # larger than any float
 def test_what_the_builder_writes_is_read_back(
     expressions: list[tuple[Operator, str, str | bool | int | datetime | list[str] | None]],
 ) -> None:
@@ -77,6 +79,16 @@ def test_any_other_text_is_refused_and_never_breaks(text: str) -> None:
 def test_values(text: str, values: list[object]) -> None:
     (condition,) = parse(text, FILTERS)
     assert list(condition.values) == values
+
+
+def test_a_whole_number_is_an_int_and_a_decimal_a_float() -> None:
+    (condition,) = parse("any(size,[9007199254740993,9007199254740993.0])", FILTERS)
+    assert [(type(each), each) for each in condition.values] == [(int, 2**53 + 1), (float, 2.0**53)]
+
+
+def test_a_number_of_too_many_digits_is_refused() -> None:
+    with pytest.raises(Refusal, match="is not a valid number value for size"):
+        parse(f"greater-than(size,{'9' * 5_000})", FILTERS)
 
 
 def test_conjunctions_nest_and_mix() -> None:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from klaviyo_sandbox.records import Flow, FlowAction, FlowMessage
+from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -31,7 +31,7 @@ def five(sandbox: Sandbox) -> list[str]:
         flow("D", updated=T0 + 60, created=T0 - 60),
         flow("E", archived=True, status="live"),
     ):
-        sandbox.store.put_flow(each)
+        sandbox.store.put(each)
     return ["A", "B", "C", "D"]
 
 
@@ -130,7 +130,7 @@ def test_actions_come_with_the_listing_of_flows(sandbox: Sandbox, api: requests.
         assert each["id"].isdecimal()
         message = each["attributes"]["definition"]["data"].get("message")
         if message:
-            stored = sandbox.store.flow_message(message["id"])
+            stored = sandbox.store.get(FlowMessage, message["id"])
             assert stored
             assert (stored.action_id, stored.definition) == (each["id"], message)
 
@@ -162,10 +162,10 @@ def test_an_empty_flow_has_an_empty_definition(api: requests.Session) -> None:
 @pytest.fixture
 def acting(sandbox: Sandbox) -> str:
     """A flow of three actions, the last one with two messages."""
-    sandbox.store.put_flow(flow("F"))
+    sandbox.store.put(flow("F"))
     for place, (kind, status) in enumerate((("send-sms", "live"), ("time-delay", None), ("send-email", "draft"))):
         at = T0 + place
-        sandbox.store.put_flow_action(
+        sandbox.store.put(
             FlowAction(
                 id=str(7 + place),
                 flow_id="F",
@@ -177,7 +177,7 @@ def acting(sandbox: Sandbox) -> str:
             )
         )
     for name in ("one", "two"):
-        sandbox.store.put_flow_message(
+        sandbox.store.put(
             FlowMessage(id=name, action_id="9", name=f"mail {name}", created=T0, updated=T0, definition={})
         )
     return "/api/flows/F/flow-actions"
@@ -219,9 +219,9 @@ def test_messages_of_an_action_are_listed(api: requests.Session) -> None:
 
 @pytest.mark.usefixtures("acting")
 def test_flows_actions_and_messages_can_be_changed(sandbox: Sandbox, api: requests.Session) -> None:
-    changed = sandbox.store.flow("F")
+    changed = sandbox.store.get(Flow, "F")
     assert changed
-    sandbox.store.put_flow(replace(changed, status="manual", updated=T0 + 5))
+    sandbox.store.put(replace(changed, status="manual", updated=T0 + 5))
     attributes = api.get("/api/flows/F").json()["data"]["attributes"]
     assert (attributes["status"], attributes["updated"]) == ("manual", "2026-05-28T20:26:45+00:00")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.records import Event, Group, GroupKind, Membership, Profile
+from klaviyo_sandbox.model.records import Event, Group, GroupKind, Membership, Profile
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -18,7 +18,7 @@ T0 = 1_780_000_000
 @pytest.fixture
 def vip(sandbox: Sandbox) -> str:
     """A list of three, who joined a minute apart."""
-    sandbox.store.put_group(Group(id="VIPVIP", kind=GroupKind.LIST, name="VIP", created=T0, updated=T0))
+    sandbox.store.put(Group(id="VIPVIP", kind=GroupKind.LIST, name="VIP", created=T0, updated=T0))
     for place, name in enumerate("abc"):
         at = T0 + 60 * place
         sandbox.store.add_profiles(

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.imports import Outcome
-from klaviyo_sandbox.records import GroupKind, Profile
+from klaviyo_sandbox.model.records import GroupKind, Profile
+from klaviyo_sandbox.state.imports import Outcome
 
 JOBS = "/api/profile-bulk-import-jobs"
 DAY = 86_400

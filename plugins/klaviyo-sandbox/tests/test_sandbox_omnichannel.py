@@ -11,8 +11,9 @@ import pytest
 import requests
 from msgspec.structs import replace
 
-from klaviyo_sandbox.faults import Status
-from klaviyo_sandbox.omnichannel import known_id, other_id
+from klaviyo_sandbox.http.faults import Status
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage
+from klaviyo_sandbox.protocol.omnichannel import known_id, other_id
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -122,7 +123,7 @@ def test_the_keys_of_each_resource(api: requests.Session) -> None:
 
 
 def test_one_can_walk_from_a_campaign_to_its_text_and_back(sandbox: Sandbox, api: requests.Session) -> None:
-    stored = sandbox.store.campaign(a_campaign(api)["id"])
+    stored = sandbox.store.get(Campaign, a_campaign(api)["id"])
     assert stored
     (message,) = sandbox.store.messages_of(stored.id)
     (audience,) = read(api, f"campaigns/{stored.id}/campaign-audiences")["data"]
@@ -184,10 +185,10 @@ def test_a_status_that_changes_updates_the_message(sandbox: Sandbox, api: reques
     campaign = a_campaign(api, "Half-finished idea")
     (message,) = listed(api, f'campaign-messages?filter=equals(campaign_id,"{campaign["id"]}")')
     assert message["attributes"]["definition"]["status"] == "draft"
-    stored = sandbox.store.campaign(campaign["id"])
+    stored = sandbox.store.get(Campaign, campaign["id"])
     assert stored
     now = sandbox.clock.now()
-    sandbox.store.put_campaign(replace(stored, status="Cancelled: No Recipients", updated_at=now))
+    sandbox.store.put(replace(stored, status="Cancelled: No Recipients", updated_at=now))
     (changed,) = listed(api, f"campaign-messages?filter=greater-or-equal(updated,{now:%Y-%m-%dT%H:%M:%SZ})")
     assert (changed["id"], changed["attributes"]["definition"]["status"]) == (message["id"], "cancelled")
     assert message["id"] not in ids(listed(api, 'campaign-messages?filter=equals(status,"draft")'))
@@ -258,7 +259,7 @@ def test_what_did_not_change_goes_on_and_what_is_not_modelled_is_refused(
     relationships = {"template": {"data": {"type": "template", "id": original.id}}}
     body = {"data": {"type": "campaign-message", "id": message.id, "relationships": relationships}}
     assert api.post("/api/campaign-message-assign-template", json=body, headers=NEW).ok
-    changed = sandbox.store.message(message.id)
+    changed = sandbox.store.get(CampaignMessage, message.id)
     assert changed
     assert changed.template_id not in {template, original.id}
     created = api.post("/api/campaigns", json={"data": {"type": "campaign"}}, headers=NEW)

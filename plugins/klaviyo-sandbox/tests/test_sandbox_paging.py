@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from typing_extensions import override
 
-from klaviyo_sandbox import Sandbox, ids
-from klaviyo_sandbox.filters import Condition
-from klaviyo_sandbox.pages import Column, Listing, Row
-from klaviyo_sandbox.queries import Position, Query
-from klaviyo_sandbox.records import Event, GroupKind, Profile
-from klaviyo_sandbox.store import Store
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.records import Event, GroupKind, Metric, Profile
+from klaviyo_sandbox.protocol.filters import Condition
+from klaviyo_sandbox.protocol.queries import Position, Query
+from klaviyo_sandbox.state.pages import Column, Listing
+from klaviyo_sandbox.state.store import Store
 from klaviyo_wire.filters import Operator
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
+    from klaviyo_sandbox.state.database import Row
 
 T0 = 1_780_000_000
 
@@ -87,6 +91,19 @@ def test_one_second_over_many_pages(sandbox: Sandbox, api: requests.Session) -> 
     )
     assert [len(page) for page in pages] == [4, 4, 4, 4, 4, 4, 1]
     assert [row["id"] for page in pages for row in page] == sorted(each.id for each in made)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**400])
+def test_a_whole_number_may_be_larger_than_a_column_holds(api: requests.Session, number: int) -> None:
+    for operator, sign, everything in (
+        ("greater-than", "", False),
+        ("greater-than", "-", True),
+        ("less-than", "", True),
+        ("less-than", "-", False),
+    ):
+        found = api.get("/api/events", params={"filter": f"{operator}(timestamp,{sign}{number})"})
+        assert found.ok, found.text
+        assert bool(found.json()["data"]) is everything
 
 
 def test_a_full_last_page_has_no_next(sandbox: Sandbox, api: requests.Session) -> None:
@@ -168,10 +185,10 @@ def test_all_members_come_in_the_order_they_joined(sandbox: Sandbox, api: reques
 
 def test_metrics_come_200_a_page(sandbox: Sandbox, api: requests.Session) -> None:
     (known,) = sandbox.store.read("select id from metrics limit 1")
-    metric = sandbox.store.metric(known[0])
+    metric = sandbox.store.get(Metric, known[0])
     assert metric
     before = sandbox.store.count("metrics")
-    sandbox.store.add_metrics(replace(metric, id=f"M{number:05}") for number in range(200))
+    sandbox.store.add(replace(metric, id=f"M{number:05}") for number in range(200))
     assert [len(page) for page in walk(api, "/api/metrics")] == [200, before]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.records import GroupKind, Profile, Suppression, SuppressionReason
+from klaviyo_sandbox.model.records import GroupKind, Profile, Suppression, SuppressionReason
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

@@ -10,7 +10,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator
 
-from klaviyo_sandbox.records import GroupKind, Template
+from klaviyo_sandbox.model.records import GroupKind, Template
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -314,7 +314,7 @@ def test_a_thousand_templates_are_the_limit(sandbox: Sandbox, api: requests.Sess
         }
     }
     for number in range(999 - sandbox.store.count("templates")):
-        sandbox.store.put_template(Template(id=f"T{number}", name="n", html="", created=0, updated=0))
+        sandbox.store.put(Template(id=f"T{number}", name="n", html="", created=0, updated=0))
     first = api.post("/api/templates", json=body).json()["data"]["id"]
     assert "1,000" in problem(api.post("/api/templates", json=body), 400)["detail"]
     clone = {"data": {"type": "template", "id": first, "attributes": {}}}

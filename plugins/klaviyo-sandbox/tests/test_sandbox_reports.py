@@ -12,16 +12,17 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from klaviyo_sandbox import Sandbox, engagement, history
-from klaviyo_sandbox.bodies import Timeframe
-from klaviyo_sandbox.campaigns import draft
-from klaviyo_sandbox.faults import ExpiredCursor, Status, Throttle
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.http.faults import ExpiredCursor, Status, Throttle
+from klaviyo_sandbox.model import metric_names
+from klaviyo_sandbox.model.records import CampaignMessage, Event
 from klaviyo_sandbox.operations.reports import RESULTS_PER_PAGE
-from klaviyo_sandbox.records import Event
-from klaviyo_sandbox.reports import STATISTICS, span
+from klaviyo_sandbox.protocol.bodies import Timeframe
+from klaviyo_sandbox.state.campaigns import draft
+from klaviyo_sandbox.state.reports import STATISTICS, span
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.clock import Clock
+    from klaviyo_sandbox.model.clock import Clock
 
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 DAY = {"start": "2026-10-20T00:00:00+00:00", "end": "2026-10-21T00:00:00+00:00"}
@@ -34,7 +35,7 @@ class Shop:
     def __init__(self, sandbox: Sandbox, api: requests.Session) -> None:
         self.sandbox, self.api = sandbox, api
         self.made = 0
-        self.order_metric = self.metric(engagement.ORDERED, "api")
+        self.order_metric = self.metric(metric_names.ORDERED, "api")
 
     def metric(self, name: str, source: str = "klaviyo") -> str:
         metric = self.sandbox.store.metric_named(name, source)
@@ -45,8 +46,8 @@ class Shop:
         """The id of the message of a new campaign."""
         self.made += 1
         campaign, message = draft(Random(self.made), name, [], 1_790_000_000 + self.made, channel)  # noqa: S311
-        self.sandbox.store.put_campaign(campaign)
-        self.sandbox.store.put_message(message)
+        self.sandbox.store.put(campaign)
+        self.sandbox.store.put(message)
         return message.id
 
     def happens(
@@ -64,7 +65,7 @@ class Shop:
             id=f"E{self.made:010d}",
             uuid="",
             timestamp=int(datetime.fromisoformat(at).replace(tzinfo=COPENHAGEN).timestamp()),
-            metric_id=self.metric(name, "api" if name == engagement.ORDERED else "klaviyo"),
+            metric_id=self.metric(name, "api" if name == metric_names.ORDERED else "klaviyo"),
             profile_id=profile,
             properties=dict(told),
         )
@@ -107,20 +108,20 @@ def shop(sandbox: Sandbox, api: requests.Session) -> Shop:
 def test_a_day_s_sending_and_all_that_came_of_it(shop: Shop) -> None:
     told: dict[str, Any] = {"$message": shop.campaign()}
     for person in ("ada", "bee", "cleo"):
-        shop.happens(engagement.RECEIVED, "2026-10-20T09:00:00", person, told=told)
-    shop.happens(engagement.BOUNCED, "2026-10-20T09:00:00", "dora", told=told)
-    shop.happens(engagement.OPENED, "2026-10-20T09:00:03", "ada", told={**told, "machine_open": True})
-    shop.happens(engagement.OPENED, "2026-10-25T12:00:00", "ada", told=told)
-    shop.happens(engagement.OPENED, "2026-10-25T13:00:00", "bee", told=told)
-    shop.happens(engagement.CLICKED, "2026-10-25T13:00:09", "bee", told=told)
-    shop.happens(engagement.SPAM, "2026-10-26T08:00:00", "ada", told=told)
-    shop.happens(engagement.UNSUBSCRIBED, "2026-10-26T08:00:00", "ada", told=told)
-    shop.happens(engagement.UNSUBSCRIBED, "2026-10-26T08:00:00", "ada")  # of no message
-    shop.happens(engagement.ORDERED, "2026-10-25T14:00:00", "bee", told={"$value": 10.5})
-    shop.happens(engagement.ORDERED, "2026-10-29T14:00:00", "bee", told={"$value": 20.25})
-    shop.happens(engagement.ORDERED, "2026-10-30T13:00:10", "bee", told={"$value": 99})  # five days are over
-    shop.happens(engagement.ORDERED, "2026-10-20T09:00:02", "bee", told={"$value": 99})  # before anything
-    shop.happens(engagement.ORDERED, "2026-10-20T09:00:04", "cleo", told={"$value": 99})  # touched nothing
+        shop.happens(metric_names.RECEIVED, "2026-10-20T09:00:00", person, told=told)
+    shop.happens(metric_names.BOUNCED, "2026-10-20T09:00:00", "dora", told=told)
+    shop.happens(metric_names.OPENED, "2026-10-20T09:00:03", "ada", told={**told, "machine_open": True})
+    shop.happens(metric_names.OPENED, "2026-10-25T12:00:00", "ada", told=told)
+    shop.happens(metric_names.OPENED, "2026-10-25T13:00:00", "bee", told=told)
+    shop.happens(metric_names.CLICKED, "2026-10-25T13:00:09", "bee", told=told)
+    shop.happens(metric_names.SPAM, "2026-10-26T08:00:00", "ada", told=told)
+    shop.happens(metric_names.UNSUBSCRIBED, "2026-10-26T08:00:00", "ada", told=told)
+    shop.happens(metric_names.UNSUBSCRIBED, "2026-10-26T08:00:00", "ada")  # of no message
+    shop.happens(metric_names.ORDERED, "2026-10-25T14:00:00", "bee", told={"$value": 10.5})
+    shop.happens(metric_names.ORDERED, "2026-10-29T14:00:00", "bee", told={"$value": 20.25})
+    shop.happens(metric_names.ORDERED, "2026-10-30T13:00:10", "bee", told={"$value": 99})  # five days are over
+    shop.happens(metric_names.ORDERED, "2026-10-20T09:00:02", "bee", told={"$value": 99})  # before anything
+    shop.happens(metric_names.ORDERED, "2026-10-20T09:00:04", "cleo", told={"$value": 99})  # touched nothing
     assert shop.values(*STATISTICS) == {
         "average_order_value": 30.75 / 2,
         "bounce_rate": 0.25,
@@ -158,8 +159,8 @@ def test_a_day_s_sending_and_all_that_came_of_it(shop: Shop) -> None:
 
 def test_what_comes_later_counts_where_the_message_was_sent(shop: Shop) -> None:
     told: dict[str, Any] = {"$message": shop.campaign()}
-    shop.happens(engagement.RECEIVED, "2026-10-20T23:59:59", told=told)
-    shop.happens(engagement.OPENED, "2026-10-21T00:00:00", told=told)
+    shop.happens(metric_names.RECEIVED, "2026-10-20T23:59:59", told=told)
+    shop.happens(metric_names.OPENED, "2026-10-21T00:00:00", told=told)
     assert shop.values("opens") == {"opens": 1.0}
     assert shop.values("opens", timeframe=NEXT_DAY) == {}
 
@@ -167,18 +168,18 @@ def test_what_comes_later_counts_where_the_message_was_sent(shop: Shop) -> None:
 def test_a_message_sent_again_has_what_came_of_each_sending(shop: Shop) -> None:
     told: dict[str, Any] = {"$message": shop.campaign()}
     for day, opens in (("20", 1), ("21", 2)):
-        shop.happens(engagement.RECEIVED, f"2026-10-{day}T09:00:00", told=told)
+        shop.happens(metric_names.RECEIVED, f"2026-10-{day}T09:00:00", told=told)
         for second in range(opens):
-            shop.happens(engagement.OPENED, f"2026-10-{day}T10:00:0{second}", told=told)
+            shop.happens(metric_names.OPENED, f"2026-10-{day}T10:00:0{second}", told=told)
     assert shop.values("opens", "recipients") == {"opens": 1.0, "recipients": 1.0}
     assert shop.values("opens", "recipients", timeframe=NEXT_DAY) == {"opens": 2.0, "recipients": 1.0}
 
 
 def test_late_events_change_an_earlier_day(shop: Shop) -> None:
     told: dict[str, Any] = {"$message": shop.campaign()}
-    shop.happens(engagement.RECEIVED, "2026-10-20T09:00:00", told=told)
-    shop.happens(engagement.OPENED, "2026-10-20T10:00:00", told=told)
-    shop.happens(engagement.OPENED, "2026-10-20T11:00:00", told=told, visible_at=2**40)
+    shop.happens(metric_names.RECEIVED, "2026-10-20T09:00:00", told=told)
+    shop.happens(metric_names.OPENED, "2026-10-20T10:00:00", told=told)
+    shop.happens(metric_names.OPENED, "2026-10-20T11:00:00", told=told, visible_at=2**40)
     assert shop.values("opens") == {"opens": 1.0}
     shop.sandbox.store.release_events()
     assert shop.values("opens") == {"opens": 2.0}
@@ -186,7 +187,7 @@ def test_late_events_change_an_earlier_day(shop: Shop) -> None:
 
 def test_days_are_the_account_s_whatever_offset_is_given(shop: Shop) -> None:
     told: dict[str, Any] = {"$message": shop.campaign()}
-    shop.happens(engagement.RECEIVED, "2026-10-20T00:00:00", told=told)
+    shop.happens(metric_names.RECEIVED, "2026-10-20T00:00:00", told=told)
     odd = {"start": "2026-10-20T00:00:00-11:00", "end": "2026-10-21T00:00:00+14:00"}
     assert shop.values("delivered") == shop.values("delivered", timeframe=odd) == {"delivered": 1.0}
     before = {"start": "2026-10-19T00:00:00Z", "end": "2026-10-20T00:00:00Z"}
@@ -196,17 +197,17 @@ def test_days_are_the_account_s_whatever_offset_is_given(shop: Shop) -> None:
 def test_groupings_are_those_asked_for_and_filters_apply_to_all(shop: Shop) -> None:
     mail, text, push = shop.campaign("Mail ü"), shop.campaign("Text", "sms"), shop.campaign("Push", "mobile_push")
     at = "2026-10-20T09:00:00"
-    shop.happens(engagement.RECEIVED, at, told={"$message": mail})
-    shop.happens(history.NEW_SMS, at, told={"$message": text})
-    shop.happens(history.PUSH, at, told={"$message": push})
-    shop.happens(engagement.RECEIVED, at, told={"$message": "FM", "$flow": "FL", "Campaign Name": "Welcome"})
+    shop.happens(metric_names.RECEIVED, at, told={"$message": mail})
+    shop.happens(metric_names.NEW_SMS, at, told={"$message": text})
+    shop.happens(metric_names.PUSH, at, told={"$message": push})
+    shop.happens(metric_names.RECEIVED, at, told={"$message": "FM", "$flow": "FL", "Campaign Name": "Welcome"})
     found = [row["groupings"] for row in shop.rows()]
     assert {(row["campaign_message_id"], row["send_channel"]) for row in found} == {
         (mail, "email"),
         (text, "sms"),
         (push, "push-notification"),
     }
-    campaign = shop.sandbox.store.message(mail)
+    campaign = shop.sandbox.store.get(CampaignMessage, mail)
     assert campaign
     group_by = ["campaign_message_name", "campaign_message_id", "campaign_id"]
     assert shop.rows(group_by=group_by, filter=f'and(equals(campaign_id,"{campaign.campaign_id}"))') == [
@@ -238,7 +239,7 @@ def test_groupings_are_those_asked_for_and_filters_apply_to_all(shop: Shop) -> N
 def test_pages_follow_links_next_with_the_same_body(shop: Shop) -> None:
     messages = {shop.campaign(f"Campaign {number}") for number in range(2 * RESULTS_PER_PAGE + 1)}
     for message in messages:
-        shop.happens(engagement.RECEIVED, "2026-10-20T09:00:00", told={"$message": message})
+        shop.happens(metric_names.RECEIVED, "2026-10-20T09:00:00", told={"$message": message})
     seen: list[str] = []
     query = ""
     for size in (RESULTS_PER_PAGE, RESULTS_PER_PAGE, 1):
@@ -322,7 +323,7 @@ def test_which_days_a_key_means(key: Any, first: str, last: str) -> None:  # noq
 
 def test_the_quota_of_reports_is_one_a_second_two_a_minute_and_225_a_day(clock: Clock) -> None:
     with Sandbox(profiles=1, events=0, segments=0, clock=clock, rate_limits="real") as sandbox:
-        metric = sandbox.store.metric_named(engagement.ORDERED, "api")
+        metric = sandbox.store.metric_named(metric_names.ORDERED, "api")
         assert metric
         asked = {"statistics": ["opens"], "timeframe": DAY, "conversion_metric_id": metric.id}
         body = {"data": {"type": "campaign-values-report", "attributes": asked}}
@@ -345,7 +346,7 @@ def test_the_quota_of_reports_is_one_a_second_two_a_minute_and_225_a_day(clock: 
 
 def test_faults_can_be_aimed_at_reports(shop: Shop) -> None:
     for number in range(RESULTS_PER_PAGE + 1):
-        shop.happens(engagement.RECEIVED, "2026-10-20T09:00:00", told={"$message": shop.campaign(f"{number}")})
+        shop.happens(metric_names.RECEIVED, "2026-10-20T09:00:00", told={"$message": shop.campaign(f"{number}")})
     name = "query_campaign_values"
     faults = (Status(operation=name), Throttle(operation=name, nth=2), ExpiredCursor(operation=name))
     shop.sandbox.faults.add(*faults)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox import ids, times
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
-from klaviyo_sandbox.store import Store
+from klaviyo_sandbox.model import ids, times
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.model.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
+from klaviyo_sandbox.state.store import Store
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ADA = Profile(
@@ -122,7 +122,7 @@ def test_seeding_builds_the_same_indexes(store: Store) -> None:
 
 
 def test_who_joins_again_keeps_the_first_time(store: Store) -> None:
-    store.put_group(Group(id="L", kind=GroupKind.LIST, name="VIP", created=1, updated=1))
+    store.put(Group(id="L", kind=GroupKind.LIST, name="VIP", created=1, updated=1))
     store.add_members([Membership("L", "ADA", 5), Membership("L", "ADA", 9)])
     assert store.read("select joined from members") == [(5,)]
     assert store.members_of("L") == [ADA]
@@ -131,7 +131,7 @@ def test_who_joins_again_keeps_the_first_time(store: Store) -> None:
 
 
 def test_a_group_is_found_by_its_kind_only(store: Store) -> None:
-    store.put_group(Group(id="S", kind=GroupKind.SEGMENT, name="VIP", created=1, updated=1))
+    store.put(Group(id="S", kind=GroupKind.SEGMENT, name="VIP", created=1, updated=1))
     assert store.group("S") == store.group("S", GroupKind.SEGMENT) == store.group_named("VIP", GroupKind.SEGMENT)
     assert store.group("S", GroupKind.LIST) is None
     assert store.group_named("VIP", GroupKind.LIST) is None

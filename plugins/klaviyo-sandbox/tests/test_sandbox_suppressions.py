@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from klaviyo_sandbox.faults import SuppressionOutcome
-from klaviyo_sandbox.records import Event, Group, GroupKind, Membership, Profile, Suppression, SuppressionReason
+from klaviyo_sandbox.http.faults import SuppressionOutcome
+from klaviyo_sandbox.model.records import (
+    Event,
+    Group,
+    GroupKind,
+    Membership,
+    Profile,
+    Suppression,
+    SuppressionReason,
+)
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -69,7 +77,7 @@ def test_a_job_looks_finished_before_it_is(sandbox: Sandbox, api: requests.Sessi
 
 @pytest.mark.parametrize("kind", list(GroupKind))
 def test_a_job_is_for_all_who_are_in_a_group(sandbox: Sandbox, api: requests.Session, kind: GroupKind) -> None:
-    sandbox.store.put_group(Group(id="GROUP1", kind=kind, name="g", created=1, updated=1))
+    sandbox.store.put(Group(id="GROUP1", kind=kind, name="g", created=1, updated=1))
     sandbox.store.add_members(Membership("GROUP1", each, 1) for each in ("P1", "P2"))
     accepted = submit(api, "create", **{f"{kind.value}_id": "GROUP1"})
     sandbox.settle()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from klaviyo_sandbox.model.records import GroupKind
 from klaviyo_sandbox.operations.templates import normalised
-from klaviyo_sandbox.records import GroupKind
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox

@@ -13,12 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox import world
-from klaviyo_sandbox.campaigns import create_campaign
-from klaviyo_sandbox.fate import Fate
-from klaviyo_sandbox.letters import LetterError, Press, read_letter
-from klaviyo_sandbox.recorder import UnknownMetricError
-from klaviyo_sandbox.records import (
+from klaviyo_sandbox.model.records import (
+    Campaign,
+    CampaignMessage,
     Consent,
     ConsentState,
     Group,
@@ -29,14 +26,19 @@ from klaviyo_sandbox.records import (
     SuppressionReason,
     Template,
 )
-from klaviyo_sandbox.rendering import CompiledTemplate, TemplateError
-from klaviyo_sandbox.script import Timing
-from klaviyo_sandbox.sending import SendError, Summary, play
-from klaviyo_sandbox.store import Store
-from klaviyo_sandbox.truth import Effect, Noise, Rates, Truth, TruthError
+from klaviyo_sandbox.seed import world
+from klaviyo_sandbox.simulation.potential_outcomes import PotentialOutcomes
+from klaviyo_sandbox.simulation.recorder import UnknownMetricError
+from klaviyo_sandbox.simulation.rendered_messages import MessageRenderer, RenderedMessageError, read_message
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.simulation.send_schedule import Timing
+from klaviyo_sandbox.simulation.sending import SendError, Summary, play
+from klaviyo_sandbox.simulation.truth import Effect, Noise, Rates, Truth, TruthError
+from klaviyo_sandbox.state.campaigns import create_campaign
+from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 NOW = 1_790_000_000
 SLOTS = {"hero": ("control", "bold", "calm"), "cta": ("control", "loud")}
@@ -83,10 +85,10 @@ class Account:
         people = list(people)
         self.store.add_profiles(people)
         self.audience = Group(id="SEGMNT", kind=kind, name="Audience", created=NOW, updated=NOW)
-        self.store.put_group(self.audience)
+        self.store.put(self.audience)
         self.store.add_members(Membership(self.audience.id, each.id, NOW) for each in people)
         template = Template(id="TMPLAT", name="lf_spring", html=html, created=NOW, updated=NOW)
-        self.store.put_template(template)
+        self.store.put(template)
         self.message = create_campaign(self.store, template, self.audience, name="Spring", at=NOW)
 
     def play(self, truth: Truth, timing: Timing | None = None, seed: int = 7) -> Summary:
@@ -274,7 +276,8 @@ def test_luck_stays_whatever_is_shown(seed: int, profile_id: str, low: Rates, hi
     ordered = {each: sorted((getattr(low, each), getattr(high, each))) for each in Rates.__struct_fields__}
     below, above = (Rates(**{name: pair[i] for name, pair in ordered.items()}) for i in (0, 1))
 
-    less, more = (Fate(seed, profile_id).response(truth, each, has_links=True) for each in (below, above))
+    outcomes = PotentialOutcomes(seed, profile_id)
+    less, more = (outcomes.response(truth, each, has_links=True) for each in (below, above))
 
     for outcome in ("opened", "clicked", "unsubscribed", "marked_as_spam"):
         assert getattr(less, outcome) <= getattr(more, outcome)
@@ -394,15 +397,15 @@ def test_a_message_without_links_is_not_clicked() -> None:
     ],
 )  # fmt: skip
 def test_links_and_arms_are_read_from_the_mail(html: str, links: list[str], arms: dict[str, str]) -> None:
-    letter = read_letter(html)
+    message = read_message(html)
 
-    assert list(letter.links) == links
-    assert letter.arms == arms
+    assert list(message.links) == links
+    assert message.arms == arms
 
 
 def test_two_arms_of_one_slot_in_one_mail_are_an_error() -> None:
-    with pytest.raises(LetterError, match=r"slot e.s: a and b"):
-        read_letter('<a href="https://s.example/?lf_cid=e.s.a"><a href="https://s.example/?lf_cid=e.s.b">')
+    with pytest.raises(RenderedMessageError, match=r"slot e.s: a and b"):
+        read_message('<a href="https://s.example/?lf_cid=e.s.a"><a href="https://s.example/?lf_cid=e.s.b">')
 
 
 def test_recipients_who_agree_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,9 +417,9 @@ def test_recipients_who_agree_are_rendered_once(monkeypatch: pytest.MonkeyPatch)
         return original(self, context, now)
 
     monkeypatch.setattr(CompiledTemplate, "render", counted)
-    press = Press(HTML, datetime(2026, 1, 1, tzinfo=UTC))
+    renderer = MessageRenderer(HTML, datetime(2026, 1, 1, tzinfo=UTC))
     for profile in crowd(600):
-        press.letter(profile)
+        renderer.render(profile)
 
     assert renderings["times"] == 6, "one for each combination of arms"
 
@@ -465,12 +468,12 @@ def test_a_suppression_of_a_list_holds_for_that_list() -> None:
 def test_excluded_audiences_are_left_out() -> None:
     account = Account(crowd(10))
     excluded = Group(id="EXCLUD", kind=GroupKind.LIST, name="Not them", created=NOW, updated=NOW)
-    account.store.put_group(excluded)
+    account.store.put(excluded)
     account.store.add_members(Membership(excluded.id, f"P00000{n}", NOW) for n in range(4))
-    campaign = account.store.campaign(account.message.campaign_id)
+    campaign = account.store.get(Campaign, account.message.campaign_id)
     assert campaign is not None
     audiences = {"included": [account.audience.id], "excluded": [excluded.id]}
-    account.store.put_campaign(msgspec.structs.replace(campaign, audiences=audiences))
+    account.store.put(msgspec.structs.replace(campaign, audiences=audiences))
 
     assert account.play(Truth()).audience == 6
 
@@ -504,8 +507,8 @@ def test_the_campaign_is_sent_and_its_message_says_when() -> None:
     account.play(Truth())
 
     campaign, message = (
-        account.store.campaign(account.message.campaign_id),
-        account.store.message(account.message.id),
+        account.store.get(Campaign, account.message.campaign_id),
+        account.store.get(CampaignMessage, account.message.id),
     )
     assert campaign is not None
     assert message is not None
@@ -627,7 +630,7 @@ def refused(html: str, truth: Truth, error: type[Exception], message: str) -> No
     account = Account([*crowd(3), person(9, None, properties={"Points": [1]})], html=html)
     with pytest.raises(error, match=message):
         account.play(truth)
-    campaign = account.store.campaign(account.message.campaign_id)
+    campaign = account.store.get(Campaign, account.message.campaign_id)
     assert campaign is not None
     assert campaign.status == "Scheduled"
     assert account.store.count("events") == 0
@@ -649,12 +652,12 @@ def test_a_template_that_fails_for_one_recipient_is_refused() -> None:
 
 def test_a_mail_with_two_arms_of_a_slot_is_refused() -> None:
     html = branch("hero", "bold", "bold") + branch("hero", "calm", "calm")
-    refused(html, Truth(noise=QUIET), LetterError, "two arms of slot spring.hero")
+    refused(html, Truth(noise=QUIET), RenderedMessageError, "two arms of slot spring.hero")
 
 
 def test_a_message_without_template_is_refused() -> None:
     account = Account(crowd(3))
-    account.store.put_message(msgspec.structs.replace(account.message, template_id=None))
+    account.store.put(msgspec.structs.replace(account.message, template_id=None))
 
     with pytest.raises(SendError, match="needs a campaign and an assigned template"):
         account.play(Truth())

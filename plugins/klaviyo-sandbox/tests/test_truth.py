@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_sandbox import truth
-from klaviyo_sandbox.truth import Effect, Noise, Rates, Truth, TruthError
+from klaviyo_sandbox.simulation import truth
+from klaviyo_sandbox.simulation.truth import Effect, Noise, Rates, Truth, TruthError
 
 SPRING = """
 baseline: {open: 0.3, click: 0.05, order: 0.02, order_value: 80}

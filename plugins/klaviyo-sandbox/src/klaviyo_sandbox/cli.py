@@ -16,10 +16,10 @@ import click
 import msgspec
 import requests
 
-from klaviyo_sandbox import truth
-from klaviyo_sandbox.faults import Schedule, ScheduleError
+from klaviyo_sandbox.http.faults import Schedule, ScheduleError
 from klaviyo_sandbox.sandbox import RateLimits, Sandbox
-from klaviyo_sandbox.truth import TruthError
+from klaviyo_sandbox.simulation import truth
+from klaviyo_sandbox.simulation.truth import TruthError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is answered

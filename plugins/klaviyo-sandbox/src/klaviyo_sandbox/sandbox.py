@@ -6,27 +6,28 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar, cast
 
-from klaviyo_sandbox import world
 from klaviyo_sandbox.account import Account
-from klaviyo_sandbox.api import Api
-from klaviyo_sandbox.clock import Clock
-from klaviyo_sandbox.control import Control
-from klaviyo_sandbox.faults import Schedule
-from klaviyo_sandbox.limits import RateLimiter
-from klaviyo_sandbox.server import Server
-from klaviyo_sandbox.store import Store
-from klaviyo_sandbox.truth import Truth
+from klaviyo_sandbox.http.api import Api
+from klaviyo_sandbox.http.control import Control
+from klaviyo_sandbox.http.faults import Schedule
+from klaviyo_sandbox.http.rate_limits import RateLimiter
+from klaviyo_sandbox.http.server import Server
+from klaviyo_sandbox.model.clock import Clock
+from klaviyo_sandbox.simulation.truth import Truth
+from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Received
-    from klaviyo_sandbox.consent import Consents
-    from klaviyo_sandbox.imports import Imports
-    from klaviyo_sandbox.intake import Intake
-    from klaviyo_sandbox.later import Later
-    from klaviyo_sandbox.suppressions import Suppressions
+    from klaviyo_sandbox.model.deferred_work import DeferredWork
+    from klaviyo_sandbox.state.consent import Consents
+    from klaviyo_sandbox.state.event_ingest import EventIngest
+    from klaviyo_sandbox.state.imports import Imports
+    from klaviyo_sandbox.state.suppressions import Suppressions
 
 RateLimits = Literal["real", "off"]
 T = TypeVar("T")
@@ -95,7 +96,7 @@ class Sandbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         with self.store.seeding():
-            world.populate(
+            _seeder()(
                 self.store,
                 profiles=profiles,
                 events=events,
@@ -121,9 +122,9 @@ class Sandbox:
         return self._account.requests
 
     @property
-    def intake(self) -> Intake:
+    def event_ingest(self) -> EventIngest:
         """The events written through the API: those dropped in silence, and statistics."""
-        return self._account.intake
+        return self._account.event_ingest
 
     @property
     def consents(self) -> Consents:
@@ -136,9 +137,9 @@ class Sandbox:
         return self._account.suppressions
 
     @property
-    def later(self) -> Later:
+    def deferred_work(self) -> DeferredWork:
         """What was accepted and has no job or one of suppression: its delay."""
-        return self._account.later
+        return self._account.deferred_work
 
     @property
     def rows(self) -> Counter[str]:
@@ -216,3 +217,36 @@ class Sandbox:
         if self._thread:
             self._thread.join()
         self.store.close()
+
+
+class _Seeder(Protocol):
+    """Fills an empty account."""
+
+    def __call__(  # noqa: PLR0913
+        self,
+        store: Store,
+        *,
+        profiles: int,
+        events: int,
+        segments: int,
+        seed: int,
+        now: int,
+        everybody: bool,
+    ) -> None: ...
+
+
+@cache
+def _seeder() -> _Seeder:
+    """What the package's metadata names as the seed, so that nothing outside `seed/` has to import it.
+
+    Raises:
+        RuntimeError: the metadata names none, as that of an older install.
+    """
+    try:
+        found = distribution("klaviyo-sandbox").entry_points.select(group="klaviyo_sandbox.seed", name="shop")
+    except PackageNotFoundError:
+        found = None
+    if not found:
+        msg = "klaviyo-sandbox has to be installed again: its metadata names no seed (in a checkout: make setup)"
+        raise RuntimeError(msg)
+    return cast("_Seeder", found["shop"].load())

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_sandbox.errors import refuse_unknown
-from klaviyo_sandbox.pages import Page
-from klaviyo_sandbox.resources import COMPANY_ID
+from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.resources import COMPANY_ID
+from klaviyo_sandbox.state.pages import Page
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 
+@operation
 def get_accounts(call: Call) -> Answer:
     """The one account; its links have a `next` although there is no paging (recorded)."""
     return call.many([call.resources.account(call.fields("account"))], page=Page([], more=False))
 
 
+@operation
 def get_account(call: Call) -> Answer:
     """The one account, by its id."""
     if call.path["id"] != COMPANY_ID:

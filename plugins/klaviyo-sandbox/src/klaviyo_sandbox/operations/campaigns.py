@@ -7,48 +7,23 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import ids, sending
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
-from klaviyo_sandbox.campaigns import copy_of
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.letters import LetterError
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json, Template
 from klaviyo_sandbox.operations import templates
-from klaviyo_sandbox.pages import Column, Kind, Listing, Page
-from klaviyo_sandbox.recorder import UnknownMetricError
-from klaviyo_sandbox.records import Campaign, CampaignMessage, Json, Template
-from klaviyo_sandbox.rendering import TemplateError
-from klaviyo_sandbox.script import Timing
-from klaviyo_sandbox.truth import TruthError
-
-SEND_ERRORS = (LetterError, UnknownMetricError, TemplateError, TruthError, sending.SendError)
-"""Why a send cannot be played; the messages are for the person who asked for it."""
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
+from klaviyo_sandbox.simulation import sending
+from klaviyo_sandbox.simulation.send_schedule import Timing
+from klaviyo_sandbox.state.campaigns import copy_of
+from klaviyo_sandbox.state.pages import Column, Page, listing_of
 
 _CHANNELS = {"email", "sms", "mobile_push"}
-_CAMPAIGNS = Listing(
-    source="campaigns",
-    columns="record",
-    id="id",
-    filters={
-        "id": Column("id"),
-        "messages.channel": Column("channel"),
-        "name": Column("name"),
-        "status": Column("status"),
-        "archived": Column("archived", Kind.FLAG),
-        "created_at": Column("created_at", Kind.MICROSECONDS),
-        "scheduled_at": Column("scheduled_at", Kind.MICROSECONDS),
-        "updated_at": Column("updated_at", Kind.MICROSECONDS),
-    },
-    sorts={
-        "created_at": "created_at",
-        "id": "id",
-        "name": "name",
-        "scheduled_at": "coalesce(scheduled_at, '')",
-        "updated_at": "updated_at",
-    },
-)
+_CAMPAIGNS = listing_of(Campaign, filters={"messages.channel": Column("channel")})
 
 
+@operation
 def get_campaigns(call: Call) -> Answer:
     """A page of campaigns of one channel; archived ones only when asked for."""
     channels = call.query.values_of("messages.channel")
@@ -59,12 +34,13 @@ def get_campaigns(call: Call) -> Answer:
             refuse(f"'{channel}' is not a valid channel.", parameter="filter")
     archived = call.query.values_of("archived")
     page = _CAMPAIGNS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
-    found = [msgspec.json.decode(row[0], type=Campaign) for row in page.rows]
+    found = _CAMPAIGNS.records(page)
     if archived == (True,):
         found = out_of_order(found)
     return _campaigns(call, found, page)
 
 
+@operation
 def get_campaign(call: Call) -> Answer:
     """One campaign."""
     campaign = found_campaign(call, call.path["id"])
@@ -72,6 +48,7 @@ def get_campaign(call: Call) -> Answer:
     return call.one(_campaign(call, campaign, messages), included=_included_messages(call, messages))
 
 
+@operation
 def create_campaign(call: Call) -> Answer:
     """A new draft with its messages."""
     attributes = call.read(CampaignCreate).attributes
@@ -113,13 +90,14 @@ def create_campaign(call: Call) -> Answer:
         for each in definitions
     ]
     with call.store.transaction():
-        call.store.put_campaign(campaign)
+        call.store.put(campaign)
         for message in messages:
-            call.store.put_message(message)
+            call.store.put(message)
     resource = call.written(now).campaign(campaign, [each.id for each in messages], call.fields("campaign"))
     return call.one(resource, status=201)
 
 
+@operation
 def get_messages_for_campaign(call: Call) -> Answer:
     """A campaign's messages, all at once."""
     campaign = found_campaign(call, call.path["id"])
@@ -130,12 +108,14 @@ def get_messages_for_campaign(call: Call) -> Answer:
     )
 
 
+@operation
 def get_campaign_message(call: Call) -> Answer:
     """One message."""
     message = found_message(call, call.path["id"])
     return call.one(_message(call, message), included=_included_of_messages(call, [message]))
 
 
+@operation
 def update_campaign_message(call: Call) -> Answer:
     """Change a message of a draft; what is not given stays."""
     data = call.read(MessageUpdate)
@@ -155,10 +135,11 @@ def update_campaign_message(call: Call) -> Answer:
         content=message.content | given["content"],
         updated_at=call.account.clock.now(),
     )
-    call.store.put_message(message)
+    call.store.put(message)
     return call.one(_message(call, message))
 
 
+@operation
 def assign_template_to_campaign_message(call: Call) -> Answer:
     """Give a message its own copy of a template."""
     data = call.read(AssignTemplate)
@@ -168,13 +149,14 @@ def assign_template_to_campaign_message(call: Call) -> Answer:
     copy = copy_of(original, call.account.rng, int(now.timestamp()))
     message = msgspec.structs.replace(message, template_id=copy.id, updated_at=now)
     with call.store.transaction():
-        call.store.put_template(copy)
-        call.store.put_message(message)
+        call.store.put(copy)
+        call.store.put(message)
     written = call.written(now)
     resource = written.assigned_message(message, call.fields("campaign-message"))
     return call.one(resource, included=[written.template(copy)])
 
 
+@operation
 def get_template_for_campaign_message(call: Call) -> Answer:
     """A message's copy of its template; `{"data": null}` and no links when it has none (recorded)."""
     template = _template_of(call, found_message(call, call.path["id"]))
@@ -183,6 +165,7 @@ def get_template_for_campaign_message(call: Call) -> Answer:
     return call.one(call.resources.template(template, call.fields("template")))
 
 
+@operation
 def send_campaign(call: Call) -> Answer:
     """Send a draft: plays the send with the truth of the account."""
     campaign = found_campaign(call, call.read(SendJob).id)
@@ -196,11 +179,12 @@ def send_campaign(call: Call) -> Answer:
             for message in call.store.messages_of(campaign.id):
                 seed = call.account.rng.getrandbits(32)
                 sending.play(call.store, message.id, call.account.truth, Timing(at=now, now=now), seed=seed)
-    except SEND_ERRORS as error:
+    except sending.SEND_ERRORS as error:
         refuse(str(error), pointer="/data/id")
     return call.one(call.resources.send_job(campaign, call.fields("campaign-send-job")), status=202)
 
 
+@operation
 def get_campaign_send_job(call: Call) -> Answer:
     """How far the sending of a campaign is; the job has the campaign's id."""
     campaign = found_campaign(call, call.path["id"])
@@ -250,7 +234,7 @@ def _included_of_messages(call: Call, messages: Sequence[CampaignMessage]) -> li
         return None
     included: list[Json] = []
     for message in messages:
-        campaign = call.store.campaign(message.campaign_id)
+        campaign = call.store.get(Campaign, message.campaign_id)
         if "campaign" in asked and campaign is not None:
             own = [each.id for each in call.store.messages_of(campaign.id)]
             included.append(call.resources.campaign(campaign, own, call.fields("campaign")))
@@ -261,7 +245,7 @@ def _included_of_messages(call: Call, messages: Sequence[CampaignMessage]) -> li
 
 
 def _template_of(call: Call, message: CampaignMessage) -> Template | None:
-    return call.store.template(message.template_id) if message.template_id else None
+    return call.store.get(Template, message.template_id) if message.template_id else None
 
 
 def found_campaign(call: Call, campaign_id: str) -> Campaign:
@@ -270,7 +254,7 @@ def found_campaign(call: Call, campaign_id: str) -> Campaign:
     Raises:
         Refusal: there is none.
     """
-    campaign = call.store.campaign(campaign_id)
+    campaign = call.store.get(Campaign, campaign_id)
     if campaign is None:
         refuse_unknown(f"A campaign with id '{campaign_id}' does not exist.")
     return campaign
@@ -282,7 +266,7 @@ def found_message(call: Call, message_id: str) -> CampaignMessage:
     Raises:
         Refusal: there is none.
     """
-    message = call.store.message(message_id)
+    message = call.store.get(CampaignMessage, message_id)
     if message is None:
         refuse_unknown(f"A message with id '{message_id}' does not exist.")
     return message

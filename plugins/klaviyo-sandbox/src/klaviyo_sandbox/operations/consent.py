@@ -8,10 +8,13 @@ from datetime import date, datetime
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import bodies
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.consent import Cancellation, Channel, Person, Subscription
-from klaviyo_sandbox.consent_bodies import (
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.profiles import no_identifier
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.consent_bodies import (
     MOST_SUBSCRIBED,
     MOST_UNSUBSCRIBED,
     Granted,
@@ -20,13 +23,12 @@ from klaviyo_sandbox.consent_bodies import (
     Unsubscribe,
     Unsubscriber,
 )
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.operations.profiles import no_identifier
-from klaviyo_sandbox.records import Group, GroupKind
+from klaviyo_sandbox.state.consent import Cancellation, Channel, Person, Subscription
 
 _ROWS = "/data/attributes/profiles/data"
 
 
+@operation
 def bulk_subscribe_profiles(call: Call) -> Answer:
     """Accept a subscribe, or refuse all of it for one row."""
     data = call.read(Subscribe)
@@ -56,6 +58,7 @@ def bulk_subscribe_profiles(call: Call) -> Answer:
     return Answer(202)
 
 
+@operation
 def bulk_unsubscribe_profiles(call: Call) -> Answer:
     """Accept an unsubscribe, or refuse all of it for one row."""
     data = call.read(Unsubscribe)

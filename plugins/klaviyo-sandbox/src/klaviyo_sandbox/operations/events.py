@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.event_bodies import (
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Metric
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.profiles import no_identifier
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.event_bodies import (
     DEEPEST,
     LONGEST_METRIC,
     LONGEST_UNIQUE_ID,
@@ -29,12 +32,13 @@ from klaviyo_sandbox.event_bodies import (
     EventCreate,
     EventsBulkCreate,
 )
-from klaviyo_sandbox.intake import Happened, Story
-from klaviyo_sandbox.operations.profiles import no_identifier
-from klaviyo_sandbox.pages import Column, Kind, Listing, Row
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.event_ingest import IncomingEvent, ProfileEvents
+from klaviyo_sandbox.state.pages import Column, Listing
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
+    from klaviyo_sandbox.state.database import Row
 
 # Ids as bytes: they go into JSON that is put together as bytes.
 _COLUMNS = "cast(id as blob), cast(profile_id as blob), cast(metric_id as blob), attributes"
@@ -47,8 +51,8 @@ _EVENTS = Listing(
         "profile_id": Column("profile_id"),
         "profile": Column("profile_id"),
         "metric": Column("metric_id"),
-        "datetime": Column("timestamp", Kind.SECONDS),
-        "timestamp": Column("timestamp", Kind.NUMBER),
+        "datetime": Column("timestamp"),
+        "timestamp": Column("timestamp"),
     },
     sorts={"datetime": "timestamp", "timestamp": "timestamp"},
 )
@@ -61,6 +65,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST_PROBLEMS = 100
 
 
+@operation
 def get_events(call: Call) -> Answer:
     """A page of events: JSON made when they were written, joined."""
     page = _EVENTS.page(call.store, call.query)
@@ -69,6 +74,7 @@ def get_events(call: Call) -> Answer:
     )
 
 
+@operation
 def get_event(call: Call) -> Answer:
     """One event. A malformed id is 400 here, not 404 (recorded)."""
     event_id = call.path["id"]
@@ -81,24 +87,26 @@ def get_event(call: Call) -> Answer:
     return call.one(Raw(encoded), included=_included(call, rows))
 
 
+@operation
 def create_event(call: Call) -> Answer:
     """Accept an event; whether it is kept is never said."""
     event = call.read(EventCreate).attributes
     now = call.account.clock.now()
     person, problems = _person(event.profile.data, "/data/attributes/profile/data")
-    happened, found = _happened(event, "/data/attributes", now, backfill=bool(event.backfill))
+    incoming, found = _incoming(event, "/data/attributes", now, backfill=bool(event.backfill))
     if problems or found:
         raise Refusal(400, problems + found)
-    call.account.intake.accept([Story(person, [happened])], now)
+    call.account.event_ingest.accept([ProfileEvents(person, [incoming])], now)
     call.took(1)
     return Answer(202)
 
 
+@operation
 def bulk_create_events(call: Call) -> Answer:
     """Accept events, or refuse all of them for one; whether they are kept is never said."""
     sent = call.read(EventsBulkCreate).attributes.entries.data
     now = call.account.clock.now()
-    stories: list[Story] = []
+    entries: list[ProfileEvents] = []
     problems: list[Problem] = []
     count = 0
     for position, raw in enumerate(sent):
@@ -108,33 +116,33 @@ def bulk_create_events(call: Call) -> Answer:
             problems.append(entry)
             continue
         count += len(entry.attributes.events.data)
-        story, found = _story(entry, f"{at}/attributes", now)
-        stories.append(story)
+        of_profile, found = _profile_events(entry, f"{at}/attributes", now)
+        entries.append(of_profile)
         problems += found
     if not problems and not 1 <= count <= MOST_EVENTS:
         refuse(f"Between 1 and {MOST_EVENTS:,} events are allowed per request.", pointer=_ENTRIES)
-    problems = problems or list(_repeated(call, stories))
+    problems = problems or list(_repeated(call, entries))
     if problems:
         raise Refusal(400, problems[:_MOST_PROBLEMS])
-    call.account.intake.accept(stories, now)
+    call.account.event_ingest.accept(entries, now)
     call.took(count)
     return Answer(202)
 
 
-def _story(entry: Entry, at: str, now: datetime) -> tuple[Story, list[Problem]]:
+def _profile_events(entry: Entry, at: str, now: datetime) -> tuple[ProfileEvents, list[Problem]]:
     person, problems = _person(entry.attributes.profile.data, f"{at}/profile/data")
-    events: list[Happened] = []
+    events: list[IncomingEvent] = []
     if not entry.attributes.events.data:
         problems.append(problem("At least one event must be provided.", pointer=f"{at}/events/data"))
     for position, event in enumerate(entry.attributes.events.data):
         own = event.attributes.backfill
         backfill = bool(entry.attributes.backfill if own is None else own)
-        happened, found = _happened(
+        incoming, found = _incoming(
             event.attributes, f"{at}/events/data/{position}/attributes", now, backfill=backfill
         )
-        events.append(happened)
+        events.append(incoming)
         problems += found
-    return Story(person, events), problems
+    return ProfileEvents(person, events), problems
 
 
 def _person(person: AnyPerson, at: str) -> tuple[AnyPerson, list[Problem]]:
@@ -144,24 +152,24 @@ def _person(person: AnyPerson, at: str) -> tuple[AnyPerson, list[Problem]]:
     """
     attributes = person.attributes
     number = attributes.phone_number
-    others = person.id is not None or set(upserts.identifiers(attributes)) - {"phone_number"}
+    others = person.id is not None or set(profile_writes.identifiers(attributes)) - {"phone_number"}
     if isinstance(number, str) and not bodies.is_phone_number(number) and others:
         attributes = msgspec.structs.replace(attributes, phone_number=UNSET)
         person = msgspec.structs.replace(person, attributes=attributes)
     problems = bodies.malformed_identifiers(attributes, f"{at}/attributes")
-    if not upserts.has_identifier(person.id, attributes):
+    if not profile_writes.has_identifier(person.id, attributes):
         problems += no_identifier(f"{at}/attributes").problems
     if len(msgspec.json.encode(person)) > MOST_PROFILE_BYTES:
         problems.append(problem("The maximum allowed size of an event's profile is 95KB.", pointer=at))
-    flaw = upserts.unstorable(attributes.properties)
+    flaw = profile_writes.unstorable(attributes.properties)
     if flaw:
         problems.append(problem(flaw, pointer=f"{at}/attributes/properties"))
     return person, problems
 
 
-def _happened(
+def _incoming(
     event: BulkEventAttributes, at: str, now: datetime, *, backfill: bool
-) -> tuple[Happened, list[Problem]]:
+) -> tuple[IncomingEvent, list[Problem]]:
     """An event as it is kept, and what is wrong with it; `at` is the pointer of its attributes."""
     problems = [problem(detail, pointer=f"{at}/{place}") for place, detail in _flaws(event)]
     moment = now if event.time is None else bodies.moment(event.time)
@@ -179,7 +187,7 @@ def _happened(
     if event.value_currency is not None:
         properties["$value_currency"] = event.value_currency
     name = event.metric.data.attributes.name
-    return Happened(name, second, key, event.unique_id is not None, backfill, properties), problems
+    return IncomingEvent(name, second, key, event.unique_id is not None, backfill, properties), problems
 
 
 def _flaws(event: BulkEventAttributes) -> Iterator[tuple[str, str]]:
@@ -205,28 +213,28 @@ def _flaws(event: BulkEventAttributes) -> Iterator[tuple[str, str]]:
 
 def _unfit(value: object) -> str | None:
     """Why an event cannot have a property of this value."""
-    for depth, each in upserts.walk(value, 1):
+    for depth, each in profile_writes.walk(value, 1):
         if depth > DEEPEST:
             return f"The value is nested more than {DEEPEST} levels deep."
         if isinstance(each, list) and len(each) > MOST_ENTRIES:
             return f"An array has at most {MOST_ENTRIES:,} entries."
         if isinstance(each, str) and len(each.encode()) > MOST_TEXT_BYTES:
             return "A single string cannot exceed 100KB."
-        if upserts.too_large(each):
+        if profile_writes.too_large(each):
             return "The value is a number that cannot be stored."
     return None
 
 
-def _repeated(call: Call, stories: Sequence[Story]) -> Iterator[Problem]:
+def _repeated(call: Call, entries: Sequence[ProfileEvents]) -> Iterator[Problem]:
     """The events whose profile and metric have one of their `unique_id` before them in the request.
 
     Profiles are the same that share an identifier, and those whose identifiers one profile has.
     """
     seen: set[tuple[str, str, str, str]] = set()
-    for place, story in enumerate(stories):
-        names = list(upserts.names(story.person.id, story.person.attributes))
-        names += [("id", each.id) for each in upserts.owners(call.store, story.person.attributes)]
-        for position, event in enumerate(story.events):
+    for place, entry in enumerate(entries):
+        names = list(profile_writes.names(entry.person.id, entry.person.attributes))
+        names += [("id", each.id) for each in profile_writes.owners(call.store, entry.person.attributes)]
+        for position, event in enumerate(entry.events):
             keys = {(kind, value, event.metric, event.key) for kind, value in names if event.named}
             if not seen.isdisjoint(keys):
                 yield problem(
@@ -259,7 +267,7 @@ def _included(call: Call, rows: Iterable[Row]) -> list[Json] | None:
     included: list[Json] = []
     if "metric" in asked:
         for metric_id in sorted({row[2].decode() for row in rows if row[2]}):
-            metric = call.store.metric(metric_id)
+            metric = call.store.get(Metric, metric_id)
             if metric is not None:
                 included.append(call.resources.metric(metric, call.fields("metric")))
     if "profile" in asked:

@@ -6,60 +6,27 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Flow, FlowAction, FlowMessage, Json
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage, Json, Template
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.state.pages import Column, listing_of
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
-_DATES = {"created": Column("created", Kind.SECONDS), "updated": Column("updated", Kind.SECONDS)}
-_FLOWS = Listing(
-    source="flows",
-    columns="record",
-    id="id",
-    filters={
-        "id": Column("id"),
-        "name": Column("name"),
-        "status": Column("status"),
-        "archived": Column("archived", Kind.FLAG),
-        "trigger_type": Column("trigger_type"),
-        **_DATES,
-    },
-    sorts={name: name for name in ("created", "id", "name", "status", "trigger_type", "updated")},
-)
-_ACTIONS = Listing(
-    source="flow_actions",
-    columns="record",
-    id="id",
-    where="flow_id = ?",
-    filters={"id": Column("id"), "action_type": Column("action_type"), "status": Column("status"), **_DATES},
-    sorts={
-        "action_type": "action_type",
-        "created": "created",
-        "id": "id",
-        "status": "coalesce(status, '')",
-        "updated": "updated",
-    },
-)
-_MESSAGES = Listing(
-    source="flow_messages",
-    columns="record",
-    id="id",
-    where="action_id = ?",
-    filters={"id": Column("id"), "name": Column("name"), **_DATES},
-    sorts={name: name for name in ("created", "id", "name", "updated")},
-)
+_DATES = {"created": Column("created"), "updated": Column("updated")}
+_FLOWS = listing_of(Flow)
+_ACTIONS = listing_of(FlowAction, where="flow_id = ?")
+_MESSAGES = listing_of(FlowMessage, where="action_id = ?")
 
 
+@operation
 def get_flows(call: Call) -> Answer:
     """A page of flows; archived ones only when asked for."""
     _check_dates(call)
     archived = call.query.values_of("archived")
     page = _FLOWS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
-    flows = [msgspec.json.decode(row[0], type=Flow) for row in page.rows]
+    flows = _FLOWS.records(page)
     actions = [_actions_of(call, each) for each in flows]
     resources = [_flow(call, flow, own) for flow, own in zip(flows, actions, strict=True)]
     return call.many(
@@ -67,6 +34,7 @@ def get_flows(call: Call) -> Answer:
     )
 
 
+@operation
 def get_flow(call: Call) -> Answer:
     """One flow, with its definition if asked."""
     flow = _found_flow(call, call.path["id"])
@@ -82,15 +50,17 @@ def get_flow(call: Call) -> Answer:
     return call.one(resource, included=_included_actions(call, actions))
 
 
+@operation
 def get_actions_for_flow(call: Call) -> Answer:
     """A page of a flow's actions."""
     flow = _found_flow(call, call.path["id"])
     page = _ACTIONS.page(call.store, call.query, [flow.id])
-    found = [msgspec.json.decode(row[0], type=FlowAction) for row in page.rows]
+    found = _ACTIONS.records(page)
     names = call.fields("flow-action")
     return call.many([call.resources.flow_action(each, names=names) for each in found], page=page)
 
 
+@operation
 def get_flow_action(call: Call) -> Answer:
     """One action, with its flow and its messages if asked."""
     action, asked = _found_action(call), call.query.include
@@ -106,25 +76,27 @@ def get_flow_action(call: Call) -> Answer:
     return call.one(resource, included=included if asked else None)
 
 
+@operation
 def get_flow_action_messages(call: Call) -> Answer:
     """A page of an action's messages."""
     action = _found_action(call)
     page = _MESSAGES.page(call.store, call.query, [action.id])
-    found = [msgspec.json.decode(row[0], type=FlowMessage) for row in page.rows]
+    found = _MESSAGES.records(page)
     names = call.fields("flow-message")
     return call.many([call.resources.flow_message(each, names) for each in found], page=page)
 
 
+@operation
 def get_flow_message(call: Call) -> Answer:
     """One message, with its action and its template if asked."""
-    message, asked = call.store.flow_message(call.path["id"]), call.query.include
+    message, asked = call.store.get(FlowMessage, call.path["id"]), call.query.include
     if message is None:
         refuse_unknown(f"A flow message with id {call.path['id']} does not exist.")
     included: list[Json] = []
-    action = call.store.flow_action(message.action_id)
+    action = call.store.get(FlowAction, message.action_id)
     if "flow-action" in asked and action is not None:
         included.append(call.resources.flow_action(action, names=call.fields("flow-action")))
-    template = call.store.template(message.template_id) if message.template_id else None
+    template = call.store.get(Template, message.template_id) if message.template_id else None
     if "template" in asked and template is not None:
         included.append(call.resources.template(template, call.fields("template")))
     resource = call.resources.flow_message(message, call.fields("flow-message"))
@@ -164,14 +136,14 @@ def _included_actions(call: Call, actions: Sequence[FlowAction]) -> list[Json] |
 
 
 def _found_flow(call: Call, flow_id: str) -> Flow:
-    flow = call.store.flow(flow_id)
+    flow = call.store.get(Flow, flow_id)
     if flow is None:
         refuse_unknown(f"A flow with id {flow_id} does not exist.")
     return flow
 
 
 def _found_action(call: Call) -> FlowAction:
-    action = call.store.flow_action(call.path["id"])
+    action = call.store.get(FlowAction, call.path["id"])
     if action is None:
         refuse_unknown(f"An action with id {call.path['id']} does not exist.")
     return action

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from klaviyo_sandbox import ids
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import MOST_MEMBERS, ListCreate, ProfileIdentifier
-from klaviyo_sandbox.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, Json, Membership
+from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.profiles import present
-from klaviyo_sandbox.pages import Column, Ignored, Kind, Listing, Nothing
-from klaviyo_sandbox.records import Group, GroupKind, Json, Membership
-from klaviyo_sandbox.resources import identifiers
-from klaviyo_sandbox.store import SHOWN_COLUMNS
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.bodies import MOST_MEMBERS, ListCreate, ProfileIdentifier
+from klaviyo_sandbox.protocol.resources import identifiers
+from klaviyo_sandbox.state.pages import Column, Ignored, Listing, Nothing, listing_of
+from klaviyo_sandbox.state.profile_store import SHOWN_COLUMNS
 
-_GROUPS = Listing(
-    source="groups",
-    columns="record",
-    id="id",
+_GROUPS = listing_of(
+    Group,
     where="kind = ?",
-    filters={
-        "name": Column("name"),
-        "id": Column("id"),
-        "created": Column("created", Kind.SECONDS),
-        "updated": Column("updated", Kind.SECONDS),
-        "is_active": Column("is_active", Kind.FLAG),
-        # Taken and not applied (recorded: a segment that is not starred came back).
-        "is_starred": Ignored(),
-    },
-    sorts={"created": "created", "id": "id", "name": "name", "updated": "updated"},
+    # Taken and not applied (recorded: a segment that is not starred came back).
+    filters={"is_starred": Ignored()},
 )
 _MEMBERS = Listing(
     source="members join profiles on profiles.id = members.profile_id",
@@ -41,53 +30,62 @@ _MEMBERS = Listing(
         "phone_number": Column("profiles.phone_number"),
         "push_token": Nothing(),
         "_kx": Nothing(),
-        "joined_group_at": Column("members.joined", Kind.SECONDS),
+        "joined_group_at": Column("members.joined"),
     },
     sorts={"joined_group_at": "members.joined"},
 )
 _JOINED = 13  # its place among the columns of `_MEMBERS`
 
 
+@operation
 def get_lists(call: Call) -> Answer:
     """A page of lists."""
     return _listing(call, GroupKind.LIST)
 
 
+@operation
 def get_segments(call: Call) -> Answer:
     """A page of segments."""
     return _listing(call, GroupKind.SEGMENT)
 
 
+@operation
 def get_list(call: Call) -> Answer:
     """One list."""
     return _one(call, GroupKind.LIST)
 
 
+@operation
 def get_segment(call: Call) -> Answer:
     """One segment."""
     return _one(call, GroupKind.SEGMENT)
 
 
+@operation
 def get_profiles_for_list(call: Call) -> Answer:
     """A page of a list's profiles."""
     return _members(call, GroupKind.LIST)
 
 
+@operation
 def get_profiles_for_segment(call: Call) -> Answer:
     """A page of a segment's profiles."""
     return _members(call, GroupKind.SEGMENT)
 
 
+@operation
 def get_profile_ids_for_list(call: Call) -> Answer:
     """A page of the ids of a list's profiles."""
     return _member_ids(call, GroupKind.LIST)
 
 
+@operation
 def get_profile_ids_for_segment(call: Call) -> Answer:
     """A page of the ids of a segment's profiles."""
     return _member_ids(call, GroupKind.SEGMENT)
 
 
+@operation
 def create_list(call: Call) -> Answer:
     """A new list."""
     attributes = call.read(ListCreate).attributes
@@ -100,10 +98,11 @@ def create_list(call: Call) -> Answer:
         updated=int(now.timestamp()),
         opt_in_process=attributes.opt_in_process or "single_opt_in",
     )
-    call.store.put_group(group)
+    call.store.put(group)
     return call.one(call.written(now).group(group, call.fields("list")), status=201)
 
 
+@operation
 def add_profiles_to_list(call: Call) -> Answer:
     """Put profiles into a list."""
     group = found(call, GroupKind.LIST)
@@ -114,6 +113,7 @@ def add_profiles_to_list(call: Call) -> Answer:
     return Answer(204)
 
 
+@operation
 def remove_profiles_from_list(call: Call) -> Answer:
     """Take profiles out of a list."""
     group = found(call, GroupKind.LIST)
@@ -137,7 +137,7 @@ def found(call: Call, kind: GroupKind) -> Group:
 
 def _listing(call: Call, kind: GroupKind) -> Answer:
     page = _GROUPS.page(call.store, call.query, [kind.value])
-    groups = [msgspec.json.decode(row[0], type=Group) for row in page.rows]
+    groups = _GROUPS.records(page)
     names, asked = call.fields(kind.value), call.query.include
     resources = [call.resources.group(each, names, included=asked) for each in groups]
     return call.many(resources, page=page, included=[] if asked else None)

@@ -6,29 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.imports import ImportRow
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, ImportFailure, ImportJob, Json
 from klaviyo_sandbox.operations.profiles import no_identifier, present
-from klaviyo_sandbox.pages import Column, Listing
-from klaviyo_sandbox.records import Group, GroupKind, ImportFailure, ImportJob, Json
-from klaviyo_sandbox.resources import identifiers, import_error
-from klaviyo_sandbox.store import SHOWN_COLUMNS
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
+from klaviyo_sandbox.protocol.resources import identifiers, import_error
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.imports import ImportRow
+from klaviyo_sandbox.state.pages import Listing, listing_of
+from klaviyo_sandbox.state.profile_store import SHOWN_COLUMNS
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _ROWS = "/data/attributes/profiles/data"
 _MOST_PROBLEMS = 100
 
-_JOBS = Listing(
-    source="import_jobs",
-    columns="record",
-    id="id",
-    filters={"status": Column("status")},
-    sorts={"created_at": "created_at"},
-)
+_JOBS = listing_of(ImportJob)
 _PROFILES = Listing(
     source="import_profiles join profiles on profiles.id = import_profiles.profile_id",
     columns=SHOWN_COLUMNS,
@@ -45,6 +41,7 @@ _FAILURES = Listing(
 _STATUSES = {"queued", "processing", "complete", "cancelled"}
 
 
+@operation
 def bulk_import_profiles(call: Call) -> Answer:
     """Accept a job, or refuse all of it for one malformed row."""
     data = call.read(BulkImport)
@@ -71,17 +68,19 @@ def bulk_import_profiles(call: Call) -> Answer:
     return call.one(call.written(now).import_job(job, call.fields("profile-bulk-import-job")), status=202)
 
 
+@operation
 def get_bulk_import_profiles_jobs(call: Call) -> Answer:
     """A page of jobs."""
     for value in call.query.values_of("status") or ():
         if value not in _STATUSES:
             refuse(f"'{value}' is not a valid status.", parameter="filter")
     page = _JOBS.page(call.store, call.query)
-    jobs = [msgspec.json.decode(row[0], type=ImportJob) for row in page.rows]
+    jobs = _JOBS.records(page)
     names = call.fields("profile-bulk-import-job")
     return call.many([call.resources.import_job(each, names) for each in jobs], page=page)
 
 
+@operation
 def get_bulk_import_profiles_job(call: Call) -> Answer:
     """One job."""
     job = _found(call, "job_id")
@@ -90,6 +89,7 @@ def get_bulk_import_profiles_job(call: Call) -> Answer:
     return call.one(resource, included=included if call.query.include else None)
 
 
+@operation
 def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
     """A page of the rows that a job refused."""
     page = _FAILURES.page(call.store, call.query, [_found(call).id])
@@ -97,12 +97,14 @@ def get_errors_for_bulk_import_profiles_job(call: Call) -> Answer:
     return call.many([import_error(each, call.fields("import-error")) for each in failures], page=page)
 
 
+@operation
 def get_profiles_for_bulk_import_profiles_job(call: Call) -> Answer:
     """A page of the profiles that a job wrote."""
     page = _PROFILES.page(call.store, call.query, [_found(call).id])
     return call.many(present(call, page.rows), page=page)
 
 
+@operation
 def get_profile_ids_for_bulk_import_profiles_job(call: Call) -> Answer:
     """A page of the ids of the profiles that a job wrote."""
     page = _PROFILES.page(call.store, call.query, [_found(call).id])
@@ -110,6 +112,7 @@ def get_profile_ids_for_bulk_import_profiles_job(call: Call) -> Answer:
     return call.many(data, page=page)
 
 
+@operation
 def get_list_for_bulk_import_profiles_job(call: Call) -> Answer:
     """The lists that a job adds its profiles to."""
     groups = _lists(call, _found(call))
@@ -123,13 +126,13 @@ def _row(row: msgspec.Raw, at: str) -> ImportRow | list[Problem]:
     if isinstance(profile, Problem):
         return [profile]
     problems = bodies.malformed_identifiers(profile.attributes, f"{at}/attributes")
-    if not upserts.has_identifier(profile.id, profile.attributes):
+    if not profile_writes.has_identifier(profile.id, profile.attributes):
         problems += no_identifier(f"{at}/attributes").problems
     return problems or ImportRow(profile, row)
 
 
 def _found(call: Call, parameter: str = "id") -> ImportJob:
-    job = call.store.import_job(call.path[parameter])
+    job = call.store.get(ImportJob, call.path[parameter])
     if job is None:
         refuse_unknown("Invalid job id")
     return job

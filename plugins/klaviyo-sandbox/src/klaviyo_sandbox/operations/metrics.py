@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace as replace_struct
 
-from klaviyo_sandbox import aggregates
-from klaviyo_sandbox.bodies import AggregateQuery
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Listing, Nothing, Page
-from klaviyo_sandbox.records import Json, Metric
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Json, Metric
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.bodies import AggregateQuery
+from klaviyo_sandbox.state import aggregates
+from klaviyo_sandbox.state.pages import Column, Nothing, Page, listing_of
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 SMALLEST_AGGREGATE_PAGE = 500
 _RETURN_FIELDS = "/data/attributes/return_fields"
 _ID_BITS = 59
-_METRICS = Listing(
-    source="metrics",
-    columns="record",
-    id="id",
+_METRICS = listing_of(
+    Metric,
     filters={
         "integration.name": Column("integration_name"),
         # Taken, and finds nothing (recorded).
@@ -33,25 +32,28 @@ _METRICS = Listing(
 )
 
 
+@operation
 def get_metrics(call: Call) -> Answer:
     """Up to 200 metrics."""
     page = _METRICS.page(call.store, call.query)
-    metrics = [msgspec.json.decode(row[0], type=Metric) for row in page.rows]
+    metrics = _METRICS.records(page)
     return call.many([_metric(call, each) for each in metrics], page=page, included=_included(call))
 
 
+@operation
 def get_metric(call: Call) -> Answer:
     """One metric."""
-    metric = call.store.metric(call.path["id"])
+    metric = call.store.get(Metric, call.path["id"])
     if metric is None:
         refuse_unknown(f"Metric with id {call.path['id']} does not exist.")
     return call.one(_metric(call, metric), included=_included(call))
 
 
+@operation
 def query_metric_aggregates(call: Call) -> Answer:
     """Counts of a metric's events; the cursor stands in the body, and `links.next` carries the next one."""
     asked = call.read(AggregateQuery).attributes
-    if call.store.metric(asked.metric_id) is None:
+    if call.store.get(Metric, asked.metric_id) is None:
         refuse(f"Metric with id {asked.metric_id} does not exist.", pointer="/data/attributes/metric_id")
     if asked.sort is not None:  # 400 or 500 at Klaviyo, whatever is asked for (recorded)
         refuse("Results cannot be sorted.", pointer="/data/attributes/sort")

@@ -8,30 +8,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from klaviyo_sandbox.errors import refuse_unknown
-from klaviyo_sandbox.omnichannel import STATUS, OmnichannelResources, known_id
+from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json
 from klaviyo_sandbox.operations.campaigns import found_campaign, found_message, out_of_order
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Campaign, CampaignMessage, Json
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.omnichannel import STATUS, OmnichannelResources, known_id
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, listing_of
+from klaviyo_wire.endpoints import OMNICHANNEL
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
+    from klaviyo_sandbox.operations.call import Answer, Call
 
 _UPDATED = "max(messages.updated_at, campaigns.updated_at)"
-_CAMPAIGNS = Listing(
-    source="campaigns",
-    columns="record",
-    id="id",
-    filters={
-        "id": Column("id"),
-        "name": Column("name"),
-        "archived": Column("archived", Kind.FLAG),
-        "builder": Column("'wizard'"),
-        "created_at": Column("created_at", Kind.MICROSECONDS),
-        "updated_at": Column("updated_at", Kind.MICROSECONDS),
-    },
-    sorts={"created_at": "created_at", "updated_at": "updated_at"},
-)
+_CAMPAIGNS = listing_of(Campaign, filters={"builder": Column("'wizard'")})
 _MESSAGES = Listing(
     source="messages join campaigns on campaigns.id = messages.campaign_id",
     columns="messages.record, campaigns.record",
@@ -49,11 +38,12 @@ _MESSAGES = Listing(
 _MESSAGES_OF = replace(_MESSAGES, where="messages.campaign_id = ?")
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaigns(call: Call) -> Answer:
     """A page of campaigns of every channel; archived ones only when asked for, and then not quite in order."""
     archived = call.query.values_of("archived")
     page = _CAMPAIGNS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
-    found = [msgspec.json.decode(row[0], type=Campaign) for row in page.rows]
+    found = _CAMPAIGNS.records(page)
     if archived == (True,):
         found = out_of_order(found)
     return call.many(
@@ -61,20 +51,23 @@ def get_campaigns(call: Call) -> Answer:
     )
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign(call: Call) -> Answer:
     """One campaign."""
     campaign = found_campaign(call, call.path["id"])
     return call.one(_campaign(call, campaign), included=_included_of_campaigns(call, [campaign]))
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign_audiences_for_campaign(call: Call) -> Answer:
     """A campaign's audiences, all at once."""
     return call.many([_audience(call, found_campaign(call, call.path["id"]))])
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign_audience(call: Call) -> Answer:
     """One audience."""
-    campaign = call.store.campaign(known_id(call.path["id"]))
+    campaign = call.store.get(Campaign, known_id(call.path["id"]))
     if campaign is None:
         refuse_unknown(f"An audience with id '{call.path['id']}' does not exist.")
     included = None
@@ -85,6 +78,7 @@ def get_campaign_audience(call: Call) -> Answer:
     return call.one(_audience(call, campaign), included=included)
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign_messages(call: Call) -> Answer:
     """A page of the account's messages, those of archived campaigns among them."""
     page = _MESSAGES.page(call.store, call.query)
@@ -98,6 +92,7 @@ def get_campaign_messages(call: Call) -> Answer:
     return call.many([_message(call, *row) for row in rows], page=page, included=included)
 
 
+@operation(revision=OMNICHANNEL)
 def get_messages_for_campaign(call: Call) -> Answer:
     """A campaign's messages, in pages of a size that cannot be asked for."""
     campaign = found_campaign(call, call.path["id"])
@@ -107,6 +102,7 @@ def get_messages_for_campaign(call: Call) -> Answer:
     return call.many([_message(call, each, campaign) for each in messages], page=page, included=included)
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign_message(call: Call) -> Answer:
     """One message."""
     message = found_message(call, call.path["id"])
@@ -119,14 +115,16 @@ def get_campaign_message(call: Call) -> Answer:
     return call.one(_message(call, message, campaign), included=included)
 
 
+@operation(revision=OMNICHANNEL)
 def get_variations_for_campaign_message(call: Call) -> Answer:
     """A message's variations, all at once."""
     return call.many([_variation(call, found_message(call, call.path["id"]))])
 
 
+@operation(revision=OMNICHANNEL)
 def get_campaign_variation(call: Call) -> Answer:
     """One variation. No image and no translation is held."""
-    message = call.store.message(known_id(call.path["id"]))
+    message = call.store.get(CampaignMessage, known_id(call.path["id"]))
     if message is None:
         refuse_unknown(f"A variation with id '{call.path['id']}' does not exist.")
     included: list[Json] | None = None

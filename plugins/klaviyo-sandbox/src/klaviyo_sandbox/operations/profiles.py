@@ -10,9 +10,13 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from klaviyo_sandbox import bodies, upserts
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import (
+from klaviyo_sandbox.model.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import GroupKind, Json, Profile
+from klaviyo_sandbox.model.times import seconds
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.bodies import (
     MOST_PROFILE_BYTES,
     Attributes,
     ProfileCreate,
@@ -20,17 +24,16 @@ from klaviyo_sandbox.bodies import (
     ProfileMeta,
     ProfileUpdate,
 )
-from klaviyo_sandbox.consent_bodies import DeletionRequest
-from klaviyo_sandbox.errors import Refusal, duplicate_profile, problem, refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing, Nothing, Row, Values
-from klaviyo_sandbox.records import GroupKind, Json, Profile
-from klaviyo_sandbox.resources import identifiers, predictive_analytics, subscriptions
-from klaviyo_sandbox.store import SHOWN_COLUMNS, profile_of
-from klaviyo_sandbox.times import seconds
-from klaviyo_sandbox.upserts import Nulls
+from klaviyo_sandbox.protocol.consent_bodies import DeletionRequest
+from klaviyo_sandbox.protocol.resources import identifiers, predictive_analytics, subscriptions
+from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.pages import Column, Kind, Listing, Nothing, Values
+from klaviyo_sandbox.state.profile_store import SHOWN_COLUMNS, profile_of
+from klaviyo_sandbox.state.profile_writes import Nulls
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.filters import Condition
+    from klaviyo_sandbox.protocol.filters import Condition
+    from klaviyo_sandbox.state.database import Row
 
 _MARKETING = "subscriptions.email.marketing."
 _NEWEST = "coalesce((select max(at) from suppressions where profile_id = profiles.id and list_id is {}null), '')"
@@ -45,8 +48,8 @@ _PROFILES = Listing(
         "phone_number": Column("profiles.phone_number"),
         "external_id": Column("profiles.external_id"),
         "_kx": Nothing(),
-        "created": Column("profiles.created", Kind.SECONDS),
-        "updated": Column("profiles.updated", Kind.SECONDS),
+        "created": Column("profiles.created"),
+        "updated": Column("profiles.updated"),
     },
     sorts={
         "created": "profiles.created",
@@ -64,6 +67,7 @@ _SUPPRESSION_COLUMNS = {
 }
 
 
+@operation
 def get_profiles(call: Call) -> Answer:
     """A page of profiles."""
     own = [each for each in call.query.conditions if each.field.startswith(_MARKETING)]
@@ -73,6 +77,7 @@ def get_profiles(call: Call) -> Answer:
     return call.many(present(call, page.rows, "conversations"), page=page, included=_included(call, None))
 
 
+@operation
 def get_profile(call: Call) -> Answer:
     """One profile, with its lists and segments if asked."""
     profile = _found(call)
@@ -93,20 +98,22 @@ def get_profile(call: Call) -> Answer:
     return call.one(resource, included=_included(call, included))
 
 
+@operation
 def create_profile(call: Call) -> Answer:
     """A new profile; 409 when one of its identifiers is taken."""
     _check_size(call)
     attributes = call.read(ProfileCreate).attributes
     _check(attributes)
-    if not upserts.identifiers(attributes):
+    if not profile_writes.identifiers(attributes):
         raise no_identifier()
-    owners = upserts.owners(call.store, attributes)
+    owners = profile_writes.owners(call.store, attributes)
     if owners:
         raise duplicate_profile(owners[0].id)
-    new = upserts.new_profile(call.account.rng, call.account.clock.now().timestamp())
+    new = profile_writes.new_profile(call.account.rng, call.account.clock.now().timestamp())
     return _write(call, new, attributes, ProfileMeta(), created=True)
 
 
+@operation
 def update_profile(call: Call) -> Answer:
     """Change a profile; null clears."""
     _check_size(call)
@@ -118,14 +125,15 @@ def update_profile(call: Call) -> Answer:
     return _write(call, profile, data.attributes, data.meta, created=False)
 
 
+@operation
 def create_or_update_profile(call: Call) -> Answer:
     """Change the profile that the identifiers name, or make it; null clears."""
     _check_size(call)
     data = call.read(ProfileImport)
     _check(data.attributes)
-    if not upserts.has_identifier(data.id, data.attributes):
+    if not profile_writes.has_identifier(data.id, data.attributes):
         raise no_identifier()
-    owners = upserts.owners(call.store, data.attributes)
+    owners = profile_writes.owners(call.store, data.attributes)
     if data.id is not None:
         profile = call.store.profile(data.id)
         if profile is None:
@@ -133,12 +141,13 @@ def create_or_update_profile(call: Call) -> Answer:
     elif owners:
         profile = owners[0]
     else:
-        new = upserts.new_profile(call.account.rng, call.account.clock.now().timestamp())
+        new = profile_writes.new_profile(call.account.rng, call.account.clock.now().timestamp())
         return _write(call, new, data.attributes, data.meta, created=True)
     _check_owners(call, data.attributes, profile)
     return _write(call, profile, data.attributes, data.meta, created=False)
 
 
+@operation
 def request_profile_deletion(call: Call) -> Answer:
     """Delete whoever has the one identifier that is given, some time later; 404 when nobody has it."""
     asked = call.read(DeletionRequest).attributes.profile.data
@@ -164,7 +173,7 @@ def request_profile_deletion(call: Call) -> Answer:
         if held is not None:
             call.store.delete_profile(held, alias)
 
-    call.account.later.add(call.account.clock.now(), work)
+    call.account.deferred_work.add(call.account.clock.now(), work)
     return Answer(202)
 
 
@@ -225,20 +234,20 @@ def _check(attributes: Attributes) -> None:
     problems = bodies.malformed_identifiers(attributes, "/data/attributes")
     if problems:
         raise Refusal(400, problems)
-    reason = upserts.unstorable(attributes.properties)
+    reason = profile_writes.unstorable(attributes.properties)
     if reason:
         refuse(reason, pointer="/data/attributes/properties")
 
 
 def _check_owners(call: Call, attributes: Attributes, profile: Profile) -> None:
-    for owner in upserts.owners(call.store, attributes):
+    for owner in profile_writes.owners(call.store, attributes):
         if owner.id != profile.id:
             raise duplicate_profile(owner.id)
 
 
 def _write(call: Call, profile: Profile, attributes: Attributes, meta: ProfileMeta, *, created: bool) -> Answer:
     now = call.account.clock.now()
-    after = upserts.changed(profile, attributes, meta, Nulls.CLEAR, int(now.timestamp()))
+    after = profile_writes.changed(profile, attributes, meta, Nulls.CLEAR, int(now.timestamp()))
     if not any((after.email, after.phone_number, after.external_id)):
         raise no_identifier()
     call.store.put_profile(after)

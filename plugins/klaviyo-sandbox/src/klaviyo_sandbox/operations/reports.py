@@ -10,19 +10,21 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from klaviyo_sandbox import reports
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import CampaignValues, FlowValues, ValuesAttributes
-from klaviyo_sandbox.errors import refuse
-from klaviyo_sandbox.filters import Condition, parse_in_body
-from klaviyo_sandbox.pages import Page
-from klaviyo_sandbox.reports import Message, Values
-from klaviyo_sandbox.resources import TIMEZONE
+from klaviyo_sandbox.model.errors import refuse
+from klaviyo_sandbox.model.records import CampaignMessage, Flow, Metric
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.bodies import CampaignValues, FlowValues, ValuesAttributes
+from klaviyo_sandbox.protocol.filters import Condition, parse_in_body
+from klaviyo_sandbox.protocol.resources import TIMEZONE
+from klaviyo_sandbox.state import reports
+from klaviyo_sandbox.state.pages import Page
+from klaviyo_sandbox.state.reports import Message, Values
 from klaviyo_wire.endpoints import Filter, Value
 from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.records import Json
+    from klaviyo_sandbox.model.records import Json
 
 RESULTS_PER_PAGE = 20
 """Klaviyo does not say how many a page holds; few, so that a small account has several pages."""
@@ -43,12 +45,12 @@ def _message_id(_: Call, message: Message, __: Values) -> str:
 
 
 def _campaign_id(call: Call, message: Message, _: Values) -> str | None:
-    found = call.store.message(message.message_id)
+    found = call.store.get(CampaignMessage, message.message_id)
     return found.campaign_id if found else None
 
 
 def _campaign_message_name(call: Call, message: Message, _: Values) -> str | None:
-    found = call.store.message(message.message_id)
+    found = call.store.get(CampaignMessage, message.message_id)
     return found.label if found else None
 
 
@@ -57,7 +59,7 @@ def _flow_id(_: Call, message: Message, __: Values) -> str | None:
 
 
 def _flow_name(call: Call, message: Message, _: Values) -> str | None:
-    found = call.store.flow(message.flow_id) if message.flow_id else None
+    found = call.store.get(Flow, message.flow_id) if message.flow_id else None
     return found.name if found else None
 
 
@@ -108,11 +110,13 @@ _FLOWS = _Kind(
 )
 
 
+@operation
 def query_campaign_values(call: Call) -> Answer:
     """What came of the campaign messages that were sent in a span of time."""
     return _report(call, "campaign-values-report", _CAMPAIGNS, call.read(CampaignValues).attributes)
 
 
+@operation
 def query_flow_values(call: Call) -> Answer:
     """What came of the flow messages that were sent in a span of time."""
     return _report(call, "flow-values-report", _FLOWS, call.read(FlowValues).attributes)
@@ -124,7 +128,7 @@ def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes) -> Answ
             refuse(f"'{statistic}' is not a valid statistic.", pointer=f"{_AT}/statistics/{place}")
     group_by = _grouping(kind, asked.group_by)
     conditions = _conditions(kind, asked.filter)
-    if call.store.metric(asked.conversion_metric_id) is None:
+    if call.store.get(Metric, asked.conversion_metric_id) is None:
         refuse(
             f"Metric with id {asked.conversion_metric_id} does not exist.", pointer=f"{_AT}/conversion_metric_id"
         )

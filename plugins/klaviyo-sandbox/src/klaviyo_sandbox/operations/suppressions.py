@@ -8,58 +8,54 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import bodies
-from klaviyo_sandbox.consent_bodies import MOST_SUPPRESSED, Addressee, Suppress, Unsuppress
-from klaviyo_sandbox.errors import Problem, Refusal, problem, refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Listing
-from klaviyo_sandbox.records import Group, GroupKind, SuppressionJob
+from klaviyo_sandbox.model.errors import Problem, Refusal, problem, refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Group, GroupKind, SuppressionJob
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol import bodies
+from klaviyo_sandbox.protocol.consent_bodies import MOST_SUPPRESSED, Addressee, Suppress, Unsuppress
+from klaviyo_sandbox.state.pages import listing_of
 
 if TYPE_CHECKING:
-    from klaviyo_sandbox.account import Answer, Call
-    from klaviyo_sandbox.suppressions import Kind
+    from klaviyo_sandbox.operations.call import Answer, Call
+    from klaviyo_sandbox.state.suppressions import Kind
 
 _ROWS = "/data/attributes/profiles/data"
-_JOBS = Listing(
-    source="suppression_jobs",
-    columns="record",
-    id="id",
-    where="kind = ?",
-    filters={
-        "status": Column("status"),
-        "list_id": Column("list_id"),
-        "segment_id": Column("segment_id"),
-    },
-    sorts={"created": "created_at"},
-)
+_JOBS = listing_of(SuppressionJob, where="kind = ?", sorts={"created": "created_at"})
 _STATUSES = {"queued", "processing", "complete", "cancelled"}
 _WORDS = {"create": "suppression", "delete": "unsuppression"}
 
 
+@operation
 def bulk_suppress_profiles(call: Call) -> Answer:
     """Accept a job that suppresses."""
     return _submit(call, "create", call.read(Suppress))
 
 
+@operation
 def bulk_unsuppress_profiles(call: Call) -> Answer:
     """Accept a job that lifts manual suppressions."""
     return _submit(call, "delete", call.read(Unsuppress))
 
 
+@operation
 def get_bulk_suppress_profiles_jobs(call: Call) -> Answer:
     """A page of jobs that suppress."""
     return _listing(call, "create")
 
 
+@operation
 def get_bulk_unsuppress_profiles_jobs(call: Call) -> Answer:
     """A page of jobs that lift suppressions."""
     return _listing(call, "delete")
 
 
+@operation
 def get_bulk_suppress_profiles_job(call: Call) -> Answer:
     """One job that suppresses."""
     return _one(call, "create")
 
 
+@operation
 def get_bulk_unsuppress_profiles_job(call: Call) -> Answer:
     """One job that lifts suppressions."""
     return _one(call, "delete")
@@ -116,13 +112,13 @@ def _listing(call: Call, kind: Kind) -> Answer:
         if value not in _STATUSES:
             refuse(f"'{value}' is not a valid status.", parameter="filter")
     page = _JOBS.page(call.store, call.query, [kind])
-    jobs = [msgspec.json.decode(row[0], type=SuppressionJob) for row in page.rows]
+    jobs = _JOBS.records(page)
     return call.many([call.resources.suppression_job(each, _names(call, kind)) for each in jobs], page=page)
 
 
 def _one(call: Call, kind: Kind) -> Answer:
     job_id = call.path["job_id"]
-    job = call.store.suppression_job(job_id, kind)
+    job = call.store.first(SuppressionJob, "id = ? and kind = ?", [job_id, kind])
     if job is None:
         refuse_unknown(f"A bulk profile {_WORDS[kind]} job with the id '{job_id}' does not exist.")
     return call.one(call.resources.suppression_job(job, _names(call, kind)))

@@ -9,50 +9,42 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from klaviyo_sandbox import ids
-from klaviyo_sandbox.account import Answer, Call
-from klaviyo_sandbox.bodies import TemplateClone, TemplateCreate, TemplateRender, TemplateUpdate
-from klaviyo_sandbox.errors import refuse, refuse_unknown
-from klaviyo_sandbox.pages import Column, Kind, Listing
-from klaviyo_sandbox.records import Json, Template
-from klaviyo_sandbox.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.model import ids
+from klaviyo_sandbox.model.errors import refuse, refuse_unknown
+from klaviyo_sandbox.model.records import Json, Template
+from klaviyo_sandbox.operations.call import Answer, Call
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.bodies import TemplateClone, TemplateCreate, TemplateRender, TemplateUpdate
+from klaviyo_sandbox.simulation.rendering import CompiledTemplate, TemplateError
+from klaviyo_sandbox.state.pages import listing_of
 
 MOST_TEMPLATES = 1_000
 
 _EDITORS = ("CODE", "USER_DRAGGABLE")
-_TEMPLATES = Listing(
-    source="templates",
-    columns="record",
-    id="id",
-    where="reusable",
-    filters={
-        "id": Column("id"),
-        "name": Column("name"),
-        "created": Column("created", Kind.SECONDS),
-        "updated": Column("updated", Kind.SECONDS),
-    },
-    sorts={"created": "created", "id": "id", "name": "name", "updated": "updated"},
-)
+_TEMPLATES = listing_of(Template, where="reusable")
 _HTML = re.compile(r"<html[\s>]", re.IGNORECASE)
 _HEAD = re.compile(r"<head[\s>]", re.IGNORECASE)
 _BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
 
 
+@operation
 def get_templates(call: Call) -> Answer:
     """A page of templates; the copies that belong to campaign messages are not listed."""
     page = _TEMPLATES.page(call.store, call.query)
-    found = [msgspec.json.decode(row[0], type=Template) for row in page.rows]
+    found = _TEMPLATES.records(page)
     return call.many(
         [_with_definition(call, call.resources.template(each, _names(call))) for each in found], page=page
     )
 
 
+@operation
 def get_template(call: Call) -> Answer:
     """One template."""
     template = found(call, call.path["id"])
     return call.one(_with_definition(call, call.resources.template(template, _names(call))))
 
 
+@operation
 def create_template(call: Call) -> Answer:
     """A new template; names are not unique."""
     attributes = call.read(TemplateCreate).attributes
@@ -74,6 +66,7 @@ def create_template(call: Call) -> Answer:
     return _written(call, template, 201)
 
 
+@operation
 def update_template(call: Call) -> Answer:
     """Change a template."""
     data = call.read(TemplateUpdate)
@@ -89,16 +82,18 @@ def update_template(call: Call) -> Answer:
     if "html" in changes:
         changes["html"] = normalised(changes["html"])
     template = msgspec.structs.replace(template, **changes, updated=call.account.clock.seconds())
-    call.store.put_template(template)
+    call.store.put(template)
     return _written(call, template, 200)
 
 
+@operation
 def delete_template(call: Call) -> Answer:
     """Remove a template; 200 and no body (recorded; documented is 204)."""
-    call.store.delete_template(found(call, call.path["id"]).id)
+    call.store.delete(Template, found(call, call.path["id"]).id)
     return Answer(200)
 
 
+@operation
 def render_template(call: Call) -> Answer:
     """A stored template, rendered with the context sent."""
     data = call.read(TemplateRender)
@@ -115,6 +110,7 @@ def render_template(call: Call) -> Answer:
     return call.one(call.resources.template(rendered, call.fields("template")))
 
 
+@operation
 def clone_template(call: Call) -> Answer:
     """A copy of a template; 200 (recorded; documented is 201)."""
     data = call.read(TemplateClone)
@@ -136,7 +132,7 @@ def found(call: Call, template_id: str) -> Template:
     Raises:
         Refusal: there is none.
     """
-    template = call.store.template(template_id)
+    template = call.store.get(Template, template_id)
     if template is None:
         refuse_unknown(f"Template with id '{template_id}' does not exist")
     return template
@@ -157,7 +153,7 @@ def _new(call: Call, **attributes: Any) -> Template:  # noqa: ANN401 - those of 
         refuse(f"The account has reached the limit of {MOST_TEMPLATES:,} templates.")
     now = call.account.clock.seconds()
     template = Template(id=ids.short(call.account.rng), created=now, updated=now, **attributes)
-    call.store.put_template(template)
+    call.store.put(template)
     return template
 
 

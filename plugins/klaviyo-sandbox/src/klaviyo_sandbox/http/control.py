@@ -1,0 +1,167 @@
+"""The control plane under `/sandbox/`: not Klaviyo's, without authentication, for tests and demos.
+
+GET    /sandbox/counts                how many rows each stream has
+GET    /sandbox/requests              requests by operation and status, rows, and what writes did carelessly
+POST   /sandbox/settle                what was accepted takes effect now
+POST   /sandbox/send                  play a send: {template, audience, truth, ...}
+GET    /sandbox/faults                the schedule and what it struck
+POST   /sandbox/faults                schedule more
+DELETE /sandbox/faults                forget the schedule
+POST   /sandbox/late-events/release   make late events readable
+POST   /sandbox/clock                 {"advance": seconds}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from klaviyo_sandbox.http.api import Request, Response
+from klaviyo_sandbox.http.faults import ScheduleError
+from klaviyo_sandbox.model.records import Group, GroupKind, Json, Template
+from klaviyo_sandbox.simulation import sending, truth
+from klaviyo_sandbox.simulation.send_schedule import Timing
+from klaviyo_sandbox.state import campaigns
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.account import Account
+    from klaviyo_sandbox.http.faults import Schedule
+
+PREFIX = "/sandbox/"
+
+
+class ControlError(Exception):
+    """The request to the control plane cannot be met. The message says why."""
+
+
+class SendRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A send to play.
+
+    Attributes:
+        template: id or name.
+        audience: id or name of a segment or list.
+        truth: what the arms cause; the account's by default.
+        name: of the campaign.
+        seed: decides everybody's luck; another one for every send by default.
+        at: when it starts, seconds; by default so that all of it has happened now.
+        duration: until the last response, seconds.
+        late_by: how late late events can be, seconds.
+    """
+
+    template: str
+    audience: str
+    truth: Json | None = None
+    name: str | None = None
+    seed: int | None = None
+    at: int | None = None
+    duration: int = 8
+    late_by: int = 60
+
+
+class _Advance(Struct, forbid_unknown_fields=True):
+    advance: float
+
+
+class Control:
+    """Answers requests to the control plane."""
+
+    def __init__(self, account: Account, schedule: Schedule) -> None:
+        self._account = account
+        self._schedule = schedule
+        self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
+            ("GET", "counts"): lambda _: self.counts(),
+            ("GET", "requests"): lambda _: self.requests(),
+            ("POST", "send"): lambda body: self.send(msgspec.json.decode(body, type=SendRequest)),
+            ("GET", "faults"): lambda _: list(schedule.report()),
+            ("POST", "faults"): lambda body: schedule.read(msgspec.json.decode(body)),
+            ("DELETE", "faults"): lambda _: schedule.clear(),
+            ("POST", "late-events/release"): lambda _: {"released": account.store.release_events()},
+            ("POST", "settle"): lambda _: self._settle(),
+            ("POST", "clock"): lambda body: self._advance(msgspec.json.decode(body, type=_Advance)),
+        }
+
+    def respond(self, request: Request) -> Response:
+        """The answer to a request; errors are `{"error": "..."}`."""
+        handler = self._routes.get((request.method, request.path.removeprefix(PREFIX)))
+        if handler is None:
+            return _json(404, {"error": f"there is no {request.method} {request.path}"})
+        self._account.advance()
+        try:
+            return _json(200, handler(request.body))
+        except (ControlError, ScheduleError, msgspec.MsgspecError, *sending.SEND_ERRORS) as error:
+            return _json(400, {"error": str(error)})
+
+    def counts(self) -> dict[str, int]:
+        """Rows by stream. Only what can be read now is counted; `late_events` cannot."""
+        return {"accounts": 1, **self._account.store.counts()}
+
+    def requests(self) -> dict[str, dict[str, int]]:
+        """Requests by operation and status, accepted rows by operation, and the statistics of writes."""
+        account = self._account
+        return {
+            "requests": dict(account.requests),
+            "rows": dict(account.rows),
+            "imports": dict(account.imports.stats),
+            "events": dict(account.event_ingest.stats),
+            "dropped_events": dict(account.event_ingest.dropped),
+            "consent": dict(account.consents.stats),
+        }
+
+    def send(self, asked: SendRequest) -> sending.Summary:
+        """Make a campaign and play its send.
+
+        Raises:
+            ControlError: there is no such template or audience.
+            ValueError: the send cannot be played (one of `sending.SEND_ERRORS`).
+        """
+        account, store = self._account, self._account.store
+        template = store.get(Template, asked.template) or store.template_named(asked.template)
+        if template is None:
+            msg = f"there is no template `{asked.template}`"
+            raise ControlError(msg)
+        effects = account.truth if asked.truth is None else truth.parse(asked.truth)
+        now = account.clock.seconds()
+        at = asked.at if asked.at is not None else now - asked.duration
+        with store.transaction():
+            message = campaigns.create_campaign(
+                store,
+                template,
+                self._audience(asked.audience),
+                name=asked.name or f"{template.name} {store.count('campaigns') + 1}",
+                at=at,
+            )
+            return sending.play(
+                store,
+                message.id,
+                effects,
+                Timing(at=at, now=now, duration=asked.duration, late_by=asked.late_by),
+                seed=account.rng.getrandbits(32) if asked.seed is None else asked.seed,
+            )
+
+    def _audience(self, name: str) -> Group:
+        store = self._account.store
+        group = (
+            store.group(name)
+            or store.group_named(name, GroupKind.SEGMENT)
+            or store.group_named(name, GroupKind.LIST)
+        )
+        if group is None:
+            msg = f"there is no segment or list `{name}`"
+            raise ControlError(msg)
+        return group
+
+    def _settle(self) -> dict[str, int]:
+        self._account.settle()
+        return self.counts()
+
+    def _advance(self, asked: _Advance) -> dict[str, str]:
+        self._account.clock.advance(asked.advance)
+        self._account.advance()
+        return {"now": self._account.clock.now().isoformat()}
+
+
+def _json(status: int, document: object) -> Response:
+    return Response(status, {"Content-Type": "application/json"}, msgspec.json.encode(document))

@@ -1,0 +1,392 @@
+"""What the sandbox holds: one record per resource, each with the declaration of its table.
+
+To add one: a class here with a `table`, its look in `protocol/resources.py`, its handlers in `operations/`.
+
+Times: Klaviyo keeps whole seconds on profiles, events, metrics, lists, segments, templates, flows and forms, so
+these are `int` seconds since the epoch; consent, suppressions, campaigns and webhooks have microseconds and are
+aware `datetime`s in UTC.
+Fields that Klaviyo answers as objects are plain JSON dictionaries.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from msgspec import Struct, field
+
+from klaviyo_sandbox.model.tables import Column, Key, Table
+
+Json = dict[str, Any]
+
+
+class ConsentState(StrEnum):
+    """Klaviyo's consent values."""
+
+    SUBSCRIBED = "SUBSCRIBED"
+    UNSUBSCRIBED = "UNSUBSCRIBED"
+    NEVER_SUBSCRIBED = "NEVER_SUBSCRIBED"
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """How somebody was subscribed through the API: when they consented, where, and whether they confirmed it."""
+
+    consented_at: datetime
+    source: str | None = None
+    confirmed: bool = False
+
+
+class Consent(Struct, frozen=True):
+    """Marketing consent of one profile on one channel; `origin` is that of a subscribe through the API."""
+
+    state: ConsentState = ConsentState.NEVER_SUBSCRIBED
+    changed_at: datetime | None = None
+    origin: Origin | None = None
+
+
+NEVER = Consent()
+
+
+class SuppressionReason(StrEnum):
+    """Why a profile gets no mail."""
+
+    HARD_BOUNCE = "HARD_BOUNCE"
+    INVALID_EMAIL = "INVALID_EMAIL"
+    SPAM_COMPLAINT = "SPAM_COMPLAINT"
+    UNSUBSCRIBE = "UNSUBSCRIBE"
+    USER_SUPPRESSED = "USER_SUPPRESSED"
+
+
+class Suppression(Struct, frozen=True):
+    """A suppression of a profile; of one list only when `list_id` is set."""
+
+    table: ClassVar = Table("suppressions", unique=("profile_id, reason, coalesce(list_id, '')",), counts={})
+
+    profile_id: Column[str]
+    reason: Column[SuppressionReason]
+    at: Column[datetime]
+    list_id: Column[str | None] = None
+
+
+class Integration(Struct, frozen=True):
+    """Where a metric's events come from. Klaviyo's own messages have the key `klaviyo`, the API `api`."""
+
+    id: str
+    key: str
+    name: str
+    category: str
+
+
+API = Integration("7FtS4J", "api", "API", "API")
+"""What writes its events through the API."""
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """A kind of event."""
+
+    table: ClassVar = Table(
+        "metrics",
+        derived={
+            "integration_name": lambda metric: metric.integration.name,
+            "integration_category": lambda metric: metric.integration.category,
+            "integration_key": lambda metric: metric.integration.key,
+        },
+    )
+
+    id: Key[str]
+    name: Column[str]
+    created: int
+    updated: int
+    integration: Integration
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something a profile did at `timestamp`. A deleted profile or an unknown metric is None."""
+
+    table: ClassVar = Table("events", made_by_hand=True)
+
+    id: str
+    uuid: str
+    timestamp: int
+    metric_id: str | None
+    profile_id: str | None
+    properties: Json
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """A person."""
+
+    table: ClassVar = Table("profiles", made_by_hand=True)
+
+    id: str
+    email: str | None = None
+    phone_number: str | None = None
+    external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    organization: str | None = None
+    locale: str | None = None
+    title: str | None = None
+    image: str | None = None
+    created: int
+    updated: int
+    last_event_date: int | None = None
+    location: Json = field(default_factory=dict)
+    properties: Json = field(default_factory=dict)
+    email_marketing: Consent = NEVER
+    sms_marketing: Consent = NEVER
+    whatsapp_marketing: Consent = NEVER
+    push_marketing: Consent = NEVER
+    predictive_analytics: Json = field(default_factory=dict)
+
+
+class WrittenEvent(Struct, frozen=True, kw_only=True):
+    """What is known of an event that came through the API, beyond what is readable.
+
+    `key` is the writer's `unique_id`, or without one the second it happened, as text: a profile's metric has one
+    event of each key. `flows` says whether flows were told of it, that is, whether it came without `backfill`.
+    """
+
+    table: ClassVar = Table("written_events", counts={})
+
+    event_id: Column[str]
+    profile_id: Key[str]
+    metric_id: Key[str]
+    key: Key[str]
+    timestamp: Column[int]
+    received_at: Column[int]
+    flows: Column[bool]
+
+
+class GroupKind(StrEnum):
+    """The two kinds of audience."""
+
+    LIST = "list"
+    SEGMENT = "segment"
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """A list or a segment. `opt_in_process` is a list's; `definition` and the flags are a segment's."""
+
+    table: ClassVar = Table("groups", counts={"lists": "kind = 'list'", "segments": "kind = 'segment'"})
+
+    id: Key[str]
+    kind: Column[GroupKind]
+    name: Column[str]
+    created: Column[int]
+    updated: Column[int]
+    opt_in_process: str = "single_opt_in"
+    definition: Json = field(default_factory=dict)
+    is_active: Column[bool] = True
+    is_processing: bool = False
+    is_starred: Column[bool] = False
+
+
+class Membership(Struct, frozen=True):
+    """A profile in a group, since `joined`."""
+
+    table: ClassVar = Table(
+        "members",
+        indexes=("group_id, joined, profile_id", "profile_id"),
+        counts={
+            "list_memberships": "group_id in (select id from groups where kind = 'list')",
+            "segment_memberships": "group_id in (select id from groups where kind = 'segment')",
+        },
+    )
+
+    group_id: Key[str]
+    profile_id: Key[str]
+    joined: Column[int]
+
+
+class Campaign(Struct, frozen=True, kw_only=True):
+    """A campaign of one channel (`email`, `sms` or `mobile_push`)."""
+
+    table: ClassVar = Table("campaigns")
+
+    id: Key[str]
+    name: Column[str]
+    channel: Column[str] = "email"
+    status: Column[str] = "Draft"
+    archived: Column[bool] = False
+    audiences: Json
+    send_options: Json
+    tracking_options: Json | None = None
+    send_strategy: Json
+    created_at: Column[datetime]
+    updated_at: Column[datetime]
+    scheduled_at: Column[datetime | None] = None
+    send_time: datetime | None = None
+
+
+class CampaignMessage(Struct, frozen=True, kw_only=True):
+    """One message of a campaign; `template_id` names the copy made when a template was assigned."""
+
+    table: ClassVar = Table("messages", indexes=("campaign_id, created_at",), counts={"campaign_messages": "true"})
+
+    id: Key[str]
+    campaign_id: Column[str]
+    channel: str = "email"
+    label: Column[str]
+    content: Json
+    template_id: Column[str | None] = None
+    send_times: list[Json] = field(default_factory=list)
+    created_at: Column[datetime]
+    updated_at: Column[datetime]
+
+
+class Template(Struct, frozen=True, kw_only=True):
+    """An e-mail template. The copy that belongs to a campaign message has `reusable` false and is not listed."""
+
+    table: ClassVar = Table("templates", counts={"templates": "reusable"})
+
+    id: Key[str]
+    name: Column[str]
+    editor_type: str = "CODE"
+    html: str
+    text: str | None = None
+    amp: str | None = None
+    created: Column[int]
+    updated: Column[int]
+    reusable: Column[bool] = True
+
+
+class Flow(Struct, frozen=True, kw_only=True):
+    """A flow: `draft`, `manual` or `live`. `triggers` and `profile_filter` are as its definition shows them."""
+
+    table: ClassVar = Table("flows")
+
+    id: Key[str]
+    name: Column[str]
+    status: Column[str] = "draft"
+    archived: Column[bool] = False
+    created: Column[int]
+    updated: Column[int]
+    trigger_type: Column[str] = "Unconfigured"
+    triggers: list[Json] = field(default_factory=list)
+    profile_filter: Json | None = None
+
+
+class FlowAction(Struct, frozen=True, kw_only=True):
+    """A step of a flow; `status` is that of actions that send or write. The id is a number, written as text."""
+
+    table: ClassVar = Table("flow_actions", indexes=("flow_id, id",))
+
+    id: Key[str]
+    flow_id: Column[str]
+    action_type: Column[str]
+    status: Column[str | None] = None
+    created: Column[int]
+    updated: Column[int]
+    definition: Json
+
+
+class FlowMessage(Struct, frozen=True, kw_only=True):
+    """What an action sends; `template_id` names the copy of a template that belongs to it."""
+
+    table: ClassVar = Table("flow_messages", indexes=("action_id, id",))
+
+    id: Key[str]
+    action_id: Column[str]
+    name: Column[str]
+    channel: str = "Email"
+    template_id: str | None = None
+    created: Column[int]
+    updated: Column[int]
+    definition: Json
+
+
+class Tag(Struct, frozen=True, kw_only=True):
+    """A tag of a group."""
+
+    table: ClassVar = Table("tags")
+
+    id: Key[str]
+    name: Column[str]
+    group_id: Column[str]
+
+
+class TagGroup(Struct, frozen=True, kw_only=True):
+    """Tags of a kind; of an exclusive group a thing has at most one tag."""
+
+    table: ClassVar = Table("tag_groups")
+
+    id: Key[str]
+    name: Column[str]
+    exclusive: Column[bool] = False
+    default: Column[bool] = False
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """A sign-up form, `draft` or `live`. The ids of its versions are numbers, written as text."""
+
+    table: ClassVar = Table("forms")
+
+    id: Key[str]
+    name: Column[str]
+    status: Column[str] = "draft"
+    ab_test: Column[bool] = False
+    created_at: Column[int]
+    updated_at: Column[int]
+    version_ids: list[str] = field(default_factory=list)
+
+
+class Webhook(Struct, frozen=True, kw_only=True):
+    """A webhook and the topics it is called for; Klaviyo shows its address masked."""
+
+    table: ClassVar = Table("webhooks")
+
+    id: Key[str]
+    name: str
+    description: str | None = None
+    endpoint_url: str
+    enabled: bool = True
+    created_at: datetime
+    updated_at: datetime
+    topics: list[str] = field(default_factory=list)
+
+
+class ImportJob(Struct, frozen=True, kw_only=True):
+    """A bulk import of profiles: `queued`, `processing`, then `complete` or `cancelled`."""
+
+    table: ClassVar = Table("import_jobs", counts={})
+
+    id: Key[str]
+    status: Column[str]
+    created_at: Column[datetime]
+    total_count: int
+    completed_count: int = 0
+    failed_count: int = 0
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    list_ids: list[str] = field(default_factory=list)
+
+
+class SuppressionJob(Struct, frozen=True, kw_only=True):
+    """A bulk suppression (`create`) or its lifting (`delete`): `processing`, then `complete` or `cancelled`."""
+
+    table: ClassVar = Table("suppression_jobs", counts={})
+
+    id: Key[str]
+    kind: Column[Literal["create", "delete"]]
+    status: Column[str]
+    created_at: Column[datetime]
+    total_count: int = 0
+    completed_count: int = 0
+    skipped_count: int = 0
+    completed_at: datetime | None = None
+    list_id: Column[str | None] = None
+    segment_id: Column[str | None] = None
+
+
+class ImportFailure(Struct, frozen=True, kw_only=True):
+    """A row an import refused; `position` is its place in the request."""
+
+    position: int
+    id: str
+    code: str
+    title: str
+    detail: str
+    pointer: str
+    original_payload: Json

@@ -1,0 +1,1 @@
+"""What people and machines do with a campaign that is sent."""

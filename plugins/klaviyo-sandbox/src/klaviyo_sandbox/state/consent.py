@@ -1,0 +1,252 @@
+"""Consent that comes through the API: accepted without a word, applied later.
+
+A new consent lifts what kept a profile from being mailed, however old it is; and an unsubscribe from a list
+unsubscribes those who are not in it everywhere. `stats` counts both, and what else a careful client does not do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from klaviyo_sandbox.model.deferred_work import DeferredWork, Identifier, OpenRequests
+from klaviyo_sandbox.model.records import (
+    Consent,
+    ConsentState,
+    Group,
+    Membership,
+    Origin,
+    Profile,
+    Suppression,
+    SuppressionReason,
+)
+from klaviyo_sandbox.state import profile_writes
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.state.store import Store
+
+_LIFTED = (SuppressionReason.UNSUBSCRIBE, SuppressionReason.SPAM_COMPLAINT, SuppressionReason.USER_SUPPRESSED)
+"""Klaviyo's text calls the second one SPAM_REPORT."""
+_REST = timedelta(minutes=30)
+"""Klaviyo advises against subscribing a profile more than once in this time."""
+
+
+class Channel(StrEnum):
+    """What consent is for."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    PUSH = "push"
+
+    @property
+    def address(self) -> str:
+        """What a profile is reached by, as an attribute."""
+        return {Channel.EMAIL: "email", Channel.PUSH: "id"}.get(self, "phone_number")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a row is about; at least one of the three is given."""
+
+    id: str | None
+    email: str | None
+    phone_number: str | None
+
+    def names(self) -> Iterator[Identifier]:
+        """Each identifier with its kind, as Klaviyo compares it."""
+        for kind, value in (("id", self.id), ("email", self.email), ("phone_number", self.phone_number)):
+            if value is not None:
+                yield kind, value.lower() if kind == "email" else value
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A row of a subscribe: when each channel was consented to, None for now."""
+
+    person: Person
+    channels: Mapping[Channel, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A row of an unsubscribe."""
+
+    person: Person
+    channels: frozenset[Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unconfirmed:
+    """A subscription whose e-mail nobody has answered."""
+
+    subscription: Subscription
+    group: Group | None
+    source: str | None
+
+
+class Consents:
+    """Subscribes and unsubscribes."""
+
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
+        self.sms_regions: tuple[str, ...] = ("+1", "+44", "+45")
+        """Beginnings of the numbers that the account has a sending number for."""
+        self.default_opt_in: Literal["single_opt_in", "double_opt_in"] = "double_opt_in"
+        """The opt-in process without a list."""
+        self.stats: Counter[str] = Counter()
+        """`opt_outs_lifted`, `unsubscribed_everywhere_by_a_list`, `subscribed_again_within_30_minutes`,
+        `profiles_repeated_in_a_request`, `profiles_in_two_open_requests`; each counts profiles."""
+        self._store = store
+        self._rng = rng
+        self._deferred_work = deferred_work
+        self._unconfirmed: list[_Unconfirmed] = []
+        self._open = OpenRequests()
+        self._subscribed: dict[Identifier, datetime] = {}
+
+    def subscribe(
+        self,
+        rows: Sequence[Subscription],
+        group: Group | None,
+        now: datetime,
+        *,
+        source: str | None,
+        imported: bool,
+    ) -> None:
+        """Take a subscribe that passed every check; `imported` is `historical_import`."""
+        for row in rows:
+            last = max(
+                (self._subscribed[each] for each in row.person.names() if each in self._subscribed), default=None
+            )
+            self.stats["subscribed_again_within_30_minutes"] += last is not None and now - last < _REST
+        self._subscribed.update((name, now) for row in rows for name in row.person.names())
+        people = self._opened([row.person for row in rows])
+        process = group.opt_in_process if group else self.default_opt_in
+
+        def work(moment: datetime) -> None:
+            self._open.leave(people)
+            with self._store.transaction():
+                for row in rows:
+                    waiting = _Unconfirmed(row, group, source)
+                    if imported or process == "single_opt_in":
+                        self._apply(waiting, moment, confirmed=False)
+                    else:
+                        self._unconfirmed.append(waiting)
+                        self._set_addresses(row.person, self._known(row.person), moment)
+
+        self._deferred_work.add(now, work)
+
+    def unsubscribe(self, rows: Sequence[Cancellation], group: Group | None, now: datetime) -> None:
+        """Take an unsubscribe that passed every check."""
+        people = self._opened([row.person for row in rows])
+
+        def work(moment: datetime) -> None:
+            self._open.leave(people)
+            with self._store.transaction():
+                for row in rows:
+                    self._cancel(row, group, moment)
+
+        self._deferred_work.add(now, work)
+
+    def confirm(self, email: str, now: datetime) -> int:
+        """The person of this address confirms what is waiting for it. Answers how many subscriptions that were."""
+        answered = [
+            each for each in self._unconfirmed if ("email", email.lower()) in each.subscription.person.names()
+        ]
+        for each in answered:
+            self._unconfirmed.remove(each)
+            self._apply(each, now, confirmed=True)
+        return len(answered)
+
+    def _opened(self, people: Sequence[Person]) -> list[Identifier]:
+        """The names in a request that is now open."""
+        seen: set[Identifier] = set()
+        for person in people:
+            names = list(person.names())
+            self.stats["profiles_repeated_in_a_request"] += not seen.isdisjoint(names)
+            self.stats["profiles_in_two_open_requests"] += self._open.any(names)
+            seen.update(names)
+        self._open.enter(seen)
+        return list(seen)
+
+    def _known(self, person: Person) -> Profile | None:
+        """The profile of the identifier that counts most."""
+        for kind, value in person.names():
+            profile = self._store.profile_by(kind, value)
+            if profile is not None or kind == "id":
+                return profile
+        return None
+
+    def _set_addresses(self, person: Person, profile: Profile | None, now: datetime) -> Profile | None:
+        """The profile with the addresses of the row, also those of channels left out; others' stay theirs."""
+        if profile is None:
+            return None
+        changes = {
+            kind: value
+            for kind, value in (("email", person.email), ("phone_number", person.phone_number))
+            if value is not None and self._store.profile_by(kind, value) is None
+        }
+        if not changes:
+            return profile
+        after = replace(profile, **changes, updated=int(now.timestamp()))
+        self._store.put_profile(after)
+        return after
+
+    def _known_or_new(self, person: Person, now: datetime) -> Profile | None:
+        """The row's profile, made if nobody has the address; None when its id is nobody's."""
+        known = self._known(person)
+        if known is None and person.id is None:
+            known = profile_writes.new_profile(self._rng, now.timestamp())
+        return self._set_addresses(person, known, now)
+
+    def _apply(self, given: _Unconfirmed, now: datetime, *, confirmed: bool) -> None:
+        profile = self._known_or_new(given.subscription.person, now)
+        if profile is None:
+            return
+        changes: dict[str, Consent] = {}
+        for channel, consented_at in given.subscription.channels.items():
+            if getattr(profile, channel.address) is None:  # a row that names its profile by id
+                continue
+            held: Consent = getattr(profile, _marketing(channel))
+            lifted = held.state is ConsentState.UNSUBSCRIBED
+            if channel is Channel.EMAIL:
+                lifted |= self._store.lift(profile.id, _LIFTED) > 0
+            self.stats["opt_outs_lifted"] += lifted
+            origin = Origin(consented_at or now, given.source, confirmed)
+            changes[_marketing(channel)] = Consent(ConsentState.SUBSCRIBED, now, origin)
+        self._store.put_profile(replace(profile, **changes, updated=int(now.timestamp())))
+        if given.group is not None:
+            self._store.add_members([Membership(given.group.id, profile.id, int(now.timestamp()))])
+
+    def _cancel(self, row: Cancellation, group: Group | None, now: datetime) -> None:
+        profile = self._known_or_new(row.person, now)
+        if profile is None:
+            return
+        member = group is not None and group.id in (
+            each.id for each in self._store.groups_of(profile.id, group.kind)
+        )
+        if Channel.EMAIL in row.channels:
+            if group is not None and member:
+                left = Suppression(profile.id, SuppressionReason.UNSUBSCRIBE, now, group.id)
+                self._store.suppress([left])
+            else:
+                self._store.unsubscribe([profile.id], now)
+                self.stats["unsubscribed_everywhere_by_a_list"] += group is not None
+        others = row.channels - {Channel.EMAIL}
+        if others:
+            revoked = dict.fromkeys(map(_marketing, others), Consent(ConsentState.UNSUBSCRIBED, now))
+            current = self._store.profile(profile.id) or profile
+            self._store.put_profile(replace(current, **revoked, updated=int(now.timestamp())))
+        if group is not None:
+            self._store.remove_members(group.id, [profile.id])
+
+
+def _marketing(channel: Channel) -> str:
+    """The attribute of a profile that holds its consent."""
+    return f"{channel.value}_marketing"
