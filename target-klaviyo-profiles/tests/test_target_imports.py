@@ -10,7 +10,7 @@ import pytest
 
 from klaviyo_sandbox.http.faults import AnyFault, ImportOutcome, Page, Reset, Status, Throttle, Truncate
 from klaviyo_sandbox.model.records import GroupKind, Profile
-from klaviyo_sandbox.state.imports import Outcome
+from klaviyo_sandbox.state.import_jobs import Outcome
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import ConfigurationError, Retriable

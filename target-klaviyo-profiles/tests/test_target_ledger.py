@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_sandbox.http.faults import Status
-from klaviyo_sandbox.state.imports import Outcome as JobOutcome
+from klaviyo_sandbox.state.import_jobs import Outcome as JobOutcome
 from target_klaviyo_profiles.delivery import ledger as ledgers
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger

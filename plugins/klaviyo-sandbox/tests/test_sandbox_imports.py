@@ -11,7 +11,7 @@ import requests
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.model.records import GroupKind, Profile
-from klaviyo_sandbox.state.imports import Outcome
+from klaviyo_sandbox.state.import_jobs import Outcome
 
 JOBS = "/api/profile-bulk-import-jobs"
 DAY = 86_400

@@ -6,16 +6,33 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoints
 from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct, field
 
+from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.model import ids, times
 from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.model.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
+from klaviyo_sandbox.model.tables import Column, Key, Table
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.protocol.filters import Condition
+from klaviyo_sandbox.protocol.queries import Query
+from klaviyo_sandbox.sandbox import _seeder
+from klaviyo_sandbox.state.pages import listing_of
+from klaviyo_sandbox.state.repository import layout_of
 from klaviyo_sandbox.state.store import Store
+from klaviyo_wire.filters import Operator
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.operations.call import Answer
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ADA = Profile(
@@ -186,3 +203,127 @@ def test_times_are_written_as_klaviyo_writes_them(moment: datetime) -> None:
     written = times.micros(moment)
     assert (len(written), times.parse(written)) == (32, moment)
     assert times.parse(times.seconds(int(moment.timestamp()))) == moment.replace(microsecond=0)
+
+
+# declarations
+
+
+class Shelf(Struct, frozen=True, kw_only=True):
+    """A record that the sandbox does not have, with a column of every type."""
+
+    table: ClassVar = Table("shelves", derived={"shouted": lambda shelf: shelf.name.upper()}, indexes=("name",))
+
+    id: Key[str]
+    name: Column[str]
+    default: Column[bool] = False
+    items: Column[int] = 0
+    weight: Column[float | None] = None
+    kind: Column[GroupKind] = GroupKind.LIST
+    opened_at: Column[datetime | None] = None
+    labels: list[str] = field(default_factory=list)
+
+
+class Load(Struct, frozen=True):
+    """A record of columns only."""
+
+    table: ClassVar = Table("loads")
+
+    shelf_id: Key[str]
+    item_id: Key[str]
+    at: Column[datetime]
+    full: Column[bool] = False
+    kind: Column[GroupKind | None] = None
+
+
+SHELF = Shelf(
+    id="A",
+    name="top",
+    default=True,
+    items=2**53 + 1,
+    weight=1.5,
+    kind=GroupKind.SEGMENT,
+    opened_at=NOW,
+    labels=["x"],
+)
+
+
+@pytest.fixture
+def shelves(store: Store) -> Store:
+    for kind in (Shelf, Load):
+        store._connection.executescript(layout_of(kind).schema)
+    return store
+
+
+def test_a_declared_record_has_a_table_and_comes_back_whole(shelves: Store) -> None:
+    shelves.put(SHELF)
+    shelves.put(Shelf(id="B", name="low"))
+    assert shelves.get(Shelf, "A") == SHELF
+    assert shelves.read('select id, name, "default", items, weight, kind, opened_at, shouted from shelves') == [
+        ("A", "top", 1, 2**53 + 1, 1.5, "segment", "2026-11-02T09:30:00.000000+00:00", "TOP"),
+        ("B", "low", 0, 0, None, "list", None, "LOW"),
+    ]
+    shelves.put(msgspec.structs.replace(SHELF, items=1))
+    assert [each.items for each in shelves.find(Shelf, "true order by name")] == [0, 1]
+    shelves.delete(Shelf, "A")
+    assert shelves.get(Shelf, "A") is None
+
+
+def test_a_record_of_columns_only_is_kept_once_by_all_of_its_keys(shelves: Store) -> None:
+    loads = [Load("A", "1", NOW, full=True, kind=GroupKind.LIST), Load("A", "2", NOW + timedelta(microseconds=1))]
+    assert shelves.add(loads) == 2
+    assert shelves.add([Load("A", "1", NOW)], clash="ignore") == 0
+    assert shelves.find(Load, "true order by at") == loads
+    assert [each[1] for each in shelves.read("pragma table_info(loads)")] == [
+        "shelf_id",
+        "item_id",
+        "at",
+        "full",
+        "kind",
+    ]
+
+
+def test_every_column_of_a_declared_record_filters_and_sorts(shelves: Store) -> None:
+    shelves.put(SHELF)
+    shelves.put(Shelf(id="B", name="low"))
+    listing = listing_of(Shelf)
+
+    def found(field: str, operator: Operator, value: str | int | datetime) -> list[str]:
+        page = listing.page(shelves, Query(conditions=[Condition(operator, field, (value,))]))
+        return [each.id for each in listing.records(page)]
+
+    assert found("items", Operator.GREATER_THAN, 2**53) == ["A"]
+    assert found("default", Operator.EQUALS, True) == ["A"]  # noqa: FBT003
+    assert found("opened_at", Operator.GREATER_OR_EQUAL, NOW) == ["A"]
+    assert found("kind", Operator.EQUALS, "list") == ["B"]
+    for name in ("id", "name", "default", "items", "weight", "kind", "opened_at"):
+        assert len(listing.page(shelves, Query(sort=name, size=2)).rows) == 2
+
+
+def test_what_cannot_be_a_column_is_refused() -> None:
+    class Odd(Struct):
+        table: ClassVar = Table("odd")
+        things: Column[list[str]]
+
+    with pytest.raises(TypeError, match=r"Odd\.things cannot be a column"):
+        layout_of(Odd)
+
+
+def test_an_operation_is_registered_once_and_has_an_entry() -> None:
+    def get_nothing(_: object) -> Answer:
+        raise NotImplementedError
+
+    def get_tags(_: object) -> Answer:
+        raise NotImplementedError
+
+    with pytest.raises(LookupError, match=r"get_nothing is no operation"):
+        operation(get_nothing)
+    with pytest.raises(LookupError, match=r"get_tags has two handlers"):
+        operation(get_tags)
+
+
+def test_an_install_without_a_seed_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = SimpleNamespace(entry_points=EntryPoints(()))
+    monkeypatch.setattr("klaviyo_sandbox.sandbox.distribution", lambda _: empty)
+    monkeypatch.setattr("klaviyo_sandbox.sandbox._seeder", _seeder.__wrapped__)
+    with pytest.raises(RuntimeError, match="make setup"):
+        Sandbox(profiles=0, events=0)

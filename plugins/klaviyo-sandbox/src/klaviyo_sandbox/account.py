@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from klaviyo_sandbox.model.deferred_work import DeferredWork
 from klaviyo_sandbox.state.consent import Consents
 from klaviyo_sandbox.state.event_ingest import EventIngest
-from klaviyo_sandbox.state.imports import Imports
-from klaviyo_sandbox.state.suppressions import Suppressions
+from klaviyo_sandbox.state.import_jobs import Imports
+from klaviyo_sandbox.state.suppression_jobs import Suppressions
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.clock import Clock
@@ -23,7 +23,7 @@ _KEY_BITS = 136
 
 
 class Account:
-    """Everything that outlives a request."""
+    """The state that outlives a request: the data, the keys, the jobs that are open, and what was counted."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -73,14 +73,14 @@ class Account:
         return held is None or held.issuperset(scopes)
 
     def advance(self) -> None:
-        """Do what the passing of time brings: late events appear, what was accepted takes effect."""
+        """Catch up with the clock: late events appear, and accepted work that is due is done."""
         now = self.clock.now()
         self.store.release_events(int(now.timestamp()))
         self.imports.advance(now)
         self.deferred_work.advance(now)
 
     def settle(self) -> None:
-        """Let all that was accepted take effect now, but for jobs that are stuck."""
+        """Do all accepted work now, except for jobs that are stuck."""
         now = self.clock.now()
         self.imports.settle(now)
         self.deferred_work.settle(now)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from klaviyo_sandbox.model.deferred_work import DeferredWork
     from klaviyo_sandbox.state.consent import Consents
     from klaviyo_sandbox.state.event_ingest import EventIngest
-    from klaviyo_sandbox.state.imports import Imports
-    from klaviyo_sandbox.state.suppressions import Suppressions
+    from klaviyo_sandbox.state.import_jobs import Imports
+    from klaviyo_sandbox.state.suppression_jobs import Suppressions
 
 RateLimits = Literal["real", "off"]
 T = TypeVar("T")

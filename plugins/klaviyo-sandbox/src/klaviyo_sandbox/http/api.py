@@ -137,7 +137,7 @@ class Api:
         return key
 
     def refused(self, refusal: Refusal, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
-        """The answer that a refusal is; `headers` are those of the rate limit."""
+        """A refusal as a response; `headers` are those of the rate limit."""
         body = msgspec.json.encode(refusal.document(self._account.rng))
         if refusal.headers:  # a 429 has neither rate headers nor, mostly, a content type (recorded)
             return Response(refusal.status, refusal.headers, body)

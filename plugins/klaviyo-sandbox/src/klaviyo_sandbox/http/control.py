@@ -95,7 +95,7 @@ class Control:
             return _json(400, {"error": str(error)})
 
     def counts(self) -> dict[str, int]:
-        """Rows by stream. Only what can be read now is counted; `late_events` cannot."""
+        """How many rows each stream has now; `late_events` are those that cannot be read yet."""
         return {"accounts": 1, **self._account.store.counts()}
 
     def requests(self) -> dict[str, dict[str, int]]:

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from typing_extensions import override
 
 from klaviyo_sandbox.http.api import Request, operation_of
-from klaviyo_sandbox.state.imports import Outcome
+from klaviyo_sandbox.state.import_jobs import Outcome
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.state.store import Store
@@ -192,7 +192,7 @@ class ScheduleError(ValueError):
 
 
 class Schedule:
-    """The faults to come."""
+    """The scheduled faults, and how many requests each has matched and struck."""
 
     def __init__(self) -> None:
         self._faults: list[AnyFault] = []
@@ -208,7 +208,7 @@ class Schedule:
             self._struck.append(0)
 
     def clear(self) -> None:
-        """No more faults."""
+        """Forget all faults."""
         self._faults, self._seen, self._struck = [], [], []
 
     def read(self, document: object) -> None:

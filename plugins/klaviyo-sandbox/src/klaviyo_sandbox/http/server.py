@@ -103,7 +103,7 @@ class Server:
             fault.withhold(self._account.store, self._schedule.rng, self._account.clock.seconds())
 
     def _respond(self, request: Request, faults: list[AnyFault]) -> Response | None:
-        """The answer, spoiled by the first fault that does; None: a reset."""
+        """The answer, or what the first fault that replaces it sends instead; None: the connection is reset."""
         for fault in faults:
             match fault:
                 case Throttle():

@@ -1,1 +1,1 @@
-"""What everything is made of: the records, and how ids, times, errors and time itself are written."""
+"""The records, with the declarations of their tables; ids, times, errors, the clock and deferred work."""

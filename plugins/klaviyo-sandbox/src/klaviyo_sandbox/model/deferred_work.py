@@ -10,7 +10,7 @@ Identifier = tuple[str, str]
 """An identifier: its kind and its value."""
 
 Work = Callable[[datetime], None]
-"""Does it; is given the moment."""
+"""A function that does the work; its argument is the moment at which it is done."""
 
 
 class DeferredWork:
@@ -21,36 +21,36 @@ class DeferredWork:
         self._waiting: deque[tuple[datetime, Work]] = deque()
 
     def add(self, now: datetime, work: Work) -> None:
-        """Accept work."""
+        """Accept work at the moment `now`."""
         self._waiting.append((now, work))
 
     def advance(self, now: datetime) -> None:
-        """Do what is due."""
+        """Do the work whose delay is over at the moment `now`."""
         while self._waiting and (now - self._waiting[0][0]).total_seconds() >= self.delay:
             self._waiting.popleft()[1](now)
 
     def settle(self, now: datetime) -> None:
-        """Do all of it now, due or not."""
+        """Do all the work that waits, whether or not its delay is over."""
         while self._waiting:
             self._waiting.popleft()[1](now)
 
 
 class OpenRequests:
-    """Who is in requests that were accepted and are not done."""
+    """The profiles named in requests that were accepted and whose work is not done yet."""
 
     def __init__(self) -> None:
         self._counts: Counter[Identifier] = Counter()
 
     def any(self, names: Iterable[Identifier]) -> bool:
-        """Whether one of these is."""
+        """Whether an open request names one of these identifiers."""
         return any(each in self._counts for each in names)
 
     def enter(self, names: Iterable[Identifier]) -> None:
-        """A request with these begins; each is given once."""
+        """Note the identifiers of a request that is now open, each once."""
         self._counts.update(names)
 
     def leave(self, names: Iterable[Identifier]) -> None:
-        """It is done."""
+        """Take back the identifiers of a request whose work is done."""
         for each in names:
             self._counts[each] -= 1
             if not self._counts[each]:

@@ -90,7 +90,7 @@ def _plain(status: int, code: str, title: str, detail: str | None = None) -> Ref
 
 
 def not_authenticated() -> Refusal:
-    """401, no key was sent."""
+    """401: the request has no key."""
     return _plain(401, "not_authenticated", "Authentication credentials were not provided.")
 
 
@@ -111,7 +111,7 @@ def no_advanced_kdp() -> Refusal:
 
 
 def method_not_allowed(method: str) -> Refusal:
-    """405."""
+    """405: the path exists, for another method."""
     return _plain(405, "method_not_allowed", f'Method "{method}" not allowed.')
 
 
@@ -138,7 +138,7 @@ def too_large() -> Refusal:
 
 
 def unsupported_media_type(media_type: str) -> Refusal:
-    """415."""
+    """415: the body is announced as something other than JSON."""
     return _plain(415, "unsupported_media_type", f'Unsupported media type "{media_type}" in request.')
 
 
@@ -156,7 +156,7 @@ def throttled(seconds: int) -> Refusal:
 
 
 def server_error(status: int) -> Refusal:
-    """5xx."""
+    """A server error of this status (5xx)."""
     return _plain(status, "error", "A server error occurred.")
 
 

@@ -14,7 +14,7 @@ from klaviyo_sandbox.protocol import bodies
 from klaviyo_sandbox.protocol.bodies import MOST_PROFILE_BYTES, MOST_PROFILES, BulkImport, ProfileImport
 from klaviyo_sandbox.protocol.resources import identifiers, import_error
 from klaviyo_sandbox.state import profile_writes
-from klaviyo_sandbox.state.imports import ImportRow
+from klaviyo_sandbox.state.import_jobs import ImportRow
 from klaviyo_sandbox.state.pages import Listing, listing_of
 from klaviyo_sandbox.state.profile_store import SHOWN_COLUMNS
 

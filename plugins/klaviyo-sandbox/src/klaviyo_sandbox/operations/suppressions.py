@@ -17,7 +17,7 @@ from klaviyo_sandbox.state.pages import listing_of
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.operations.call import Answer, Call
-    from klaviyo_sandbox.state.suppressions import Kind
+    from klaviyo_sandbox.state.suppression_jobs import Kind
 
 _ROWS = "/data/attributes/profiles/data"
 _JOBS = listing_of(SuppressionJob, where="kind = ?", sorts={"created": "created_at"})

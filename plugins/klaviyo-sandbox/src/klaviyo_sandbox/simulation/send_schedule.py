@@ -1,4 +1,4 @@
-"""When a send happens, and in which order people and machines act."""
+"""When the events of a send happen: in which order, and at which second, people and machines act."""
 
 from __future__ import annotations
 

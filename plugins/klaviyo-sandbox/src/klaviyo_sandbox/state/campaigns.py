@@ -1,4 +1,4 @@
-"""Makes campaigns as Klaviyo holds them."""
+"""Makes drafts of campaigns, and the copies of templates that belong to messages."""
 
 from __future__ import annotations
 

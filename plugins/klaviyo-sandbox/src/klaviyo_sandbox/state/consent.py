@@ -39,7 +39,7 @@ _REST = timedelta(minutes=30)
 
 
 class Channel(StrEnum):
-    """What consent is for."""
+    """The channel that consent is given for."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -48,13 +48,13 @@ class Channel(StrEnum):
 
     @property
     def address(self) -> str:
-        """What a profile is reached by, as an attribute."""
+        """The attribute of a profile that holds its address on the channel."""
         return {Channel.EMAIL: "email", Channel.PUSH: "id"}.get(self, "phone_number")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a row is about; at least one of the three is given."""
+    """The identifiers of a row's profile; at least one of the three is given."""
 
     id: str | None
     email: str | None
@@ -155,7 +155,7 @@ class Consents:
         self._deferred_work.add(now, work)
 
     def confirm(self, email: str, now: datetime) -> int:
-        """The person of this address confirms what is waiting for it. Answers how many subscriptions that were."""
+        """Confirm the subscriptions that wait for an answer from this address. Answers how many there were."""
         answered = [
             each for each in self._unconfirmed if ("email", email.lower()) in each.subscription.person.names()
         ]
@@ -165,7 +165,7 @@ class Consents:
         return len(answered)
 
     def _opened(self, people: Sequence[Person]) -> list[Identifier]:
-        """The names in a request that is now open."""
+        """The identifiers of a request that is now open; repeated ones are counted."""
         seen: set[Identifier] = set()
         for person in people:
             names = list(person.names())

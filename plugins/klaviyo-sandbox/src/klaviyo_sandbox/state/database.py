@@ -20,7 +20,7 @@ BATCH = 50_000
 
 
 class Database:
-    """Runs SQL. A part of the store is a subclass that says in `schema` which tables it needs."""
+    """Runs SQL. A subclass says in `schema` which tables it needs beside those that records declare."""
 
     schema: ClassVar[str] = ""
 
@@ -87,5 +87,5 @@ class Database:
 
 
 def marks(count: int) -> str:
-    """So many placeholders."""
+    """As many `?` as there are values, for a list in SQL."""
     return ", ".join("?" * count)

@@ -42,14 +42,14 @@ class IncomingEvent:
 
 @dataclass(frozen=True, slots=True)
 class ProfileEvents:
-    """What one profile did."""
+    """The events of one profile in a request."""
 
     person: AnyPerson
     events: Sequence[IncomingEvent]
 
 
 class EventIngest:
-    """Takes events in."""
+    """Accepts events, and stores them when the delay is over."""
 
     def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
         self.dropped: Counter[str] = Counter()

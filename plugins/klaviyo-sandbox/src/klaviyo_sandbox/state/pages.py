@@ -52,7 +52,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where a filter looks."""
+    """The SQL that a filter compares with."""
 
     sql: str
     kind: Kind = Kind.SECONDS

@@ -101,12 +101,12 @@ def unstorable(properties: object) -> str | None:
 
 
 def too_large(value: object) -> bool:
-    """Whether a value is a whole number that does not fit."""
+    """Whether a value is a whole number of more than 64 bits."""
     return isinstance(value, int) and abs(value) > _LARGEST
 
 
 def walk(value: object, depth: int) -> Iterator[tuple[int, object]]:
-    """A value and all that is inside it, each with how deep it lies."""
+    """A value and every value nested in it, each with its depth."""
     yield depth, value
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for each in inner:

@@ -62,7 +62,7 @@ class Message(NamedTuple):
 
 
 class Values(Struct):
-    """What came of a message's sending."""
+    """How often, and to how many people, everything happened to one message."""
 
     counts: defaultdict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     people: defaultdict[str, set[str | None]] = msgspec.field(default_factory=lambda: defaultdict(set))

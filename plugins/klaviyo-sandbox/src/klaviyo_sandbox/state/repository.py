@@ -19,7 +19,7 @@ _encode = msgspec.json.encode
 
 
 class Record(Protocol):
-    """What declares a table: a struct of `model/records.py`."""
+    """A struct of `model/records.py` that declares a table."""
 
     table: ClassVar[Table]
     __struct_fields__: ClassVar[tuple[str, ...]]
@@ -152,7 +152,7 @@ def quoted(name: str) -> str:
 
 
 def _reader(column: ColumnType) -> Callable[[Any], Any] | None:
-    """What makes a value of a column's; None: it is one already."""
+    """What turns a column's value into the field's; None where they are the same."""
     if column.type is datetime:
         return times.parse
     if column.type is bool or issubclass(column.type, Enum):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.records import Profile, Suppression, SuppressionJob, SuppressionReason
-from klaviyo_sandbox.state.imports import Outcome
+from klaviyo_sandbox.state.import_jobs import Outcome
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.deferred_work import DeferredWork
@@ -74,14 +74,14 @@ class Suppressions:
         return self._store.members_of(whom.id)
 
     def _suppress(self, profile: Profile, now: datetime) -> bool:
-        """Whether there was something to do."""
+        """Suppress a profile. Answers whether it was not suppressed before."""
         if self._has(profile):
             return False
         self._store.suppress([Suppression(profile.id, SuppressionReason.USER_SUPPRESSED, now)])
         return True
 
     def _unsuppress(self, profile: Profile, _: datetime) -> bool:
-        """Whether there was something to do."""
+        """Lift a profile's manual suppression. Answers whether it had one."""
         return self._store.lift(profile.id, [SuppressionReason.USER_SUPPRESSED]) > 0
 
     def _has(self, profile: Profile) -> bool:

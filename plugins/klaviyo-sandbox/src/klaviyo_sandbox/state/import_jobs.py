@@ -36,7 +36,7 @@ _QUEUED_SHARE = 0.3
 
 
 class Outcome(StrEnum):
-    """How a job ends."""
+    """How a bulk job ends."""
 
     COMPLETE = "complete"
     CANCELLED = "cancelled"
@@ -84,7 +84,7 @@ class Imports:
         self._open = OpenRequests()
 
     def submit(self, rows: Sequence[ImportRow], list_ids: Sequence[str], now: datetime) -> ImportJob:
-        """Accept a job."""
+        """Accept a job for rows that passed every check."""
         words = (f"{COMPANY_ID}_maintenance", *list_ids[:1], str(int(now.timestamp())), ids.short(self._rng))
         job = ImportJob(
             id=base64.urlsafe_b64encode(".".join(words).encode()).decode().rstrip("="),
@@ -101,7 +101,7 @@ class Imports:
         return job
 
     def advance(self, now: datetime) -> None:
-        """Do what is due, and forget what has expired.
+        """Work the jobs that are due, and forget those that have expired.
 
         Of large jobs that are due together, each call finishes one, so that no single request waits for all.
         """
@@ -120,7 +120,7 @@ class Imports:
         self._store.delete_import_jobs(now - IMPORTS_KEPT)
 
     def settle(self, now: datetime) -> None:
-        """Do all of it now, due or not, but for what is stuck."""
+        """Work all jobs now, whether or not they are due, except for those that are stuck."""
         for waiting in self._shuffled():
             if waiting.outcome is not Outcome.STUCK:
                 del self._waiting[waiting.job.id]
@@ -189,7 +189,7 @@ class Imports:
         )
 
     def _count_repeats(self, rows: Sequence[ImportRow]) -> set[Identifier]:
-        """The names in a job."""
+        """The identifiers in a job; those repeated in it, or in another open job, are counted."""
         seen: set[Identifier] = set()
         for row in rows:
             names = list(profile_writes.names(row.profile.id, row.profile.attributes))
