@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+# Not `options`, though some settings have them: Meltano 4.4 answers a wrong value of that kind with a traceback,
+# the plugin itself with one line.
 KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 """Meltano's kind of a setting by its JSON Schema type; any other is a string."""
 
@@ -40,8 +42,6 @@ def _definition(name: str, schema: Mapping[str, Any], project: Mapping[str, Any]
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]

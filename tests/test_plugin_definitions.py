@@ -69,8 +69,6 @@ PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text())
 
 
 def _kind(property_schema: dict[str, Any]) -> str:
-    if "enum" in property_schema:
-        return "options"
     if property_schema.get("format") == "date-time":
         return "date_iso8601"
     types = property_schema["type"]
@@ -135,7 +133,7 @@ _TOLD: list[dict[str, Any]] = [
     {"name": "key", "kind": "string", "sensitive": True, "description": "A key"},
     {
         "name": "how",
-        "kind": "options",
+        "kind": "string",
         "value": "a",
         "options": [{"label": "a", "value": "a"}, {"label": "b", "value": "b"}],
         "description": "How",
@@ -155,7 +153,7 @@ _TOLD: list[dict[str, Any]] = [
         (1, {"value": "b"}, "how.value"),
         (1, {"value": None}, "how.value"),
         (1, {"options": [{"label": "a", "value": "a"}]}, "how.options"),
-        (1, {"kind": "string"}, "how.kind"),
+        (1, {"kind": "options"}, "how.kind"),
         (2, {"value": 16}, "most.value"),
         (2, {"hidden": True}, "most.hidden"),
         (2, {"name": "least"}, "least: not in the code"),
