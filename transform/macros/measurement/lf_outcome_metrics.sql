@@ -1,0 +1,58 @@
+{#- What the models ask of the catalogue of outcome metrics, the seed `outcome_metrics`. -#}
+
+{#-
+    What a unit did before its assignment, by which differences are adjusted and splits are balanced: names of outcome metrics. The one list that
+    must be known when the project is parsed, because `int_covariates` is written once and has a column for each.
+-#}
+{% macro lf_covariates() -%}
+    {{ return(['opened', 'clicked', 'ordered', 'revenue']) }}
+{%- endmacro %}
+
+
+{#- How an outcome is credited to a message. What happens in the message itself needs no rule and has the first. -#}
+{% macro lf_attributions() -%}
+    {{ return(['assigned_window', 'click_token', 'last_touch']) }}
+{%- endmacro %}
+
+
+{#-
+    A query: each outcome metric of the CTE `outcome_metrics` that is counted from events, once for each role whose events it counts. Of the role whose
+    values are taken off, `sign` is -1.
+-#}
+{% macro lf_counted_roles(outcome_metrics) -%}
+    select
+        metric,
+        aggregation,
+        role,
+        1 as sign,
+        counts_machines,
+        time_window,
+        unit
+    from {{ outcome_metrics }}
+    where
+        kind <> 'ratio'
+        and aggregation <> 'receipt'
+
+    union all
+
+    select
+        metric,
+        aggregation,
+        subtracted_role as role,
+        -1 as sign,
+        counts_machines,
+        time_window,
+        unit
+    from {{ outcome_metrics }}
+    where subtracted_role <> 'none'
+{%- endmacro %}
+
+
+{#- Days after a receipt in which an outcome counts: what the definition says of the metric, else the catalogue, else the attribution window. -#}
+{% macro lf_window_days(experiments, metrics) -%}
+    cast(coalesce(
+        {{ lf_number(lf_json_text_at(experiments ~ '.metric_windows', metrics ~ '.metric')) }},
+        {{ lf_number(metrics ~ '.time_window') }},
+        {{ experiments }}.attribution_window_days
+    ) as {{ lf_type('integer') }})
+{%- endmacro %}
