@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
-from tap_experiments.schema import SECTIONS
+from tap_experiments.outcome_metrics import PACKAGED, SEED, read_catalogue
+from tap_experiments.schema import sections
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconcile import OWN
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
@@ -129,7 +130,7 @@ def keys() -> str:
                 f"`{key.default}`" if key.default else "",
                 key.meaning,
             )
-            for path, section in SECTIONS
+            for path, section in sections(read_catalogue(ROOT / SEED))
             for key in section
         ),
     )
@@ -149,7 +150,10 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
 }
 """Which block of which README is written by what: the text between `<!-- name -->` and `<!-- /name -->`."""
 
-FILES: Mapping[Path, Callable[[], str]] = {EXPERIMENTS.with_name("experiment.schema.json"): schema_text}
+FILES: Mapping[Path, Callable[[], str]] = {
+    EXPERIMENTS.with_name("experiment.schema.json"): lambda: schema_text(read_catalogue(ROOT / SEED)),
+    PACKAGED.relative_to(ROOT): (ROOT / SEED).read_text,
+}
 """Which file is written whole by what."""
 
 
@@ -187,7 +191,7 @@ def main() -> None:
                 (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
-    fresh_all = f"{len(BLOCKS)} generated tables and {len(FILES)} file are fresh"
+    fresh_all = f"{len(BLOCKS)} generated tables and {len(FILES)} files are fresh"
     print(f"renewed: {', '.join(stale)}" if stale else fresh_all)
 
 
