@@ -56,3 +56,34 @@
         {{ experiments }}.attribution_window_days
     ) as {{ lf_type('integer') }})
 {%- endmacro %}
+
+
+{#- Whether a person caused an event, by what the seed `event_roles` says of its role; every event of a role that it does not name. -#}
+{% macro lf_is_human(events, event_roles) -%}
+    case {{ event_roles }}.machine_flag
+        when 'machine_open' then not {{ events }}.is_machine_open
+        when 'bot_click' then not {{ events }}.is_bot_click
+        else true
+    end
+{%- endmacro %}
+
+
+{#- The kind of an outcome metric that a unit has a number of, for operations that are given its name. A wrong name is told, with the right ones. -#}
+{% macro lf_kind_of_outcome(metric) -%}
+    {%- set rows = run_query(
+        'select metric, kind from ' ~ ref('outcome_metrics')
+        ~ " where kind <> 'ratio' and aggregation <> 'receipt' and not counts_machines order by position"
+    ).rows -%}
+    {%- for row in rows if row[0] == metric -%}
+        {{ return(row[1]) }}
+    {%- endfor -%}
+    {%- do exceptions.raise_compiler_error('metric is one of ' ~ rows | map(attribute=0) | join(', ') ~ ', not ' ~ metric) -%}
+{%- endmacro %}
+
+
+{#- Aggregate: what the events of a unit come to, of the columns aggregation and value. -#}
+{% macro lf_outcome(aggregation, value) -%}
+    {{ lf_double(
+        "case max(" ~ aggregation ~ ") when 'any' then 1 when 'count' then count(*) else coalesce(sum(" ~ value ~ "), 0) end"
+    ) }}
+{%- endmacro %}

@@ -69,11 +69,7 @@ classify as (
         events.value,
 
         ---------- booleans
-        case event_roles.machine_flag
-            when 'machine_open' then not events.is_machine_open
-            when 'bot_click' then not events.is_bot_click
-            else true
-        end as is_human,
+        {{ lf_is_human('events', 'event_roles') }} as is_human,
 
         ---------- dates
         cast(events.occurred_at as date) as occurred_on,
