@@ -9,6 +9,27 @@
 {%- endmacro %}
 
 
+{#- A query: the covariates of the CTE `outcome_metrics`, with the role whose events each counts. -#}
+{% macro lf_covariate_roles(outcome_metrics) -%}
+    select
+        metric,
+        aggregation,
+        role
+    from {{ outcome_metrics }}
+    where metric in ('{{ lf_covariates() | join("', '") }}')
+{%- endmacro %}
+
+
+{#- Aggregate: a covariate of a unit, over its events joined to the CTE `covariate_roles` by role: how many there were, or their value. -#}
+{% macro lf_covariate_sum(covariate, covariate_roles, value) -%}
+    sum(case
+        when {{ covariate_roles }}.metric <> '{{ covariate }}' then 0
+        when {{ covariate_roles }}.aggregation = 'value' then coalesce({{ value }}, 0)
+        else 1
+    end)
+{%- endmacro %}
+
+
 {#- How an outcome is credited to a message. What happens in the message itself needs no rule and has the first. -#}
 {% macro lf_attributions() -%}
     {{ return(['assigned_window', 'click_token', 'last_touch']) }}

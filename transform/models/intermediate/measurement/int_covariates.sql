@@ -35,12 +35,7 @@ outcome_metrics as (
 
 covariate_roles as (
 
-    select
-        metric,
-        aggregation,
-        role
-    from outcome_metrics
-    where metric in ('{{ lf_covariates() | join("', '") }}')
+    {{ lf_covariate_roles('outcome_metrics') }}
 
 ),
 
@@ -83,11 +78,7 @@ before as (
         assigned.experiment_version,
         assigned.profile_id,
         {%- for covariate in lf_covariates() %}
-        sum(case
-            when covariate_roles.metric <> '{{ covariate }}' then 0
-            when covariate_roles.aggregation = 'value' then coalesce(events.value, 0)
-            else 1
-        end) as {{ covariate }}{{ ',' if not loop.last }}
+        {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
         {%- endfor %}
 
     from assigned
