@@ -61,6 +61,7 @@ compare as (
             and results.metric = margins.metric
     where
         results.analysis = 'assigned'
+        and results.attribution = 'assigned_window'
         and not results.is_control
         and margins.margin is not null
 
