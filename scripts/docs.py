@@ -14,7 +14,8 @@ import plugin_settings
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
-from tap_experiments.schema import SECTIONS
+from tap_experiments.outcome_metrics import PACKAGED, SEED, read_catalogue
+from tap_experiments.schema import sections
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
@@ -138,7 +139,7 @@ def keys() -> str:
                 f"`{key.default}`" if key.default else "",
                 key.meaning,
             )
-            for path, section in SECTIONS
+            for path, section in sections(read_catalogue(ROOT / SEED))
             for key in section
         ),
     )
@@ -178,7 +179,10 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
 In YAML the markers are comments: `# name`, `# end of name`.
 """
 
-FILES: Mapping[Path, Callable[[], str]] = {EXPERIMENTS.with_name("experiment.schema.json"): schema_text}
+FILES: Mapping[Path, Callable[[], str]] = {
+    EXPERIMENTS.with_name("experiment.schema.json"): lambda: schema_text(read_catalogue(ROOT / SEED)),
+    PACKAGED.relative_to(ROOT): (ROOT / SEED).read_text,
+}
 """Which file is written whole by what."""
 
 
@@ -219,7 +223,7 @@ def main() -> None:
                 (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))
-    fresh_all = f"{len(BLOCKS)} generated blocks and {len(FILES)} file are fresh"
+    fresh_all = f"{len(BLOCKS)} generated blocks and {len(FILES)} files are fresh"
     print(f"renewed: {', '.join(stale)}" if stale else fresh_all)
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tap_experiments import audience
 from tap_experiments.faults import DefinitionError, Fault
-from tap_experiments.model import Channel, Guardrail, Metric, Operator, PropertyFormat
+from tap_experiments.model import Channel, Operator, PropertyFormat
+from tap_experiments.outcome_metrics import read_catalogue
 from tap_experiments.preregistration import digest, preregistration
 from tap_experiments.project import Project, load
 from tap_experiments.schema import json_schema
@@ -24,7 +25,8 @@ NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True).filter(lambda nam
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=30).filter(
     str.strip
 )
-VALIDATOR = jsonschema.Draft7Validator(json_schema())
+CATALOGUE = read_catalogue()
+VALIDATOR = jsonschema.Draft7Validator(json_schema(CATALOGUE))
 
 
 def per_cent(basis_points: int) -> float:
@@ -91,7 +93,7 @@ def conditions(draw: st.DrawFn) -> dict[str, object]:
 def definitions(draw: st.DrawFn) -> dict[str, Any]:
     """A sound definition, but for its key."""
     channel = draw(st.sampled_from(Channel))
-    metrics = [metric.value for metric in Metric if channel is not Channel.SMS or metric is not Metric.OPENED]
+    metrics = [metric for metric in CATALOGUE.primary if channel is not Channel.SMS or metric != "opened"]
     primary, *secondary = draw(st.lists(st.sampled_from(metrics), min_size=1, unique=True))
     suffix = "html" if channel is Channel.EMAIL else "txt"
     slots: dict[str, Any] = {}
@@ -114,7 +116,7 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "assignment": st.sampled_from(["hash", "quota"]),
         "balance": st.fixed_dictionaries({"tries": st.integers(2, 200)}, optional={"days": st.integers(1, 365)}),
         "secondary_metrics": st.just(secondary),
-        "guardrails": st.dictionaries(st.sampled_from([each.value for each in Guardrail]), between(0, 10_000)),
+        "guardrails": st.dictionaries(st.sampled_from(CATALOGUE.guardrails), between(0, 10_000)),
         "planned_stop": st.dates().map(str),
         "minimum_detectable_effect": between(1, 100_000),
         "campaign_message_ids": st.just(["01ABC"]),

@@ -8,9 +8,7 @@
     p-values below 0.05 lies outside what 95 in 100 replays give: for 1,000 salts, 3.6 to 6.4 %.
 -#}
 {% macro aa_replay(metric='opened', days=90, salts=1000, first=0, profiles=20000) %}
-    {%- if metric not in ['opened', 'clicked', 'ordered', 'revenue'] -%}
-        {%- do exceptions.raise_compiler_error('metric is opened, clicked, ordered or revenue, not ' ~ metric) -%}
-    {%- endif -%}
+    {%- do lf_kind_of_outcome(metric) -%}
     {%- set row = run_query(lf_aa_replay(metric, days, salts, first, profiles)).rows[0] -%}
     {%- set replays, people, converted, significant, valid = row[0] | int, row[1] | int, row[2] | int, row[3] | int, row[4] | int -%}
     {%- set share = 100 * significant / ([replays, 1] | max) -%}
@@ -45,6 +43,33 @@ roles as (
 
 ),
 
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+counted_role as (
+
+    select * from counted_roles
+    where
+        metric = '{{ metric }}'
+        and sign = 1
+
+),
+
 tries as (
 
     {{ lf_numbers(salts) }}
@@ -65,18 +90,14 @@ outcomes as (
 
     select
         events.profile_id,
-        {% if metric == 'revenue' -%}
-        {{ lf_double('coalesce(sum(events.value), 0)') }} as outcome
-        {%- else -%}
-        {{ lf_double('1') }} as outcome
-        {%- endif %}
+        {{ lf_outcome('counted_role.aggregation', 'events.value') }} as outcome
 
     from events
     inner join roles on events.metric_id = roles.metric_id
+    inner join counted_role on roles.role = counted_role.role
+    left join event_roles on roles.role = event_roles.role
     where
-        roles.role = '{{ 'ordered' if metric == 'revenue' else metric }}'
-        and not (roles.role = 'opened' and events.is_machine_open)
-        and not (roles.role = 'clicked' and events.is_bot_click)
+        {{ lf_is_human('events', 'event_roles') }}
         and events.occurred_at >= {{ lf_dateadd('day', '-' ~ days, lf_now()) }}
         and events.occurred_at < {{ lf_now() }}
     group by events.profile_id

@@ -4,12 +4,10 @@
         dbt run-operation plan_experiment --args '{metric: clicked, profiles: 20000, arms: 3, effect: 0.1}'
 
     `profiles` is the audience, dealt to the `arms` in equal parts; `effect` is the relative one that shall be found, with the chance
-    `power`. Orders and revenue count within `window` days of a message.
+    `power`. What counts for the attribution window counts within `window` days of a message.
 -#}
 {% macro plan_experiment(metric='clicked', profiles=20000, arms=2, effect=none, days=90, window=5) %}
-    {%- if metric not in ['opened', 'clicked', 'ordered', 'revenue'] -%}
-        {%- do exceptions.raise_compiler_error('metric is opened, clicked, ordered or revenue, not ' ~ metric) -%}
-    {%- endif -%}
+    {%- set kind = lf_kind_of_outcome(metric) -%}
     {%- set effect = effect or var('minimum_detectable_effect') -%}
     {%- set row = run_query(lf_plan_experiment(metric, profiles, arms, effect, days, window)).rows[0] -%}
     {%- set receipts, converted = row[0] | int, row[1] | int -%}
@@ -21,7 +19,7 @@
     {%- endif -%}
     {%- set mean, now, at_end, needed = row[2] | float, row[3] | float, row[4] | float, row[5] | float -%}
     {%- set told = [
-        receipts ~ ' receipts in ' ~ days ~ ' days: ' ~ ('%.2f' | format(mean) ~ ' of revenue each.' if metric == 'revenue'
+        receipts ~ ' receipts in ' ~ days ~ ' days: ' ~ ('%.2f' | format(mean) ~ ' of ' ~ metric ~ ' each.' if kind == 'mean'
             else '%.2f' | format(100 * mean) ~ ' % ' ~ metric ~ '.'),
         profiles ~ ' profiles in ' ~ arms ~ ' arms find a lift of ' ~ '%.1f' | format(100 * now) ~ ' % in '
             ~ '%.0f' | format(100 * var('power')) ~ ' of 100 cases, looked at whenever one likes; ' ~ '%.1f' | format(100 * at_end)
@@ -45,6 +43,33 @@ events as (
 roles as (
 
     select * from {{ ref('int_metric_roles') }}
+
+),
+
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+counted_role as (
+
+    select * from counted_roles
+    where
+        metric = '{{ metric }}'
+        and sign = 1
 
 ),
 
@@ -72,25 +97,22 @@ outcomes as (
     select
         receipts.profile_id,
         receipts.message_id,
-        {% if metric == 'revenue' -%}
-        {{ lf_double('coalesce(sum(events.value), 0)') }} as outcome
-        {%- else -%}
-        {{ lf_double('1') }} as outcome
-        {%- endif %}
+        {{ lf_outcome('counted_role.aggregation', 'events.value') }} as outcome
 
     from receipts
     inner join events on receipts.profile_id = events.profile_id
     inner join roles on events.metric_id = roles.metric_id
+    inner join counted_role on roles.role = counted_role.role
+    left join event_roles on roles.role = event_roles.role
     where
-        roles.role = '{{ 'ordered' if metric == 'revenue' else metric }}'
-        and not (roles.role = 'opened' and events.is_machine_open)
-        and not (roles.role = 'clicked' and events.is_bot_click)
-        {% if metric in ('opened', 'clicked') -%}
-        and events.message_id = receipts.message_id
-        {%- else -%}
-        and events.occurred_at >= receipts.received_at
-        and events.occurred_at <= {{ lf_dateadd('day', window, 'receipts.received_at') }}
-        {%- endif %}
+        {{ lf_is_human('events', 'event_roles') }}
+        and case counted_role.time_window
+            when 'message' then events.message_id = receipts.message_id
+            else
+                events.occurred_at >= receipts.received_at
+                and events.occurred_at
+                <= {{ lf_dateadd('day', 'cast(coalesce(' ~ lf_number('counted_role.time_window') ~ ', ' ~ window ~ ') as ' ~ lf_type('integer') ~ ')', 'receipts.received_at') }}
+        end
     group by receipts.profile_id, receipts.message_id
 
 ),

@@ -41,19 +41,27 @@ outcome_days as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 -- The capped values of the final sums say where the cap is.
 caps as (
 
     select
-        experiment_key,
-        experiment_version,
-        max(value) as cap
+        outcomes.experiment_key,
+        outcomes.experiment_version,
+        outcomes.metric,
+        max(outcomes.value) as cap
 
     from outcomes
+    inner join outcome_metrics on outcomes.metric = outcome_metrics.metric
     where
-        metric = 'revenue'
-        and attribution = 'assigned_window'
-    group by experiment_key, experiment_version
+        outcome_metrics.is_capped
+        and outcomes.attribution = 'assigned_window'
+    group by outcomes.experiment_key, outcomes.experiment_version, outcomes.metric
 
 ),
 
@@ -85,16 +93,14 @@ cap_days as (
 
     select
         primary_days.*,
-        case
-            when primary_days.metric = 'revenue' then least(primary_days.value_so_far, coalesce(caps.cap, primary_days.value_so_far))
-            else primary_days.value_so_far
-        end as value
+        least(primary_days.value_so_far, coalesce(caps.cap, primary_days.value_so_far)) as value
 
     from primary_days
     left join caps
         on
             primary_days.experiment_key = caps.experiment_key
             and primary_days.experiment_version = caps.experiment_version
+            and primary_days.metric = caps.metric
 
 ),
 
@@ -239,14 +245,14 @@ estimate as (
         accumulate.*,
         experiments.primary_metric as metric,
         accumulate.total / nullif(accumulate.units, 0) as mean,
-        case
-            when experiments.primary_metric = 'revenue'
-                then {{ lf_sample_variance('accumulate.units', 'accumulate.total', 'accumulate.total_of_squares') }}
-            else {{ lf_share_variance('(accumulate.total / nullif(accumulate.units, 0))') }}
+        case outcome_metrics.kind
+            when 'share' then {{ lf_share_variance('(accumulate.total / nullif(accumulate.units, 0))') }}
+            else {{ lf_sample_variance('accumulate.units', 'accumulate.total', 'accumulate.total_of_squares') }}
         end / nullif(accumulate.units, 0) as square
 
     from accumulate
     inner join experiments on accumulate.experiment_key = experiments.experiment_key
+    inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
 
 ),
 

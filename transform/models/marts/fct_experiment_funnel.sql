@@ -23,54 +23,80 @@ written as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 assigned as (
 
-    select * from moments
+    select
+        moments.*,
+        outcome_metrics.aggregation,
+        {{ lf_number('outcome_metrics.funnel_stage') }} as funnel_stage
+
+    from moments
+    inner join outcome_metrics on moments.metric = outcome_metrics.metric
     where
-        analysis = 'assigned'
-        and attribution = 'assigned_window'
+        moments.analysis = 'assigned'
+        and moments.attribution = 'assigned_window'
+
+),
+
+-- Once for each arm.
+arms as (
+
+    select * from assigned
+    where aggregation = 'receipt'
 
 ),
 
 stages as (
 
-    {% for stage, metric, number in [
-        ('assigned', 'received', 'units'), ('received', 'received', 'converted'), ('opened', 'opened', 'converted'),
-        ('clicked', 'clicked', 'converted'), ('ordered', 'ordered', 'converted'),
-    ] -%}
     select
         experiment_key,
         experiment_version,
         slot_key,
         arm_key,
-        '{{ stage }}' as stage,
-        {{ loop.index0 if loop.first else loop.index }} as stage_index,
-        {{ number }} as units,
+        'assigned' as stage,
+        0 as stage_index,
+        units,
         units as all_units
-    from assigned
-    where metric = '{{ metric }}'
+    from arms
 
     union all
 
-    {% endfor -%}
-
     select
-        assigned.experiment_key,
-        assigned.experiment_version,
-        assigned.slot_key,
-        assigned.arm_key,
+        arms.experiment_key,
+        arms.experiment_version,
+        arms.slot_key,
+        arms.arm_key,
         'written' as stage,
         1 as stage_index,
         written.units,
-        assigned.units as all_units
-    from assigned
+        arms.units as all_units
+    from arms
     inner join written
         on
-            assigned.experiment_key = written.experiment_key
-            and assigned.experiment_version = written.experiment_version
-            and assigned.slot_key = written.slot_key
-            and assigned.arm_key = written.arm_key
-    where assigned.metric = 'received'
+            arms.experiment_key = written.experiment_key
+            and arms.experiment_version = written.experiment_version
+            and arms.slot_key = written.slot_key
+            and arms.arm_key = written.arm_key
+
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        metric as stage,
+        funnel_stage as stage_index,
+        converted as units,
+        units as all_units
+    from assigned
+    where funnel_stage is not null
 
 ),
 

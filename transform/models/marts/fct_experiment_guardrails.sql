@@ -9,9 +9,6 @@
     )
 }}
 
-{%- set guardrails = {
-    'unsubscribed': var('unsubscribe_margin'), 'complained': var('complaint_margin'), 'bounced': var('bounce_margin'),
-} %}
 
 with
 
@@ -27,24 +24,26 @@ experiments as (
 
 ),
 
--- What the file names is what is guarded; a file that says nothing has the project's margins.
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+-- What the file names is what is guarded; a file that says nothing has the margins of the catalogue.
 margins as (
 
-    {% for metric, margin in guardrails.items() -%}
     select
-        experiment_key,
-        experiment_version,
-        '{{ metric }}' as metric,
+        experiments.experiment_key,
+        experiments.experiment_version,
+        outcome_metrics.metric,
         case
-            when guardrails is null then {{ lf_double(margin) }}
-            else {{ lf_json_number('guardrails', metric) }} / 100
-        end as margin
-    from experiments
-    {% if not loop.last -%}
-    union all
+            when experiments.guardrails is null then {{ lf_number('outcome_metrics.margin') }}
+            else {{ lf_number(lf_json_text_at('experiments.guardrails', 'outcome_metrics.metric')) }}
+        end / 100 as margin
 
-    {% endif -%}
-    {% endfor %}
+    from experiments
+    cross join outcome_metrics
 
 ),
 
@@ -62,6 +61,7 @@ compare as (
             and results.metric = margins.metric
     where
         results.analysis = 'assigned'
+        and results.attribution = 'assigned_window'
         and not results.is_control
         and margins.margin is not null
 

@@ -35,6 +35,12 @@ outcomes as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 slots as (
 
     select
@@ -105,15 +111,16 @@ estimate as (
         cells.*,
         experiments.primary_metric as metric,
         cells.total / cells.n as mean,
-        case
-            when experiments.primary_metric = 'revenue' then {{ lf_sample_variance('cells.n', 'cells.total', 'cells.total_of_squares') }}
-            else {{ lf_share_variance('(cells.total / cells.n)') }}
+        case outcome_metrics.kind
+            when 'share' then {{ lf_share_variance('(cells.total / cells.n)') }}
+            else {{ lf_sample_variance('cells.n', 'cells.total', 'cells.total_of_squares') }}
         end / cells.n as square,
         arms.is_control,
         other_arms.is_control as other_is_control
 
     from cells
     inner join experiments on cells.experiment_key = experiments.experiment_key
+    inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
     inner join arms
         on
             cells.experiment_key = arms.experiment_key

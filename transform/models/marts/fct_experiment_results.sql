@@ -38,33 +38,43 @@ few as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 levels as (
 
     select {{ lf_two_sided_z() }} as two_sided_z
 
 ),
 
--- Revenue is a mean with its sample variance, revenue per order a ratio of two means, the others are shares of the units.
 sum_up as (
 
     select
-        *,
-        {{ lf_double('units') }} as n,
-        total / nullif(units, 0) as unit_mean,
-        denominator_total / nullif(units, 0) as denominator_mean,
-        covariate_total / nullif(units, 0) as covariate_mean
+        moments.*,
+        outcome_metrics.kind,
+        outcome_metrics.direction,
+        outcome_metrics.unit,
+        {{ lf_double('moments.units') }} as n,
+        moments.total / nullif(moments.units, 0) as unit_mean,
+        moments.denominator_total / nullif(moments.units, 0) as denominator_mean,
+        moments.covariate_total / nullif(moments.units, 0) as covariate_mean
 
     from moments
+    inner join outcome_metrics on moments.metric = outcome_metrics.metric
 
 ),
 
+-- A share of the units has no variance but its own; a mean has that of the sample, and so have both parts of a ratio.
 spread as (
 
     select
         *,
-        case
-            when metric in ('revenue', 'revenue_per_order') then {{ lf_sample_variance('n', 'total', 'total_of_squares') }}
-            else {{ lf_share_variance('unit_mean') }}
+        case kind
+            when 'share' then {{ lf_share_variance('unit_mean') }}
+            else {{ lf_sample_variance('n', 'total', 'total_of_squares') }}
         end as unit_variance,
         {{ lf_sample_variance('n', 'denominator_total', 'denominator_of_squares') }} as denominator_variance,
         {{ lf_sample_covariance('n', 'denominator_total', 'total', 'denominator_product') }} as denominator_covariance,
@@ -79,9 +89,9 @@ estimate as (
 
     select
         *,
-        case metric when 'revenue_per_order' then total / nullif(denominator_total, 0) else unit_mean end as mean,
-        case metric
-            when 'revenue_per_order'
+        case kind when 'ratio' then total / nullif(denominator_total, 0) else unit_mean end as mean,
+        case kind
+            when 'ratio'
                 then {{ lf_ratio_variance(
                     'unit_mean', 'unit_variance', 'denominator_mean', 'denominator_variance', 'denominator_covariance'
                 ) }}
@@ -104,7 +114,7 @@ pair as {{ lf_fence() }} (
     select
         estimate.*,
         experiments.primary_metric = estimate.metric as is_primary,
-        case when estimate.metric in ('revenue', 'revenue_per_order') then currencies.currency end as currency,
+        case when estimate.unit = 'currency' then currencies.currency end as currency,
         controls.mean as control_mean,
         controls.n as control_n,
         controls.variance as control_variance,
@@ -179,7 +189,7 @@ choose_estimator as (
         few.loss_of_b,
         case
             when compare.difference is null then null
-            when compare.metric = 'revenue_per_order' then 'ratio'
+            when compare.kind = 'ratio' then 'ratio'
             when few.chance is not null then 'beta'
             when compare.cuped_standard_error is not null then 'cuped'
             else 'welch'
@@ -198,7 +208,7 @@ choose_estimator as (
 
 ),
 
--- More unsubscribes is worse: the gain is the difference turned so that more is better. No spread, no inference.
+-- Of some outcomes more is worse: the gain is the difference turned so that more is better. No spread, no inference.
 orient as {{ lf_fence() }} (
 
     select
@@ -208,7 +218,7 @@ orient as {{ lf_fence() }} (
         nullif(standard_error, 0) as plain_spread,
         case when estimator = 'cuped' then cuped_difference else difference end / nullif(abs(control_mean), 0) as relative_lift,
         sqrt(nullif(greatest(case when estimator = 'cuped' then relative_cuped_square else relative_square end, 0), 0)) as relative_spread,
-        case when metric in ('unsubscribed', 'complained', 'bounced') then -1 else 1 end as direction
+        case direction when 'decrease' then -1 else 1 end as gain_sign
 
     from choose_estimator
 
@@ -218,7 +228,7 @@ turn as {{ lf_fence() }} (
 
     select
         *,
-        direction * effect as gain,
+        gain_sign * effect as gain,
         case when welch_df > 0 and plain_spread is not null then {{ lf_t_deviate('(difference / plain_spread)', 'welch_df') }} end as t_deviate
 
     from orient
@@ -236,11 +246,11 @@ infer as (
         {{ lf_t_p('t_deviate') }} as p_value_welch,
         {{ lf_always_valid_p('effect', 'spread', 'compared_units') }} as p_value,
         case
-            when estimator = 'beta' then case direction when 1 then chance_of_few else 1 - chance_of_few end
+            when estimator = 'beta' then case gain_sign when 1 then chance_of_few else 1 - chance_of_few end
             else {{ lf_chance_to_win('gain', 'spread') }}
         end as chance_to_win,
         case
-            when estimator = 'beta' then case direction when 1 then loss_of_b else loss_of_a end
+            when estimator = 'beta' then case gain_sign when 1 then loss_of_b else loss_of_a end
             else {{ lf_expected_loss('gain', 'spread') }}
         end as expected_loss,
         {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(var('lift_prior'))) }} as shrunken_lift

@@ -23,58 +23,75 @@ written as (
 
 ),
 
-received as (
+outcome_metrics as (
 
-    select * from moments
-    where
-        metric = 'received'
-        and analysis = 'assigned'
+    select * from {{ ref('outcome_metrics') }}
 
 ),
 
-opened as (
+checked as (
 
-    select * from moments
+    select
+        moments.*,
+        outcome_metrics.aggregation
+
+    from moments
+    inner join outcome_metrics on moments.metric = outcome_metrics.metric
     where
-        metric = 'opened'
-        and analysis = 'assigned'
+        outcome_metrics.checks_sizes
+        and moments.analysis = 'assigned'
+
+),
+
+-- Once for each arm.
+assigned as (
+
+    select * from checked
+    where aggregation = 'receipt'
 
 ),
 
 arms as (
 
-    {% for stage, source, number in [
-        ('assigned', 'received', 'units'), ('received', 'received', 'received'), ('opened', 'opened', 'converted'),
-    ] -%}
     select
         experiment_key,
         experiment_version,
         slot_key,
         arm_key,
         weight_bp,
-        '{{ stage }}' as stage,
-        {{ number }} as observed
-    from {{ source }}
+        'assigned' as stage,
+        units as observed
+    from assigned
 
     union all
 
-    {% endfor -%}
-
     select
-        received.experiment_key,
-        received.experiment_version,
-        received.slot_key,
-        received.arm_key,
-        received.weight_bp,
+        assigned.experiment_key,
+        assigned.experiment_version,
+        assigned.slot_key,
+        assigned.arm_key,
+        assigned.weight_bp,
         'written' as stage,
         written.units as observed
-    from received
+    from assigned
     inner join written
         on
-            received.experiment_key = written.experiment_key
-            and received.experiment_version = written.experiment_version
-            and received.slot_key = written.slot_key
-            and received.arm_key = written.arm_key
+            assigned.experiment_key = written.experiment_key
+            and assigned.experiment_version = written.experiment_version
+            and assigned.slot_key = written.slot_key
+            and assigned.arm_key = written.arm_key
+
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        weight_bp,
+        metric as stage,
+        converted as observed
+    from checked
 
 ),
 

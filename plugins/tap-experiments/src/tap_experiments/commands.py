@@ -9,6 +9,7 @@ import click
 
 from tap_experiments import preregistration
 from tap_experiments.model import PropertyFormat
+from tap_experiments.outcome_metrics import SEED, Catalogue, read_catalogue
 from tap_experiments.preview import reading, write_preview
 from tap_experiments.project import load
 from tap_experiments.scaffold import scaffold
@@ -38,6 +39,17 @@ _property_format = click.option(
 )
 
 
+_outcome_metrics = click.option(
+    "--outcome-metrics",
+    "catalogue",
+    type=click.Path(path_type=Path),
+    envvar="TAP_EXPERIMENTS_OUTCOME_METRICS",
+    show_envvar=True,
+    callback=lambda _context, _option, path: read_catalogue(path),
+    help=f"CSV file of the outcome metrics; without it {SEED}, if there, else those that come with the tap.",
+)
+
+
 @click.group()
 def commands() -> None:
     """Experiments kept as files."""
@@ -46,14 +58,15 @@ def commands() -> None:
 @commands.command()
 @click.argument("name")
 @_path
-def new(name: str, path: Path) -> None:
+@_outcome_metrics
+def new(name: str, path: Path, catalogue: Catalogue) -> None:
     """Write a draft experiment to begin with."""
     if not KEY.fullmatch(name):
         remedy = "use 1 to 40 small letters, digits and underscores, beginning with a letter"
         problem = f"`{name}` cannot be used as a name; {remedy}"
         raise click.ClickException(problem)
     try:
-        definition, *others = scaffold(path, name)
+        definition, *others = scaffold(path, name, catalogue)
     except FileExistsError as error:
         problem = f"{path}/{name} exists already; choose another name, or remove it"
         raise click.ClickException(problem) from error
@@ -68,9 +81,10 @@ def new(name: str, path: Path) -> None:
 
 @commands.command()
 @_path
-def lock(path: Path) -> None:
+@_outcome_metrics
+def lock(path: Path, catalogue: Catalogue) -> None:
     """Lock the pre-registration of every live experiment whose version is not locked yet."""
-    project = load(path, PropertyFormat.LIST, locking=True)
+    project = load(path, PropertyFormat.LIST, catalogue, locking=True)
     pending = [pair[0] for pair in project.pairs if preregistration.needs_lock(path, pair[0])]
     for experiment in pending:
         file = path / experiment.key / preregistration.LOCK
@@ -87,10 +101,11 @@ def lock(path: Path) -> None:
 @commands.command()
 @_path
 @_property_format
+@_outcome_metrics
 @click.option("--strict", is_flag=True, help="End with 1 if there is anything to say at all.")
-def lint(path: Path, property_format: str, *, strict: bool) -> None:
+def lint(path: Path, property_format: str, catalogue: Catalogue, *, strict: bool) -> None:
     """Check every definition and content: what would be refused, and what may go wrong in a mailbox."""
-    project = load(path, PropertyFormat(property_format))
+    project = load(path, PropertyFormat(property_format), catalogue)
     for warning in project.warnings:
         click.echo(warning)
     arms = sum(len(slot.arms) for experiment, _ in project.pairs for slot in experiment.slots)
@@ -102,6 +117,7 @@ def lint(path: Path, property_format: str, *, strict: bool) -> None:
 @commands.command()
 @_path
 @_property_format
+@_outcome_metrics
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -109,9 +125,9 @@ def lint(path: Path, property_format: str, *, strict: bool) -> None:
     show_default=True,
     help="Folder to write to.",
 )
-def preview(path: Path, property_format: str, output: Path) -> None:
+def preview(path: Path, property_format: str, catalogue: Catalogue, output: Path) -> None:
     """Write what Klaviyo gets, to be read or pasted, and what each arm looks like."""
-    project = load(path, PropertyFormat(property_format))
+    project = load(path, PropertyFormat(property_format), catalogue)
     for experiment, template in project.pairs:
         folder = output / experiment.key
         try:
@@ -135,11 +151,12 @@ def snippet(name: str, otherwise: str, *, plain: bool) -> None:
 
 
 @commands.command()
-def schema() -> None:
+@_outcome_metrics
+def schema(catalogue: Catalogue) -> None:
     """Print the JSON Schema of an experiment.yml, for editors."""
-    click.echo(schema_text(), nl=False)
+    click.echo(schema_text(catalogue), nl=False)
 
 
-def schema_text() -> str:
-    """The JSON Schema as it is kept in a file."""
-    return json.dumps(json_schema(), indent=2) + "\n"
+def schema_text(catalogue: Catalogue | None = None) -> str:
+    """The JSON Schema as it is kept in a file; see `json_schema`."""
+    return json.dumps(json_schema(catalogue), indent=2) + "\n"

@@ -25,20 +25,22 @@ from tap_experiments.model import (
     Assignment,
     Channel,
     Experiment,
-    Guardrail,
     Layer,
-    Metric,
     Slot,
     Status,
     UnitHash,
 )
+from tap_experiments.outcome_metrics import MAX_WINDOW_DAYS
 from tap_experiments.wrapper import DELIMITERS, Layout, lay_out
 from tap_experiments.yaml_values import KEY, Document, Value, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from enum import StrEnum
     from pathlib import Path
     from typing import TypeVar
+
+    from tap_experiments.outcome_metrics import Catalogue
 
     E = TypeVar("E", bound=StrEnum)
 
@@ -60,10 +62,10 @@ _RESERVED = {
 }
 
 
-def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
+def read_experiments(root: Path, catalogue: Catalogue) -> tuple[list[Experiment], list[Fault]]:
     """The sound experiments of a folder, ordered by key, and every fault of the others.
 
-    Folders whose name begins with `.` or `_` are left out.
+    Folders whose name begins with `.` or `_` are left out. Outcome metrics are those of the catalogue.
     """
     experiments: list[Experiment] = []
     faults: list[Fault] = []
@@ -76,7 +78,7 @@ def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
         if entry.name.startswith((".", "_")) or entry.name == PROJECT:
             continue
         if entry.is_dir():
-            reader = _Reader(root, entry)
+            reader = _Reader(root, entry, catalogue)
             experiment = reader.experiment()
             faults += reader.faults
             if not reader.faults:
@@ -90,7 +92,8 @@ def read_experiments(root: Path) -> tuple[list[Experiment], list[Fault]]:
 class _Reader:
     """Reads one experiment's folder; `faults` tells whether the result may be used."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self._root_folder = root
         self._folder = folder
         self._prefix = f"{root}/{folder.name}"
@@ -105,7 +108,7 @@ class _Reader:
         return self._document.faults
 
     def experiment(self) -> Experiment:
-        fields = schema.fields(self._root(), schema.ROOT)
+        fields = schema.fields(self._root(), schema.root(self._catalogue))
         key = fields["key"].key()
         if key and key != self._folder.name:
             fields["key"].fault(f"is `{key}` in the folder `{self._folder.name}`", "give both the same name")
@@ -122,7 +125,9 @@ class _Reader:
         has_text = template["text"].given and not self._lost_snippet  # else nobody knows which slots have one
         text = self._layout(template["text"], keys, filled) if has_text else None
         subject = self._subject(template["subject"], slots) if channel is Channel.EMAIL else None
-        primary, secondary = self._metrics(fields["primary_metric"], fields["secondary_metrics"], channel)
+        windows: dict[str, int] = {}
+        primary, secondary = self._metrics(fields["primary_metric"], fields["secondary_metrics"], channel, windows)
+        guardrails = self._guardrails(fields["guardrails"], windows)
         effect = fields["minimum_detectable_effect"].basis_points(schema.MAX_EFFECT)
         if effect == 0:
             fields["minimum_detectable_effect"].fault("is zero", "give the smallest effect worth finding")
@@ -146,7 +151,8 @@ class _Reader:
             balance_days=days,
             primary_metric=primary,
             secondary_metrics=secondary,
-            guardrails=self._guardrails(fields["guardrails"]),
+            guardrails=guardrails,
+            metric_windows=self._windows((primary, *secondary, *guardrails), windows),
             planned_stop=fields["planned_stop"].date(),
             minimum_detectable_effect=effect / WHOLE if effect else None,
             attribution_window_days=fields["attribution_window_days"].integer(1, 365),
@@ -260,28 +266,69 @@ class _Reader:
             days.integer(1, 365) if days.given else schema.DEFAULT_BALANCE_DAYS,
         )
 
-    def _metrics(self, first: Value, others: Value, channel: Channel) -> tuple[Metric, tuple[Metric, ...]]:
-        primary = first.choice(Metric)
-        values = [(first, primary), *((value, value.choice(Metric)) for value in others.sequence())]
+    def _metrics(
+        self, first: Value, others: Value, channel: Channel, windows: dict[str, int]
+    ) -> tuple[str, tuple[str, ...]]:
+        """The primary metric and the secondary ones; windows that are given with them are added to `windows`."""
+        primary = self._metric(first, self._catalogue.primary, windows)
+        values = [(first, primary)]
+        values += [(value, self._metric(value, self._catalogue.names, windows)) for value in others.sequence()]
         seen: set[str] = set()
         for value, metric in values:
-            if value.is_word(metric) and metric in seen:
+            if metric and metric in seen:
                 value.fault(f"names `{metric}` again", "remove it: each metric is reported once")
-            if value.is_word(Metric.OPENED) and channel is Channel.SMS:
-                value.fault("is not measured for `sms`", "choose another: nobody reports that a text was opened")
-            if value.is_word(metric):
-                seen.add(metric)
+            channels = self._catalogue.metrics[metric].channels if metric else None
+            if channels is not None and channel not in channels:
+                value.fault(f"is not measured for `{channel}`", "choose another: nobody reports it there")
+            seen.add(metric)
         return primary, tuple(metric for _, metric in values[1:])
 
-    def _guardrails(self, value: Value) -> dict[Guardrail, float]:
+    def _metric(self, value: Value, names: list[str], windows: dict[str, int]) -> str:
+        """A name of the catalogue, alone or with a window of its own; nothing after a fault."""
+        name, window = value, None
+        if value.is_mapping:
+            fields = schema.fields(value, schema.metric(names))
+            name, window = fields["metric"], fields[schema.WINDOW.name]
+        metric = name.one_of(names, lambda word: self._catalogue.remedy(word, names))
+        if metric and window:
+            self._window(window, metric, windows)
+        return metric
+
+    def _guardrails(self, value: Value, windows: dict[str, int]) -> dict[str, float]:
+        """Margins by outcome metric; the windows that are given with them are added to `windows`."""
         if not value.given:
-            return dict(schema.DEFAULT_GUARDRAILS)
-        fields = schema.fields(value, schema.GUARDRAILS)
-        return {
-            guardrail: (fields[guardrail].basis_points() or 0) / 100
-            for guardrail in Guardrail
-            if fields[guardrail].given
+            return self._catalogue.default_guardrails
+        margins: dict[str, float] = {}
+        for metric, guarded in schema.fields(value, schema.guardrails(self._catalogue)).items():
+            margin = guarded
+            if guarded.is_mapping:
+                fields = schema.fields(guarded, schema.GUARDRAIL)
+                margin = fields[schema.MARGIN.name]
+                self._window(fields[schema.WINDOW.name], metric, windows)
+            if guarded.given and metric in self._catalogue.metrics:
+                margins[metric] = (margin.basis_points() or 0) / 100
+        return margins
+
+    def _window(self, value: Value, metric: str, windows: dict[str, int]) -> None:
+        """The days that an outcome metric counts in this experiment; one metric has one window."""
+        if not value.given or metric not in self._catalogue.metrics:
+            return
+        if not self._catalogue.metrics[metric].may_have_window:
+            remedy = f"remove it, or name a metric that {self._catalogue.file} counts by days after the receipt"
+            value.fault(f"`{metric}` is not counted by days", remedy)
+            return
+        days = value.integer(1, MAX_WINDOW_DAYS)
+        if windows.setdefault(metric, days) != days:
+            value.fault(f"is {days}, but `{metric}` counts for {windows[metric]} days above", "give it one window")
+
+    def _windows(self, named: Iterable[str], windows: Mapping[str, int]) -> dict[str, int]:
+        """The days of what is named and has a window of its own, from here or from the catalogue."""
+        found = {
+            metric: windows.get(metric, self._catalogue.metrics[metric].window_days)
+            for metric in dict.fromkeys(named)
+            if metric
         }
+        return {metric: days for metric, days in found.items() if days is not None}
 
     def _slots(self, value: Value, channel: Channel, *, has_text_part: bool) -> tuple[Slot, ...]:
         entries = value.entries(keys_are_names=True)

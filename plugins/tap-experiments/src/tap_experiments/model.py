@@ -56,23 +56,6 @@ class AudienceType(StrEnum):
     SEGMENT = "segment"
 
 
-class Metric(StrEnum):
-    """What may decide an experiment."""
-
-    OPENED = "opened"
-    CLICKED = "clicked"
-    ORDERED = "ordered"
-    REVENUE = "revenue"
-
-
-class Guardrail(StrEnum):
-    """What a winner must not make worse."""
-
-    UNSUBSCRIBED = "unsubscribed"
-    COMPLAINED = "complained"
-    BOUNCED = "bounced"
-
-
 class Operator(StrEnum):
     """How a condition compares a field with its values."""
 
@@ -200,10 +183,13 @@ class Experiment:
     balance_tries: int
     """1: the first salt is taken."""
     balance_days: int
-    primary_metric: Metric
-    secondary_metrics: tuple[Metric, ...]
-    guardrails: Mapping[Guardrail, float]
+    primary_metric: str
+    """Like all outcome metrics, by its name in the catalogue."""
+    secondary_metrics: tuple[str, ...]
+    guardrails: Mapping[str, float]
     """Margins in percentage points."""
+    metric_windows: Mapping[str, int]
+    """Days after a receipt in which a named outcome metric counts, where it is not the attribution window."""
     planned_stop: date | None
     minimum_detectable_effect: float | None
     """Relative, as a fraction."""

@@ -25,13 +25,25 @@ COMMAND = "tap-experiments lock"
 
 
 def preregistration(experiment: Experiment) -> dict[str, Any]:
-    """What must not change after the start. Margins are percentage points, the effect a fraction."""
+    """What must not change after the start. Margins are percentage points, the effect a fraction.
+
+    An outcome metric that counts for the attribution window is its name, a guardrail its margin: so they stand in
+    locks of before there was another. One with a window of its own stands with it.
+    """
+    windows = experiment.metric_windows
+
+    def named(metric: str) -> str | dict[str, Any]:
+        return {"metric": metric, "window_days": windows[metric]} if metric in windows else metric
+
+    def guarded(metric: str, margin: float) -> float | dict[str, Any]:
+        return {"margin": margin, "window_days": windows[metric]} if metric in windows else margin
+
     return {
         "key": experiment.key,
         "version": experiment.version,
-        "primary_metric": experiment.primary_metric.value,
-        "secondary_metrics": sorted(metric.value for metric in experiment.secondary_metrics),
-        "guardrails": {guardrail.value: margin for guardrail, margin in experiment.guardrails.items()},
+        "primary_metric": named(experiment.primary_metric),
+        "secondary_metrics": [named(metric) for metric in sorted(experiment.secondary_metrics)],
+        "guardrails": {metric: guarded(metric, margin) for metric, margin in experiment.guardrails.items()},
         "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
         "minimum_detectable_effect": experiment.minimum_detectable_effect,
         "attribution_window_days": experiment.attribution_window_days,

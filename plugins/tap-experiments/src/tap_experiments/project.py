@@ -12,6 +12,7 @@ from tap_experiments.faults import DefinitionError, Fault
 from tap_experiments.files import UnreadableError, read
 from tap_experiments.lint import lint, lint_together
 from tap_experiments.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
+from tap_experiments.outcome_metrics import read_catalogue
 from tap_experiments.proof import prove
 from tap_experiments.templates import Template, flat_property, generate
 from tap_experiments.yaml_values import Document
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_experiments.model import Experiment, Layer, Slot
+    from tap_experiments.outcome_metrics import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,21 @@ class Project:
     warnings: tuple[str, ...]
 
 
-def load(root: Path, property_format: PropertyFormat, *, locking: bool = False) -> Project:
+def load(
+    root: Path, property_format: PropertyFormat, catalogue: Catalogue | None = None, *, locking: bool = False
+) -> Project:
     """Read, check and generate everything.
 
     Args:
         root: Folder that holds one folder per experiment.
         property_format: How profiles hold their assignments.
+        catalogue: The outcome metrics that may be named; without it, those that `read_catalogue` finds.
         locking: Let pass live experiments that have no lock, because they are about to get it.
 
     Raises:
         DefinitionError: With every fault of the set; then none of it may be used.
     """
-    experiments, faults = read_experiments(root)
+    experiments, faults = read_experiments(root, catalogue or read_catalogue())
     holdout, holdout_faults = _global_holdout(root)
     pairs = tuple((experiment, generate(experiment, property_format)) for experiment in experiments)
     faults += holdout_faults

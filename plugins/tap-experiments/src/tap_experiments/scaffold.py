@@ -9,6 +9,8 @@ from tap_experiments.definitions import DEFINITION
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tap_experiments.outcome_metrics import Catalogue
+
 SCHEMA_FILE = "plugins/tap-experiments/experiment.schema.json"
 """Where the repository that this tap belongs to keeps the JSON Schema."""
 
@@ -31,9 +33,9 @@ traffic: 100                        # per cent of the audience; raising it later
 # balance: {tries: 20, days: 90}
 
 # What is promised before the start, and cannot change within a version.
-primary_metric: clicked             # opened, clicked, ordered or revenue: the one that decides
+primary_metric: clicked             # {primary}: the one that decides
 secondary_metrics: [ordered, revenue]
-guardrails: {unsubscribed: 0.1, complained: 0.05, bounced: 0.5}    # percentage points above the control
+guardrails: {{guardrails}}    # percentage points above the control
 attribution_window_days: 5
 # planned_stop: 2030-12-31
 # minimum_detectable_effect: 10
@@ -90,7 +92,7 @@ Hello {{ first_name|default:'there' }},
 }
 
 
-def scaffold(root: Path, key: str) -> list[Path]:
+def scaffold(root: Path, key: str, catalogue: Catalogue) -> list[Path]:
     """Write `<root>/<key>/` and return its files; the first is the definition.
 
     Raises:
@@ -98,7 +100,11 @@ def scaffold(root: Path, key: str) -> list[Path]:
     """
     folder = root / key
     folder.mkdir()
-    definition = _DEFINITION.replace("{key}", key)
+    primary = "one of " + ", ".join(catalogue.primary)
+    guardrails = ", ".join(f"{name}: {margin:g}" for name, margin in catalogue.default_guardrails.items())
+    definition = (
+        _DEFINITION.replace("{key}", key).replace("{primary}", primary).replace("{guardrails}", guardrails)
+    )
     if (root.resolve().parent / SCHEMA_FILE).is_file():
         definition = f"# yaml-language-server: $schema=../../{SCHEMA_FILE}\n{definition}"
     written = []

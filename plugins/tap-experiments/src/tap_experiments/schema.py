@@ -1,6 +1,7 @@
 """Every key of an experiment.yml, declared once.
 
 The reader takes from here which keys there are; the README's table and the JSON Schema for editors are made of it.
+Which outcome metrics a key may name, the catalogue says.
 """
 
 from __future__ import annotations
@@ -13,26 +14,24 @@ from tap_experiments.model import (
     Assignment,
     AudienceType,
     Channel,
-    Guardrail,
     Method,
-    Metric,
     Operator,
     Status,
     UnitHash,
 )
+from tap_experiments.outcome_metrics import MAX_WINDOW_DAYS, read_catalogue
 from tap_experiments.yaml_values import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from enum import StrEnum
 
+    from tap_experiments.outcome_metrics import Catalogue
     from tap_experiments.yaml_values import Value
 
 MAX_TRIES = 200
 MAX_EFFECT = 1000
 MAX_VERSION = 999_999_999
-DEFAULT_GUARDRAILS = {Guardrail.UNSUBSCRIBED: 0.1, Guardrail.COMPLAINED: 0.05, Guardrail.BOUNCED: 0.5}
-"""Percentage points above the control's; held by every definition that does not say otherwise."""
 DEFAULT_FLOOR_BP, DEFAULT_HALF_LIFE_DAYS, DEFAULT_AT_MOST = 500, 90, 100_000
 DEFAULT_BALANCE_DAYS = 90
 
@@ -83,6 +82,16 @@ def _one_of(options: type[StrEnum]) -> dict[str, Any]:
     return {"enum": [option.value for option in options]}
 
 
+def _named(names: Iterable[str], keys: Iterable[Key]) -> dict[str, Any]:
+    """A name of a list, or a mapping that says more of it."""
+    return {"oneOf": [{"enum": [*names]}, mapping(keys)]}
+
+
+def _either(words: Iterable[str]) -> str:
+    *most, last = (f"`{word}`" for word in words)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def _whole(lowest: int, highest: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": lowest, "maximum": highest}
 
@@ -131,10 +140,14 @@ BALANCE = (
     Key("tries", "How many ways to split are compared, 2 to 200", _whole(2, MAX_TRIES), required=True),
     Key("days", "Length of the period compared", _whole(1, 365), default=str(DEFAULT_BALANCE_DAYS)),
 )
-GUARDRAILS = tuple(
-    Key(option, f"Percentage points more {option} than the control that are tolerated", _PERCENT)
-    for option in Guardrail
+WINDOW = Key(
+    "window_days",
+    "Days after a receipt in which it counts, in place of the attribution window; not of what is counted in the "
+    "message itself, nor of a ratio",
+    _whole(1, MAX_WINDOW_DAYS),
 )
+MARGIN = Key("margin", "Percentage points more than the control that are tolerated", _PERCENT, required=True)
+GUARDRAIL = (MARGIN, WINDOW)
 THOMPSON = (
     Key("floor", "No arm gets less, in per cent", _PERCENT, default=f"{DEFAULT_FLOOR_BP / 100:g}"),
     Key(
@@ -192,95 +205,136 @@ TEMPLATE = (
     Key("text", "The same as plain text; the only part of `sms` and `push`", _TEXT),
     Key("subject", "Subject line; `email` only. It places the slots whose arms have a `subject`", _TEXT),
 )
-ROOT = (
-    Key("key", "The folder's name; small letters, digits, underscores", _NAME, required=True),
-    Key("version", "Raise it to assign everybody anew", _whole(1, MAX_VERSION), required=True),
-    Key("status", "`draft`, `live` or `ended`", _one_of(Status), required=True),
-    Key("description", "The question it shall answer", _TEXT, required=True),
-    Key("channel", "`email`, `sms` or `push`", _one_of(Channel), required=True),
-    Key(
-        "audience",
-        "Who takes part",
-        mapping(
-            AUDIENCE,
-            oneOf=[{"required": [kind.value]} for kind in AudienceType],
-        ),
-        required=True,
-    ),
-    Key("traffic", "Per cent of the audience that takes part, two decimals", _PERCENT, default="100"),
-    Key("layer", "Keeps experiments apart that must not meet in one profile", mapping(LAYER)),
-    Key("holdout", "Per cent of the audience this experiment never sends to", _PERCENT, default="0"),
-    Key("group", "Experiments of one group give a profile the same arm", _NAME),
-    Key("unit_hash", "`md5` or `growthbook_v2`", _one_of(UnitHash), default=UnitHash.MD5),
-    Key(
-        "assignment",
-        "`hash`, or `quota`: exact counts, for small lists",
-        _one_of(Assignment),
-        default=Assignment.HASH,
-    ),
-    Key("balance", "Takes the way to split whose arms were most alike before", mapping(BALANCE)),
-    Key(
-        "primary_metric",
-        "The one that decides: `opened`, `clicked`, `ordered` or `revenue`",
-        _one_of(Metric),
-        required=True,
-    ),
-    Key(
-        "secondary_metrics",
-        "Reported beside it, never deciding",
-        {"type": "array", "items": _one_of(Metric), "uniqueItems": True},
-    ),
-    Key(
-        "guardrails",
-        "What a winner must not make worse: those named here, no others; `{}` for none",
-        mapping(GUARDRAILS),
-        default=", ".join(f"{name}: {margin:g}" for name, margin in DEFAULT_GUARDRAILS.items()),
-    ),
-    Key("planned_stop", "Day on which it shall end", _DATE),
-    Key(
-        "minimum_detectable_effect",
-        "Smallest relative effect worth finding, in per cent",
-        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_EFFECT},
-    ),
-    Key("attribution_window_days", "Orders count this long after a receipt", _whole(1, 365), required=True),
-    Key(
-        "campaign_message_ids",
-        "Messages that show the experiment but hold no link that proves it",
-        {"type": "array", "items": _TEXT},
-    ),
-    Key(
-        "slots",
-        "What is tested, by name; assigned independently of each other",
-        _names(mapping(SLOT), 1),
-        required=True,
-    ),
-    Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
-)
 
-SECTIONS = (
-    ("", ROOT),
-    ("audience.", AUDIENCE),
-    ("audience.where[].", CONDITION),
-    ("layer.", LAYER),
-    ("balance.", BALANCE),
-    ("guardrails.", GUARDRAILS),
-    ("slots.<slot>.", SLOT),
-    ("slots.<slot>.arms.<arm>.", ARM),
-    ("slots.<slot>.allocation.", ALLOCATION),
-    ("slots.<slot>.allocation.thompson.", THOMPSON),
-    ("template.", TEMPLATE),
-)
-"""All mappings of a definition, with the path of their keys."""
+
+def metric(names: Iterable[str]) -> tuple[Key, ...]:
+    """The keys of an outcome metric that is named together with a window of its own."""
+    return (
+        Key("metric", "Its name in the catalogue of outcome metrics", {"enum": [*names]}, required=True),
+        WINDOW,
+    )
+
+
+def guardrails(catalogue: Catalogue) -> tuple[Key, ...]:
+    """The keys of `guardrails`: each outcome metric that can be guarded, with its margin."""
+    return tuple(
+        Key(
+            name,
+            f"Percentage points more {name} than the control that are tolerated",
+            {"oneOf": [_PERCENT, mapping(GUARDRAIL)]},
+        )
+        for name in catalogue.guardrails
+    )
+
+
+def root(catalogue: Catalogue) -> tuple[Key, ...]:
+    """The keys of a definition itself."""
+    return (
+        Key("key", "The folder's name; small letters, digits, underscores", _NAME, required=True),
+        Key("version", "Raise it to assign everybody anew", _whole(1, MAX_VERSION), required=True),
+        Key("status", "`draft`, `live` or `ended`", _one_of(Status), required=True),
+        Key("description", "The question it shall answer", _TEXT, required=True),
+        Key("channel", "`email`, `sms` or `push`", _one_of(Channel), required=True),
+        Key(
+            "audience",
+            "Who takes part",
+            mapping(
+                AUDIENCE,
+                oneOf=[{"required": [kind.value]} for kind in AudienceType],
+            ),
+            required=True,
+        ),
+        Key("traffic", "Per cent of the audience that takes part, two decimals", _PERCENT, default="100"),
+        Key("layer", "Keeps experiments apart that must not meet in one profile", mapping(LAYER)),
+        Key("holdout", "Per cent of the audience this experiment never sends to", _PERCENT, default="0"),
+        Key("group", "Experiments of one group give a profile the same arm", _NAME),
+        Key("unit_hash", "`md5` or `growthbook_v2`", _one_of(UnitHash), default=UnitHash.MD5),
+        Key(
+            "assignment",
+            "`hash`, or `quota`: exact counts, for small lists",
+            _one_of(Assignment),
+            default=Assignment.HASH,
+        ),
+        Key("balance", "Takes the way to split whose arms were most alike before", mapping(BALANCE)),
+        Key(
+            "primary_metric",
+            f"The one that decides: {_either(catalogue.primary)}",
+            _named(catalogue.primary, metric(catalogue.primary)),
+            required=True,
+        ),
+        Key(
+            "secondary_metrics",
+            "Reported beside it, never deciding",
+            {
+                "type": "array",
+                "items": _named(catalogue.names, metric(catalogue.names)),
+                "uniqueItems": True,
+            },
+        ),
+        Key(
+            "guardrails",
+            "What a winner must not make worse: those named here, no others; `{}` for none",
+            mapping(guardrails(catalogue)),
+            default=", ".join(f"{name}: {margin:g}" for name, margin in catalogue.default_guardrails.items()),
+        ),
+        Key("planned_stop", "Day on which it shall end", _DATE),
+        Key(
+            "minimum_detectable_effect",
+            "Smallest relative effect worth finding, in per cent",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_EFFECT},
+        ),
+        Key("attribution_window_days", "Orders count this long after a receipt", _whole(1, 365), required=True),
+        Key(
+            "campaign_message_ids",
+            "Messages that show the experiment but hold no link that proves it",
+            {"type": "array", "items": _TEXT},
+        ),
+        Key(
+            "slots",
+            "What is tested, by name; assigned independently of each other",
+            _names(mapping(SLOT), 1),
+            required=True,
+        ),
+        Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
+    )
+
+
+def sections(catalogue: Catalogue) -> tuple[tuple[str, tuple[Key, ...]], ...]:
+    """All mappings of a definition, with the path of their keys."""
+    return (
+        ("", root(catalogue)),
+        ("audience.", AUDIENCE),
+        ("audience.where[].", CONDITION),
+        ("layer.", LAYER),
+        ("balance.", BALANCE),
+        ("secondary_metrics[].", metric(catalogue.names)),
+        ("guardrails.", guardrails(catalogue)),
+        ("guardrails.<metric>.", GUARDRAIL),
+        ("slots.<slot>.", SLOT),
+        ("slots.<slot>.arms.<arm>.", ARM),
+        ("slots.<slot>.allocation.", ALLOCATION),
+        ("slots.<slot>.allocation.thompson.", THOMPSON),
+        ("template.", TEMPLATE),
+    )
+
 
 _BY_EMAIL = {"properties": {"channel": {"const": Channel.EMAIL.value}}}
 
 
-def json_schema() -> dict[str, Any]:
-    """What an editor can check; the reader checks more: files, sums, and experiments against each other."""
+def json_schema(catalogue: Catalogue | None = None) -> dict[str, Any]:
+    """What an editor can check; the reader checks more: files, sums, and experiments against each other.
+
+    Args:
+        catalogue: The outcome metrics that may be named; without it, those that `read_catalogue` finds.
+
+    Raises:
+        DefinitionError: If none is given and the one that is found has faults.
+    """
+    catalogue = catalogue or read_catalogue()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",  # the newest that editors' YAML servers know whole
         "title": "experiment.yml",
-        **mapping(ROOT),
+        **mapping(root(catalogue)),
         "if": _BY_EMAIL,
         "then": {"properties": {"template": {"required": ["html"]}}},
         "else": {

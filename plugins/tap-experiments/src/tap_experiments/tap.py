@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from singer_program.plugin import ProgramTap
 from tap_experiments.model import PropertyFormat
+from tap_experiments.outcome_metrics import read_catalogue
 from tap_experiments.project import load
 from tap_experiments.streams import STREAMS
 
@@ -48,6 +49,15 @@ class TapExperiments(ProgramTap):
                 "(one property lf_<experiment>_<slot> each)"
             ),
         ),
+        th.Property(
+            "outcome_metrics",
+            th.StringType,
+            title="Outcome metrics",
+            description=(
+                "CSV file of the outcome metrics that definitions may name; without it "
+                "transform/seeds/outcome_metrics.csv, if there is one, else the catalogue that comes with the tap"
+            ),
+        ),
     ).to_dict()
 
     @override
@@ -55,10 +65,12 @@ class TapExperiments(ProgramTap):
         """Every stream, over definitions read and checked here: before anything is emitted.
 
         Raises:
-            DefinitionError: If anything is wrong with the definitions.
+            DefinitionError: If anything is wrong with the definitions or with the catalogue of outcome metrics.
         """
         property_format = PropertyFormat(self.config["property_format"])
-        project = load(Path(self.config["path"] or DEFAULT_PATH), property_format)
+        metrics = self.config.get("outcome_metrics")
+        catalogue = read_catalogue(Path(metrics) if metrics else None)
+        project = load(Path(self.config["path"] or DEFAULT_PATH), property_format, catalogue)
         for warning in project.warnings:
             self.logger.warning(warning)
         return [stream(self, project, property_format) for stream in STREAMS]

@@ -19,7 +19,7 @@ import yaml
 from tap_experiments.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -200,19 +200,29 @@ class Value:
 
     def choice(self, options: type[E]) -> E:
         """One word of a fixed list."""
-        node = self._scalar("a word")
         first, *_ = options
-        if node is None:
-            return first
         words = [option.value for option in options]
+        word = self.one_of(words, lambda word: did_you_mean(word, words))
+        return options(word) if word else first
+
+    def one_of(self, words: Collection[str], remedy: Callable[[str], str]) -> str:
+        """One word of a list, or nothing; `remedy` says what to do about one that is not in it."""
+        node = self._scalar("a word")
+        if node is None:
+            return ""
         if node.value not in words:
-            self.fault(f"`{node.value}` is not known here", did_you_mean(node.value, words))
-            return first
-        return options(node.value)
+            self.fault(f"`{node.value}` is not known here", remedy(node.value))
+            return ""
+        return str(node.value)
 
     def is_word(self, word: str) -> bool:
         """Whether the value is exactly this scalar."""
         return isinstance(self.node, yaml.ScalarNode) and self.node.value == word
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the value is a mapping."""
+        return isinstance(self.node, yaml.MappingNode)
 
     @property
     def is_list(self) -> bool:

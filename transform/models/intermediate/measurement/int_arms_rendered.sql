@@ -24,6 +24,12 @@ arms as (
 
 ),
 
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
 controls as (
 
     select
@@ -56,8 +62,9 @@ clicks as (
             messages.experiment_key = controls.experiment_key
             and messages.experiment_version = controls.experiment_version
             and events.cid_slot_key = controls.slot_key
+    inner join event_roles on events.role = event_roles.role
     where
-        events.role = 'clicked'
+        event_roles.shows_link
         and events.is_human
 
 ),

@@ -8,13 +8,21 @@ moments as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 shares as (
 
-    select * from moments
+    select moments.*
+    from moments
+    inner join outcome_metrics on moments.metric = outcome_metrics.metric
     where
-        analysis = 'assigned'
-        and metric not in ('revenue', 'revenue_per_order')
-        and units > 0
+        outcome_metrics.kind = 'share'
+        and moments.analysis = 'assigned'
+        and moments.units > 0
 
 ),
 

@@ -27,6 +27,18 @@ experiments as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+covariate_roles as (
+
+    {{ lf_covariate_roles('outcome_metrics') }}
+
+),
+
 assigned as (
 
     select
@@ -65,10 +77,9 @@ before as (
         assigned.experiment_key,
         assigned.experiment_version,
         assigned.profile_id,
-        sum(case when events.role = 'opened' then 1 else 0 end) as opened,
-        sum(case when events.role = 'clicked' then 1 else 0 end) as clicked,
-        sum(case when events.role = 'ordered' then 1 else 0 end) as ordered,
-        sum(case when events.role = 'ordered' then coalesce(events.value, 0) else 0 end) as revenue
+        {%- for covariate in lf_covariates() %}
+        {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
     from assigned
     inner join events
@@ -76,9 +87,9 @@ before as (
             assigned.profile_id = events.profile_id
             and assigned.assigned_at > events.occurred_at
             and {{ lf_dateadd('day', -1 * var('covariate_days'), 'assigned.assigned_at') }} <= events.occurred_at
+    inner join covariate_roles on events.role = covariate_roles.role
     where
-        events.role in ('opened', 'clicked', 'ordered')
-        and events.is_human
+        events.is_human
         and events.occurred_at >= (select earliest.begins_at from earliest)
     group by assigned.experiment_key, assigned.experiment_version, assigned.profile_id
 
@@ -93,10 +104,9 @@ covariates as (
         assigned.profile_id,
 
         ---------- numerics
-        {{ lf_double('coalesce(before.opened, 0)') }} as opened,
-        {{ lf_double('coalesce(before.clicked, 0)') }} as clicked,
-        {{ lf_double('coalesce(before.ordered, 0)') }} as ordered,
-        {{ lf_double('coalesce(before.revenue, 0)') }} as revenue
+        {%- for covariate in lf_covariates() %}
+        {{ lf_double('coalesce(before.' ~ covariate ~ ', 0)') }} as {{ covariate }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
     from assigned
     left join before

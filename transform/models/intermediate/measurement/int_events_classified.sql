@@ -24,6 +24,32 @@ roles as (
 
 ),
 
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+money_roles as (
+
+    select distinct role
+    from counted_roles
+    where unit = 'currency'
+
+),
+
 classify as (
 
     select
@@ -37,16 +63,13 @@ classify as (
         {{ lf_split_part('events.cid', '.', 1) }} as cid_experiment_key,
         {{ lf_split_part('events.cid', '.', 2) }} as cid_slot_key,
         {{ lf_split_part('events.cid', '.', 3) }} as cid_arm_key,
-        case when roles.role in ('ordered', 'refunded') then events.currency end as currency,
+        case when money_roles.role is not null then events.currency end as currency,
 
         ---------- numerics
         events.value,
 
         ---------- booleans
-        not (
-            (roles.role = 'opened' and events.is_machine_open)
-            or (roles.role = 'clicked' and events.is_bot_click)
-        ) as is_human,
+        {{ lf_is_human('events', 'event_roles') }} as is_human,
 
         ---------- dates
         cast(events.occurred_at as date) as occurred_on,
@@ -56,6 +79,8 @@ classify as (
 
     from events
     inner join roles on events.metric_id = roles.metric_id
+    left join event_roles on roles.role = event_roles.role
+    left join money_roles on roles.role = money_roles.role
     {% if days is not none -%}
     -- A day is classified anew as a whole. The range goes before the list, because DuckDB reads the documents of all events to apply a list.
     where

@@ -24,6 +24,42 @@ accounts as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+money_windows as (
+
+    select
+        experiments.experiment_key,
+        counted_roles.role,
+        max({{ lf_window_days('experiments', 'counted_roles') }}) as window_days
+
+    from experiments
+    cross join counted_roles
+    where counted_roles.unit = 'currency'
+    group by experiments.experiment_key, counted_roles.role
+
+),
+
+money_events as (
+
+    select events.*
+    from events
+    where
+        events.role in (select money_windows.role from money_windows)
+        and events.value <> 0
+
+),
+
 own as (
 
     select max(currency) as currency
@@ -35,20 +71,19 @@ paid as (
 
     select
         receipts.experiment_key,
-        coalesce(events.currency, own.currency) as currency
+        coalesce(money_events.currency, own.currency) as currency
 
     from receipts
-    inner join experiments on receipts.experiment_key = experiments.experiment_key
-    inner join events
+    inner join money_events
         on
-            receipts.profile_id = events.profile_id
-            and receipts.received_at <= events.occurred_at
-            and events.occurred_at
-            <= {{ lf_dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
+            receipts.profile_id = money_events.profile_id
+            and receipts.received_at <= money_events.occurred_at
+    inner join money_windows
+        on
+            receipts.experiment_key = money_windows.experiment_key
+            and money_events.role = money_windows.role
+            and money_events.occurred_at <= {{ lf_dateadd('day', 'money_windows.window_days', 'receipts.received_at') }}
     cross join own
-    where
-        events.role in ('ordered', 'refunded')
-        and events.value <> 0
 
 ),
 

@@ -18,6 +18,12 @@ assignments as (
 
 ),
 
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
 versions as (
 
     select
@@ -34,14 +40,15 @@ versions as (
 found_by_link as (
 
     select distinct
-        cid_experiment_key as experiment_key,
-        message_id
+        events.cid_experiment_key as experiment_key,
+        events.message_id
 
     from events
+    inner join event_roles on events.role = event_roles.role
     where
-        role = 'clicked'
-        and cid_experiment_key is not null
-        and message_id is not null
+        event_roles.shows_link
+        and events.cid_experiment_key is not null
+        and events.message_id is not null
 
 ),
 

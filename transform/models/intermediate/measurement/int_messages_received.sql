@@ -18,6 +18,12 @@ experiments as (
 
 ),
 
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
 -- Whoever opened, clicked or complained has received, also where the receipt itself was not loaded.
 receipts as (
 
@@ -37,16 +43,10 @@ receipts as (
             min(case when events.role = 'received' then events.occurred_at end),
             min(events.occurred_at)
         ) as received_at,
-        min(case when events.role = 'opened' and events.is_human then events.occurred_at end) as opened_at,
-        min(case when events.role = 'opened' then events.occurred_at end) as opened_all_at,
-        min(case when events.role = 'clicked' and events.is_human then events.occurred_at end) as clicked_at,
-        min(case when events.role = 'clicked' then events.occurred_at end) as clicked_all_at,
         min(case
-            when events.role = 'clicked' and events.is_human and events.cid_experiment_key = messages.experiment_key
+            when event_roles.shows_link and events.is_human and events.cid_experiment_key = messages.experiment_key
                 then events.occurred_at
-        end) as token_clicked_at,
-        min(case when events.role = 'unsubscribed' then events.occurred_at end) as unsubscribed_at,
-        min(case when events.role = 'marked_spam' then events.occurred_at end) as complained_at
+        end) as token_clicked_at
 
     from events
     inner join messages on events.message_id = messages.message_id
@@ -55,8 +55,9 @@ receipts as (
         on
             messages.experiment_key = experiments.experiment_key
             and messages.experiment_version = experiments.experiment_version
+    inner join event_roles on events.role = event_roles.role
     where
-        events.role in ('received', 'opened', 'clicked', 'unsubscribed', 'marked_spam')
+        event_roles.implies_receipt
         and events.profile_id is not null
     group by
         messages.experiment_key,

@@ -1,6 +1,3 @@
-{%- set covariates = {
-    'opened': 'opened', 'opened_all': 'opened', 'clicked': 'clicked', 'clicked_all': 'clicked', 'ordered': 'ordered', 'revenue': 'revenue',
-} -%}
 {%- set analyses = ['assigned', 'received', 'opened'] -%}
 
 with
@@ -35,19 +32,36 @@ covariates as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+attributions as (
+
+    {% for attribution in lf_attributions() -%}
+    select '{{ attribution }}' as attribution
+    {% if not loop.last -%}
+    union all
+    {% endif -%}
+    {% endfor %}
+
+),
+
 metrics as (
 
-    {% for metric in lf_metrics() -%}
-    {% for attribution in lf_attributions(metric) -%}
     select
-        '{{ metric }}' as metric,
-        '{{ attribution }}' as attribution
-    union all
-    {% endfor -%}
-    {% endfor -%}
-    select
-        'received' as metric,
-        'assigned_window' as attribution
+        outcome_metrics.metric,
+        outcome_metrics.aggregation,
+        outcome_metrics.covariate,
+        attributions.attribution
+
+    from outcome_metrics
+    inner join attributions
+        on
+            attributions.attribution = 'assigned_window'
+            or outcome_metrics.time_window <> 'message'
 
 ),
 
@@ -68,6 +82,8 @@ arms_by_metric as (
     select
         arms.*,
         metrics.metric,
+        metrics.aggregation,
+        metrics.covariate,
         metrics.attribution,
         analyses.analysis
 
@@ -89,10 +105,7 @@ units as (
         assignments.profile_id,
         receipts.profile_id is not null as has_received,
         coalesce(receipts.has_opened, false) as has_opened,
-        covariates.opened,
-        covariates.clicked,
-        covariates.ordered,
-        covariates.revenue
+        covariates.{{ lf_covariates() | join(',\n        covariates.') }}
 
     from assignments
     -- Of an earlier version or a deleted experiment nothing is measured any more.
@@ -126,7 +139,7 @@ count_units as (
         '{{ analysis }}' as analysis,
         count(*) as units,
         cast(sum(case when has_received then 1 else 0 end) as {{ lf_type('bigint') }}) as received,
-        {%- for covariate in ['opened', 'clicked', 'ordered', 'revenue'] %}
+        {%- for covariate in lf_covariates() %}
         sum({{ covariate }}) as {{ covariate }}_total,
         sum({{ covariate }} * {{ covariate }}) as {{ covariate }}_of_squares{{ ',' if not loop.last }}
         {%- endfor %}
@@ -160,9 +173,9 @@ sum_outcomes as (
         sum(outcomes.denominator) as denominator_total,
         sum(outcomes.denominator * outcomes.denominator) as denominator_of_squares,
         sum(outcomes.value * outcomes.denominator) as denominator_product,
-        sum(outcomes.value * case outcomes.metric
-            {%- for metric, covariate in covariates.items() %}
-            when '{{ metric }}' then units.{{ covariate }}
+        sum(outcomes.value * case outcome_metrics.covariate
+            {%- for covariate in lf_covariates() %}
+            when '{{ covariate }}' then units.{{ covariate }}
             {%- endfor %}
         end) as covariate_product
 
@@ -172,6 +185,7 @@ sum_outcomes as (
             units.experiment_key = outcomes.experiment_key
             and units.experiment_version = outcomes.experiment_version
             and units.profile_id = outcomes.profile_id
+    inner join outcome_metrics on outcomes.metric = outcome_metrics.metric
     inner join analyses
         on
             analyses.analysis = 'assigned'
@@ -205,12 +219,12 @@ joined as (
         coalesce(count_units.units, 0) as units,
         coalesce(count_units.received, 0) as received,
         case
-            when arms_by_metric.metric = 'received' then coalesce(count_units.received, 0)
+            when arms_by_metric.aggregation = 'receipt' then coalesce(count_units.received, 0)
             else coalesce(sum_outcomes.converted, 0)
         end as converted,
         {%- for sum in ['total', 'total_of_squares'] %}
         case
-            when arms_by_metric.metric = 'received' then {{ lf_double('coalesce(count_units.received, 0)') }}
+            when arms_by_metric.aggregation = 'receipt' then {{ lf_double('coalesce(count_units.received, 0)') }}
             else coalesce(sum_outcomes.{{ sum }}, 0e0)
         end as {{ sum }},
         {%- endfor %}
@@ -218,14 +232,14 @@ joined as (
         coalesce(sum_outcomes.{{ sum }}, 0e0) as {{ sum }},
         {%- endfor %}
         {%- for sum in ['total', 'of_squares'] %}
-        case arms_by_metric.metric
-            {%- for metric, covariate in covariates.items() %}
-            when '{{ metric }}' then count_units.{{ covariate }}_{{ sum }}
+        case arms_by_metric.covariate
+            {%- for covariate in lf_covariates() %}
+            when '{{ covariate }}' then count_units.{{ covariate }}_{{ sum }}
             {%- endfor %}
         end as covariate_{{ sum }},
         {%- endfor %}
         case
-            when arms_by_metric.metric in ('{{ covariates | join("', '") }}') then coalesce(sum_outcomes.covariate_product, 0e0)
+            when arms_by_metric.covariate in ('{{ lf_covariates() | join("', '") }}') then coalesce(sum_outcomes.covariate_product, 0e0)
         end as covariate_product,
 
         ---------- booleans

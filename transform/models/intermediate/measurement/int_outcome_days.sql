@@ -24,37 +24,92 @@ experiments as (
 
 ),
 
--- Every order inside the window counts, whatever led to it; the window's last moment belongs to it. A refund inside it is subtracted.
+event_roles as (
+
+    select * from {{ ref('event_roles') }}
+
+),
+
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+-- What counts for some time after the receipt. How long, a definition may say for itself.
+timed_roles as (
+
+    select
+        experiments.experiment_key,
+        experiments.experiment_version,
+        counted_roles.metric,
+        counted_roles.aggregation,
+        counted_roles.role,
+        counted_roles.sign,
+        counted_roles.counts_machines,
+        {{ lf_window_days('experiments', 'counted_roles') }} as window_days
+
+    from experiments
+    cross join counted_roles
+    where counted_roles.time_window <> 'message'
+
+),
+
+-- One role may be counted by several outcome metrics; its events are looked up once, for the longest time.
+longest_windows as (
+
+    select
+        experiment_key,
+        experiment_version,
+        role,
+        max(window_days) as window_days
+
+    from timed_roles
+    group by experiment_key, experiment_version, role
+
+),
+
+timed_events as (
+
+    select events.*
+    from events
+    where events.role in (select longest_windows.role from longest_windows)
+
+),
+
+-- Every event inside the window counts, whatever led to it; the window's last moment belongs to it.
 actions as (
 
     select
         receipts.experiment_key,
         receipts.experiment_version,
         receipts.profile_id,
+        receipts.received_at,
         receipts.token_clicked_at,
-        events.event_id,
-        events.role,
-        events.occurred_at,
-        events.occurred_on,
-        case when events.role = 'ordered' then 1 else 0 end as orders,
-        case
-            when events.role = 'ordered' then coalesce(events.value, 0)
-            when events.role = 'refunded' then -abs(coalesce(events.value, 0))
-            else 0
-        end as revenue
+        timed_events.event_id,
+        timed_events.role,
+        timed_events.is_human,
+        timed_events.value,
+        timed_events.occurred_at,
+        timed_events.occurred_on
 
     from receipts
-    inner join experiments
+    inner join timed_events
         on
-            receipts.experiment_key = experiments.experiment_key
-            and receipts.experiment_version = experiments.experiment_version
-    inner join events
+            receipts.profile_id = timed_events.profile_id
+            and receipts.received_at <= timed_events.occurred_at
+    inner join longest_windows
         on
-            receipts.profile_id = events.profile_id
-            and receipts.received_at <= events.occurred_at
-            and events.occurred_at
-            <= {{ lf_dateadd('day', 'experiments.attribution_window_days', 'receipts.received_at') }}
-    where events.role in ('ordered', 'refunded'{% for goal in var('further_goals') %}, '{{ goal }}'{% endfor %})
+            receipts.experiment_key = longest_windows.experiment_key
+            and receipts.experiment_version = longest_windows.experiment_version
+            and timed_events.role = longest_windows.role
+            and timed_events.occurred_at <= {{ lf_dateadd('day', 'longest_windows.window_days', 'receipts.received_at') }}
 
 ),
 
@@ -74,8 +129,9 @@ touches as (
 
     from events
     inner join who_acted on events.profile_id = who_acted.profile_id
+    inner join event_roles on events.role = event_roles.role
     where
-        events.role in ('opened', 'clicked')
+        event_roles.is_touch
         and events.is_human
         and events.message_id is not null
 
@@ -143,30 +199,19 @@ attribute_actions as (
 
 ),
 
-sum_actions as (
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        attribution,
-        occurred_on,
-        sum(orders) as orders,
-        sum(revenue) as revenue
-
-    from attribute_actions
-    where role in ('ordered', 'refunded')
-    group by experiment_key, experiment_version, profile_id, attribution, occurred_on
-
-),
-
-first_bounces as (
+-- A role whose values are taken off has the sign -1, whichever sign they are sent with.
+counted_events as (
 
     select
         messages.experiment_key,
         messages.experiment_version,
         events.profile_id,
-        min(events.occurred_on) as occurred_on
+        counted_roles.metric,
+        counted_roles.aggregation,
+        counted_roles.sign,
+        'assigned_window' as attribution,
+        events.occurred_on,
+        events.value
 
     from events
     inner join messages on events.message_id = messages.message_id
@@ -174,90 +219,79 @@ first_bounces as (
         on
             messages.experiment_key = experiments.experiment_key
             and messages.experiment_version = experiments.experiment_version
+    inner join counted_roles on events.role = counted_roles.role
     where
-        events.role = 'bounced'
+        counted_roles.time_window = 'message'
+        and (events.is_human or counted_roles.counts_machines)
         and events.profile_id is not null
-    group by messages.experiment_key, messages.experiment_version, events.profile_id
+
+    union all
+
+    select
+        attribute_actions.experiment_key,
+        attribute_actions.experiment_version,
+        attribute_actions.profile_id,
+        timed_roles.metric,
+        timed_roles.aggregation,
+        timed_roles.sign,
+        attribute_actions.attribution,
+        attribute_actions.occurred_on,
+        attribute_actions.value
+
+    from attribute_actions
+    inner join timed_roles
+        on
+            attribute_actions.experiment_key = timed_roles.experiment_key
+            and attribute_actions.experiment_version = timed_roles.experiment_version
+            and attribute_actions.role = timed_roles.role
+    where
+        attribute_actions.occurred_at <= {{ lf_dateadd('day', 'timed_roles.window_days', 'attribute_actions.received_at') }}
+        and (attribute_actions.is_human or timed_roles.counts_machines)
 
 ),
 
--- What can happen to a profile only once happens on its first day; money and numbers of orders are kept by day.
+-- What can happen to a profile only once happens on its first day; numbers and sums are kept by day.
+sum_events as (
+
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        aggregation,
+        attribution,
+        min(occurred_on) as occurred_on,
+        sum(case when sign = 1 then 1 else 0 end) as events,
+        sum(case when sign = 1 then coalesce(value, 0) else -abs(coalesce(value, 0)) end) as amount
+
+    from counted_events
+    group by
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        aggregation,
+        attribution,
+        case when aggregation <> 'any' then occurred_on end
+
+),
+
 outcome_days as (
 
-    {% for metric in ['opened', 'opened_all', 'clicked', 'clicked_all', 'unsubscribed', 'complained'] -%}
     select
         experiment_key,
         experiment_version,
         profile_id,
-        '{{ metric }}' as metric,
-        'assigned_window' as attribution,
-        cast({{ metric }}_at as date) as occurred_on,
-        {{ lf_double('1') }} as value,
-        {{ lf_double('0') }} as denominator
-    from receipts
-    where {{ metric }}_at is not null
-
-    union all
-
-    {% endfor -%}
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'bounced' as metric,
-        'assigned_window' as attribution,
-        occurred_on,
-        {{ lf_double('1') }} as value,
-        {{ lf_double('0') }} as denominator
-    from first_bounces
-
-    union all
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'ordered' as metric,
-        attribution,
-        min(occurred_on) as occurred_on,
-        {{ lf_double('1') }} as value,
-        {{ lf_double('0') }} as denominator
-    from sum_actions
-    where orders > 0
-    group by experiment_key, experiment_version, profile_id, attribution
-
-    union all
-
-    {% for goal in var('further_goals') -%}
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        '{{ goal }}' as metric,
-        attribution,
-        min(occurred_on) as occurred_on,
-        {{ lf_double('1') }} as value,
-        {{ lf_double('0') }} as denominator
-    from attribute_actions
-    where role = '{{ goal }}'
-    group by experiment_key, experiment_version, profile_id, attribution
-
-    union all
-
-    {% endfor -%}
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        'revenue' as metric,
+        metric,
         attribution,
         occurred_on,
-        {{ lf_double('revenue') }} as value,
-        {{ lf_double('orders') }} as denominator
-    from sum_actions
-    where revenue <> 0 or orders <> 0
+        {{ lf_double("case aggregation when 'any' then 1 when 'count' then events else amount end") }} as value,
+        {{ lf_double("case aggregation when 'any' then 0 else events end") }} as denominator
+
+    from sum_events
+    where
+        events <> 0
+        or amount <> 0
 
 )
 

@@ -12,6 +12,12 @@ receipts as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 sum_days as (
 
     select
@@ -21,7 +27,7 @@ sum_days as (
         metric,
         attribution,
         sum(value) as uncapped_value,
-        sum(denominator) as orders
+        sum(denominator) as events
 
     from days
     group by experiment_key, experiment_version, profile_id, metric, attribution
@@ -32,20 +38,24 @@ sum_days as (
 rank_buyers as (
 
     select
-        experiment_key,
-        experiment_version,
-        attribution,
-        uncapped_value,
+        sum_days.experiment_key,
+        sum_days.experiment_version,
+        sum_days.metric,
+        sum_days.attribution,
+        sum_days.uncapped_value,
         row_number() over (
-            partition by experiment_key, experiment_version, attribution
-            order by uncapped_value
+            partition by sum_days.experiment_key, sum_days.experiment_version, sum_days.metric, sum_days.attribution
+            order by sum_days.uncapped_value
         ) as place,
-        count(*) over (partition by experiment_key, experiment_version, attribution) as buyers
+        count(*) over (
+            partition by sum_days.experiment_key, sum_days.experiment_version, sum_days.metric, sum_days.attribution
+        ) as buyers
 
     from sum_days
+    inner join outcome_metrics on sum_days.metric = outcome_metrics.metric
     where
-        metric = 'revenue'
-        and uncapped_value > 0
+        outcome_metrics.is_capped
+        and sum_days.uncapped_value > 0
 
 ),
 
@@ -54,30 +64,85 @@ caps as (
     select
         experiment_key,
         experiment_version,
+        metric,
         attribution,
         min(uncapped_value) as cap
 
     from rank_buyers
     where place >= {{ lf_double(var('revenue_cap_percentile')) }} * buyers
-    group by experiment_key, experiment_version, attribution
+    group by experiment_key, experiment_version, metric, attribution
 
 ),
 
-cap_revenue as (
+cap_values as (
 
     select
         sum_days.*,
-        case
-            when sum_days.metric = 'revenue' then least(sum_days.uncapped_value, coalesce(caps.cap, sum_days.uncapped_value))
-            else sum_days.uncapped_value
-        end as value
+        least(sum_days.uncapped_value, coalesce(caps.cap, sum_days.uncapped_value)) as value
 
     from sum_days
     left join caps
         on
             sum_days.experiment_key = caps.experiment_key
             and sum_days.experiment_version = caps.experiment_version
+            and sum_days.metric = caps.metric
             and sum_days.attribution = caps.attribution
+
+),
+
+both_parts as (
+
+    select
+        metric,
+        numerator as part
+    from outcome_metrics
+    where kind = 'ratio'
+
+    union all
+
+    select
+        metric,
+        denominator as part
+    from outcome_metrics
+    where kind = 'ratio'
+
+),
+
+-- One outcome metric may be both parts of a ratio: its value by the number of its events.
+ratio_parts as (
+
+    select distinct * from both_parts
+
+),
+
+ratios as (
+
+    select
+        cap_values.experiment_key,
+        cap_values.experiment_version,
+        cap_values.profile_id,
+        outcome_metrics.metric,
+        cap_values.attribution,
+        sum(case when ratio_parts.part = outcome_metrics.numerator then cap_values.value else 0e0 end) as value,
+        sum(case when ratio_parts.part = outcome_metrics.numerator then cap_values.uncapped_value else 0e0 end) as uncapped_value,
+        sum(case
+            when ratio_parts.part <> outcome_metrics.denominator then 0e0
+            when outcome_metrics.aggregation = 'count' then cap_values.events
+            else cap_values.value
+        end) as denominator
+
+    from cap_values
+    inner join ratio_parts on cap_values.metric = ratio_parts.part
+    inner join outcome_metrics on ratio_parts.metric = outcome_metrics.metric
+    where
+        cap_values.attribution = 'assigned_window'
+        or outcome_metrics.time_window <> 'message'
+    group by
+        cap_values.experiment_key,
+        cap_values.experiment_version,
+        cap_values.profile_id,
+        outcome_metrics.metric,
+        cap_values.attribution
 
 ),
 
@@ -92,8 +157,8 @@ all_metrics as (
         value,
         uncapped_value,
         {{ lf_double('0') }} as denominator
-    from cap_revenue
-    where metric <> 'revenue' or value <> 0
+    from cap_values
+    where value <> 0
 
     union all
 
@@ -101,13 +166,12 @@ all_metrics as (
         experiment_key,
         experiment_version,
         profile_id,
-        'revenue_per_order' as metric,
+        metric,
         attribution,
         value,
         uncapped_value,
-        orders as denominator
-    from cap_revenue
-    where metric = 'revenue'
+        denominator
+    from ratios
 
 ),
 

@@ -53,6 +53,7 @@ renamed as (
         {{ lf_json_array('secondary_metrics') }} as secondary_metrics,
         {{ lf_json_array('audience_conditions') }} as audience_conditions,
         guardrails,
+        metric_windows,
 
         ---------- dates
         cast(planned_stop as date) as planned_stop_on,

@@ -1,0 +1,110 @@
+{#- What the models ask of the catalogue of outcome metrics, the seed `outcome_metrics`. -#}
+
+{#-
+    What a unit did before its assignment, by which differences are adjusted and splits are balanced: names of outcome metrics. The one list that
+    must be known when the project is parsed, because `int_covariates` is written once and has a column for each.
+-#}
+{% macro lf_covariates() -%}
+    {{ return(['opened', 'clicked', 'ordered', 'revenue']) }}
+{%- endmacro %}
+
+
+{#- A query: the covariates of the CTE `outcome_metrics`, with the role whose events each counts. -#}
+{% macro lf_covariate_roles(outcome_metrics) -%}
+    select
+        metric,
+        aggregation,
+        role
+    from {{ outcome_metrics }}
+    where metric in ('{{ lf_covariates() | join("', '") }}')
+{%- endmacro %}
+
+
+{#- Aggregate: a covariate of a unit, over its events joined to the CTE `covariate_roles` by role: how many there were, or their value. -#}
+{% macro lf_covariate_sum(covariate, covariate_roles, value) -%}
+    sum(case
+        when {{ covariate_roles }}.metric <> '{{ covariate }}' then 0
+        when {{ covariate_roles }}.aggregation = 'value' then coalesce({{ value }}, 0)
+        else 1
+    end)
+{%- endmacro %}
+
+
+{#- How an outcome is credited to a message. What happens in the message itself needs no rule and has the first. -#}
+{% macro lf_attributions() -%}
+    {{ return(['assigned_window', 'click_token', 'last_touch']) }}
+{%- endmacro %}
+
+
+{#-
+    A query: each outcome metric of the CTE `outcome_metrics` that is counted from events, once for each role whose events it counts. Of the role whose
+    values are taken off, `sign` is -1.
+-#}
+{% macro lf_counted_roles(outcome_metrics) -%}
+    select
+        metric,
+        aggregation,
+        role,
+        1 as sign,
+        counts_machines,
+        time_window,
+        unit
+    from {{ outcome_metrics }}
+    where
+        kind <> 'ratio'
+        and aggregation <> 'receipt'
+
+    union all
+
+    select
+        metric,
+        aggregation,
+        subtracted_role as role,
+        -1 as sign,
+        counts_machines,
+        time_window,
+        unit
+    from {{ outcome_metrics }}
+    where subtracted_role <> 'none'
+{%- endmacro %}
+
+
+{#- Days after a receipt in which an outcome counts: what the definition says of the metric, else the catalogue, else the attribution window. -#}
+{% macro lf_window_days(experiments, metrics) -%}
+    cast(coalesce(
+        {{ lf_number(lf_json_text_at(experiments ~ '.metric_windows', metrics ~ '.metric')) }},
+        {{ lf_number(metrics ~ '.time_window') }},
+        {{ experiments }}.attribution_window_days
+    ) as {{ lf_type('integer') }})
+{%- endmacro %}
+
+
+{#- Whether a person caused an event, by what the seed `event_roles` says of its role; every event of a role that it does not name. -#}
+{% macro lf_is_human(events, event_roles) -%}
+    case {{ event_roles }}.machine_flag
+        when 'machine_open' then not {{ events }}.is_machine_open
+        when 'bot_click' then not {{ events }}.is_bot_click
+        else true
+    end
+{%- endmacro %}
+
+
+{#- The kind of an outcome metric that a unit has a number of, for operations that are given its name. A wrong name is told, with the right ones. -#}
+{% macro lf_kind_of_outcome(metric) -%}
+    {%- set rows = run_query(
+        'select metric, kind from ' ~ ref('outcome_metrics')
+        ~ " where kind <> 'ratio' and aggregation <> 'receipt' and not counts_machines order by position"
+    ).rows -%}
+    {%- for row in rows if row[0] == metric -%}
+        {{ return(row[1]) }}
+    {%- endfor -%}
+    {%- do exceptions.raise_compiler_error('metric is one of ' ~ rows | map(attribute=0) | join(', ') ~ ', not ' ~ metric) -%}
+{%- endmacro %}
+
+
+{#- Aggregate: what the events of a unit come to, of the columns aggregation and value. -#}
+{% macro lf_outcome(aggregation, value) -%}
+    {{ lf_double(
+        "case max(" ~ aggregation ~ ") when 'any' then 1 when 'count' then count(*) else coalesce(sum(" ~ value ~ "), 0) end"
+    ) }}
+{%- endmacro %}
