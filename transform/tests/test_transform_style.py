@@ -24,7 +24,7 @@ PREFIXES = {
 LEDGERS = {"fct_allocations", "fct_assignments"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
 JUDGED = {"fct_experiment_guardrails", "fct_experiment_results", "fct_experiment_srm"}
-"""The marts that a verdict judges, and so the models in `intermediate/verdicts` read: a record of earlier versions, too."""
+"""The marts that a verdict judges: of the intermediate models, those in `verdicts` read them."""
 ON_THE_WAY = {"int_newcomers", "int_profiles_drawn", "int_profiles_bucketed"}
 """Views over millions of rows, evaluated once, by the ledger: its key is theirs, and is tested there."""
 

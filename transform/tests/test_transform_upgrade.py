@@ -7,7 +7,7 @@ from transform_engines import chosen_engines
 from transform_project import Row, Warehouse
 
 ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
-"""Spark's tables know no column that a model no longer has: README.md, Another warehouse, says what to do there."""
+"""A table on Spark cannot keep a column that its model no longer has: see the README, Another warehouse."""
 
 VERDICTS = ("path:models/intermediate/verdicts", "fct_experiment_verdicts", "fct_allocations_next")
 ADDED = {
