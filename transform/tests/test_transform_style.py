@@ -23,6 +23,8 @@ PREFIXES = {
 }
 LEDGERS = {"fct_allocations", "fct_assignments"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
+JUDGED = {"fct_experiment_guardrails", "fct_experiment_results", "fct_experiment_srm"}
+"""The marts that a verdict judges: of the intermediate models, those in `verdicts` read them."""
 ON_THE_WAY = {"int_newcomers", "int_profiles_drawn", "int_profiles_bucketed"}
 """Views over millions of rows, evaluated once, by the ledger: its key is theirs, and is tested there."""
 
@@ -47,6 +49,8 @@ def test_layers_build_on_each_other(models: dict[str, ModelNode]) -> None:
         for kind, parent in parents(model):
             if kind == "source":
                 assert layer(model) == "staging", f"{name} reads the source {parent}"
+            elif model.fqn[1:-1] == ["intermediate", "verdicts"] and parent in JUDGED:
+                continue
             elif kind == "model" and parent not in LEDGERS:
                 below = LAYERS.index(layer(models[parent]))
                 assert below <= LAYERS.index(layer(model)), f"{name} reads {parent}"

@@ -113,7 +113,7 @@ def judged(built: Warehouse) -> Looks:
         "run",
         "--select",
         "int_chances_of_few fct_experiment_results fct_experiment_srm fct_experiment_guardrails"
-        " fct_experiment_verdicts",
+        " path:models/intermediate/verdicts fct_experiment_verdicts",
     )
     verdicts = {
         row["experiment_key"]: row for row in warehouse.rows("select * from marts.fct_experiment_verdicts")
@@ -265,4 +265,4 @@ def test_a_lossy_writeback_is_caught_before_the_send(warehouse: Warehouse) -> No
     )
     assert alarms == [("written",)]
     assert verdict(warehouse)["verdict"] == "invalid_srm"
-    assert ", written (" in verdict(warehouse)["reason"]
+    assert verdict(warehouse)["srm_stage"] == "written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -11,11 +12,52 @@ from typing import Any, get_type_hints
 
 import duckdb
 
-from lift_report.results import TABLES
+from lift_report.outcome_metrics import Catalogue
+from lift_report.tables import TABLES, OutcomeMetric
 
 _TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 _TYPES |= {dt.datetime: "TIMESTAMP", dt.date: "DATE"}
 START = dt.datetime(2026, 11, 2, 9, 12)  # noqa: DTZ001  the warehouse keeps UTC without saying so
+_COLUMNS = ("metric", "kind", "direction", "title", "noun", "verb", "unit")
+OUTCOME_METRICS: list[dict[str, Any]] = [
+    {**dict(zip(_COLUMNS, row, strict=True)), "position": position}
+    for position, row in enumerate(
+        [
+            ("received", "share", "increase", "Received", "received", "received it", ""),
+            ("opened", "share", "increase", "Opened", "opens", "opened", ""),
+            ("opened_all", "share", "increase", "Opened, machines too", "opened all", "opened", ""),
+            ("clicked", "share", "increase", "Clicked", "clicks", "clicked", ""),
+            ("clicked_all", "share", "increase", "Clicked, scanners too", "clicked all", "clicked", ""),
+            ("ordered", "share", "increase", "Ordered", "orders", "ordered", ""),
+            ("revenue", "mean", "increase", "Revenue", "revenue", "ordered", "currency"),
+            (
+                "revenue_per_order",
+                "ratio",
+                "increase",
+                "Revenue per order",
+                "revenue per order",
+                "ordered",
+                "currency",
+            ),
+            ("unsubscribed", "share", "decrease", "Unsubscribed", "unsubscribed", "unsubscribed", ""),
+            ("complained", "share", "decrease", "Marked as spam", "complained", "marked it as spam", ""),
+            ("bounced", "share", "decrease", "Bounced", "bounced", "could not be reached", ""),
+        ]
+    )
+]
+"""The rows of `dim_outcome_metrics`."""
+CATALOGUE = Catalogue.of(OutcomeMetric(**row) for row in OUTCOME_METRICS)
+THRESHOLDS = {
+    "alpha": 0.05, "srm_alpha": 0.001, "srm_min_expected": 8, "crossover_max_rate": 0.01,
+    "crossover_min_profiles": 10, "min_hours": 24, "min_received_per_arm": 100, "min_conversions": 30,
+    "chance_to_win_threshold": 0.95, "expected_loss_tolerance": 0.01,
+}  # fmt: skip
+"""What a verdict was judged by: the project's defaults."""
+RULES = {
+    "invalid_srm": "srm_alarm", "winner": "interval_above_zero", "running": "undecided",
+    "inconclusive": "ended_undecided", "blocked_guardrail": "guardrail_exceeded",
+}  # fmt: skip
+"""The rule by which a slot of these tests has its verdict."""
 
 
 def schema() -> dict[str, dict[str, str]]:
@@ -44,6 +86,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, Any]]] = {table: [] for table in schema()}
+        self.rows["dim_outcome_metrics"] = [dict(row) for row in OUTCOME_METRICS]
 
     def add(self, table: str, **values: Any) -> None:  # noqa: ANN401
         self.rows[table].append(values)
@@ -82,7 +125,6 @@ class Rows:
         units: int = 10_000,
         verdict: str = "running",
         winning_arm: str | None = None,
-        words: str | None = None,
         days: int = 8,
         ended: bool = False,
         cuped: bool = False,
@@ -121,7 +163,7 @@ class Rows:
             self.add(
                 "fct_allocations_next", **key, arm_key=arm,
                 weight_bp=10_000 - 500 * (len(arms) - 1) if arm == best else 500,
-                reason=f"{best} is the best so far; every arm keeps 5 %",
+                rule="likeliest_best", best_arm=best, best_chance=0.9991, has_harmful_arm=False, floor_bp=500,
                 chance_best=0.9991 if arm == best else 0.0009 / max(1, len(arms) - 1),
             )  # fmt: skip
         for arm in challengers:
@@ -143,6 +185,9 @@ class Rows:
                     difference=shift, interval_low=shift - margin * 0.8, interval_high=shift + margin * 0.8,
                     state=state,
                 )  # fmt: skip
+        foremost = winning_arm or max(challengers, key=lambda name: arms[name])
+        effect = arms[foremost] - base
+        error = math.sqrt(base * (1 - base)) * math.sqrt(2 / max(units, 1))
         for index, stage in enumerate(("assigned", "written", "received", "opened")):
             self.add(
                 "fct_experiment_srm", **key, stage=stage, chi_square=0.4 + index, degrees_of_freedom=len(arms) - 1,
@@ -151,9 +196,17 @@ class Rows:
             )  # fmt: skip
         self.add(
             "fct_experiment_verdicts", **key, primary_metric="clicked", verdict=verdict, winning_arm=winning_arm,
-            rule=verdict, currency=currency, reason=f"technical sentence of {slot}.", words=words,
-            srm_p_value=0.41,
-            crossover_rate=0.002, units=units * len(arms), received=round(units * len(arms) * 0.961),
+            rule=RULES[verdict], currency=currency, srm_p_value=0.41, control_arm=control, challenger_arm=foremost,
+            srm_stage="received" if verdict == "invalid_srm" else None, crossover_rate=0.002, rendered=1000,
+            crossovers=2, units=units * len(arms), received=round(units * len(arms) * 0.961),
+            least_received=round(units * 0.961), converted=round(units * sum(arms.values())),
+            effect=effect, interval_low=effect - 3 * error, interval_high=effect + 3 * error,
+            relative_lift=effect / base, p_value=0.0001 if verdict == "winner" else 0.41,
+            chance_to_win=0.5 + 0.499 * math.tanh(effect / error), has_several_challengers=len(challengers) > 1,
+            is_not_yet_safe=guardrails == "not_yet_safe",
+            blocking_metric="unsubscribed" if guardrails == "blocked" else None,
+            blocking_low=0.0017 if guardrails == "blocked" else None,
+            blocking_margin=0.001 if guardrails == "blocked" else None, thresholds=json.dumps(THRESHOLDS),
             minimum_detectable_effect=0.143, days_to_decision=5.2 if verdict == "running" else None,
             smart_allocation_uplift=118.4, smart_allocation_uplift_error=35.2, started_at=START,
             ended_at=START + dt.timedelta(days=days) if ended else None,

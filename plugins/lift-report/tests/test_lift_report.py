@@ -22,15 +22,15 @@ from typing_extensions import override
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are not a package
 
-from lift_warehouse import Rows, schema
+from lift_warehouse import CATALOGUE, Rows, schema
 
-from lift_report import facts, pictures, words
+from lift_report import chart_geometry, formatting, labels, sentences, view_facts
+from lift_report.chart_geometry import Scale
 from lift_report.cli import main, write
 from lift_report.page import render
-from lift_report.pictures import Scale
-from lift_report.results import TABLES, Day, Report, Result, Slot, Verdict, read
+from lift_report.results import Report, Slot, read
+from lift_report.tables import TABLES, Day, Result, Verdict
 from lift_report.warehouse import DuckDB, ReportError
-from lift_report.words import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def spring() -> Rows:
     rows = Rows()
     rows.slot(
         "spring", "hero", {"plain": 0.05, "bold": 0.07}, units=40_000, verdict="winner", winning_arm="bold",
-        words="Bold makes more people click.", cuped=True,
+        cuped=True,
     )  # fmt: skip
     rows.slot("spring", "cta", {"plain": 0.05, "big": 0.0501}, verdict="running")
     rows.slot("autumn", "offer", {"none": 0.03, "ten": 0.031}, verdict="inconclusive", ended=True)
@@ -138,10 +138,13 @@ def test_the_terminal_has_the_verdict_first_and_the_path_last(
     assert lines[-1] == f"report: {page}"
     of_hero = [line.removeprefix("spring v1 hero: ") for line in lines if line.startswith("spring v1 hero: ")]
     assert of_hero == [
-        "bold wins. Bold makes more people click.",
+        "bold wins. bold is 40.0 % ahead of plain in clicks, and chance alone hardly explains it.",
         "clicked plain 5.00 % of 40,000; bold 7.00 % of 40,000, +2.00 pp (+1.46 pp to +2.54 pp)",
         "group sizes are as planned; no harm beyond the limits",
-        "next split plain 5 %, bold 95 % (bold is the best so far; every arm keeps 5 %)",
+        (
+            "next split plain 5 %, bold 95 % (The likeliest to be the best is bold, with a chance of more than"
+            " 99.9 %; every variant keeps at least 5 %, so that the next campaign tells more)"
+        ),
     ]
     # The running ones first, the newest version first; the ended one last.
     first = [line.partition(": ")[0] for line in lines[:-1]]
@@ -179,7 +182,7 @@ def test_the_verdict_comes_first_in_words(report: Report) -> None:
     article = page.partition("spring · hero</h3>")[2]
     order = [
         "bold wins",
-        "Bold makes more people click.",
+        "bold is 40.0 % ahead of plain in clicks, and chance alone hardly explains it.",
         "Send bold to everyone.",
         "+2.00",
         "Clicked: by how much?",
@@ -206,7 +209,7 @@ def test_a_winner_that_may_do_harm_is_to_be_watched(state: str, advice: str) -> 
     rows.slot(
         "spring", "hero", {"plain": 0.05, "bold": 0.07}, verdict="winner", winning_arm="bold", guardrails=state
     )
-    assert words.verdict_advice(slot_of(read(rows), "spring", "hero")) == advice
+    assert sentences.advice(slot_of(read(rows), "spring", "hero")) == advice
 
 
 def test_what_was_never_compared_is_one_sentence() -> None:
@@ -239,7 +242,10 @@ def test_the_figures_of_the_primary_metric_are_those_of_the_table(report: Report
     assert bold.interval_low is not None
     assert f"+2.00 pp +{100 * bold.interval_low:.2f} pp to +2.54 pp better" in shown
     assert "takes away 36 % of the noise" in shown
-    tiles = {tile.label: (tile.figure, tile.note) for tile in facts.tiles(slot, pictures.forest(slot, "clicked"))}
+    tiles = {
+        tile.label: (tile.figure, tile.note)
+        for tile in view_facts.tiles(slot, chart_geometry.forest(slot, "clicked"))
+    }
     assert {label: tuple(text.replace(THIN, " ") for text in told) for label, told in tiles.items()} == {
         "bold against plain": ("+2.00 pp", "from 5.00 % to 7.00 %"),
         "Lift": ("+40 %", "+29 % to +51 %"),
@@ -253,7 +259,7 @@ def test_every_row_of_every_table_is_on_the_page(report: Report) -> None:
     slot, after = slot_of(report, "spring", "hero"), "spring · hero</h3>"
     trusted = part(page, "Can it be trusted?", after)
     for row in slot.balances:
-        assert f"{words.stage_name(row.stage)} as planned, p = {row.p_value:.3f}" in trusted
+        assert f"{labels.stage_name(row.stage)} as planned, p = {row.p_value:.3f}" in trusted
     assert trusted.count("Safe") == len(slot.guardrails) == 3
     assert "limit +0.10 pp" in trusted
     assert "\N{MINUS SIGN}0.080 pp to +0.080 pp" in trusted
@@ -268,7 +274,7 @@ def test_every_row_of_every_table_is_on_the_page(report: Report) -> None:
     assert "Version 1 decided 2 Nov 2026 plain 50 % bold 50 % equal, as the file says" in split
     assert "plain 5 % chance to be the best < 0.1 %" in split
     assert "bold 95 % chance to be the best > 99.9 %" in split
-    assert "bold is the best so far; every arm keeps 5 %" in split
+    assert "The likeliest to be the best is bold, with a chance of more than 99.9 %; every variant keeps" in split
     assert "Against equal shares" not in split
     together = part(page, "Do the slots work together?")
     assert "hero bold with cta big" in together
@@ -297,7 +303,10 @@ def test_other_analyses_and_both_series_are_in_the_table_of_all_figures() -> Non
     assert "Clicked Only who opened it \N{EN DASH} bold 777" in figures
     assert "8.22 %" in figures
     assert "Opened, machines too Assigned Click token plain" in figures
-    assert "technical sentence of hero. (rule: winner)" in figures
+    assert (
+        "bold +2.00 pp against plain in clicked (always-valid 95 % interval +1.54 pp to +2.46 pp, p = 0.000100,"
+        " chance to win 99.9 %). (rule: interval_above_zero)"
+    ) in figures
 
 
 def test_the_table_of_all_figures_has_each_in_its_column(report: Report) -> None:
@@ -371,7 +380,7 @@ def test_a_metric_is_shown_with_the_attribution_that_decides(decisive: str | Non
         ("ordered", shown),
     ]
     assert len(slot.results) + len(slot.others) == len(rows.rows["fct_experiment_results"])
-    assert len(facts.every(slot)) == len(rows.rows["fct_experiment_results"])
+    assert len(view_facts.every(slot)) == len(rows.rows["fct_experiment_results"])
 
 
 def test_a_split_has_one_reason_or_one_for_each_arm(
@@ -379,12 +388,16 @@ def test_a_split_has_one_reason_or_one_for_each_arm(
 ) -> None:
     rows = spring()
     for row in rows.rows["fct_allocations_next"]:
-        row["reason"] = f"because of {row['arm_key']}"
+        row["best_arm"] = row["arm_key"]
     page = tmp_path / "report.html"
     _, said, _ = run("--warehouse", rows.write(tmp_path / "w.duckdb"), "--output", page)
-    assert "spring v1 hero: next split plain 5 %, bold 95 % (bold: because of bold)\n" in said
+    assert (
+        "spring v1 hero: next split plain 5 %, bold 95 % (bold: The likeliest to be the best is bold, with a"
+    ) in said
     split = part(page.read_text(), "Who gets what", "spring · hero</h3>")
-    assert "plain 5 % because of plain bold 95 % because of bold" in split
+    assert re.search(
+        "plain 5 % The likeliest to be the best is plain, .* bold 95 % The likeliest .* is bold, ", split
+    )
 
 
 @pytest.mark.parametrize(
@@ -419,8 +432,8 @@ def test_earlier_versions_are_the_history_of_the_split(report: Report) -> None:
 
 def test_figures_that_are_not_to_be_used_are_not_told_first(report: Report) -> None:
     slot = slot_of(report, "autumn", "offer", version=2)
-    assert facts.tiles(slot, pictures.forest(slot, "clicked")) == []
-    assert words.balance(slot) == ("bad", "Group sizes are wrong: received, opened")
+    assert view_facts.tiles(slot, chart_geometry.forest(slot, "clicked")) == []
+    assert sentences.balance(slot) == ("bad", "Group sizes are wrong: received, opened")
 
 
 def test_the_contents_lead_to_every_slot(report: Report) -> None:
@@ -431,7 +444,7 @@ def test_the_contents_lead_to_every_slot(report: Report) -> None:
     contents = [link for link in links if link and re.fullmatch(r"#e\d+s\d+", link)]
     assert contents == ["#e1s1", "#e2s1", "#e2s2", "#e3s1"]
     assert {link[1:] for link in links if link} <= {each for each in ids if each}
-    assert [text for _, text in facts.tally(report)] == [
+    assert [text for _, text in view_facts.tally(report)] == [
         "1 needs a look",
         "1 decided",
         "1 not decided yet",
@@ -499,22 +512,39 @@ def test_no_results_is_a_page_that_says_so(tmp_path: Path, run: Callable[..., tu
 
 EMPTY = {
     "experiment_key": "e", "experiment_version": 1, "slot_key": "s", "primary_metric": "clicked",
-    "reason": "Nothing yet.", "units": 0, "received": 0,
+    "rule": "undecided", "units": 0, "received": 0,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "verdict",
+    ("verdict", "rule", "sentence"),
     [
-        *("invalid_srm", "invalid_crossover", "no_data", "too_early", "blocked_guardrail", "winner"),
-        *("control_wins", "equivalent", "running", "inconclusive", "a_verdict_of_tomorrow"),
+        ("invalid_srm", "srm_alarm", "The groups do not have the planned sizes, so nothing can be compared."),
+        ("invalid_crossover", None, "Too many of those who clicked were shown another variant than theirs"),
+        ("no_data", "nobody_received", "Nobody is assigned yet."),
+        ("too_early", None, "Not enough to compare yet."),
+        ("blocked_guardrail", None, "ariant does harm beyond the limit."),
+        ("winner", "interval_above_zero", " is ahead, and chance alone hardly explains it."),
+        ("winner", "likely_at_planned_end", "At the planned end "),
+        ("control_wins", "intervals_below_zero", " is behind, and chance alone hardly explains it."),
+        ("control_wins", "unlikely_at_planned_end", "At the planned end "),
+        ("equivalent", None, " in clicks: the difference is too small to matter."),
+        ("running", "undecided", "There is nothing to compare yet."),
+        ("inconclusive", "ended_undecided", "It ended with nothing to compare."),
+        ("inconclusive", "ended_below_minimum", "It ended with too little to compare."),
+        ("a_verdict_of_tomorrow", None, "It was decided by a rule that this report does not know."),
+        (
+            "a_verdict_of_{tomorrow}",
+            "a_{rule}",
+            "It was decided by a rule that this report does not know: a_{rule}.",
+        ),
     ],
 )
 @pytest.mark.parametrize("arms", [0, 1, 2])
-def test_a_slot_with_little_in_it_is_a_page(verdict: str, arms: int) -> None:
+def test_a_slot_with_little_in_it_is_a_page(verdict: str, rule: str | None, sentence: str, arms: int) -> None:
     """No row at all, one arm, or arms without figures: nothing is compared, and nothing breaks."""
     rows = Rows()
-    rows.add("fct_experiment_verdicts", **EMPTY, verdict=verdict)
+    rows.add("fct_experiment_verdicts", **{**EMPTY, "rule": rule}, verdict=verdict)
     key = {name: EMPTY[name] for name in ("experiment_key", "experiment_version", "slot_key")}
     for number in range(arms):
         arm = {**key, "arm_key": f"arm{number}", "metric": "clicked"}
@@ -526,9 +556,9 @@ def test_a_slot_with_little_in_it_is_a_page(verdict: str, arms: int) -> None:
         rows.add("fct_experiment_srm", **key, stage="assigned")
     report = read(rows)
     page = render(report)
-    assert "Nothing yet." in page
+    assert sentence in page
     assert ("No measurement yet" in page) == (arms == 0)
-    assert words.verdict_title(report.slots[0][1]) in page
+    assert labels.verdict_title(report.slots[0][1]) in page
     assert "None" not in " ".join(Document(page).texts)
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().split()
 
@@ -558,13 +588,16 @@ def test_a_part_without_its_table_is_named_with_its_model(
 def test_columns_that_an_older_model_lacks_are_named(
     tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:
-    older = {"fct_experiment_results": {"analysis", "cuped_low"}, "fct_experiment_verdicts": {"words"}}
+    older = {"fct_experiment_results": {"analysis", "cuped_low"}, "fct_experiment_verdicts": {"effect"}}
     path = spring().write(tmp_path / "w.duckdb", columns=older)
     code, said, complaints = run("--warehouse", path, "--output", tmp_path / "report.html")
     assert code == 0
-    assert "spring v1 hero: bold wins. technical sentence of hero." in said
+    assert (
+        "spring v1 hero: bold wins. bold is 40.0 % ahead of plain in clicks, and chance alone hardly explains it."
+        in said
+    )
     assert complaints == (
-        "lift-report: parts of the page are missing: `fct_experiment_verdicts` has no `words`;"
+        "lift-report: parts of the page are missing: `fct_experiment_verdicts` has no `effect`;"
         " `fct_experiment_results` has no `analysis`, `cuped_low`."
         " Build: dbt build --select fct_experiment_verdicts fct_experiment_results\n"
     )
@@ -637,6 +670,8 @@ def test_figures_that_are_none_are_empty() -> None:
 def test_what_is_read_is_what_the_models_promise() -> None:
     """The tables of these tests stand for the project's models."""
     for name, kinds in schema().items():
+        if name == "dim_outcome_metrics" and not (MARTS / f"{name}.yml").exists():
+            continue
         promised = dict(re.findall(r"- name: (\w+)\s+data_type: (\w+)", (MARTS / f"{name}.yml").read_text()))
         assert {column: _FAMILY[kind] for column, kind in kinds.items()} == {
             column: _FAMILY[promised.get(column, "no such column").upper()] for column in kinds
@@ -765,8 +800,12 @@ def test_a_link_to_the_page_stays_a_link(tmp_path: Path) -> None:
 
 # Figures.
 
-EUROS = Measure.of("revenue_per_order", currency="EUR")
-CLICKED, REVENUE, ITEMS = Measure("clicked"), Measure.of("revenue"), Measure.of("items", [0.4, 2.5])
+EUROS = CATALOGUE.measure("revenue_per_order", currency="EUR")
+CLICKED, REVENUE, ITEMS = (
+    CATALOGUE.measure("clicked"),
+    CATALOGUE.measure("revenue"),
+    CATALOGUE.measure("items", [0.4, 2.5]),
+)
 
 
 @pytest.mark.parametrize(
@@ -788,27 +827,27 @@ CLICKED, REVENUE, ITEMS = Measure("clicked"), Measure.of("revenue"), Measure.of(
         (EUROS.level(1234.5), "1,234.50 EUR"),
         (EUROS.change(-0.25), "\N{MINUS SIGN}0.250 EUR"),
         (EUROS.span(-1.5, 2), "\N{MINUS SIGN}1.50 EUR to +2.00 EUR"),
-        (words.total(4321.5, EUROS), "4,321.50 EUR"),
+        (EUROS.total(4321.5), "4,321.50 EUR"),
         (CLICKED.span(-0.01, 0.02), "\N{MINUS SIGN}1.00 pp to +2.00 pp"),
         (CLICKED.span(None, 0.02), "no interval yet"),
-        (words.relative(-0.1534), "\N{MINUS SIGN}15.3 %"),
-        (words.relative(1.24), "+124 %"),
-        (words.share(0.9996), "100 %"),
-        (words.share(0.0012), "0.12 %"),
-        (words.weight(3333), "33.33 %"),
-        (words.weight(5000), "50 %"),
-        (words.p_value(0.0000001), "< 0.001"),
-        (words.p_value(0.0421), "0.042"),
-        (words.chance(0.99999), "> 99.9 %"),
-        (words.chance(0.00001), "< 0.1 %"),
-        (words.chance(0.634), "63.4 %"),
-        (words.count(1234567), "1,234,567"),
-        (words.total(4321.5, REVENUE), "4,321.50"),
-        (words.plural(1, "day", "days"), "1 day"),
-        (words.moment(dt.datetime(2026, 11, 9, 8, 5)), "9 Nov 2026, 08:05 UTC"),  # noqa: DTZ001
-        (words.moment(dt.date(2026, 11, 9)), "9 Nov 2026"),
-        (words.one_line("a\nb\x1b[0m\u202eü"), "a\\nb\\x1b[0m\\u202eü"),
-        (words.one_line(CLICKED.change(0.0123)), "+1.23 pp"),
+        (formatting.relative(-0.1534), "\N{MINUS SIGN}15.3 %"),
+        (formatting.relative(1.24), "+124 %"),
+        (formatting.share(0.9996), "100 %"),
+        (formatting.share(0.0012), "0.12 %"),
+        (formatting.weight(3333), "33.33 %"),
+        (formatting.weight(5000), "50 %"),
+        (formatting.p_value(0.0000001), "< 0.001"),
+        (formatting.p_value(0.0421), "0.042"),
+        (formatting.chance(0.99999), "> 99.9 %"),
+        (formatting.chance(0.00001), "< 0.1 %"),
+        (formatting.chance(0.634), "63.4 %"),
+        (formatting.count(1234567), "1,234,567"),
+        (REVENUE.total(4321.5), "4,321.50"),
+        (formatting.plural(1, "day", "days"), "1 day"),
+        (formatting.moment(dt.datetime(2026, 11, 9, 8, 5)), "9 Nov 2026, 08:05 UTC"),  # noqa: DTZ001
+        (formatting.moment(dt.date(2026, 11, 9)), "9 Nov 2026"),
+        (formatting.one_line("a\nb\x1b[0m\u202eü"), "a\\nb\\x1b[0m\\u202eü"),
+        (formatting.one_line(CLICKED.change(0.0123)), "+1.23 pp"),
     ],
 )
 def test_figures_read_well(shown: str, expected: str) -> None:
@@ -830,7 +869,7 @@ def test_figures_read_well(shown: str, expected: str) -> None:
 def test_colour_says_whether_it_is_good(
     metric: str, interval: tuple[float | None, float | None], tone: str
 ) -> None:
-    assert Measure.of(metric).tone(*interval) == tone
+    assert CATALOGUE.measure(metric).tone(*interval) == tone
 
 
 # Pictures.
@@ -863,7 +902,8 @@ def bare(**values: Any) -> Slot:  # noqa: ANN401
         ("results", "others", "days", "stages", "balances", "guardrails", "splits", "next_split"), ()
     )
     verdict = Verdict(**{**EMPTY, "verdict": "running"})  # type: ignore[arg-type]
-    return Slot(**{"verdict": verdict, "arms": ("arm0",), "control": "arm0", **nothing, **values})
+    kept = {"verdict": verdict, "arms": ("arm0",), "control": "arm0", "catalogue": CATALOGUE}
+    return Slot(**{**kept, **nothing, **values})
 
 
 KEYS: dict[str, Any] = {"experiment_key": "e", "experiment_version": 1, "slot_key": "s", "metric": "clicked"}
@@ -892,7 +932,7 @@ def results(draw: st.DrawFn) -> tuple[Result, ...]:
 
 @given(results())
 def test_intervals_are_in_proportion(rows: tuple[Result, ...]) -> None:
-    forest = pictures.forest(bare(results=rows), "clicked")
+    forest = chart_geometry.forest(bare(results=rows), "clicked")
     assert forest is not None
     assert [mark.result for mark in forest.marks] == list(rows)
     placed = [(0.0, forest.axis.zero)]
@@ -931,7 +971,7 @@ def test_curves_stay_in_their_box(arms: list[list[tuple[int, list[float] | None]
                     interval_high=high,
                 )
             )
-    picture = pictures.curves(bare(days=tuple(days)))
+    picture = chart_geometry.curves(bare(days=tuple(days)))
     shown = [day for day in days if day.difference is not None]
     if not shown:
         assert picture is None
@@ -964,7 +1004,7 @@ def test_the_last_day_is_not_flattened_by_the_first() -> None:
         )
         for number, wide in ((1, 1.0), (2, 0.1), (3, 0.01))
     )
-    picture = pictures.curves(bare(days=days))
+    picture = chart_geometry.curves(bare(days=days))
     assert picture is not None
     [curve] = picture.curves
     _, high, _, low = curve.last
@@ -985,7 +1025,7 @@ def test_a_split_fills_its_bar(shares: list[int]) -> None:
         next(table for table in TABLES if table.TABLE == "fct_allocations_next")(**row)
         for row in rows.rows["fct_allocations_next"]
     ]
-    parts = pictures.bar(bare(arms=tuple(f"arm{n}" for n in range(len(shares)))), weights).weights  # type: ignore[arg-type]
+    parts = chart_geometry.bar(bare(arms=tuple(f"arm{n}" for n in range(len(shares)))), weights).weights  # type: ignore[arg-type]
     assert sum(size for _, _, size, _ in parts) == pytest.approx(100 if any(shares) else 0, abs=0.01)
     assert all(begin + size <= 100.001 for _, begin, size, _ in parts)
     assert parts[0][3] == 0
@@ -1009,7 +1049,7 @@ def test_the_arm_that_is_spoken_of(winning: str | None, expected: str) -> None:
     )
     slot = bare(results=rows)
     slot = replace(slot, verdict=replace(slot.verdict, winning_arm=winning))
-    lead = facts.lead(slot, pictures.forest(slot, "clicked"))
+    lead = view_facts.lead(slot, chart_geometry.forest(slot, "clicked"))
     assert lead is not None
     assert lead.arm_key == expected
 
@@ -1025,6 +1065,6 @@ def test_a_leader_among_fewer_is_better_has_the_least() -> None:
         )
         for arm, difference in (("plain", None), ("a", -0.01), ("b", 0.02))
     )
-    forest = pictures.forest(bare(results=rows), "unsubscribed")
+    forest = chart_geometry.forest(bare(results=rows), "unsubscribed")
     assert forest is not None
     assert forest.foremost.result.arm_key == "a"

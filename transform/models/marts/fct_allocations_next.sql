@@ -5,7 +5,7 @@
         unique_key=['experiment_key', 'experiment_version'],
         partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
     )
 }}
 
@@ -184,20 +184,23 @@ allocations as (
             end as {{ lf_type('integer') }}
         ) as weight_bp,
         case when not is_kept then chance end as chance_best,
+        case when not is_kept then best_chance end as best_chance,
+        cast({{ var('allocation_floor_bp') }} as {{ lf_type('integer') }}) as floor_bp,
 
         ---------- texts
         case
-            when verdict = 'too_early' then 'Unchanged: it is too early to learn from it.'
-            when verdict = 'no_data' then 'Unchanged: nothing was received yet.'
-            when is_kept then 'Unchanged: the groups cannot be compared.'
-            when {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000
-                then 'Equal: of so many variants none can have more than the least share.'
-            when best_chance - worst_chance < 5e-3 then 'Equal: no variant is likelier to be the best than another.'
-            else case when has_harmful then 'What does harm beyond a limit keeps the least share. ' else '' end || case
-                when best_arm = winning_arm then best_arm || ' won'
-                else 'The likeliest to be the best is ' || best_arm || ', with a chance of ' || {{ lf_chance_words('best_chance') }}
-            end || '; every variant keeps at least {{ "%g" | format(var("allocation_floor_bp") / 100) }} %, so that the next campaign tells more.'
-        end as reason,
+            when verdict = 'too_early' then 'kept_too_early'
+            when verdict = 'no_data' then 'kept_no_data'
+            when is_kept then 'kept_invalid'
+            when {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000 then 'equal_by_floor'
+            when best_chance - worst_chance < 5e-3 then 'equal_chances'
+            when best_arm = winning_arm then 'winner'
+            else 'likeliest_best'
+        end as rule,
+        case when not is_kept then best_arm end as best_arm,
+
+        ---------- booleans
+        has_harmful as has_harmful_arm,
 
         ---------- timestamps
         {{ lf_now() }} as decided_at

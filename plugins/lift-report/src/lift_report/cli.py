@@ -1,4 +1,4 @@
-"""The command: a page, and its verdicts in words. What a person can mend ends in one line on standard error."""
+"""The command `lift-report`: writes the page and prints the verdicts. An error is one line with its remedy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+from lift_report.formatting import one_line
 from lift_report.page import render
 from lift_report.results import read
 from lift_report.summary import as_json, as_text
 from lift_report.warehouse import DuckDB, ReportError
-from lift_report.words import one_line
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The page."""
+"""The page: the templates filled with what is to be shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lift_report import facts, pictures, words
+from lift_report import chart_geometry, formatting, labels, sentences, view_facts
 
 if TYPE_CHECKING:
     from lift_report.results import Report
@@ -36,5 +36,12 @@ _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202d\u202e]")
 
 def render(report: Report) -> str:
     """One self-contained HTML page; the same bytes for the same results."""
-    page = _PAGE.render(report=report, facts=facts, pictures=pictures, words=words)
+    page = _PAGE.render(
+        report=report,
+        facts=view_facts,
+        geometry=chart_geometry,
+        formatting=formatting,
+        labels=labels,
+        sentences=sentences,
+    )
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", page)

@@ -1,4 +1,4 @@
-"""What is printed: the verdict first, in words."""
+"""What the command prints: some lines for each slot, or one JSON object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lift_report import pictures, words
+from lift_report import formatting, labels, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 def as_text(report: Report, output: Path) -> str:
     """A few lines for each slot, each of which says what it speaks of, and the page's path last."""
     lines = [line for experiment, slot in report.slots for line in _slot(experiment, slot)] or ["no results yet"]
-    return "\n".join(words.one_line(line) for line in [*lines, f"report: {output}"])
+    return "\n".join(formatting.one_line(line) for line in [*lines, f"report: {output}"])
 
 
 def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     name = f"{experiment.key} v{experiment.version} {slot.name}:"
-    yield f"{name} {words.verdict_title(slot)}. {words.verdict_words(slot)}"
+    yield f"{name} {labels.verdict_title(slot)}. {sentences.why(slot)}"
     if figures := list(_figures(slot)):
         yield f"{name} {'; '.join(figures)}"
     if slot.results:
-        yield f"{name} {words.balance(slot)[1].lower()}; {words.harm(slot)[1].lower()}"
+        yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
     if slot.next_split:
-        yield f"{name} next split {words.split_with_reason(slot.next_split)}"
+        yield f"{name} next split {sentences.split_with_reason(slot.next_split)}"
 
 
 def _figures(slot: Slot) -> Iterator[str]:
     """The primary metric of each arm."""
-    measure = pictures.measure_of(slot, slot.verdict.primary_metric)
+    measure = slot.measure(slot.verdict.primary_metric)
     for index, row in enumerate(slot.primary):
-        told = f"{row.arm_key} {measure.level(row.mean)} of {words.count(row.units)}"
+        told = f"{row.arm_key} {measure.level(row.mean)} of {formatting.count(row.units)}"
         if row.difference is not None:
             span = measure.span(row.interval_low, row.interval_high)
             told += f", {measure.change(row.difference)} ({span})"
@@ -51,18 +51,31 @@ def as_json(report: Report, output: Path) -> str:
             "report": str(output),
             "absent": dict(report.absent),
             "experiments": [
-                {**asdict(experiment), "slots": [_with_words(slot) for slot in experiment.slots]}
+                {**_plain(experiment), "slots": [_with_sentences(slot) for slot in experiment.slots]}
                 for experiment in report.experiments
             ],
             "playbook": [asdict(play) for play in report.plays],
+            "metrics": [asdict(metric) for metric in report.catalogue.metrics.values()],
         },
         default=_written,
     )
 
 
-def _with_words(slot: Slot) -> dict[str, Any]:
-    told = {"title": words.verdict_title(slot), "words": words.verdict_words(slot)}
-    return {"slot": slot.name, **told, "next": words.split(slot.next_split), **asdict(slot)}
+def _with_sentences(slot: Slot) -> dict[str, Any]:
+    told = {
+        "title": labels.verdict_title(slot),
+        "words": sentences.why(slot),
+        "advice": sentences.advice(slot),
+        "reason": sentences.for_the_record(slot),
+        "next": sentences.split(slot.next_split),
+        "next_reason": sentences.split_reason(slot.next_split) if slot.next_split else "",
+    }
+    return {"slot": slot.name, **told, **_plain(slot)}
+
+
+def _plain(row: Experiment | Slot) -> dict[str, Any]:
+    """Its fields; the catalogue stands once beside all."""
+    return {name: value for name, value in asdict(row).items() if name != "catalogue"}
 
 
 def _written(value: date) -> str:

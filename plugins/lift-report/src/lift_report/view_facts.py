@@ -1,4 +1,4 @@
-"""What is said of a slot, on the page and in the terminal."""
+"""Which facts of a slot the page shows, and in which order; their sentences are in `sentences`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lift_report import words
-from lift_report.results import METRICS
+from lift_report import formatting, labels
 
 if TYPE_CHECKING:
-    from lift_report.pictures import Forest
-    from lift_report.results import Report, Result, Slot
-    from lift_report.words import Measure
+    from lift_report.chart_geometry import Forest
+    from lift_report.results import Report, Slot
+    from lift_report.tables import Result
 
-_ELSEWHERE = frozenset({"received", "opened_all", "clicked_all", "revenue"})
-"""Metrics that stand in the funnel, in the table of all figures, or by themselves."""
+_WITH_MACHINES = "_all"
+"""How the key of a metric ends that counts machines as well as people; without it is the one of people."""
+_DELIVERY = "received"
+"""A stage of the funnel that is measured, and no outcome of a content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,12 @@ def page_title(report: Report) -> str:
     """The verdict, if there is one only."""
     if len(report.slots) == 1:
         experiment, slot = report.slots[0]
-        return f"{experiment.key}: {words.verdict_title(slot)}"
+        return f"{experiment.key}: {labels.verdict_title(slot)}"
     return "Experiment results"
 
 
 def tally(report: Report) -> list[tuple[str, str]]:
-    """How many slots are how far: tone and words, what needs somebody first."""
+    """How many slots are how far: tone and words. What needs somebody comes first."""
     counted = Counter(_group(slot) for _, slot in report.slots)
     groups = (
         ("bad", "need a look", "needs a look"),
@@ -52,7 +53,7 @@ def tally(report: Report) -> list[tuple[str, str]]:
 
 
 def _group(slot: Slot) -> str:
-    tone = words.verdict_tone(slot)
+    tone = labels.verdict_tone(slot)
     if tone == "bad":
         return "need a look"
     if tone == "good":
@@ -87,13 +88,13 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
                  f"from {before} to {measure.level(row.mean)}")
         )  # fmt: skip
         if row.relative_lift is not None:
-            note = words.relative_span(row.relative_low, row.relative_high)
-            found.append(Tile("Lift", words.relative(row.relative_lift), note))
+            note = formatting.relative_span(row.relative_low, row.relative_high)
+            found.append(Tile("Lift", formatting.relative(row.relative_lift), note))
         if row.chance_to_win is not None:
             risk = f"risk if chosen: {measure.size(row.expected_loss)}"
-            found.append(Tile("Chance to be better", words.chance(row.chance_to_win), risk))
+            found.append(Tile("Chance to be better", formatting.chance(row.chance_to_win), risk))
     if verdict.verdict not in ("winner", "control_wins") and verdict.minimum_detectable_effect is not None:
-        effect = words.relative(verdict.minimum_detectable_effect).lstrip("+")
+        effect = formatting.relative(verdict.minimum_detectable_effect).lstrip("+")
         found.append(Tile("Smallest lift we could see", effect, "with the people of now"))
     return found
 
@@ -101,49 +102,53 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
 def variance_reduction(slot: Slot) -> str:
     """How much of the noise the adjustment takes away; empty if that is unknown, or next to nothing."""
     most = max((row.variance_reduction or 0 for row in slot.primary), default=0)
-    return words.share(most) if most >= 0.01 else ""  # noqa: PLR2004  a per cent
+    return formatting.share(most) if most >= 0.01 else ""  # noqa: PLR2004  a per cent
 
 
-def gaps(report: Report) -> str:
-    """What no experiment has compared yet, by attribute; its values are those that some content has."""
-    channels = {play.channel for play in report.plays}
-    found: dict[str, dict[str, None]] = {}
-    for play in report.plays:
-        if play.pooled_lift is None:
-            channel = f"{words.channel_name(play.channel)}: " if play.channel and len(channels) > 1 else ""
-            found.setdefault(f"{channel}{words.readable(play.attribute).lower()}", {})[play.value] = None
-    return "; ".join(f"{attribute} ({', '.join(values)})" for attribute, values in found.items())
+def amounts(slot: Slot) -> list[str]:
+    """The metrics that are amounts of money per profile: each has a wide picture behind the primary one."""
+    if not slot.verdict.received:
+        return []
+    return [
+        metric
+        for metric in _measured(slot)
+        if metric != slot.verdict.primary_metric and _is_amount_per_profile(slot, metric)
+    ]
 
 
 def beside(slot: Slot) -> list[str]:
     """The metrics of a slot that have a small picture: not the primary one, and none that is shown elsewhere."""
-    shown = _ELSEWHERE | {slot.verdict.primary_metric, *(row.metric for row in slot.guardrails)}
+    guarded = {row.metric for row in slot.guardrails}
+    return [
+        metric
+        for metric in _measured(slot)
+        if metric not in {slot.verdict.primary_metric, _DELIVERY}
+        and metric not in guarded
+        and not metric.endswith(_WITH_MACHINES)
+        and not _is_amount_per_profile(slot, metric)
+    ]
+
+
+def _measured(slot: Slot) -> list[str]:
     measured = {row.metric for row in slot.results if row.mean is not None}
-    return [metric for metric in slot.metrics if metric in measured - shown]
+    return [metric for metric in slot.metrics if metric in measured]
+
+
+def _is_amount_per_profile(slot: Slot, metric: str) -> bool:
+    outcome = slot.catalogue.describe(metric)
+    return outcome.unit == "currency" and outcome.kind == "mean"
 
 
 def every(slot: Slot) -> list[Result]:
     """All results, by metric, the ones that count everybody first."""
-    order = {metric: index for index, metric in enumerate((slot.verdict.primary_metric, *METRICS))}
+    primary = slot.verdict.primary_metric
     return sorted(
         (*slot.results, *slot.others),
         key=lambda row: (
-            order.get(row.metric, len(order)),
-            row.metric,
+            row.metric != primary,
+            *slot.catalogue.order(row.metric),
             row.analysis != "assigned",
             row.analysis,
             row.attribution or "",
         ),
     )
-
-
-def uplift(slot: Slot, measure: Measure) -> str:
-    """What unequal shares brought against equal ones; empty where they are equal, or it is nothing."""
-    value, error = slot.verdict.smart_allocation_uplift, slot.verdict.smart_allocation_uplift_error
-    shares = [row.weight_bp for row in slot.splits[-1]] if slot.splits else [0]
-    is_money = measure.kind == "money"
-    if value is None or max(shares) - min(shares) <= 1 or not round(value, 2 if is_money else 0):
-        return ""
-    more = "more" if value > 0 else "less" if is_money else "fewer"
-    give = f", give or take {words.total(error, measure)}" if error is not None else ""
-    return f"{words.total(abs(value), measure)} {more} {measure.noun}{give}"

@@ -1,4 +1,4 @@
-"""Where things stand in the pictures, in per cent of their width and height."""
+"""Where intervals, bars, curves and ticks stand in their drawings, in per cent of the width and height."""
 
 from __future__ import annotations
 
@@ -8,26 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lift_report import words
-from lift_report.words import Measure
+from lift_report import formatting, labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import date
 
-    from lift_report.results import (
-        Day,
-        Experiment,
-        Guardrail,
-        Interaction,
-        NextWeight,
-        Play,
-        Report,
-        Result,
-        Slot,
-        Stage,
-        Weight,
-    )
+    from lift_report.outcome_metrics import Measure
+    from lift_report.results import Experiment, Report, Slot
+    from lift_report.tables import Day, Guardrail, Interaction, NextWeight, Play, Result, Stage, Weight
 
 _MARGIN = 0.06
 _FEW, _MANY = 3, 5
@@ -159,7 +148,7 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
     results = slot.of(metric)
     if not results:
         return None
-    measure = measure_of(slot, metric)
+    measure = slot.measure(metric)
     ends = (
         *map(_ends, results),
         *((row.cuped_low, row.cuped_difference, row.cuped_high) for row in results),
@@ -177,11 +166,6 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
         )
 
     return Forest(measure, _axis(scale, measure.tick), tuple(map(mark, results)))
-
-
-def measure_of(slot: Slot, metric: str) -> Measure:
-    """How figures of a metric of a slot are written."""
-    return Measure.of(metric, (row.mean for row in slot.of(metric)), slot.verdict.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +201,7 @@ class Curves:
 
 def curves(slot: Slot) -> Curves | None:
     """The pictures of the days of a slot; none before there is anything to compare."""
-    measure = measure_of(slot, slot.verdict.primary_metric)
+    measure = slot.measure(slot.verdict.primary_metric)
     by_arm: dict[str, list[Day]] = defaultdict(list)
     for row in slot.days:
         if row.difference is not None and row.arm_key != slot.control and row.metric == measure.metric:
@@ -252,7 +236,7 @@ def curves(slot: Slot) -> Curves | None:
                 None if end.interval_low is None else down(end.interval_low),
             ),
             tone=measure.tone(end.interval_low, end.interval_high),
-            said=f"{arm} on {words.day(end.day)}: {measure.change(end.difference)}, "
+            said=f"{arm} on {formatting.day(end.day)}: {measure.change(end.difference)}, "
             f"interval {measure.span(end.interval_low, end.interval_high)}",
         )
 
@@ -262,7 +246,7 @@ def curves(slot: Slot) -> Curves | None:
         measure,
         zero=down(0),
         ticks=tuple((down(value), measure.tick(value, scale.step)) for value in scale.ticks),
-        days=tuple((across(day), words.day(day).rsplit(" ", 1)[0]) for day in shown),
+        days=tuple((across(day), formatting.day(day).rsplit(" ", 1)[0]) for day in shown),
         curves=tuple(curve(arm, by_arm[arm]) for arm in by_arm),
     )
 
@@ -328,7 +312,7 @@ def limits(slot: Slot) -> tuple[Limits, ...]:
         by_metric[row.metric].append(row)
 
     def picture(metric: str, rows: list[Guardrail]) -> Limits:
-        measure = measure_of(slot, metric)
+        measure = slot.measure(metric)
         scale = Scale.around(
             (v for row in rows for v in (*_ends(row), row.margin)),
             count=_FEW,
@@ -336,7 +320,7 @@ def limits(slot: Slot) -> tuple[Limits, ...]:
 
         def limit(row: Guardrail) -> Limit:
             span = _span(scale, measure, row.arm_key, _ends(row))
-            coloured = Span(span.low, span.point, span.high, words.guardrail_tone(row.state), span.said)
+            coloured = Span(span.low, span.point, span.high, labels.guardrail_tone(row.state), span.said)
             return Limit(row, coloured, None if row.margin is None else scale.place(row.margin))
 
         return Limits(measure, _axis(scale, measure.tick), tuple(map(limit, rows)))
@@ -384,7 +368,7 @@ def pairs(experiment: Experiment) -> tuple[Pairs, ...]:
         by_metric[row.metric].append(row)
     found = []
     for metric, group in by_metric.items():
-        measure = Measure.of(metric, currency=experiment.currency)
+        measure = experiment.catalogue.measure(metric, currency=experiment.currency)
         scale = Scale.around(v for row in group for v in _ends(row))
         spans = (
             _span(
@@ -420,10 +404,10 @@ def plays(report: Report) -> Plays | None:
 
     def span(row: Play) -> Span:
         low, point, high = row.pooled_low, row.pooled_lift, row.pooled_high
-        said = f"{row.attribute} {row.value}: {words.relative(point)}, {words.relative_span(low, high)}"
-        return Span(*_places(scale, (low, point, high)), words.play_tone(row), said)
+        said = f"{row.attribute} {row.value}: {formatting.relative(point)}, {formatting.relative_span(low, high)}"
+        return Span(*_places(scale, (low, point, high)), labels.play_tone(row), said)
 
-    return Plays(_axis(scale, words.relative_tick), tuple((row, span(row)) for row in known))
+    return Plays(_axis(scale, formatting.relative_tick), tuple((row, span(row)) for row in known))
 
 
 def _axis(scale: Scale, write: Callable[[float, float], str]) -> Axis:

@@ -1,0 +1,93 @@
+"""Short names and colours of what the tables hold as codes: verdicts, states, stages, channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lift_report.formatting import readable
+
+if TYPE_CHECKING:
+    from lift_report.results import Slot
+    from lift_report.tables import Play
+
+SIGNS = {"good": "\N{CHECK MARK}", "bad": "!", "note": "!", "open": "\N{HORIZONTAL ELLIPSIS}"}
+"""The sign beside each colour: nothing is said by colour alone."""
+_STAGES = {"written": "Written to Klaviyo"}
+_CHANNELS = {"email": "E-mail", "sms": "SMS", "push": "Push"}
+_ANALYSES = {"received": "Only who received it", "opened": "Only who opened it"}
+_VERDICTS = {
+    "invalid_srm": ("bad", "Not valid: the groups have the wrong sizes"),
+    "invalid_crossover": ("bad", "Not valid: people saw another variant than theirs"),
+    "no_data": ("open", "No data yet"),
+    "too_early": ("open", "Too early to tell"),
+    "blocked_guardrail": ("bad", "Blocked: it does harm beyond the limit"),
+    "winner": ("good", "{arm} wins"),
+    "control_wins": ("good", "{arm} stays: nothing beats it"),
+    "equivalent": ("open", "No difference that matters"),
+    "running": ("open", "Undecided so far"),
+    "inconclusive": ("open", "Ended undecided"),
+}
+_GUARDRAILS = {
+    "safe": ("good", "Safe"),
+    "not_yet_safe": ("open", "Not yet safe"),
+    "blocked": ("bad", "Blocked"),
+}
+_PLAYS = {
+    "rule": ("good", "Do this"),
+    "anti_pattern": ("bad", "Avoid this"),
+    "open": ("open", "Not settled"),
+    "gap": ("open", "Never tested"),
+}
+
+
+def verdict_tone(slot: Slot) -> str:
+    """`good`, `bad` or `open`."""
+    return _VERDICTS.get(slot.verdict.verdict, ("open", ""))[0]
+
+
+def verdict_title(slot: Slot) -> str:
+    """The verdict in a few words."""
+    verdict = slot.verdict
+    if verdict.verdict not in _VERDICTS:
+        return readable(verdict.verdict)
+    return _VERDICTS[verdict.verdict][1].format(arm=verdict.winning_arm or "An arm")
+
+
+def guardrail_tone(state: str) -> str:
+    """`good`, `bad` or `open`."""
+    return _GUARDRAILS.get(state, ("open", ""))[0]
+
+
+def guardrail_title(state: str) -> str:
+    """A guardrail's state."""
+    return _GUARDRAILS.get(state, ("", readable(state)))[1]
+
+
+def play_tone(play: Play) -> str:
+    """`good`, `bad` or `open`."""
+    return _PLAYS.get(play.verdict, ("open", ""))[0]
+
+
+def play_title(play: Play) -> str:
+    """What to do with content of this kind."""
+    return _PLAYS.get(play.verdict, ("", readable(play.verdict)))[1]
+
+
+def stage_name(stage: str) -> str:
+    """A stage of the funnel."""
+    return _STAGES.get(stage) or readable(stage)
+
+
+def analysis_name(analysis: str) -> str:
+    """Whom an analysis counts."""
+    return _ANALYSES.get(analysis) or readable(analysis)
+
+
+def channel_name(channel: str) -> str:
+    """A channel."""
+    return _CHANNELS.get(channel) or readable(channel)
+
+
+def tone_word(tone: str) -> str:
+    """What the colour of an interval says."""
+    return {"good": "better", "bad": "worse"}.get(tone, "not clear yet")

@@ -1,0 +1,565 @@
+"""Every sentence that is built from figures: why a verdict holds, what to do, why a split is as it is.
+
+The warehouse holds rules and figures, no prose. `why` is for whoever sends the message and uses no term of
+statistics; `for_the_record` is for whoever checks it. What a row of an older warehouse lacks is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from lift_report import formatting
+from lift_report.labels import channel_name, stage_name
+from lift_report.outcome_metrics import SEVERAL
+from lift_report.tables import NextWeight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lift_report.outcome_metrics import Measure
+    from lift_report.results import Experiment, Report, Slot
+    from lift_report.tables import Verdict, Weight
+
+
+# Why a verdict holds.
+
+
+def why(slot: Slot) -> str:
+    """Why the verdict holds, as a marketer reads it."""
+    verdict = slot.verdict
+    rule = verdict.rule if verdict.rule in _WHY else _RULE_OF.get(verdict.verdict)
+    if rule is None:
+        named = f": {verdict.rule}" if verdict.rule else ""
+        return f"It was decided by a rule that this report does not know{named}."
+    return _WHY[rule](slot)
+
+
+def _why_srm_alarm(slot: Slot) -> str:
+    among = {"assigned": "are assigned", "written": "are marked in Klaviyo", "received": "received the message"}
+    stage = among.get(slot.verdict.srm_stage or "")
+    told = f" among those who {stage}" if stage else ""
+    return f"The groups do not have the planned sizes{told}, so nothing can be compared."
+
+
+def _why_crossover(slot: Slot) -> str:
+    rate = slot.verdict.crossover_rate
+    those = "Too many" if rate is None else _share(rate)
+    return f"{those} of those who clicked were shown another variant than theirs, so nothing can be compared."
+
+
+def _why_nobody_received(slot: Slot) -> str:
+    units = slot.verdict.units
+    if units == 0:
+        return "Nobody is assigned yet."
+    return f"Of {units} people who are assigned, none is known to have received the message yet."
+
+
+def _why_below_minimum(slot: Slot) -> str:
+    return _with_list("Not enough to compare yet", _lacking(slot))
+
+
+def _why_ended_below_minimum(slot: Slot) -> str:
+    return _with_list("It ended with too little to compare", _lacking(slot))
+
+
+def _why_guardrail(slot: Slot) -> str:
+    verdict = slot.verdict
+    if verdict.blocking_metric is None or verdict.blocking_low is None:
+        return f"{_challenger(slot, begins=True)} does harm beyond the limit."
+    verb = slot.catalogue.describe(verdict.blocking_metric).verb
+    least, margin = _fixed(100 * verdict.blocking_low, 2), verdict.blocking_margin
+    limit = "" if margin is None else f"; the limit is {_fixed(100 * margin, 2)}"
+    return (
+        f"Of those with {_challenger(slot)}, at least {least} percentage points more {verb}"
+        f" than of those with {_control(slot)}{limit}."
+    )
+
+
+def _why_above_zero(slot: Slot) -> str:
+    return (
+        f"{_challenger(slot, begins=True)} {_standing(slot) or 'is ahead'}{_certainty(slot)}{_reservation(slot)}"
+    )
+
+
+def _why_likely_better(slot: Slot) -> str:
+    better = _chance(slot.verdict.chance_to_win)
+    chance = f"; it is better with a chance of {better}" if better else ""
+    standing = _standing(slot) or "is ahead"
+    return f"At the planned end {_challenger(slot)} {standing}{chance}.{_reservation(slot)}"
+
+
+def _why_below_zero(slot: Slot) -> str:
+    if slot.verdict.has_several_challengers:
+        subject = f"No variant is as good as {_control(slot)}: even {_challenger(slot)}"
+    else:
+        subject = _challenger(slot, begins=True)
+    return f"{subject} {_standing(slot) or 'is behind'}{_certainty(slot)}"
+
+
+def _why_likely_worse(slot: Slot) -> str:
+    chance = slot.verdict.chance_to_win
+    better = _chance(None if chance is None else 1 - chance)
+    told = f"; {_control(slot)} is better with a chance of {better}" if better else ""
+    return f"At the planned end {_best_of(slot, several=True)} {_standing(slot) or 'is behind'}{told}."
+
+
+def _why_equivalent(slot: Slot) -> str:
+    several = slot.verdict.has_several_challengers
+    subject = "All variants do" if several else f"{_challenger(slot, begins=True)} does"
+    return f"{subject} as well as {_control(slot)} in {_noun(slot)}: the difference is too small to matter."
+
+
+def _why_ended_undecided(slot: Slot) -> str:
+    standing = _standing(slot)
+    if standing is None:
+        return "It ended with nothing to compare."
+    return f"It ended without an answer: {_challenger(slot)} {standing}{_certainty(slot)}"
+
+
+def _why_undecided(slot: Slot) -> str:
+    standing, effect = _standing(slot), _effect(slot.verdict)
+    if standing is None or effect is None:
+        return "There is nothing to compare yet."
+    return f"So far {_best_of(slot, several=effect < 0)} {standing}{_certainty(slot) if effect else '.'}"
+
+
+_WHY: dict[str, Callable[[Slot], str]] = {
+    "srm_alarm": _why_srm_alarm,
+    "crossover_above_limit": _why_crossover,
+    "nobody_received": _why_nobody_received,
+    "below_minimum": _why_below_minimum,
+    "ended_below_minimum": _why_ended_below_minimum,
+    "guardrail_exceeded": _why_guardrail,
+    "interval_above_zero": _why_above_zero,
+    "likely_at_planned_end": _why_likely_better,
+    "intervals_below_zero": _why_below_zero,
+    "unlikely_at_planned_end": _why_likely_worse,
+    "interval_within_half_effect": _why_equivalent,
+    "ended_undecided": _why_ended_undecided,
+    "undecided": _why_undecided,
+}
+_RULE_OF = {
+    "invalid_srm": "srm_alarm",
+    "invalid_crossover": "crossover_above_limit",
+    "no_data": "nobody_received",
+    "too_early": "below_minimum",
+    "blocked_guardrail": "guardrail_exceeded",
+    "winner": "interval_above_zero",
+    "control_wins": "intervals_below_zero",
+    "equivalent": "interval_within_half_effect",
+    "running": "undecided",
+    "inconclusive": "ended_undecided",
+}
+"""The rule of a verdict whose row names none, or one that is not known here: the first by which it can hold."""
+_CERTAIN = ("interval_above_zero", "intervals_below_zero")
+
+
+def _control(slot: Slot) -> str:
+    return slot.verdict.control_arm or "the control"
+
+
+def _challenger(slot: Slot, *, begins: bool = False) -> str:
+    return slot.verdict.challenger_arm or ("The variant" if begins else "the variant")
+
+
+def _best_of(slot: Slot, *, several: bool) -> str:
+    """The challenger; of several, as the best of them."""
+    if several and slot.verdict.has_several_challengers:
+        return f"even the best of the others, {_challenger(slot)},"
+    return _challenger(slot)
+
+
+def _noun(slot: Slot) -> str:
+    return slot.catalogue.describe(slot.verdict.primary_metric).noun
+
+
+def _effect(verdict: Verdict) -> float | None:
+    """The challenger's difference, or what has the same sign."""
+    return verdict.relative_lift if verdict.effect is None else verdict.effect
+
+
+def _standing(slot: Slot) -> str | None:
+    """How the challenger stands beside the control; none where nothing is compared."""
+    verdict, effect = slot.verdict, _effect(slot.verdict)
+    if effect is None:
+        return None
+    if effect == 0:
+        return f"is level with {_control(slot)} in {_noun(slot)}"
+    by = "" if verdict.relative_lift is None else f"{_share(verdict.relative_lift)} "
+    return f"is {by}{'ahead of' if effect > 0 else 'behind'} {_control(slot)} in {_noun(slot)}"
+
+
+def _certainty(slot: Slot) -> str:
+    verdict = slot.verdict
+    is_certain = verdict.rule in _CERTAIN or (
+        verdict.p_value is not None and verdict.p_value < _threshold(verdict, "alpha", 0.05)
+    )
+    return ", and chance alone hardly explains it." if is_certain else ", which may still be chance."
+
+
+def _reservation(slot: Slot) -> str:
+    return " It is not shown yet that it does no harm beyond the limits." if slot.verdict.is_not_yet_safe else ""
+
+
+def _lacking(slot: Slot) -> list[str]:
+    """What a comparison still takes."""
+    verdict, found = slot.verdict, []
+    conversions = _threshold(verdict, "min_conversions", 0)
+    receipts = _threshold(verdict, "min_received_per_arm", 0)
+    hours = _threshold(verdict, "min_hours", 0)
+    if verdict.converted is not None and verdict.converted < conversions:
+        verb = slot.catalogue.describe(verdict.primary_metric).verb
+        found.append(f"{verdict.converted} of at least {conversions} people who {verb}")
+    if verdict.converted is not None and (verdict.least_received or 0) < receipts:
+        least = verdict.least_received or 0
+        found.append(f"{least} of at least {receipts} recipients in the smallest group")
+    if verdict.measured_at and (
+        verdict.started_at is None or verdict.started_at > verdict.measured_at - timedelta(hours=hours)
+    ):
+        found.append(f"less than {hours} hours since the first message")
+    return found
+
+
+def _with_list(beginning: str, parts: Sequence[str]) -> str:
+    return f"{beginning}{': ' if parts else ''}{', '.join(parts)}."
+
+
+def _threshold(verdict: Verdict, name: str, default: float) -> float:
+    """What a rule compared with, as the row has it."""
+    try:
+        found = json.loads(verdict.thresholds or "{}")[name]
+    except (ValueError, KeyError, TypeError):
+        return default
+    return found if isinstance(found, int | float) else default
+
+
+# The same for the record.
+
+
+def for_the_record(slot: Slot) -> str:
+    """The figures by which a rule held, in one sentence."""
+    told = _RECORDS.get(slot.verdict.verdict)
+    return told(slot) if told else why(slot)
+
+
+def _record_of_sizes(slot: Slot) -> str:
+    verdict = slot.verdict
+    stage = f", {verdict.srm_stage}" if verdict.srm_stage else ""
+    p = "" if verdict.srm_p_value is None else f"{_p(verdict.srm_p_value)}, "
+    alpha = _threshold(verdict, "srm_alpha", 0.001)
+    told = f"The sizes of the arms do not fit their weights{stage} ({p}limit {alpha})"
+    return f"{told}: the comparison cannot be trusted."
+
+
+def _record_of_crossovers(slot: Slot) -> str:
+    verdict = slot.verdict
+    rate = "" if verdict.crossover_rate is None else f" ({_fixed(100 * verdict.crossover_rate, 2)} %)"
+    known = verdict.crossovers is not None and verdict.rendered is not None
+    those = f"{verdict.crossovers} of {verdict.rendered} profiles" if known else "Too many of the profiles"
+    return f"{those} that clicked saw another arm than the assigned one{rate}."
+
+
+def _record_of_nobody(slot: Slot) -> str:
+    units = slot.verdict.units
+    if units == 0:
+        return "Nobody is assigned."
+    return f"None of the {units} assigned profiles is known to have received a message of the experiment."
+
+
+def _record_of_minimum(slot: Slot) -> str:
+    return f"Minimum not reached: {_minimum(slot.verdict)}"
+
+
+def _record_of_harm(slot: Slot) -> str:
+    verdict = slot.verdict
+    if verdict.blocking_metric is None or verdict.blocking_low is None:
+        return f"{_challenger(slot, begins=True)} exceeds the margin of a guardrail."
+    margin = "" if verdict.blocking_margin is None else f" (margin {_fixed(100 * verdict.blocking_margin, 2)} pp)"
+    return (
+        f"{_challenger(slot, begins=True)} has {_points(verdict.blocking_low)} {verdict.blocking_metric} or more"
+        f" against {_control(slot)}{margin}."
+    )
+
+
+def _record_of_winner(slot: Slot) -> str:
+    unsafe = " Not every guardrail is yet shown to be within its margin." if slot.verdict.is_not_yet_safe else ""
+    return f"{_comparison(slot) or _NOT_COMPARED}.{unsafe}"
+
+
+def _record_of_control(slot: Slot) -> str:
+    nearest = _comparison(slot)
+    return f"No arm is better than {_control(slot)}{f'; the nearest: {nearest}' if nearest else ''}."
+
+
+def _record_of_equivalence(slot: Slot) -> str:
+    compared = _comparison(slot)
+    told = f": {compared}" if compared else ""
+    return f"No arm differs by more than half of the smallest effect of interest{told}."
+
+
+def _record_of_running(slot: Slot) -> str:
+    return _undecided("Undecided so far", slot)
+
+
+def _record_of_inconclusive(slot: Slot) -> str:
+    if slot.verdict.rule == "ended_below_minimum":
+        return f"Ended below the minimum: {_minimum(slot.verdict)}"
+    return _undecided("Ended undecided", slot)
+
+
+_RECORDS: dict[str, Callable[[Slot], str]] = {
+    "invalid_srm": _record_of_sizes,
+    "invalid_crossover": _record_of_crossovers,
+    "no_data": _record_of_nobody,
+    "too_early": _record_of_minimum,
+    "blocked_guardrail": _record_of_harm,
+    "winner": _record_of_winner,
+    "control_wins": _record_of_control,
+    "equivalent": _record_of_equivalence,
+    "running": _record_of_running,
+    "inconclusive": _record_of_inconclusive,
+}
+_NOT_COMPARED = "No arm can be compared with the control"
+
+
+def _undecided(beginning: str, slot: Slot) -> str:
+    compared = _comparison(slot)
+    return f"{beginning}: {compared}." if compared else f"{_NOT_COMPARED}."
+
+
+def _minimum(verdict: Verdict) -> str:
+    """What there is, beside what a verdict takes at least."""
+    receipts, conversions, hours = (
+        _threshold(verdict, name, 0) for name in ("min_received_per_arm", "min_conversions", "min_hours")
+    )
+    least = _known(verdict.least_received)
+    first = "not known" if verdict.started_at is None else f"{verdict.started_at} UTC"
+    return (
+        f"{least} receipts in the smallest arm (of {receipts}), {_known(verdict.converted)} conversions"
+        f" (of {conversions}), first receipt {first} ({hours} h ago or more)."
+    )
+
+
+def _known(count: int | None) -> str:
+    return "an unknown number of" if count is None else str(count)
+
+
+def _comparison(slot: Slot) -> str | None:
+    """The challenger's difference with its interval and what is made of it; none where nothing is compared."""
+    verdict, measure = slot.verdict, slot.measure(slot.verdict.primary_metric)
+    if verdict.effect is None:
+        return None
+    details = []
+    if verdict.interval_low is not None and verdict.interval_high is not None:
+        level = f"{100 * (1 - _threshold(verdict, 'alpha', 0.05)):g}"
+        ends = f"{_change(verdict.interval_low, measure)} to {_change(verdict.interval_high, measure)}"
+        details.append(f"always-valid {level} % interval {ends}")
+    if verdict.p_value is not None:
+        details.append(_p(verdict.p_value))
+    if verdict.chance_to_win is not None:
+        details.append(f"chance to win {_fixed(100 * verdict.chance_to_win, 1)} %")
+    behind = f" ({', '.join(details)})" if details else ""
+    return (
+        f"{_challenger(slot)} {_change(verdict.effect, measure)} against {_control(slot)}"
+        f" in {verdict.primary_metric}{behind}"
+    )
+
+
+# What to do, and how far it is.
+
+_ADVICE = {
+    "invalid_srm": (
+        "Use none of these figures. The check of group sizes below tells at which step profiles went missing."
+    ),
+    "invalid_crossover": "Use none of these figures. Look at the template: it showed the wrong branch.",
+    "no_data": "Has the campaign been sent with the experiment's template?",
+    "too_early": "Wait: a first look is worth nothing before the minimum is reached.",
+    "blocked_guardrail": "Do not send the variant to more people; the check of harm below names what it does.",
+    "winner": "Send {arm} to everyone.",
+    "control_wins": "Keep {arm}.",
+    "equivalent": "Take whichever is cheaper to make, and test something bolder next.",
+    "running": "Let it run.",
+    "inconclusive": "Keep the control; a larger audience or a bolder variant would tell more.",
+}
+
+
+def advice(slot: Slot) -> str:
+    """What to do now; empty for a verdict that is not known here."""
+    verdict = slot.verdict
+    told = _ADVICE.get(verdict.verdict, "").format(arm=verdict.winning_arm or "it")
+    days = verdict.days_to_decision
+    if verdict.verdict == "winner" and (watched := _not_yet_safe(slot, verdict.winning_arm)):
+        told += f" Keep an eye on what is not yet shown to be harmless: {watched}."
+    if verdict.verdict in ("running", "too_early") and days is not None and days > 0:
+        told += f" A decision is likely in about {formatting.plural(math.ceil(days), 'day', 'days')}."
+    return told
+
+
+def _not_yet_safe(slot: Slot, arm: str | None) -> str:
+    """The guarded metrics whose limit an arm may still exceed."""
+    metrics = [row.metric for row in slot.guardrails if row.state == "not_yet_safe" and row.arm_key == arm]
+    return _titles(slot, metrics)
+
+
+def _titles(slot: Slot, metrics: Sequence[str]) -> str:
+    return ", ".join(slot.catalogue.describe(metric).title.lower() for metric in metrics)
+
+
+def money_note(slot: Slot) -> str:
+    """What to know of the amounts of a slot; empty if nothing."""
+    if slot.verdict.currency != SEVERAL:
+        return ""
+    return "Orders name several currencies; their amounts are added up as they are."
+
+
+def balance(slot: Slot) -> tuple[str, str]:
+    """Whether the groups have the sizes they should: tone and words."""
+    alarms = [stage_name(row.stage).lower() for row in slot.balances if row.is_alarm]
+    if alarms:
+        return "bad", f"Group sizes are wrong: {', '.join(alarms)}"
+    if slot.verdict.verdict == "invalid_srm":
+        return "bad", "Group sizes are wrong"
+    if any(row.p_value is not None for row in slot.balances) or slot.verdict.srm_p_value is not None:
+        return "good", "Group sizes are as planned"
+    return "open", "Group sizes not tested yet"
+
+
+def harm(slot: Slot) -> tuple[str, str]:
+    """Whether an arm does harm: tone and words."""
+    for state, tone, text in (
+        ("blocked", "bad", "Beyond the limit"),
+        ("not_yet_safe", "open", "Not yet shown to be safe"),
+    ):
+        if found := list(dict.fromkeys(row.metric for row in slot.guardrails if row.state == state)):
+            return tone, f"{text}: {_titles(slot, found)}"
+    return ("good", "No harm beyond the limits") if slot.guardrails else ("open", "No guardrail is set")
+
+
+def when(experiment: Experiment) -> str:
+    """Since when an experiment runs, or until when it ran."""
+    if experiment.ended_at:
+        return f"ended {formatting.day(experiment.ended_at)}"
+    started = experiment.started_at
+    return f"live since {formatting.day(started)}" if started else "live, nothing received yet"
+
+
+# Who gets what.
+
+
+def split(weights: Sequence[Weight | NextWeight]) -> str:
+    """The shares of a split."""
+    return ", ".join(f"{row.arm_key} {formatting.weight(row.weight_bp)}" for row in weights)
+
+
+def share_reason(weight: Weight | NextWeight) -> str:
+    """Why an arm has its share; empty if that is not known."""
+    if not isinstance(weight, NextWeight):
+        return weight.reason or ""
+    if weight.rule in _UNCHANGED_OR_EQUAL:
+        return _UNCHANGED_OR_EQUAL[weight.rule]
+    if weight.rule == "winner" and weight.best_arm:
+        best = f"{weight.best_arm} won"
+    elif weight.rule == "likeliest_best" and weight.best_arm:
+        chance = _chance(weight.best_chance)
+        best = (
+            f"The likeliest to be the best is {weight.best_arm}{f', with a chance of {chance}' if chance else ''}"
+        )
+    else:
+        return ""
+    harmful = "What does harm beyond a limit keeps the least share. " if weight.has_harmful_arm else ""
+    least = "its least share" if weight.floor_bp is None else f"at least {weight.floor_bp / 100:g} %"
+    return f"{harmful}{best}; every variant keeps {least}, so that the next campaign tells more."
+
+
+_UNCHANGED_OR_EQUAL = {
+    "kept_too_early": "Unchanged: it is too early to learn from it.",
+    "kept_no_data": "Unchanged: nothing was received yet.",
+    "kept_invalid": "Unchanged: the groups cannot be compared.",
+    "equal_by_floor": "Equal: of so many variants none can have more than the least share.",
+    "equal_chances": "Equal: no variant is likelier to be the best than another.",
+}
+
+
+def split_reason(weights: Sequence[Weight | NextWeight]) -> str:
+    """Why a split is as it is, if that is one reason for all its arms."""
+    reasons = {share_reason(row) for row in weights}
+    return reasons.pop() if len(reasons) == 1 else ""
+
+
+def split_with_reason(weights: Sequence[Weight | NextWeight]) -> str:
+    """A split, and why: if each arm has its own reason, that of the largest share."""
+    most = max(weights, key=lambda row: row.weight_bp)
+    of_most = share_reason(most)
+    reason = split_reason(weights) or (f"{most.arm_key}: {of_most}" if of_most else "")
+    return f"{split(weights)} ({reason.removesuffix('.')})" if reason else split(weights)
+
+
+def uplift(slot: Slot, measure: Measure) -> str:
+    """What unequal shares brought against equal ones; empty where they are equal, or it is nothing."""
+    value, error = slot.verdict.smart_allocation_uplift, slot.verdict.smart_allocation_uplift_error
+    shares = [row.weight_bp for row in slot.splits[-1]] if slot.splits else [0]
+    if value is None or max(shares) - min(shares) <= 1 or not round(value, 2 if measure.is_money else 0):
+        return ""
+    more = "more" if value > 0 else "less" if measure.is_money else "fewer"
+    give = f", give or take {measure.total(error)}" if error is not None else ""
+    return f"Against equal shares, this split brought {measure.total(abs(value))} {more} {measure.noun}{give}."
+
+
+# All experiments together.
+
+
+def gaps(report: Report) -> str:
+    """What no experiment has compared yet, by attribute; its values are those that some content has."""
+    channels = {play.channel for play in report.plays}
+    found: dict[str, dict[str, None]] = {}
+    for play in report.plays:
+        if play.pooled_lift is None:
+            channel = f"{channel_name(play.channel)}: " if play.channel and len(channels) > 1 else ""
+            attribute = formatting.readable(play.attribute).lower()
+            found.setdefault(f"{channel}{attribute}", {})[play.value] = None
+    return "; ".join(f"{attribute} ({', '.join(values)})" for attribute, values in found.items())
+
+
+# Figures inside a sentence: with plain spaces, so that it can be copied into a mail.
+
+
+def _fixed(value: float, places: int) -> str:
+    """With exactly so many decimals, halves rounded away from zero."""
+    exact = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-10), ROUND_HALF_UP)
+    rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return f"{abs(rounded) if rounded == 0 else rounded:f}"
+
+
+def _share(value: float) -> str:
+    """A share without its sign; nothing that is there is called 0.0 %."""
+    return f"{'less than 0.1' if abs(value) < 5e-4 else _fixed(abs(100 * value), 1)} %"  # noqa: PLR2004
+
+
+def _chance(value: float | None) -> str:
+    """A probability; nothing is certain. Empty if it is not known."""
+    if value is None:
+        return ""
+    if value > 0.999:  # noqa: PLR2004
+        return "more than 99.9 %"
+    return f"{'less than 0.1' if value < 1e-3 else _fixed(100 * value, 1)} %"  # noqa: PLR2004
+
+
+def _points(value: float) -> str:
+    """The difference of two shares in percentage points, with its sign."""
+    return f"{'+' if value >= 0 else ''}{_fixed(100 * value, 2)} pp"
+
+
+def _change(value: float, measure: Measure) -> str:
+    """A difference with its sign: percentage points, or an amount per profile or order."""
+    if measure.kind == "share":
+        return _points(value)
+    return f"{'+' if value >= 0 else ''}{_fixed(value, 4)} per {measure.base}"
+
+
+def _p(value: float) -> str:
+    """A p-value; a small one by its bound."""
+    return "p < 0.000001" if value < 1e-6 else f"p = {_fixed(value, 6)}"  # noqa: PLR2004
