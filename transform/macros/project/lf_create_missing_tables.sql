@@ -100,6 +100,10 @@
         {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
         {%- for name, definition in declared if name not in held -%}
             {%- do run_query(lf_add_column(relation, definition)) -%}
+            {#- Asking for the columns began a transaction, which ends without a commit when the hook ends. -#}
+            {%- if loop.last -%}
+                {%- do adapter.commit() -%}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
