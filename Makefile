@@ -8,6 +8,9 @@ COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
+STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
+	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb loaders/target-duckdb \
+	loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
 ENVIRONMENT ?= dev
 JOB ?= pipeline
 
@@ -17,7 +20,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +48,9 @@ proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every ar
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
 	@$(BIN)/tap-experiments lock
 
-test: check unit ## Run every check and every test
+test: lint docs ## Run every check and every test
+	@# The types are checked beside the tests: alone they would leave one of two cores idle.
+	@$(MAKE) --no-print-directory -j 2 unit typing
 
 check: lint typing docs
 
@@ -66,7 +71,10 @@ coverage: $(VENV)/.dev $(VENV)/.browser ## Which lines and branches the tests of
 	@for name in $(COVERED); do printf "%-25s" $$name; $(BIN)/coverage report --format=total --include="*/$$name/*" || exit 1; done
 
 unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
-	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	CHAOS_KILLS=$${CHAOS_KILLS:-8} $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+
+chaos: $(VENV)/.dev ## Kill the real tap a hundred times and go on from the last state; of this `make test` is a sample
+	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles -k kill
 
 truth: $(VENV)/.dev ## Simulate 200 sends without and 200 with a known effect, and what can break between; some minutes
 	KLAVIYO_LOOP_TRUTH=200 $(BIN)/pytest transform/tests/test_transform_truth.py
@@ -130,4 +138,6 @@ $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing the Meltano plugins …"
 	@mkdir -p .meltano
 	@$(BIN)/meltano install > .meltano/install.log 2>&1 || { cat .meltano/install.log >&2; exit 1; }
+	@# Python compiles what a program imports when it is started first: now, and not in the first run.
+	@for program in $(STARTED); do echo $$program; done | xargs -n 1 -P 2 sh -c '"$$0" --version >/dev/null 2>&1 || true'
 	@touch $@

@@ -24,7 +24,7 @@ from klaviyo_sandbox.simulation.rendering import CompiledTemplate, person_contex
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import JobFailed, Run, progress, rehearsal, run_job  # noqa: E402
+from pipeline import JobFailed, Run, progress, rehearsal, run_job, tasks_of  # noqa: E402
 
 AUDIENCE = "Demo audience"
 TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
@@ -48,6 +48,8 @@ class Loop:
 
     sandbox: Sandbox
     home: Path
+    changes: Run | None = None
+    """What was said by the job that read the send."""
 
     def run(self, job: str, **extra: str) -> Run:
         environment = rehearsal(self.home, self.sandbox.url, self.sandbox.api_key) | extra
@@ -192,17 +194,20 @@ def test_a_send_comes_back_whole_late_events_included(loop: Loop) -> None:
     )
     assert summary.late > 0
     on_time = loop.events()
-    loop.run("changes")
+    loop.run("events")
     assert on_time <= loop.loaded() <= loop.events()  # a late one may have arrived meanwhile
-    assert loop.counts()["profiles"] == loop.truth()["profiles"]
     loop.sandbox.store.release_events()
     assert len(loop.events()) == len(on_time) + summary.late
-    loop.run("events")
+    loop.changes = loop.run("changes")
     assert loop.loaded() == loop.events()
+    assert loop.counts()["profiles"] == loop.truth()["profiles"]
 
 
 def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
-    run = loop.run("measure")
+    """By the job `changes`, whose last tasks are those of `measure`."""
+    assert tasks_of("changes")[-2:] == tasks_of("measure")
+    run = loop.changes
+    assert run is not None
     verdicts = loop.query(
         "select experiment_key, slot_key, verdict, winning_arm from marts.fct_experiment_verdicts"
     )

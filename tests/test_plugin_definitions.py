@@ -277,6 +277,19 @@ def test_every_task_names_a_plugin_and_its_command() -> None:
 
 def test_the_pipeline_is_the_jobs_in_order() -> None:
     tasks = {job["name"]: job["tasks"] for job in PROJECT["jobs"]}
-    parts = ("extract", "define", "assign", "publish", "measure")
-    assert tasks["pipeline"] == [task for part in parts for task in tasks[part]]
+    assert tasks["assign"] == ["dbt:assign"]
+    reading, rebuilding, writing = tasks["publish"]
+    assert ([reading], rebuilding) == (tasks["profiles"], "dbt:publish")
+    assert tasks["measure"] == ["dbt:measure", "lift-report:page"]
+    # Profiles are read straight before `assign`, which builds what `publish` would build; so does measuring less.
+    assert tasks["pipeline"] == [
+        *tasks["events"],
+        *tasks["groups"],
+        *tasks["define"],
+        reading,
+        *tasks["assign"],
+        writing,
+        "dbt:measure-after-assign",
+        "lift-report:page",
+    ]
     assert tasks["extract"] == [task for part in ("events", "profiles", "groups") for task in tasks[part]]

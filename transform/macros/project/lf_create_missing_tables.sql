@@ -8,16 +8,79 @@
 -#}
 {% macro lf_create_missing_tables() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'seed') -%}
+        {%- set tables = [] -%}
         {%- for source in graph.sources.values() if source.package_name == project_name -%}
-            {%- do lf_create_missing_table(source, source.identifier) -%}
+            {%- do tables.append((source, source.identifier)) -%}
         {%- endfor -%}
         {%- for node in graph.nodes.values() if node.package_name == project_name -%}
             {%- if node.config.materialized in ('incremental', 'append_only') and not node.config.meta.get('is_made_by_its_run') -%}
-                {%- do lf_create_missing_table(node, node.alias) -%}
+                {%- do tables.append((node, node.alias)) -%}
             {%- endif -%}
+        {%- endfor -%}
+        {%- for node, identifier in lf_incomplete_tables(tables) -%}
+            {%- do lf_create_missing_table(node, identifier) -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
+
+
+{#-
+    Those of the tables that do not exist or lack a column; more may be named. Every dbt command asks, so where the
+    columns of all tables can be read in one query they are: asking for each table takes longer than building a few models.
+-#}
+{% macro lf_incomplete_tables(tables) -%}
+    {{ return(adapter.dispatch('lf_incomplete_tables')(tables)) }}
+{%- endmacro %}
+
+{% macro default__lf_incomplete_tables(tables) -%}
+    {{ return(tables) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_incomplete_tables(tables) -%}
+    {{ return(lf_tables_with_gaps(tables)) }}
+{%- endmacro %}
+
+{% macro postgres__lf_incomplete_tables(tables) -%}
+    {{ return(lf_tables_with_gaps(tables)) }}
+{%- endmacro %}
+
+{% macro lf_tables_with_gaps(tables) -%}
+    {%- set declared = [] -%}
+    {%- for node, identifier in tables -%}
+        {%- for column in node.columns.values() -%}
+            {%- do declared.append([node.database, node.schema, identifier, column.name]) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set gaps -%}
+        select distinct declared.table_schema, declared.table_name
+        from (
+            values
+            {%- for place in declared %}
+                (
+                    {%- for name in place -%}
+                        '{{ name | lower | replace("'", "''") }}'{{ ', ' if not loop.last }}
+                    {%- endfor -%}
+                ){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as declared (table_catalog, table_schema, table_name, column_name)
+        left join information_schema.columns as held
+            on
+                declared.table_catalog = lower(held.table_catalog)
+                and declared.table_schema = lower(held.table_schema)
+                and declared.table_name = lower(held.table_name)
+                and declared.column_name = lower(held.column_name)
+        where held.column_name is null
+    {%- endset -%}
+    {%- set found = [] -%}
+    {%- for row in run_query(gaps) -%}
+        {%- do found.append((row[0], row[1])) -%}
+    {%- endfor -%}
+    {%- set incomplete = [] -%}
+    {%- for node, identifier in tables if (node.schema | lower, identifier | lower) in found -%}
+        {%- do incomplete.append((node, identifier)) -%}
+    {%- endfor -%}
+    {{ return(incomplete) }}
+{%- endmacro %}
 
 
 {% macro lf_create_missing_table(node, identifier) %}
@@ -37,6 +100,10 @@
         {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
         {%- for name, definition in declared if name not in held -%}
             {%- do run_query(lf_add_column(relation, definition)) -%}
+            {#- Asking for the columns began a transaction, which ends without a commit when the hook ends. -#}
+            {%- if loop.last -%}
+                {%- do adapter.commit() -%}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
