@@ -5,9 +5,14 @@
     `drawn` names the step with the draws of all newcomers. It is a step of the query that reads this one, and no model: DuckDB evaluates a view anew wherever it is
     read, and the draws are most of the work (DECISIONS.md). The other arguments name the steps of their models.
 -#}
-{% macro lf_balanced_tries(drawn, experiments, salt_tries, slot_sets, arms, events, roles) -%}
-    {%- set covariates = lf_balance_covariates() -%}
+{% macro lf_balanced_tries(drawn, experiments, salt_tries, slot_sets, arms, events, roles, outcome_metrics) -%}
     with
+
+    covariate_roles as (
+
+        {{ lf_covariate_roles(outcome_metrics) }}
+
+    ),
 
     -- Only a version without any assignment; otherwise nothing goes through the steps below.
     to_balance as (
@@ -68,19 +73,17 @@
         select
             to_balance.experiment_key,
             events.profile_id
-            {%- for covariate in covariates %},
-            {{ lf_double(
-                "coalesce(sum(case when roles.role = '" ~ covariate.role ~ "' then " ~ ('events.value' if covariate.is_sum else '1') ~ " end), 0)"
-            ) }} as {{ covariate.name }}
+            {%- for covariate in lf_covariates() %},
+            {{ lf_double('coalesce(' ~ lf_covariate_sum(covariate, 'covariate_roles', 'events.value') ~ ', 0)') }} as {{ covariate }}
             {%- endfor %}
 
         from {{ events }} as events
         inner join {{ roles }} as roles on events.metric_id = roles.metric_id
+        inner join covariate_roles on roles.role = covariate_roles.role
         inner join to_balance
             on
                 events.occurred_at < {{ lf_now() }}
                 and events.occurred_at >= {{ lf_dateadd('day', '-to_balance.balance_days', lf_now()) }}
-        where roles.role in ('{{ covariates | map(attribute="role") | unique | join("', '") }}')
         group by to_balance.experiment_key, events.profile_id
 
     ),
@@ -93,7 +96,7 @@
             tried_splits.slot_key,
             arms.arm_key,
             count(*) as units
-            {%- for name in covariates | map(attribute='name') %},
+            {%- for name in lf_covariates() %},
             coalesce(sum(past_events.{{ name }}), 0) as {{ name }},
             coalesce(sum(past_events.{{ name }} * past_events.{{ name }}), 0) as {{ name }}_squares
             {%- endfor %}
@@ -115,7 +118,7 @@
 
     tried_covariates as (
 
-        {% for name in covariates | map(attribute='name') -%}
+        {% for name in lf_covariates() -%}
         select
             salt_key,
             salt_try,
@@ -167,17 +170,4 @@
         salt_try
     from rank_tries
     where place = 1
-{%- endmacro %}
-
-
-{#-
-    What the search compares between the arms: for each name the role of the events it is made of, and whether they are counted or their values summed.
--#}
-{% macro lf_balance_covariates() -%}
-    {{ return([
-        {'name': 'opened', 'role': 'opened', 'is_sum': false},
-        {'name': 'clicked', 'role': 'clicked', 'is_sum': false},
-        {'name': 'ordered', 'role': 'ordered', 'is_sum': false},
-        {'name': 'revenue', 'role': 'ordered', 'is_sum': true},
-    ]) }}
 {%- endmacro %}

@@ -43,10 +43,16 @@ roles as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 -- Only for a version without any assignment; otherwise nothing goes through its steps.
 best_tries as (
 
-    {{ lf_balanced_tries('drawn', 'experiments', 'salt_tries', 'slot_sets', 'arms', 'events', 'roles') }}
+    {{ lf_balanced_tries('drawn', 'experiments', 'salt_tries', 'slot_sets', 'arms', 'events', 'roles', 'outcome_metrics') }}
 
 ),
 
