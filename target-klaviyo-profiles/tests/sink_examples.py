@@ -138,9 +138,7 @@ def furnish(account: Sandbox) -> dict[str, list[str]]:
     store, now = account.store, account.clock.seconds()
     newsletter = store.group_named("Newsletter", GroupKind.LIST)
     assert newsletter is not None
-    store.put(
-        Template(id="TPL001", name="spring", editor_type="CODE", html="<p>x</p>", created=now, updated=now)
-    )
+    store.put(Template(id="TPL001", name="spring", editor_type="CODE", html="<p>x</p>", created=now, updated=now))
     drafts = [draft(Random(number), f"Draft {number}", [], now) for number in range(20)]  # noqa: S311 - no secret
     for campaign, message in drafts:
         store.put(campaign)
