@@ -59,10 +59,10 @@ compare as (
     select
         *,
         case operator
-            when 'at_least' then {{ lf_number('field_value') }} >= {{ lf_number('operand') }}
-            when 'at_most' then {{ lf_number('field_value') }} <= {{ lf_number('operand') }}
-            when 'more_than' then {{ lf_number('field_value') }} > {{ lf_number('operand') }}
-            when 'less_than' then {{ lf_number('field_value') }} < {{ lf_number('operand') }}
+            when 'at_least' then {{ lf_compare_numbers('field_value', '>=', 'operand') }}
+            when 'at_most' then {{ lf_compare_numbers('field_value', '<=', 'operand') }}
+            when 'more_than' then {{ lf_compare_numbers('field_value', '>', 'operand') }}
+            when 'less_than' then {{ lf_compare_numbers('field_value', '<', 'operand') }}
             when 'since' then field_value like '____-__-__%' and substr(field_value, 1, 10) >= substr(operand, 1, 10)
             when 'before' then field_value like '____-__-__%' and substr(field_value, 1, 10) < substr(operand, 1, 10)
             when 'exists' then (field_value is not null) = (operand = 'true')
