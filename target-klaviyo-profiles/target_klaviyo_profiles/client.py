@@ -53,7 +53,7 @@ class Connection:
         api_url: Scheme and host.
         revision: API revision.
         share: Part of the account's quota this run may use.
-        concurrency: Requests that may be under way at once.
+        concurrency: Requests that may be in flight at once.
         clock: The run's time.
     """
 

@@ -1,4 +1,4 @@
-"""Who a record is about: one identifier, valid, in one spelling."""
+"""Identifiers of profiles: which one of a record counts, whether it is valid, and how it is spelled."""
 
 from __future__ import annotations
 

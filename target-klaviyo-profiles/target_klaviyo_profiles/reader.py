@@ -1,4 +1,4 @@
-"""Singer messages out of lines, fast, and without ever repeating a line's content: it may hold personal data."""
+"""Reads Singer messages, fast; errors never quote a line, which may hold personal data."""
 
 from __future__ import annotations
 

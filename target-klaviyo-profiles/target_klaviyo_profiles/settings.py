@@ -1,4 +1,4 @@
-"""The target's settings: their declaration, their values, and how a wrong one is told."""
+"""The target's settings: their declaration, their values, and what a wrong one is answered with."""
 
 from __future__ import annotations
 

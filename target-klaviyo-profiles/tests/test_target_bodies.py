@@ -229,7 +229,7 @@ def test_every_write_that_reaches_klaviyo_is_what_it_describes(
     run = load_any(sink, Examples.variants)
     operations = {route.operation for route in sink.routes}
     taken = {each.operation for each in sandbox.received if each.status < 300}
-    assert operations <= taken, f"the sandbox does not take {operations - taken}: {run.error or run.rejects[:1]}"
+    assert operations <= taken, f"does the sandbox serve {operations - taken}? {run.error or run.rejects[:1]}"
     for write in sandbox.received:
         if write.operation in judges:
             judges[write.operation].check(json.loads(write.body))

@@ -30,22 +30,37 @@ RECORDS = 40
 STATE_EVERY = 6
 
 
+Forks = subprocess.Popen[bytes]
+"""`forking_target.py`: it holds no state between the processes that it forks."""
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, str(Path(__file__).with_name("forking_target.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    yield forks
+    assert forks.stdin
+    forks.stdin.close()
+    forks.wait(20)
+    assert forks.stdout
+    forks.stdout.close()
+
+
 class Runner:
     """Runs the target as a process, again and again, as a tap with a bookmark would feed it."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, records: list[Json], stream: str) -> None:
+    def __init__(self, forks: Forks, sandbox: Sandbox, folder: Path, records: list[Json], stream: str) -> None:
         self._sandbox = sandbox
         self._folder = folder
         self._records = records
         self._stream = stream
         self._runs = 0
         self.bookmark = 0
-        self._forks = subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, str(Path(__file__).with_name("forking_target.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
+        self._forks = forks
 
     def run(self, killed_when: Callable[[], bool] | None = None) -> int:
         """Feed what is behind the bookmark; kill the process at a moment, if it lives so long: its exit code."""
@@ -81,13 +96,6 @@ class Runner:
     def log(self) -> str:
         return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
 
-    def close(self) -> None:
-        assert self._forks.stdin
-        self._forks.stdin.close()
-        self._forks.wait(20)
-        assert self._forks.stdout
-        self._forks.stdout.close()
-
     def _messages(self) -> Iterator[Json]:
         names: Json = {name: {} for record in self._records for name in record}
         yield {"type": "SCHEMA", "stream": self._stream, "schema": {"properties": names}, "key_properties": []}
@@ -108,16 +116,13 @@ def account() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def runner(account: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Runner]]:
-    runners: list[Runner] = []
+def runner(forks: Forks, account: Sandbox, tmp_path: Path) -> Callable[..., Runner]:
+    def runner(records: list[Json], stream: str = "profiles", other: Sandbox | None = None) -> Runner:
+        folder = tmp_path / ("other" if other else "account")
+        folder.mkdir()
+        return Runner(forks, other or account, folder, records, stream)
 
-    def runner(records: list[Json], stream: str = "profiles") -> Runner:
-        runners.append(Runner(account, tmp_path, records, stream))
-        return runners[-1]
-
-    yield runner
-    for each in runners:
-        each.close()
+    return runner
 
 
 def _records(rng: random.Random) -> list[Json]:
@@ -233,10 +238,8 @@ def test_killed_at_random_moments_any_sink_leaves_what_one_run_leaves(
     assert running.run() == 0, running.log()
     assert running.bookmark == RECORDS // 2
     with _new_account() as other:
-        (tmp_path / "other").mkdir()
-        undisturbed = Runner(other, tmp_path / "other", _any_records(sink, other), sink.stream)
+        undisturbed = runner(_any_records(sink, other), sink.stream, other)
         assert undisturbed.run() == 0, undisturbed.log()
-        undisturbed.close()
         assert _rows(account) == _rows(other)
     assert not list(tmp_path.rglob("rejects.jsonl"))
 
@@ -257,11 +260,12 @@ def test_a_job_that_was_accepted_is_followed_and_not_sent_again(
     account: Sandbox, runner: Callable[..., Runner], tmp_path: Path
 ) -> None:
     account.imports.delay = 0.4
+    ledger = tmp_path / "account" / "target-klaviyo-profiles-ledger.sqlite"
     records = [{"external_id": f"crm-{n}", "title": str(n)} for n in range(20)]
     running = runner(records)
 
     def recorded() -> bool:
-        return _jobs(account) == 4 and _accepted(tmp_path / "target-klaviyo-profiles-ledger.sqlite") == 4
+        return _jobs(account) == 4 and _accepted(ledger) == 4
 
     assert running.run(recorded) == -signal.SIGKILL
     assert running.bookmark == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,13 +263,3 @@ def test_every_sink_says_what_it_is(sink: type[Sink]) -> None:
 
 def test_streams_are_unique() -> None:
     assert len({sink.stream for sink in SINKS}) == len(SINKS)
-
-
-README = Path(__file__).parent.parent / "README.md"
-
-
-@pytest.mark.parametrize(("heading", "sink"), [("### Profiles", Profiles()), ("### Templates", Templates())])
-def test_the_records_of_the_readme_are_accepted(heading: str, sink: Sink) -> None:
-    block = README.read_text(encoding="utf-8").split(heading)[1].split("```json\n")[1].split("```")[0]
-    for line in block.splitlines():
-        assert sink.row(json.loads(line)) is not None

@@ -1,6 +1,6 @@
 """Which rows of a refused request are to blame: those that Klaviyo's answer points to, else halves are tried.
 
-Nothing is sent here: `Bisection` says which rows to send next and is told what became of them. Every good row is
+Nothing is sent here: `Bisection` says which rows to send next and takes in what became of them. Every good row is
 accepted in the end and every bad one is named. The number of requests has a bound: with pointers, one more than
 there are answers with pointers; without, about 2·k·log2(n) for k bad rows of n; and log2(n) + 20 where no row is
 at fault but the request.
