@@ -71,7 +71,9 @@ coverage: $(VENV)/.dev $(VENV)/.browser ## Which lines and branches the tests of
 	@for name in $(COVERED); do printf "%-25s" $$name; $(BIN)/coverage report --format=total --include="*/$$name/*" || exit 1; done
 
 unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
-	CHAOS_KILLS=$${CHAOS_KILLS:-8} $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	@# A sample of what `make chaos` and `make test-warehouses` do whole.
+	CHAOS_KILLS=$${CHAOS_KILLS:-8} KLAVIYO_LOOP_TEST_DIALECTS=$${KLAVIYO_LOOP_TEST_DIALECTS:-bigquery} \
+		$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 chaos: $(VENV)/.dev ## Kill the real tap a hundred times and go on from the last state; of this `make test` is a sample
 	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles -k kill

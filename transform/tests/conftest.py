@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,26 @@ from transform_project import Outcome, Project, Warehouse, World, small_world
 PIPELINE = "pipeline"
 """Chosen like an engine: Meltano's plugins around the project, on PostgreSQL."""
 collect_ignore = [] if PIPELINE in chosen_engines() else ["test_transform_pipeline.py"]
+
+
+DIALECTS = os.environ.get("KLAVIYO_LOOP_TEST_DIALECTS", "").split()
+"""Those whose grammar is checked, of the warehouses that nobody runs here; all if none is named."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the dialects that were not chosen: to compile the project for one and read it takes seconds."""
+    if not DIALECTS:
+        return
+    left = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and item.path.name == "test_transform_dialects.py"
+        and "statements" in item.fixturenames
+        and item.callspec.params["statements"] not in DIALECTS
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture
