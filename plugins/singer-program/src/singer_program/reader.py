@@ -79,7 +79,10 @@ class MessageReader(GenericSingerReader[bytes]):
             InputError: it holds none.
         """
         self._line += 1
-        message = self._decoded(line)
+        try:
+            message = self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            message = self._what_is_no_json(line)
         if not isinstance(message, dict):
             msg = f"line {self._line} of the input is JSON, but not a Singer message"
             raise InputError(msg)
@@ -89,13 +92,13 @@ class MessageReader(GenericSingerReader[bytes]):
                 raise InputError(msg)
         return message
 
-    def _decoded(self, line: bytes | str) -> Any:  # noqa: ANN401 - any JSON
+    def _what_is_no_json(self, line: bytes | str) -> Any:  # noqa: ANN401 - any value
+        """The value of a line with NaN, infinities or lone surrogates: whoever takes the record judges it alone.
+
+        Raises:
+            InputError: it holds none.
+        """
         try:
-            return self._decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-        try:
-            # Takes NaN, infinities and lone surrogates, so that only the record that holds one is refused.
             return json.loads(line, parse_float=Decimal if self.decimals else None)
         except ValueError as error:
             where = f" (character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
