@@ -9,22 +9,22 @@
 {%- endmacro %}
 
 
-{#- A query: the covariates of the CTE `outcome_metrics`, with the role whose events each counts. -#}
+{#- A query of one row: the role and the aggregation of each covariate, from the CTE `outcome_metrics`. -#}
 {% macro lf_covariate_roles(outcome_metrics) -%}
     select
-        metric,
-        aggregation,
-        role
+        {%- for covariate in lf_covariates() %}
+        max(case when metric = '{{ covariate }}' then role end) as {{ covariate }}_role,
+        max(case when metric = '{{ covariate }}' then aggregation end) as {{ covariate }}_aggregation{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ outcome_metrics }}
-    where metric in ('{{ lf_covariates() | join("', '") }}')
 {%- endmacro %}
 
 
-{#- Aggregate: a covariate of a unit, over its events joined to the CTE `covariate_roles` by role: how many there were, or their value. -#}
-{% macro lf_covariate_sum(covariate, covariate_roles, value) -%}
+{#- Aggregate: a covariate over the events of a unit, beside the CTE of `lf_covariate_roles`: how many there were, or the sum of their values. -#}
+{% macro lf_covariate_sum(covariate, covariate_roles, role, value) -%}
     sum(case
-        when {{ covariate_roles }}.metric <> '{{ covariate }}' then 0
-        when {{ covariate_roles }}.aggregation = 'value' then coalesce({{ value }}, 0)
+        when {{ role }} <> {{ covariate_roles }}.{{ covariate }}_role then 0
+        when {{ covariate_roles }}.{{ covariate }}_aggregation = 'value' then coalesce({{ value }}, 0)
         else 1
     end)
 {%- endmacro %}

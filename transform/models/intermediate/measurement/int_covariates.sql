@@ -33,6 +33,7 @@ outcome_metrics as (
 
 ),
 
+-- One row: beside each event, what of it counts.
 covariate_roles as (
 
     {{ lf_covariate_roles('outcome_metrics') }}
@@ -78,7 +79,7 @@ before as (
         assigned.experiment_version,
         assigned.profile_id,
         {%- for covariate in lf_covariates() %}
-        {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
+        {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.role', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
         {%- endfor %}
 
     from assigned
@@ -87,10 +88,11 @@ before as (
             assigned.profile_id = events.profile_id
             and assigned.assigned_at > events.occurred_at
             and {{ lf_dateadd('day', -1 * var('covariate_days'), 'assigned.assigned_at') }} <= events.occurred_at
-    inner join covariate_roles on events.role = covariate_roles.role
+    cross join covariate_roles
     where
         events.is_human
         and events.occurred_at >= (select earliest.begins_at from earliest)
+        and events.role in ({% for covariate in lf_covariates() %}covariate_roles.{{ covariate }}_role{{ ', ' if not loop.last }}{% endfor %})
     group by assigned.experiment_key, assigned.experiment_version, assigned.profile_id
 
 ),
