@@ -64,8 +64,10 @@ OVERRIDDEN = {
     "MsgSpecWriter.write_message": Hook("(self, message)", "a reader that is gone ends the run in one line"),
     "PluginBase._env_var_config": Hook("(cls)", "numbers in the environment are numbers"),
     "PluginBase._env_var_prefix": Hook("(cls)", "tap-klaviyo-reconcile shares the settings of the tap"),
+    "PluginBase._handle_termination": Hook("(self, signum, frame)", "a stopped run ends with the status of one"),
     "PluginBase._validate_config": Hook("(self, *, raise_errors=True)", "all faults in one line, without the key"),
     "PluginBase.cb_config": Hook("(cls, ctx, param, value)", "an unreadable configuration is told in one line"),
+    "PluginBase.get_singer_command": Hook("(cls)", "a state or catalog that is no object is told in one line"),
     "Sink.get_validator": Hook("(self)", "records are checked by our own rules, at a fraction of the cost"),
     "Sink.include_sdc_metadata_properties": Hook("(self)", "Klaviyo gets no columns of the SDK's"),
     "Stream.TYPE_CONFORMANCE_LEVEL": Hook(None, "DuckDB's values are converted already"),
@@ -107,6 +109,7 @@ USED = {
     "Stream._tap": Hook(None, "its message writer and its state writer"),
     "Tap._streams": Hook(None, "keeps the streams in the order of STREAMS"),
     "PluginBase._env_var_config": Hook("(cls)", "what the environment says, before numbers are read"),
+    "PluginBase._env_var_prefix": Hook("(cls)", "names the variable that cannot be read"),
     "PluginBase._validate_config": Hook("(self, *, raise_errors=True)", "the SDK's own check"),
     "BaseSingerReader._assert_line_requires": Hook(
         "(self, message_dict, requires)", "the check of a message's keys"
@@ -117,7 +120,10 @@ USED = {
 }
 """Members with a name of their own (`_…`) that our code calls or reads."""
 
-IMPORTED = {"singer_sdk.plugin_base._ConfigInput": "the type of a configuration on the command line"}
+IMPORTED = {
+    "singer_sdk.configuration._dict_config.parse_environment_config": "finds the variable that cannot be read",
+    "singer_sdk.plugin_base._ConfigInput": "the type of a configuration on the command line",
+}
 """Names with `_` in modules of the SDK, and anything of its private modules."""
 
 
