@@ -41,7 +41,10 @@ OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report", "si
 RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
-    "tap-klaviyo-engagement/tap_klaviyo_engagement": (("tap_klaviyo_engagement", "klaviyo_wire"), ()),
+    "tap-klaviyo-engagement/tap_klaviyo_engagement": (
+        ("tap_klaviyo_engagement", "klaviyo_wire", "singer_program"),
+        (),
+    ),
     # Only `client.py` knows what the SDK wants of a stream.
     "tap-klaviyo-engagement/tap_klaviyo_engagement/extraction": (
         ("tap_klaviyo_engagement", "klaviyo_wire"),
@@ -59,7 +62,10 @@ RULES = {
         ("tap_klaviyo_engagement", "klaviyo_wire"),
         ("requests", "backoff"),
     ),
-    "target-klaviyo-profiles/target_klaviyo_profiles": (("target_klaviyo_profiles", "klaviyo_wire"), ()),
+    "target-klaviyo-profiles/target_klaviyo_profiles": (
+        ("target_klaviyo_profiles", "klaviyo_wire", "singer_program"),
+        (),
+    ),
     "target-klaviyo-profiles/target_klaviyo_profiles/sinks": (
         ("target_klaviyo_profiles", "klaviyo_wire"),
         (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import sys
 
 from klaviyo_wire.errors import KlaviyoError
+from singer_program.plugin import run_plugin
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
@@ -31,11 +31,7 @@ def reconcile() -> None:
 def _run(tap: type[TapKlaviyoEngagement]) -> None:
     """Run a tap. What a person can set right is told in one line."""
     _give_memory_back()
-    try:
-        tap.cli()
-    except KlaviyoError as error:
-        tap.logger.log(logging.ERROR, "%s", error)
-        sys.exit(1)
+    sys.exit(run_plugin(tap, errors=(KlaviyoError,)))
 
 
 def _give_memory_back() -> None:

@@ -10,6 +10,7 @@ from singer_sdk.singerlib.exceptions import SingerError
 
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.redaction import redact
+from singer_program.plugin import run_plugin
 from target_klaviyo_profiles.client import PACKAGE
 from target_klaviyo_profiles.errors import TargetError
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
@@ -20,11 +21,12 @@ def main() -> None:
     # Rows that wait for their batch keep the collector busy and hold no cycles: at its default threshold of 700
     # objects, a tenth of the time of a run would go into looking for some.
     gc.set_threshold(50_000)
-    try:
-        TargetKlaviyoProfiles.cli()
-    except (KlaviyoError, TargetError, SingerSDKError, SingerError, OSError) as error:
-        sys.stdout = None  # the interpreter's own flush at exit would complain again about what cannot be written
-        sys.exit(f"{PACKAGE}: {redact(' '.join(str(error).split()))}")
+    errors = (KlaviyoError, TargetError, SingerSDKError, SingerError)
+    sys.exit(run_plugin(TargetKlaviyoProfiles, errors=errors, tell=_tell))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{PACKAGE}: {redact(line)}\n")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from klaviyo_wire.errors import ConfigurationError
 
-__all__ = ["ConfigurationError", "InputError", "OutputError", "RunFailed", "TargetError"]
+__all__ = ["ConfigurationError", "OutputError", "RunFailed", "TargetError"]
 
 
 class TargetError(Exception):
     """Root of this package's own failures."""
-
-
-class InputError(TargetError):
-    """What came in is not a Singer message."""
 
 
 class OutputError(TargetError):

@@ -16,13 +16,14 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
+from singer_program.errors import InputError
+from singer_program.reader import MessageReader
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
 from target_klaviyo_profiles.delivery.rejects import Rejects
-from target_klaviyo_profiles.errors import ConfigurationError, InputError, OutputError, RunFailed
-from target_klaviyo_profiles.reader import Reader
+from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
 from target_klaviyo_profiles.settings import LOAD_METHOD, SETTINGS, Settings, with_remedy
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.options import Options
@@ -41,7 +42,7 @@ class TargetKlaviyoProfiles(Target):
 
     name = PACKAGE
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
-    message_reader_class = Reader
+    message_reader_class = MessageReader
     time: ClassVar[Time] = Time()
     # What the SDK adds by default and this target has no use for: `flattening_*` would take `properties` apart;
     # `validate_records` would end the run on a record that the sinks refuse one by one.
@@ -54,7 +55,7 @@ class TargetKlaviyoProfiles(Target):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         super().__init__(**kwargs)
         self.max_parallelism = 1  # nothing is left for the SDK to drain
-        assert isinstance(self.message_reader, Reader)  # noqa: S101 - the class says so
+        assert isinstance(self.message_reader, MessageReader)  # noqa: S101 - the class says so
         self.message_reader.tick = self.tick
         self._warned: set[str] = set()
 
