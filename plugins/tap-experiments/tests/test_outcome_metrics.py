@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -187,7 +189,7 @@ def test_one_metric_has_one_window(folder: Path, catalogue: Path) -> None:
     assert experiment.metric_windows == {"returned": 7}
 
 
-KEYS = {
+KEYS: dict[str, Callable[[str], dict[str, Any]]] = {
     "primary_metric": lambda name: {"primary_metric": name, "secondary_metrics": []},
     "secondary_metrics": lambda name: {
         "primary_metric": "opened" if name == "clicked" else "clicked",
