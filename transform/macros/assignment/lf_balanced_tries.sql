@@ -74,16 +74,17 @@
             to_balance.experiment_key,
             events.profile_id
             {%- for covariate in lf_covariates() %},
-            {{ lf_double('coalesce(' ~ lf_covariate_sum(covariate, 'covariate_roles', 'events.value') ~ ', 0)') }} as {{ covariate }}
+            {{ lf_double('coalesce(' ~ lf_covariate_sum(covariate, 'covariate_roles', 'roles.role', 'events.value') ~ ', 0)') }} as {{ covariate }}
             {%- endfor %}
 
         from {{ events }} as events
         inner join {{ roles }} as roles on events.metric_id = roles.metric_id
-        inner join covariate_roles on roles.role = covariate_roles.role
         inner join to_balance
             on
                 events.occurred_at < {{ lf_now() }}
                 and events.occurred_at >= {{ lf_dateadd('day', '-to_balance.balance_days', lf_now()) }}
+        cross join covariate_roles
+        where roles.role in ({% for covariate in lf_covariates() %}covariate_roles.{{ covariate }}_role{{ ', ' if not loop.last }}{% endfor %})
         group by to_balance.experiment_key, events.profile_id
 
     ),

@@ -5,10 +5,10 @@
 {%- endmacro %}
 
 
-{#- A difference with its sign: percentage points, for revenue an amount per assigned profile. -#}
-{% macro lf_signed_figure(difference, metric) -%}
+{#- A difference with its sign: of a share in percentage points, else an amount per assigned profile. -#}
+{% macro lf_signed_figure(difference, is_share) -%}
     case when {{ difference }} >= 0 then '+' else '' end || case
-        when {{ metric }} in ('revenue', 'revenue_per_order') then {{ lf_figure(difference, 4) }} || ' per profile'
-        else {{ lf_figure("100e0 * " ~ difference, 2) }} || ' pp'
+        when {{ is_share }} then {{ lf_figure("100e0 * " ~ difference, 2) }} || ' pp'
+        else {{ lf_figure(difference, 4) }} || ' per profile'
     end
 {%- endmacro %}

@@ -12,6 +12,12 @@ arms as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
 -- Arms whose file leaves the weight to the warehouse. A slot's content is its snippet's, or its own in all versions.
 to_decide as (
 
@@ -180,29 +186,32 @@ round_by_largest_remainder as (
 
     select
         ---------- ids
-        experiment_key,
-        experiment_version,
-        slot_key,
-        arm_key,
+        round_down.experiment_key,
+        round_down.experiment_version,
+        round_down.slot_key,
+        round_down.arm_key,
 
         ---------- texts
-        content_key,
-        'chance to be the best ' || {{ lf_figure('100 * chance', 1) }} || ' % from '
-            || {{ lf_text('cast(past_units as ' ~ lf_type('bigint') ~ ')') }} || ' profiles of '
-            || {{ lf_text('campaigns') }} || ' earlier campaigns; '
-            || case when is_control then 'the control' else 'difference to the control '
-                || {{ lf_signed_figure('center', 'primary_metric') }} end
-            || '; floor ' || {{ lf_text('thompson_floor_bp') }} || ' bp' as reason,
+        round_down.content_key,
+        'chance to be the best ' || {{ lf_figure('100 * round_down.chance', 1) }} || ' % from '
+            || {{ lf_text('cast(round_down.past_units as ' ~ lf_type('bigint') ~ ')') }} || ' profiles of '
+            || {{ lf_text('round_down.campaigns') }} || ' earlier campaigns; '
+            || case when round_down.is_control then 'the control' else 'difference to the control '
+                || {{ lf_signed_figure('round_down.center', "outcome_metrics.kind = 'share'") }} end
+            || '; floor ' || {{ lf_text('round_down.thompson_floor_bp') }} || ' bp' as reason,
 
         ---------- numerics
-        chance,
+        round_down.chance,
         cast(
-            whole + case
-                when place <= 10000 - sum(whole) over (partition by experiment_key, slot_key) then 1 else 0
+            round_down.whole + case
+                when
+                    round_down.place <= 10000 - sum(round_down.whole) over (partition by round_down.experiment_key, round_down.slot_key)
+                    then 1 else 0
             end as {{ lf_type('integer') }}
         ) as weight_bp
 
     from round_down
+    left join outcome_metrics on round_down.primary_metric = outcome_metrics.metric
 
 )
 
