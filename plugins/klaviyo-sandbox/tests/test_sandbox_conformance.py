@@ -439,7 +439,8 @@ def test_answers_have_the_keys_of_recorded_ones(sandbox: Sandbox, api: requests.
     play_the_rest(call, called)
     assert set(differences) == OF_A_LIST
     assert called == IN_STORY
-    # Of `send_campaign` and `get_campaign_send_job`, for example, there is no recording.
+    # Of 68 of the 70 operations of November 2026 there was one.
+    assert len(compared) >= 68, "a recording has been lost"
     assert compared == {operation for operation in IN_STORY if list(recordings.glob(f"{operation}.2*.json"))}
 
 
