@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
-from tap_experiments.faults import Fault
+from tap_experiments.reading.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -165,7 +165,7 @@ class Value:
         self.fault(f"`{node.value}` is not a number", "write plain digits, such as 18 or 2.5")
         return ""
 
-    def date(self) -> date | None:
+    def day(self) -> date | None:
         """A day; none after a fault."""
         node = self._scalar("a date")
         if node is None:
