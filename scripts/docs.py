@@ -14,8 +14,8 @@ import plugin_settings
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
-from tap_experiments.outcome_metrics import PACKAGED, SEED, read_catalogue
-from tap_experiments.schema import sections
+from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
+from tap_experiments.definitions.schema import sections
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of

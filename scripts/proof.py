@@ -22,12 +22,12 @@ from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.ratelimit import Governor
-from tap_experiments.engine import Compiled
-from tap_experiments.faults import DefinitionError
-from tap_experiments.model import Channel, Experiment, PropertyFormat, Status
+from tap_experiments.definitions.model import Channel, Experiment, PropertyFormat, Status
+from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
-from tap_experiments.proof import Arms, combinations, content, held_properties
-from tap_experiments.templates import HTML, Template
+from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.templating.generation import HTML, Template
+from tap_experiments.templating.proof import Arms, combinations, content, held_properties
 
 ROOT = Path(__file__).parent.parent
 PERSON = {"first_name": "Zoë 名前", "last_name": 'O\'Neil "the" <b>', "email": "zoe@shop.example"}

@@ -15,11 +15,11 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.ratelimit import Governor
-from tap_experiments.model import Experiment, PropertyFormat
+from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.project import load
 
 if TYPE_CHECKING:
-    from tap_experiments.templates import Template
+    from tap_experiments.templating.generation import Template
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package

@@ -121,9 +121,7 @@ def test_nothing_of_the_target_knows_a_sink_by_name() -> None:
             assert sinks.isdisjoint(_imports(path)), path.relative_to(ROOT)
 
 
-SANDBOX = ROOT / "plugins/klaviyo-sandbox/src/klaviyo_sandbox"
 SANDBOX_ARROWS = {
-    # room of the sandbox: the rooms it may import. They point one way: a room names only those above it.
     "model": (),
     "protocol": ("model",),
     "state": ("model", "protocol"),
@@ -139,13 +137,33 @@ SANDBOX_ARROWS = {
 }
 """Nothing imports `seed`: the package's metadata names what fills an account."""
 
+EXPERIMENTS_ARROWS = {
+    "__init__": (),
+    "reading": (),
+    "language": ("reading",),
+    "definitions": ("reading", "language"),
+    "templating": ("reading", "language", "definitions"),
+    "project": ("reading", "definitions", "templating"),
+    "streams": ("reading", "definitions", "project"),
+    "tap": ("definitions", "project", "streams"),
+    "commands": ("reading", "definitions", "templating", "project", "tap"),
+    "cli": ("commands", "tap"),
+    "__main__": ("cli",),
+}
 
-def _room(path: Path) -> str:
-    return path.relative_to(SANDBOX).parts[0].removesuffix(".py")
+ARROWS = {
+    # package: each of its rooms, with the rooms it may import. A room names only those above it.
+    "plugins/klaviyo-sandbox/src/klaviyo_sandbox": SANDBOX_ARROWS,
+    "plugins/tap-experiments/src/tap_experiments": EXPERIMENTS_ARROWS,
+}
 
 
-def _rooms_imported(path: Path) -> Iterator[str]:
-    """The rooms of the sandbox that a file imports, for types too."""
+def _room(package: Path, path: Path) -> str:
+    return path.relative_to(package).parts[0].removesuffix(".py")
+
+
+def _rooms_imported(package: Path, path: Path) -> Iterator[str]:
+    """The rooms of its own package that a file imports, for types too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -155,28 +173,38 @@ def _rooms_imported(path: Path) -> Iterator[str]:
         else:
             continue
         for name in names:
-            package, _, rest = name.partition(".")
-            if package == "klaviyo_sandbox":
+            origin, _, rest = name.partition(".")
+            if origin == package.name:
                 room = rest.partition(".")[0]
-                yield room if (SANDBOX / room).exists() or (SANDBOX / f"{room}.py").exists() else "__init__"
+                yield room if (package / room).exists() or (package / f"{room}.py").exists() else "__init__"
 
 
-def test_the_rooms_of_the_sandbox_import_one_way() -> None:
-    seen = list(SANDBOX_ARROWS)
-    for room, allowed in SANDBOX_ARROWS.items():
+@pytest.mark.parametrize("folder", ARROWS)
+def test_the_rooms_of_a_package_import_one_way(folder: str) -> None:
+    package, arrows = ROOT / folder, ARROWS[folder]
+    seen = list(arrows)
+    for room, allowed in arrows.items():
         assert {seen.index(each) < seen.index(room) for each in allowed} <= {True}, f"{room} names a room below it"
+    sources = _sources(folder)
+    assert {_room(package, path) for path in sources} == set(seen)
+    for path in sources:
+        room = _room(package, path)
+        for imported in _rooms_imported(package, path):
+            assert imported in (room, *arrows[room]), f"{path.relative_to(ROOT)} imports {imported}/"
+
+
+def test_nothing_of_the_sandbox_imports_what_fills_an_account() -> None:
     assert not any("seed" in allowed for allowed in SANDBOX_ARROWS.values())
-    for path in _sources(str(SANDBOX.relative_to(ROOT))):
-        room = _room(path)
-        for imported in _rooms_imported(path):
-            assert imported in (room, *SANDBOX_ARROWS[room]), f"{path.relative_to(ROOT)} imports {imported}/"
 
 
-def test_no_files_of_the_sandbox_import_each_other_in_a_circle() -> None:
+@pytest.mark.parametrize("folder", ARROWS)
+def test_no_files_of_a_package_import_each_other_in_a_circle(folder: str) -> None:
+    package = ROOT / folder
     files = {
-        ".".join(path.relative_to(SANDBOX.parent).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in _sources(str(SANDBOX.relative_to(ROOT)))
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in _sources(folder)
     }
+    assert files
     above = {
         name: {each for each in _modules_imported(path) if each in files and each != name}
         for name, path in files.items()

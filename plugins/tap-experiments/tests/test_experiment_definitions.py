@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_experiments.allocation import equal_split
-from tap_experiments.faults import DefinitionError
-from tap_experiments.files import MAX_FILE_BYTES
-from tap_experiments.model import PropertyFormat
-from tap_experiments.preregistration import LOCK
+from tap_experiments.definitions.allocation import equal_split
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.preregistration import LOCK
 from tap_experiments.project import load
-from tap_experiments.yaml_values import Document
+from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.reading.files import MAX_FILE_BYTES
+from tap_experiments.reading.yaml_values import Document
 
 YAML = """\
 key: spring

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from tap_experiments.links import Decorated, decorate_html, decorate_text
+from tap_experiments.language.links import Decorated, decorate_html, decorate_text
 
 CID = "e.s.a"
 

@@ -13,10 +13,10 @@ import yaml
 
 from tap_experiments.cli import main
 from tap_experiments.commands import schema_text
-from tap_experiments.model import PropertyFormat, Status
+from tap_experiments.definitions.model import PropertyFormat, Status
+from tap_experiments.definitions.scaffold import SCHEMA_FILE
+from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
-from tap_experiments.scaffold import SCHEMA_FILE
-from tap_experiments.schema import json_schema
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = [

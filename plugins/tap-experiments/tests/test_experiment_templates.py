@@ -16,12 +16,12 @@ from hypothesis import event, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tap_experiments.faults import DefinitionError
-from tap_experiments.model import PropertyFormat
+from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.project import load
+from tap_experiments.reading.faults import DefinitionError
 
 if TYPE_CHECKING:
-    from tap_experiments.templates import Template
+    from tap_experiments.templating.generation import Template
 
 if not settings.configured:
     settings.configure(USE_I18N=False, USE_TZ=False)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tap_experiments.cli import main
-from tap_experiments.engine import Compiled
-from tap_experiments.faults import DefinitionError
-from tap_experiments.lint import CLIPPED_BYTES, NEAR_CLIPPED_BYTES
-from tap_experiments.model import PropertyFormat
-from tap_experiments.preview import reading
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
+from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.templating.lint import CLIPPED_BYTES, NEAR_CLIPPED_BYTES
+from tap_experiments.templating.preview import reading
 
 LINK = '<a href="https://x.io">x</a>'
 

@@ -13,13 +13,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tap_experiments import project as project_module
-from tap_experiments.engine import Compiled
-from tap_experiments.faults import DefinitionError
-from tap_experiments.links import decorate_html, decorate_text
-from tap_experiments.model import Experiment, PropertyFormat
+from tap_experiments.definitions.model import Experiment, PropertyFormat
+from tap_experiments.language.engine import Compiled
+from tap_experiments.language.links import decorate_html, decorate_text
 from tap_experiments.project import load
-from tap_experiments.proof import PEOPLE, held_properties, prove, samples
-from tap_experiments.templates import Template, generate
+from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.templating.generation import Template, generate
+from tap_experiments.templating.proof import PEOPLE, held_properties, prove, samples
 
 SUBJECT = "Spring is here"
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from tap_experiments import preregistration
-from tap_experiments.model import PropertyFormat
-from tap_experiments.outcome_metrics import SEED, Catalogue, read_catalogue
-from tap_experiments.preview import reading, write_preview
+from tap_experiments.definitions import preregistration
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.outcome_metrics import SEED, Catalogue, read_catalogue
+from tap_experiments.definitions.scaffold import scaffold
+from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
-from tap_experiments.scaffold import scaffold
-from tap_experiments.schema import json_schema
+from tap_experiments.reading.yaml_values import KEY
 from tap_experiments.tap import DEFAULT_PATH
-from tap_experiments.yaml_values import KEY
+from tap_experiments.templating.preview import reading, write_preview
 
 _path = click.option(
     "--path",

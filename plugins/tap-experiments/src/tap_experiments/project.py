@@ -6,23 +6,23 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments import preregistration
-from tap_experiments.definitions import PROJECT, read_experiments
-from tap_experiments.faults import DefinitionError, Fault
-from tap_experiments.files import UnreadableError, read
-from tap_experiments.lint import lint, lint_together
-from tap_experiments.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
-from tap_experiments.outcome_metrics import read_catalogue
-from tap_experiments.proof import prove
-from tap_experiments.templates import Template, flat_property, generate
-from tap_experiments.yaml_values import Document
+from tap_experiments.definitions import preregistration
+from tap_experiments.definitions.experiment_reader import PROJECT, read_experiments
+from tap_experiments.definitions.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
+from tap_experiments.definitions.outcome_metrics import read_catalogue
+from tap_experiments.reading.faults import DefinitionError, Fault
+from tap_experiments.reading.files import UnreadableError, read
+from tap_experiments.reading.yaml_values import Document
+from tap_experiments.templating.generation import Template, flat_property, generate
+from tap_experiments.templating.lint import lint, lint_together
+from tap_experiments.templating.proof import prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tap_experiments.model import Experiment, Layer, Slot
-    from tap_experiments.outcome_metrics import Catalogue
+    from tap_experiments.definitions.model import Experiment, Layer, Slot
+    from tap_experiments.definitions.outcome_metrics import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

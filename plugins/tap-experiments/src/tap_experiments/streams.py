@@ -9,9 +9,9 @@ from singer_sdk import Stream
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_experiments.files import sha256
-from tap_experiments.model import Channel
-from tap_experiments.preregistration import digest, preregistration
+from tap_experiments.definitions.model import Channel
+from tap_experiments.definitions.preregistration import digest, preregistration
+from tap_experiments.reading.files import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_experiments.model import Arm, Experiment, PropertyFormat, Slot
+    from tap_experiments.definitions.model import Arm, Experiment, PropertyFormat, Slot
     from tap_experiments.project import Project
 
 _TEXT = th.StringType(nullable=False)

@@ -9,8 +9,8 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from singer_program.plugin import ProgramTap
-from tap_experiments.model import PropertyFormat
-from tap_experiments.outcome_metrics import read_catalogue
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.project import load
 from tap_experiments.streams import STREAMS
 

@@ -14,12 +14,12 @@ import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from tap_experiments.yaml_values import did_you_mean
+from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tap_experiments.files import Source
+    from tap_experiments.reading.files import Source
 
 DELIMITERS = ("[[", "[%", "[#")
 

@@ -10,15 +10,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_experiments.faults import Fault
-from tap_experiments.files import UnreadableError, read, sha256
-from tap_experiments.model import Status
+from tap_experiments.definitions.model import Status
+from tap_experiments.reading.faults import Fault
+from tap_experiments.reading.files import UnreadableError, read, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tap_experiments.model import Experiment
+    from tap_experiments.definitions.model import Experiment
 
 LOCK = "preregistration.lock"
 COMMAND = "tap-experiments lock"

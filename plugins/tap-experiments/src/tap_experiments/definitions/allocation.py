@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tap_experiments import schema
-from tap_experiments.model import WHOLE, Method, Thompson
-from tap_experiments.yaml_values import did_you_mean
+from tap_experiments.definitions import schema
+from tap_experiments.definitions.model import WHOLE, Method, Thompson
+from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_experiments.yaml_values import Value
+    from tap_experiments.reading.yaml_values import Value
 
 _FORMS = "write `equal`, `{manual: {…}}` or `{thompson: {}}`"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_experiments.model import (
+from tap_experiments.definitions.model import (
     SNIPPETS,
     Assignment,
     AudienceType,
@@ -19,15 +19,15 @@ from tap_experiments.model import (
     Status,
     UnitHash,
 )
-from tap_experiments.outcome_metrics import MAX_WINDOW_DAYS, read_catalogue
-from tap_experiments.yaml_values import KEY
+from tap_experiments.definitions.outcome_metrics import MAX_WINDOW_DAYS, read_catalogue
+from tap_experiments.reading.yaml_values import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from enum import StrEnum
 
-    from tap_experiments.outcome_metrics import Catalogue
-    from tap_experiments.yaml_values import Value
+    from tap_experiments.definitions.outcome_metrics import Catalogue
+    from tap_experiments.reading.yaml_values import Value
 
 MAX_TRIES = 200
 MAX_EFFECT = 1000

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tap_experiments import schema, template_tags
-from tap_experiments.allocation import read_allocation, renamed
-from tap_experiments.audience import read_audience
-from tap_experiments.faults import Fault
-from tap_experiments.files import Source, UnreadableError, read, sha256
-from tap_experiments.links import PARAMETER
-from tap_experiments.model import (
+from tap_experiments.definitions import schema
+from tap_experiments.definitions.allocation import read_allocation, renamed
+from tap_experiments.definitions.audience import read_audience
+from tap_experiments.definitions.model import (
     SNIPPETS,
     WHOLE,
     Arm,
@@ -30,9 +27,13 @@ from tap_experiments.model import (
     Status,
     UnitHash,
 )
-from tap_experiments.outcome_metrics import MAX_WINDOW_DAYS
-from tap_experiments.wrapper import DELIMITERS, Layout, lay_out
-from tap_experiments.yaml_values import KEY, Document, Value, did_you_mean
+from tap_experiments.definitions.outcome_metrics import MAX_WINDOW_DAYS
+from tap_experiments.language import template_tags
+from tap_experiments.language.links import PARAMETER
+from tap_experiments.language.wrapper import DELIMITERS, Layout, lay_out
+from tap_experiments.reading.faults import Fault
+from tap_experiments.reading.files import Source, UnreadableError, read, sha256
+from tap_experiments.reading.yaml_values import KEY, Document, Value, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from tap_experiments.outcome_metrics import Catalogue
+    from tap_experiments.definitions.outcome_metrics import Catalogue
 
     E = TypeVar("E", bound=StrEnum)
 
@@ -153,7 +154,7 @@ class _Reader:
             secondary_metrics=secondary,
             guardrails=guardrails,
             metric_windows=self._windows((primary, *secondary, *guardrails), windows),
-            planned_stop=fields["planned_stop"].date(),
+            planned_stop=fields["planned_stop"].day(),
             minimum_detectable_effect=effect / WHOLE if effect else None,
             attribution_window_days=fields["attribution_window_days"].integer(1, 365),
             campaign_message_ids=tuple(value.text() for value in fields["campaign_message_ids"].sequence()),

@@ -7,15 +7,15 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from tap_experiments.definitions import FALLBACK
-from tap_experiments.engine import Compiled
-from tap_experiments.proof import PEOPLE, combinations, held_properties
+from tap_experiments.definitions.experiment_reader import FALLBACK
+from tap_experiments.language.engine import Compiled
+from tap_experiments.templating.proof import PEOPLE, combinations, held_properties
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_experiments.model import Experiment, PropertyFormat
-    from tap_experiments.templates import Template
+    from tap_experiments.definitions.model import Experiment, PropertyFormat
+    from tap_experiments.templating.generation import Template
 
 _UNSAFE = re.compile(r"[{}%\\\r\n]")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
-from tap_experiments.faults import Fault
+from tap_experiments.reading.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -37,7 +37,7 @@ _MANY = 12
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The remedy for a word nobody knows: the nearest known one, else all of them."""
+    """The remedy for an unknown word: the nearest known word, else a list of the known ones."""
     names = list(known)
     if near := difflib.get_close_matches(word, names, n=1):
         return f"did you mean `{near[0]}`?"
@@ -118,7 +118,7 @@ class Value:
         return self._sound(node)
 
     def word(self) -> str:
-        """A scalar compared as text, just as it is written: of `NO`, `2` and `'2'` none is anything but itself."""
+        """Any scalar as the text that was written: `NO` gives `NO`, not false; `2` and `'2'` both give `2`."""
         node = self._scalar("a text, a number or a boolean")
         if node is None:
             return ""
@@ -165,7 +165,7 @@ class Value:
         self.fault(f"`{node.value}` is not a number", "write plain digits, such as 18 or 2.5")
         return ""
 
-    def date(self) -> date | None:
+    def day(self) -> date | None:
         """A day; none after a fault."""
         node = self._scalar("a date")
         if node is None:
@@ -252,8 +252,8 @@ class Value:
         Args:
             required: The keys it must have.
             optional: The keys it may have.
-            replaced: Keys of old, each with its successor. They are in the result, to be refused by the caller;
-                the successor of one that is given is not missed.
+            replaced: Former keys, each with the key that replaced it. They are in the result, so that the caller
+                can refuse them. Where a former key is given, the key that replaced it is not reported missing.
         """
         found = self.entries()
         known = [*required, *optional]
@@ -272,7 +272,7 @@ class Value:
         return values
 
     def entries(self, *, keys_are_names: bool = False) -> dict[str, Value]:
-        """A mapping with keys of the author's choosing; each must be a text, and a `key()` if they are names."""
+        """A mapping whose keys the author chooses: each is a text and, with `keys_are_names`, a valid `key()`."""
         if self.node is None:
             return {}
         if not isinstance(self.node, yaml.MappingNode):

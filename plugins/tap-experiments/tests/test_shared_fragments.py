@@ -9,8 +9,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from tap_experiments import template_tags
-from tap_experiments.common import Pieces, common_parts, html_pieces, line_pieces, text_pieces
+from tap_experiments.language import template_tags
+from tap_experiments.templating.shared_fragments import Pieces, common_parts, html_pieces, line_pieces, text_pieces
 
 LONG = "<p>This paragraph is the same for everybody and longer than a branch.</p>\n"
 

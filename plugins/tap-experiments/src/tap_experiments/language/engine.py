@@ -12,7 +12,7 @@ from django.conf import settings  # type: ignore[import-untyped]
 from django.template import Context, Engine, Library, Node, Template  # type: ignore[import-untyped]
 from django.template.base import Parser, Token  # type: ignore[import-untyped]
 
-from tap_experiments import template_tags
+from tap_experiments.language import template_tags
 
 # Django's number and date filters read its global settings. No project's settings are ever loaded here.
 if not settings.configured:

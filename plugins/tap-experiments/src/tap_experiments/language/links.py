@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments import template_tags
+from tap_experiments.language import template_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_experiments.definitions import DEFINITION
+from tap_experiments.definitions.experiment_reader import DEFINITION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_experiments.outcome_metrics import Catalogue
+    from tap_experiments.definitions.outcome_metrics import Catalogue
 
 SCHEMA_FILE = "plugins/tap-experiments/experiment.schema.json"
 """Where the repository that this tap belongs to keeps the JSON Schema."""

@@ -11,20 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.common import Pieces, common_parts, html_pieces, line_pieces, text_pieces
-from tap_experiments.definitions import FALLBACK, HASH_MARK
-from tap_experiments.faults import Fault
-from tap_experiments.files import sha256
-from tap_experiments.links import PARAMETER, Decorated, decorate_html, decorate_text
-from tap_experiments.model import PropertyFormat
-from tap_experiments.template_tags import active
+from tap_experiments.definitions.experiment_reader import FALLBACK, HASH_MARK
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.language.links import PARAMETER, Decorated, decorate_html, decorate_text
+from tap_experiments.language.template_tags import active
+from tap_experiments.reading.faults import Fault
+from tap_experiments.reading.files import sha256
+from tap_experiments.templating.shared_fragments import Pieces, common_parts, html_pieces, line_pieces, text_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_experiments.files import Source
-    from tap_experiments.model import Arm, Experiment, Slot
-    from tap_experiments.wrapper import Layout
+    from tap_experiments.definitions.model import Arm, Experiment, Slot
+    from tap_experiments.language.wrapper import Layout
+    from tap_experiments.reading.files import Source
 
 MAX_TEMPLATE_BYTES = 4_500_000
 """Klaviyo takes requests up to 5 MB; JSON makes a template somewhat longer."""

@@ -9,20 +9,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments import template_tags
-from tap_experiments.common import moves_text
-from tap_experiments.faults import Fault
-from tap_experiments.links import hrefs
-from tap_experiments.model import PropertyFormat
-from tap_experiments.templates import HTML, KINDS, SUBJECT, TEXT, branches
-from tap_experiments.yaml_values import did_you_mean
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.language import template_tags
+from tap_experiments.language.links import hrefs
+from tap_experiments.reading.faults import Fault
+from tap_experiments.reading.yaml_values import did_you_mean
+from tap_experiments.templating.generation import HTML, KINDS, SUBJECT, TEXT, branches
+from tap_experiments.templating.shared_fragments import moves_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_experiments.files import Source
-    from tap_experiments.model import Experiment
-    from tap_experiments.templates import Kind, Template
+    from tap_experiments.definitions.model import Experiment
+    from tap_experiments.reading.files import Source
+    from tap_experiments.templating.generation import Kind, Template
 
 CLIPPED_BYTES = 102_000
 """Gmail shows no more of a message (about 102 kB) and hides the rest, the unsubscribe link with it."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tap_experiments import schema
-from tap_experiments.model import AudienceType, Condition, Operator
-from tap_experiments.yaml_values import did_you_mean
+from tap_experiments.definitions import schema
+from tap_experiments.definitions.model import AudienceType, Condition, Operator
+from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
-    from tap_experiments.yaml_values import Value
+    from tap_experiments.reading.yaml_values import Value
 
 TEXTS = ("email", "phone_number", "external_id", "first_name", "last_name", "title", "organization", "locale")
 DATES = ("created", "updated", "last_event_date")
@@ -85,6 +85,6 @@ def _values(value: Value, operator: Operator) -> tuple[str, ...]:
     if operator in _ORDER:
         return (value.number(),)
     if operator in _TIME:
-        day = value.date()
+        day = value.day()
         return (day.isoformat() if day else "",)
     return ("true" if value.boolean() else "false",)

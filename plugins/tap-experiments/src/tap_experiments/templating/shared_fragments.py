@@ -14,8 +14,8 @@ from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-from tap_experiments import template_tags
-from tap_experiments.links import markups
+from tap_experiments.language import template_tags
+from tap_experiments.language.links import markups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

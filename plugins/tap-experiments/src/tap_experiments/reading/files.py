@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.yaml_values import did_you_mean
+from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path

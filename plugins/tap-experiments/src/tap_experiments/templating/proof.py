@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_experiments.definitions import FALLBACK, HASH_MARK
-from tap_experiments.engine import Compiled, RenderError
-from tap_experiments.model import PropertyFormat
-from tap_experiments.templates import KINDS, branches, flat_property
+from tap_experiments.definitions.experiment_reader import FALLBACK, HASH_MARK
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.language.engine import Compiled, RenderError
+from tap_experiments.templating.generation import KINDS, branches, flat_property
 
 if TYPE_CHECKING:
-    from tap_experiments.faults import Fault
-    from tap_experiments.model import Experiment, Slot
-    from tap_experiments.templates import Kind, Template
+    from tap_experiments.definitions.model import Experiment, Slot
+    from tap_experiments.reading.faults import Fault
+    from tap_experiments.templating.generation import Kind, Template
 
 Arms = Mapping[str, str]
 """The arm shown in each slot; `FALLBACK` where the profile holds none."""

@@ -1,0 +1,1 @@
+"""What an experiment is: its model and schema, and how its definition is read, checked, promised and begun."""

@@ -1,0 +1,1 @@
+"""Reads the files of a definition, and reports every fault found in them with its place and remedy."""
