@@ -191,7 +191,8 @@ def arm_of(profile: str) -> str:
 def measure(warehouse: Warehouse) -> None:
     """What of the job these tests look at; staging is views, which are there."""
     marts = [f"fct_experiment_{mart}" for mart in ("results", "srm", "guardrails", "verdicts")]
-    warehouse.dbt("run", "--select", "path:models/intermediate/measurement", *marts)
+    models = ("path:models/intermediate/measurement", "path:models/intermediate/verdicts")
+    warehouse.dbt("run", "--select", *models, *marts)
 
 
 def verdict(warehouse: Warehouse) -> Row:

@@ -90,7 +90,7 @@ arms as (
         arm_key,
         weight_bp,
         metric as stage,
-        converted as observed
+        case aggregation when 'receipt' then received else converted end as observed
     from checked
 
 ),
