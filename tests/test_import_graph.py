@@ -18,6 +18,87 @@ import import_graph  # noqa: E402
 from import_graph import Package  # noqa: E402
 
 PACKAGES = import_graph.packages()
+ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
+    # package: each of its rooms, with the rooms that it may import. A room names only those above it.
+    "klaviyo_sandbox": {
+        "model": (),
+        "protocol": ("model",),
+        "state": ("model", "protocol"),
+        "simulation": ("model", "state"),
+        "seed": ("model", "state", "simulation"),
+        "account": ("model", "state", "simulation"),
+        "operations": ("model", "protocol", "state", "simulation", "account"),
+        "http": ("model", "protocol", "state", "simulation", "account", "operations"),
+        "sandbox": ("model", "state", "simulation", "account", "http"),
+        "cli": ("simulation", "http", "sandbox"),
+        "__main__": ("cli",),
+    },
+    "tap_experiments": {
+        "reading": (),
+        "language": ("reading",),
+        "definitions": ("reading", "language"),
+        "templating": ("reading", "language", "definitions"),
+        "project": ("reading", "definitions", "templating"),
+        "streams": ("reading", "definitions", "project"),
+        "tap": ("definitions", "project", "streams"),
+        "commands": ("reading", "definitions", "templating", "project", "tap"),
+        "cli": ("tap", "commands"),
+        "__main__": ("cli",),
+    },
+    "tap_klaviyo_engagement": {
+        "errors": (),
+        "times": (),
+        "emission": (),
+        "connection_test": (),
+        "name_lookup": ("errors",),
+        "settings": ("times",),
+        "extraction": ("errors", "times"),
+        "state": ("errors", "times"),
+        "run_context": ("times", "connection_test", "name_lookup", "settings", "extraction"),
+        "client": ("errors", "emission", "extraction", "state", "run_context"),
+        "stream_kinds": ("errors", "times", "extraction", "state", "client"),
+        "streams": ("stream_kinds",),
+        "tap": ("errors", "emission", "settings", "run_context", "client", "streams"),
+        "reconciliation": ("errors", "times", "emission", "settings", "extraction", "streams", "tap"),
+        "__main__": ("tap", "reconciliation"),
+    },
+    "target_klaviyo_profiles": {
+        "client": (),
+        "errors": (),
+        "fields": (),
+        "identifiers": (),
+        "values": (),
+        "rows": ("identifiers", "values"),
+        "sinks": ("client", "errors", "fields", "identifiers", "values", "rows"),
+        "delivery": ("client", "errors", "identifiers", "values", "rows", "sinks"),
+        "settings": ("identifiers", "sinks"),
+        "target": ("client", "errors", "sinks", "delivery", "settings"),
+        "__main__": ("client", "errors", "target"),
+    },
+}
+"""Nothing of the sandbox imports `seed`: the package's metadata names what fills an account."""
+
+
+@pytest.mark.parametrize("package", [each for each in PACKAGES if each.name in ARROWS], ids=lambda each: each.name)
+def test_rooms_import_one_way(package: Package) -> None:
+    allowed = ARROWS[package.name]
+    order = list(allowed)
+    for room, above in allowed.items():
+        assert {order.index(each) < order.index(room) for each in above} <= {True}, f"{room} names a room below it"
+    drawn = import_graph.rooms(package)
+    assert drawn.keys() == allowed.keys()
+    for room, imported in drawn.items():
+        assert imported <= {*allowed[room]}, f"{room} imports {sorted(imported - {*allowed[room]})}"
+
+
+def test_every_package_with_folders_has_its_arrows_told() -> None:
+    """A package that grew folders says which may import which."""
+    with_folders = {each.name for each in PACKAGES if any(each.folder.glob("*/__init__.py"))}
+    assert with_folders == ARROWS.keys()
+
+
+def test_nothing_of_the_sandbox_imports_what_fills_an_account() -> None:
+    assert not any("seed" in above for above in ARROWS["klaviyo_sandbox"].values())
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
