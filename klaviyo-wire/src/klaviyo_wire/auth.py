@@ -13,7 +13,6 @@ from klaviyo_wire.errors import ConfigurationError
 if TYPE_CHECKING:
     from requests import PreparedRequest
 
-__all__ = ["DEFAULT_API_URL", "DEFAULT_REVISION", "MEDIA_TYPE", "ApiKey", "check", "headers"]
 
 DEFAULT_API_URL = "https://a.klaviyo.com"
 MEDIA_TYPE = "application/vnd.api+json"
