@@ -97,7 +97,7 @@
 
     select
         {{ keys | join(', ') }},
-        sum(density_b * below_a) / sum(density_a) / sum(density_b) as chance,
+        least(1e0, sum(density_b * below_a) / sum(density_a) / sum(density_b)) as chance,
         sum(density_a * (share * below_b - moment_b)) / sum(density_a) / sum(density_b) as loss_of_b,
         sum(density_b * (share * below_a - moment_a)) / sum(density_a) / sum(density_b) as loss_of_a
     from distributions

@@ -27,6 +27,32 @@
 {%- endmacro %}
 
 
+{#-
+    Variance of a share after one success and one failure more (Laplace): of arms taken together, so that it is never 0, not even where
+    nobody or everybody converted.
+-#}
+{% macro lf_pooled_share_variance(n, sum) -%}
+    {{ lf_share_variance('((' ~ sum ~ ' + 1e0) / (' ~ n ~ ' + 2e0))') }}
+{%- endmacro %}
+
+
+{#-
+    Squared standard error that decides about a difference: the larger of the sum of the arms' own, `square`, and of what `pooled_variance`, the
+    variance of one unit over both arms together, gives for `n` and `control_n` units. An arm with a handful of conversions, or without the
+    large order that comes one day, has nearly no variance of its own, and its interval would exclude 0 by chance.
+-#}
+{% macro lf_decisive_square(square, pooled_variance, n, control_n) -%}
+    {%- set pooled = "(" ~ pooled_variance ~ " / nullif(" ~ n ~ ", 0) + " ~ pooled_variance ~ " / nullif(" ~ control_n ~ ", 0))" -%}
+    {{ lf_larger(square, pooled) if var('pool_variances') else square }}
+{%- endmacro %}
+
+
+{#- The larger of two numbers; where one is null, the other. Warehouses differ in what `greatest` makes of null. -#}
+{% macro lf_larger(one, other) -%}
+    coalesce(greatest({{ one }}, {{ other }}), {{ one }}, {{ other }})
+{%- endmacro %}
+
+
 {#- Variance of a ratio of means M/D by the delta method (Deng, Knoblich, Lu 2018): vM/D² + vD·M²/D⁴ - 2·cov·M/D³. -#}
 {% macro lf_ratio_variance(mean_m, variance_m, mean_d, variance_d, covariance) -%}
     ({{ variance_m }} + ({{ variance_d }} * {{ mean_m }} / nullif({{ mean_d }}, 0) - 2e0 * {{ covariance }})

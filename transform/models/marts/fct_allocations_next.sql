@@ -35,6 +35,12 @@ guardrails as (
 
 ),
 
+floors as (
+
+    select * from {{ ref('int_control_floors') }}
+
+),
+
 harmful as (
 
     select distinct
@@ -60,9 +66,14 @@ decisive as (
         count(*) over (partition by arms.experiment_key, arms.slot_key) as arms_in_slot,
         verdicts.verdict,
         verdicts.winning_arm,
+        -- Not told is not yet: rows of before do not say.
+        verdicts.verdict in ('invalid_srm', 'invalid_crossover', 'no_data', 'too_early') or not coalesce(verdicts.is_mature, false) as is_kept,
         harmful.arm_key is not null as is_harmful,
         coalesce(results.difference, 0e0) as difference,
-        coalesce(results.units / nullif(results.variance, 0), 0e0) as information,
+        -- An arm in which nobody converted has no variance of its own, and is not unknown.
+        coalesce(results.units / nullif({{ lf_larger('results.variance', 'results.pooled_variance') }}, 0), 0e0) as information,
+        cast(case when arms.is_control then floors.control_floor_bp else {{ var('allocation_floor_bp') }} end as {{ lf_type('integer') }})
+            as floor_bp,
         coalesce(
             nullif(max(case when results.is_control then results.mean end) over (partition by arms.experiment_key, arms.slot_key), 0), 1e0
         ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
@@ -80,6 +91,11 @@ decisive as (
             and arms.slot_key = results.slot_key
             and arms.arm_key = results.arm_key
             and results.is_decisive
+    inner join floors
+        on
+            arms.experiment_key = floors.experiment_key
+            and arms.experiment_version = floors.experiment_version
+            and arms.slot_key = floors.slot_key
     left join harmful
         on
             arms.experiment_key = harmful.experiment_key
@@ -130,26 +146,35 @@ take_chances as (
 
 ),
 
--- The floor is added, not cut off: the ratios of what lies above it stay. Where nothing valid was learned, the shares stay.
-weigh as (
+add_floors as (
 
     select
         *,
+        sum(floor_bp) over (partition by experiment_key, slot_key) as floors_bp,
         max(chance) over (partition by experiment_key, slot_key) as best_chance,
         min(chance) over (partition by experiment_key, slot_key) as worst_chance,
         max(case when is_harmful then 1 else 0 end) over (partition by experiment_key, slot_key) = 1 as has_harmful,
         row_number() over (
             partition by experiment_key, slot_key
             order by chance desc, position, arm_key
-        ) as chance_rank,
-        verdict in ('invalid_srm', 'invalid_crossover', 'no_data', 'too_early') as is_kept,
-        {{ lf_decimal('case
-            when verdict in (\'invalid_srm\', \'invalid_crossover\', \'no_data\', \'too_early\') then current_weight_bp
-            when ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot >= 10000 then 10000e0 / arms_in_slot
-            else ' ~ var('allocation_floor_bp') ~ ' + (10000 - ' ~ var('allocation_floor_bp') ~ ' * arms_in_slot) * chance
-        end', 6) }} as exact_weight
+        ) as chance_rank
 
     from take_chances
+
+),
+
+-- The floor is added, not cut off: the ratios of what lies above it stay. Where nothing valid was learned, the shares stay.
+weigh as (
+
+    select
+        *,
+        {{ lf_decimal('case
+            when is_kept then current_weight_bp
+            when floors_bp >= 10000 then 10000e0 / arms_in_slot
+            else floor_bp + (10000 - floors_bp) * chance
+        end', 6) }} as exact_weight
+
+    from add_floors
 
 ),
 
@@ -185,14 +210,14 @@ allocations as (
         ) as weight_bp,
         case when not is_kept then chance end as chance_best,
         case when not is_kept then best_chance end as best_chance,
-        cast({{ var('allocation_floor_bp') }} as {{ lf_type('integer') }}) as floor_bp,
+        floor_bp,
 
         ---------- texts
         case
-            when verdict = 'too_early' then 'kept_too_early'
             when verdict = 'no_data' then 'kept_no_data'
-            when is_kept then 'kept_invalid'
-            when {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000 then 'equal_by_floor'
+            when verdict in ('invalid_srm', 'invalid_crossover') then 'kept_invalid'
+            when is_kept then 'kept_too_early'
+            when floors_bp >= 10000 then 'equal_by_floor'
             when best_chance - worst_chance < 5e-3 then 'equal_chances'
             when best_arm = winning_arm then 'winner'
             else 'likeliest_best'

@@ -248,30 +248,57 @@ estimate as (
         case outcome_metrics.kind
             when 'share' then {{ lf_share_variance('(accumulate.total / nullif(accumulate.units, 0))') }}
             else {{ lf_sample_variance('accumulate.units', 'accumulate.total', 'accumulate.total_of_squares') }}
-        end / nullif(accumulate.units, 0) as square
+        end / nullif(accumulate.units, 0) as square,
+        outcome_metrics.kind
 
     from accumulate
-    inner join experiments on accumulate.experiment_key = experiments.experiment_key
+    inner join experiments
+        on
+            accumulate.experiment_key = experiments.experiment_key
+            and accumulate.experiment_version = experiments.experiment_version
     inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
 
 ),
 
-compare as {{ lf_fence() }} (
+pair as {{ lf_fence() }} (
 
     select
         estimate.*,
+        controls.units as control_units,
+        estimate.square + controls.square as own_square,
         estimate.units + controls.units as compared_units,
         estimate.mean - controls.mean as difference,
-        nullif({{ lf_root('(estimate.square + controls.square)') }}, 0) as spread
+        case estimate.kind
+            when 'share' then {{ lf_pooled_share_variance('(estimate.units + controls.units)', '(estimate.total + controls.total)') }}
+            else {{ lf_sample_variance(
+                '(estimate.units + controls.units)', '(estimate.total + controls.total)',
+                '(estimate.total_of_squares + controls.total_of_squares)'
+            ) }}
+        end as both_variance
 
     from estimate
     left join estimate as controls
         on
             estimate.experiment_key = controls.experiment_key
+            and estimate.experiment_version = controls.experiment_version
             and estimate.slot_key = controls.slot_key
             and estimate.day = controls.day
             and controls.is_control
             and not estimate.is_control
+
+),
+
+-- The end of the curve is the interval of the result, unless that is adjusted for what was before.
+compare as {{ lf_fence() }} (
+
+    select
+        *,
+        case
+            when both_variance is not null
+                then sqrt(nullif(greatest({{ lf_decisive_square('own_square', 'both_variance', 'units', 'control_units') }}, 0e0), 0))
+        end as spread
+
+    from pair
 
 ),
 

@@ -5,7 +5,7 @@
         unique_key=['experiment_key', 'experiment_version'],
         partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
     )
 }}
 
@@ -30,6 +30,13 @@ outcome_metrics as (
 
 ),
 
+metric_roles as (
+
+    select distinct role
+    from {{ ref('int_metric_roles') }}
+
+),
+
 -- What the file names is what is guarded; a file that says nothing has the margins of the catalogue.
 margins as (
 
@@ -37,6 +44,7 @@ margins as (
         experiments.experiment_key,
         experiments.experiment_version,
         outcome_metrics.metric,
+        metric_roles.role is not null as is_loaded,
         case
             when experiments.guardrails is null then {{ lf_number('outcome_metrics.margin') }}
             else {{ lf_number(lf_json_text_at('experiments.guardrails', 'outcome_metrics.metric')) }}
@@ -44,6 +52,7 @@ margins as (
 
     from experiments
     cross join outcome_metrics
+    left join metric_roles on outcome_metrics.role = metric_roles.role
 
 ),
 
@@ -51,7 +60,8 @@ compare as (
 
     select
         results.*,
-        margins.margin
+        margins.margin,
+        margins.is_loaded
 
     from results
     inner join margins
@@ -67,7 +77,7 @@ compare as (
 
 ),
 
--- Non-inferiority: shown to be within the margin, shown to be beyond it, or neither yet.
+-- Non-inferiority: shown to be within the margin, shown to be beyond it, or neither yet. No event of a kind that was never loaded proves nothing.
 guardrails as (
 
     select
@@ -86,6 +96,7 @@ guardrails as (
 
         ---------- texts
         case
+            when not is_loaded then 'not_loaded'
             when interval_low > margin then 'blocked'
             when interval_high <= margin then 'safe'
             else 'not_yet_safe'

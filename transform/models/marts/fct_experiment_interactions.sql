@@ -57,6 +57,7 @@ primary_outcomes as (
 
     select
         outcomes.experiment_key,
+        outcomes.experiment_version,
         outcomes.profile_id,
         outcomes.value
 
@@ -99,6 +100,7 @@ cells as (
     left join primary_outcomes
         on
             one.experiment_key = primary_outcomes.experiment_key
+            and one.experiment_version = primary_outcomes.experiment_version
             and one.profile_id = primary_outcomes.profile_id
     group by
         one.experiment_key, one.experiment_version, one.slot_key, one.arm_key, other.slot_key, other.arm_key
@@ -115,20 +117,26 @@ estimate as (
             when 'share' then {{ lf_share_variance('(cells.total / cells.n)') }}
             else {{ lf_sample_variance('cells.n', 'cells.total', 'cells.total_of_squares') }}
         end / cells.n as square,
+        outcome_metrics.kind,
         arms.is_control,
         other_arms.is_control as other_is_control
 
     from cells
-    inner join experiments on cells.experiment_key = experiments.experiment_key
+    inner join experiments
+        on
+            cells.experiment_key = experiments.experiment_key
+            and cells.experiment_version = experiments.experiment_version
     inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
     inner join arms
         on
             cells.experiment_key = arms.experiment_key
+            and cells.experiment_version = arms.experiment_version
             and cells.slot_key = arms.slot_key
             and cells.arm_key = arms.arm_key
     inner join arms as other_arms
         on
             cells.experiment_key = other_arms.experiment_key
+            and cells.experiment_version = other_arms.experiment_version
             and cells.other_slot_key = other_arms.slot_key
             and cells.other_arm_key = other_arms.arm_key
 
@@ -140,13 +148,25 @@ contrast as {{ lf_fence() }} (
     select
         both_arms.*,
         both_arms.mean - arm_alone.mean - (other_alone.mean - neither.mean) as difference,
-        nullif({{ lf_root('(both_arms.square + arm_alone.square + other_alone.square + neither.square)') }}, 0) as spread,
+        both_arms.square + arm_alone.square + other_alone.square + neither.square as own_square,
+        1e0 / both_arms.n + 1e0 / arm_alone.n + 1e0 / other_alone.n + 1e0 / neither.n as inverse_units,
+        case both_arms.kind
+            when 'share' then {{ lf_pooled_share_variance(
+                '(both_arms.n + arm_alone.n + other_alone.n + neither.n)', '(both_arms.total + arm_alone.total + other_alone.total + neither.total)'
+            ) }}
+            else {{ lf_sample_variance(
+                '(both_arms.n + arm_alone.n + other_alone.n + neither.n)',
+                '(both_arms.total + arm_alone.total + other_alone.total + neither.total)',
+                '(both_arms.total_of_squares + arm_alone.total_of_squares + other_alone.total_of_squares + neither.total_of_squares)'
+            ) }}
+        end as pooled_variance,
         both_arms.n + arm_alone.n + other_alone.n + neither.n as compared_units
 
     from estimate as both_arms
     inner join estimate as arm_alone
         on
             both_arms.experiment_key = arm_alone.experiment_key
+            and both_arms.experiment_version = arm_alone.experiment_version
             and both_arms.slot_key = arm_alone.slot_key
             and both_arms.arm_key = arm_alone.arm_key
             and both_arms.other_slot_key = arm_alone.other_slot_key
@@ -154,6 +174,7 @@ contrast as {{ lf_fence() }} (
     inner join estimate as other_alone
         on
             both_arms.experiment_key = other_alone.experiment_key
+            and both_arms.experiment_version = other_alone.experiment_version
             and both_arms.slot_key = other_alone.slot_key
             and other_alone.is_control
             and both_arms.other_slot_key = other_alone.other_slot_key
@@ -161,6 +182,7 @@ contrast as {{ lf_fence() }} (
     inner join estimate as neither
         on
             both_arms.experiment_key = neither.experiment_key
+            and both_arms.experiment_version = neither.experiment_version
             and both_arms.slot_key = neither.slot_key
             and neither.is_control
             and both_arms.other_slot_key = neither.other_slot_key
@@ -171,6 +193,16 @@ contrast as {{ lf_fence() }} (
 
 ),
 
+measure_spread as {{ lf_fence() }} (
+
+    select
+        *,
+        sqrt(nullif(greatest({{ lf_larger('own_square', 'pooled_variance * inverse_units') if var('pool_variances') else 'own_square' }}, 0e0), 0)) as spread
+
+    from contrast
+
+),
+
 infer as (
 
     select
@@ -178,7 +210,7 @@ infer as (
         {{ lf_always_valid_half_width('spread', 'compared_units') }} as half_width,
         {{ lf_always_valid_p('difference', 'spread', 'compared_units') }} as p_value
 
-    from contrast
+    from measure_spread
 
 ),
 

@@ -1,4 +1,7 @@
-{#- A row outlives its definition: of an earlier version or a deleted experiment it keeps what was measured last. -#}
+{#-
+    A row outlives its definition: of an earlier version or a deleted experiment it keeps what was measured last. A column that is added here is added
+    to the table as well, empty in the rows of before.
+-#}
 {{
     config(
         materialized='incremental',
@@ -6,7 +9,7 @@
         unique_key=['experiment_key', 'experiment_version'],
         partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
     )
 }}
 
@@ -85,10 +88,31 @@ spread as (
 
 ),
 
+-- Over all arms of the slot together: what an arm has of its own says little while few of its units converted.
+pool_slots as (
+
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        metric,
+        analysis,
+        attribution,
+        case max(kind)
+            when 'share' then {{ lf_pooled_share_variance('sum(n)', 'sum(total)') }}
+            when 'mean' then {{ lf_sample_variance('sum(n)', 'sum(total)', 'sum(total_of_squares)') }}
+        end as pooled_variance
+
+    from sum_up
+    group by experiment_key, experiment_version, slot_key, metric, analysis, attribution
+
+),
+
 estimate as (
 
     select
-        *,
+        spread.*,
+        pool_slots.pooled_variance,
         case kind when 'ratio' then total / nullif(denominator_total, 0) else unit_mean end as mean,
         case kind
             when 'ratio'
@@ -99,6 +123,14 @@ estimate as (
         end as variance
 
     from spread
+    left join pool_slots
+        on
+            spread.experiment_key = pool_slots.experiment_key
+            and spread.experiment_version = pool_slots.experiment_version
+            and spread.slot_key = pool_slots.slot_key
+            and spread.metric = pool_slots.metric
+            and spread.analysis = pool_slots.analysis
+            and spread.attribution = pool_slots.attribution
 
 ),
 
@@ -123,16 +155,27 @@ pair as {{ lf_fence() }} (
         controls.covariate_variance as control_covariate_variance,
         controls.covariance as control_covariance,
         estimate.units + controls.units as compared_units,
-        {{ lf_cuped_theta(
-            '(estimate.n + controls.n)', '(estimate.total + controls.total)', '(estimate.covariate_total + controls.covariate_total)',
-            '(estimate.covariate_of_squares + controls.covariate_of_squares)', '(estimate.covariate_product + controls.covariate_product)'
-        ) }} as theta,
+        estimate.n + controls.n as both_n,
+        estimate.total + controls.total as both_total,
+        estimate.total_of_squares + controls.total_of_squares as both_total_of_squares,
+        estimate.denominator_total + controls.denominator_total as both_denominator_total,
+        estimate.denominator_of_squares + controls.denominator_of_squares as both_denominator_of_squares,
+        estimate.denominator_product + controls.denominator_product as both_denominator_product,
+        estimate.covariate_total + controls.covariate_total as both_covariate_total,
+        estimate.covariate_of_squares + controls.covariate_of_squares as both_covariate_of_squares,
+        estimate.covariate_product + controls.covariate_product as both_covariate_product,
         estimate.variance / nullif(estimate.n, 0) as square,
         controls.variance / nullif(controls.n, 0) as control_square
 
     from estimate
-    inner join experiments on estimate.experiment_key = experiments.experiment_key
-    left join currencies on estimate.experiment_key = currencies.experiment_key
+    inner join experiments
+        on
+            estimate.experiment_key = experiments.experiment_key
+            and estimate.experiment_version = experiments.experiment_version
+    left join currencies
+        on
+            estimate.experiment_key = currencies.experiment_key
+            and estimate.experiment_version = currencies.experiment_version
     left join controls
         on
             estimate.experiment_key = controls.experiment_key
@@ -145,18 +188,47 @@ pair as {{ lf_fence() }} (
 
 ),
 
--- Adjusted for what was before: less of the spread between people, and the same effect.
-adjust as (
+-- Both arms as one sample.
+pool as {{ lf_fence() }} (
 
     select
         *,
+        {{ lf_cuped_theta('both_n', 'both_total', 'both_covariate_total', 'both_covariate_of_squares', 'both_covariate_product') }} as theta,
+        both_total / nullif(both_n, 0) as both_unit_mean,
+        both_denominator_total / nullif(both_n, 0) as both_denominator_mean,
+        case kind
+            when 'share' then {{ lf_pooled_share_variance('both_n', 'both_total') }}
+            else {{ lf_sample_variance('both_n', 'both_total', 'both_total_of_squares') }}
+        end as both_unit_variance,
+        {{ lf_sample_variance('both_n', 'both_denominator_total', 'both_denominator_of_squares') }} as both_denominator_variance,
+        {{ lf_sample_covariance('both_n', 'both_denominator_total', 'both_total', 'both_denominator_product') }} as both_denominator_covariance,
+        {{ lf_sample_variance('both_n', 'both_covariate_total', 'both_covariate_of_squares') }} as both_covariate_variance,
+        {{ lf_sample_covariance('both_n', 'both_covariate_total', 'both_total', 'both_covariate_product') }} as both_covariance
+
+    from pair
+
+),
+
+-- Adjusted for what was before: less of the spread between people, and the same effect.
+adjust as {{ lf_fence() }} (
+
+    select
+        *,
+        case kind
+            when 'ratio'
+                then {{ lf_ratio_variance(
+                    'both_unit_mean', 'both_unit_variance', 'both_denominator_mean', 'both_denominator_variance', 'both_denominator_covariance'
+                ) }}
+            else both_unit_variance
+        end as both_variance,
+        {{ lf_cuped_variance('both_unit_variance', 'theta', 'both_covariate_variance', 'both_covariance') }} as both_cuped_variance,
         mean - theta * covariate_mean as cuped_mean,
         control_mean - theta * control_covariate_mean as cuped_control_mean,
         {{ lf_cuped_variance('variance', 'theta', 'covariate_variance', 'covariance') }} / nullif(n, 0) as cuped_square,
         {{ lf_cuped_variance('control_variance', 'theta', 'control_covariate_variance', 'control_covariance') }}
             / nullif(control_n, 0) as cuped_control_square
 
-    from pair
+    from pool
 
 ),
 
@@ -173,7 +245,15 @@ compare as {{ lf_fence() }} (
         {{ lf_relative_square('mean', 'square', 'control_mean', 'control_square') }} as relative_square,
         {{ lf_relative_cuped_square(
             'mean', 'cuped_square', 'control_mean', 'control_variance', 'theta', 'control_covariate_variance', 'control_covariance', 'control_n'
-        ) }} as relative_cuped_square
+        ) }} as relative_cuped_square,
+        {{ lf_decisive_square('(square + control_square)', 'both_variance', 'n', 'control_n') }} as decisive_square,
+        {{ lf_decisive_square('(cuped_square + cuped_control_square)', 'both_cuped_variance', 'n', 'control_n') }} as decisive_cuped_square,
+        {{ lf_relative_square('mean', '(both_variance / nullif(n, 0))', 'control_mean', '(both_variance / nullif(control_n, 0))') }}
+            as relative_pooled_square,
+        {{ lf_relative_cuped_square(
+            'mean', '(both_cuped_variance / nullif(n, 0))', 'control_mean', 'both_unit_variance', 'theta', 'both_covariate_variance',
+            'both_covariance', 'control_n'
+        ) }} as relative_pooled_cuped_square
 
     from adjust
 
@@ -214,10 +294,15 @@ orient as {{ lf_fence() }} (
     select
         *,
         case when estimator = 'cuped' then cuped_difference else difference end as effect,
-        case when estimator = 'cuped' then cuped_standard_error else nullif(standard_error, 0) end as spread,
-        nullif(standard_error, 0) as plain_spread,
+        sqrt(nullif(case when estimator = 'cuped' then decisive_cuped_square else decisive_square end, 0)) as spread,
+        sqrt(nullif(decisive_square, 0)) as plain_spread,
+        sqrt(nullif(decisive_cuped_square, 0)) as cuped_spread,
+        nullif(standard_error, 0) as welch_spread,
         case when estimator = 'cuped' then cuped_difference else difference end / nullif(abs(control_mean), 0) as relative_lift,
-        sqrt(nullif(greatest(case when estimator = 'cuped' then relative_cuped_square else relative_square end, 0), 0)) as relative_spread,
+        sqrt(nullif(greatest(case
+            when estimator = 'cuped' then {{ lf_larger('relative_cuped_square', 'relative_pooled_cuped_square') if var('pool_variances') else 'relative_cuped_square' }}
+            else {{ lf_larger('relative_square', 'relative_pooled_square') if var('pool_variances') else 'relative_square' }}
+        end, 0), 0)) as relative_spread,
         case direction when 'decrease' then -1 else 1 end as gain_sign
 
     from choose_estimator
@@ -229,7 +314,7 @@ turn as {{ lf_fence() }} (
     select
         *,
         gain_sign * effect as gain,
-        case when welch_df > 0 and plain_spread is not null then {{ lf_t_deviate('(difference / plain_spread)', 'welch_df') }} end as t_deviate
+        case when welch_df > 0 and welch_spread is not null then {{ lf_t_deviate('(difference / welch_spread)', 'welch_df') }} end as t_deviate
 
     from orient
 
@@ -240,11 +325,12 @@ infer as (
     select
         turn.*,
         {{ lf_always_valid_half_width('plain_spread', 'compared_units') }} as half_width,
-        {{ lf_always_valid_half_width('cuped_standard_error', 'compared_units') }} as cuped_half_width,
+        {{ lf_always_valid_half_width('cuped_spread', 'compared_units') }} as cuped_half_width,
         {{ lf_always_valid_half_width('relative_spread', 'compared_units') }} as relative_half_width,
-        {{ lf_t_quantile('levels.two_sided_z', 'welch_df') }} * plain_spread as welch_half_width,
+        {{ lf_t_quantile('levels.two_sided_z', 'welch_df') }} * welch_spread as welch_half_width,
         {{ lf_t_p('t_deviate') }} as p_value_welch,
         {{ lf_always_valid_p('effect', 'spread', 'compared_units') }} as p_value,
+        case when spread is not null then least(1e0, 2e0 * ({{ lf_phi('(-abs(effect) / spread)') }})) end as p_value_fixed,
         case
             when estimator = 'beta' then case gain_sign when 1 then chance_of_few else 1 - chance_of_few end
             else {{ lf_chance_to_win('gain', 'spread') }}
@@ -253,7 +339,8 @@ infer as (
             when estimator = 'beta' then case gain_sign when 1 then loss_of_b else loss_of_a end
             else {{ lf_expected_loss('gain', 'spread') }}
         end as expected_loss,
-        {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(var('lift_prior'))) }} as shrunken_lift
+        {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(var('lift_prior'))) }} as shrunken_lift,
+        {{ lf_corrected_lift('relative_lift', 'effect', 'spread') }} as corrected_lift
 
     from turn
     cross join levels
@@ -266,6 +353,7 @@ step_p_values as (
     select
         *,
         {{ lf_holm_step('p_value', own, 'metric, arm_key') }} as holm_step,
+        {{ lf_holm_step('p_value_fixed', own, 'metric, arm_key') }} as fixed_holm_step,
         {{ lf_bh_step('p_value', own, 'metric, arm_key') }} as bh_step
 
     from infer
@@ -277,6 +365,7 @@ adjust_p_values as (
     select
         *,
         {{ lf_holm('p_value', 'holm_step', own, 'metric, arm_key') }} as p_value_holm,
+        {{ lf_holm('p_value_fixed', 'fixed_holm_step', own, 'metric, arm_key') }} as p_value_fixed_holm,
         {{ lf_bh('p_value', 'bh_step', own, 'metric, arm_key') }} as p_value_bh
 
     from step_p_values
@@ -339,7 +428,14 @@ results as (
         shrunken_lift,
 
         ---------- texts
-        currency
+        currency,
+
+        ---------- numerics
+        pooled_variance,
+        spread as decisive_standard_error,
+        p_value_fixed,
+        p_value_fixed_holm,
+        corrected_lift
 
     from adjust_p_values
 

@@ -5,7 +5,7 @@
         unique_key=['experiment_key', 'experiment_version'],
         partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
-        on_schema_change='fail',
+        on_schema_change='append_new_columns',
     )
 }}
 
@@ -100,16 +100,26 @@ expect as (
 
     select
         *,
-        {{ lf_double('weight_bp') }}
-        * sum(observed) over (partition by experiment_key, experiment_version, slot_key, stage)
-        / sum(weight_bp) over (partition by experiment_key, experiment_version, slot_key, stage) as expected
+        {{ lf_double('weight_bp') }} / sum(weight_bp) over (partition by experiment_key, experiment_version, slot_key, stage) as share,
+        {{ lf_double('sum(observed) over (partition by experiment_key, experiment_version, slot_key, stage)') }} as total
 
     from arms
     where weight_bp > 0
 
 ),
 
-chi_square as (
+weigh as {{ lf_fence() }} (
+
+    select
+        *,
+        share * total as expected,
+        {{ lf_multinomial_term('observed', 'share') }} as multinomial_term
+
+    from expect
+
+),
+
+add_arms as {{ lf_fence() }} (
 
     select
         experiment_key,
@@ -118,9 +128,11 @@ chi_square as (
         stage,
         count(*) - 1 as degrees,
         min(expected) as least_expected,
+        max(total) as total,
+        sum(multinomial_term) as multinomial_terms,
         sum((observed - expected) * (observed - expected) / nullif(expected, 0)) as statistic
 
-    from expect
+    from weigh
     group by experiment_key, experiment_version, slot_key, stage
 
 ),
@@ -132,9 +144,13 @@ test as (
         case
             when statistic is not null and least_expected >= {{ var('srm_min_expected') }}
                 then {{ lf_chi2_sf('statistic', 'degrees') }}
+        end as p_value_chi_square,
+        case
+            when statistic is not null and degrees > 0 and least_expected >= {{ var('srm_min_expected') }}
+                then {{ lf_multinomial_p('total', 'multinomial_terms') }}
         end as p_value
 
-    from chi_square
+    from add_arms
 
 ),
 
@@ -153,7 +169,10 @@ srm as (
         p_value,
 
         ---------- booleans
-        coalesce(p_value < {{ var('srm_alpha') }}, false) as is_alarm
+        coalesce(p_value < {{ var('srm_alpha') }}, false) as is_alarm,
+
+        ---------- numerics
+        p_value_chi_square
 
     from test
 

@@ -15,7 +15,7 @@
 {%- set thresholds = {} %}
 {%- for name in [
     'alpha', 'srm_alpha', 'srm_min_expected', 'crossover_max_rate', 'crossover_min_profiles', 'min_hours', 'min_received_per_arm',
-    'min_conversions', 'chance_to_win_threshold', 'expected_loss_tolerance',
+    'min_conversions', 'min_expected_conversions_per_arm', 'min_days_to_decide',
 ] %}
 {%- do thresholds.update({name: var(name)}) %}
 {%- endfor %}
@@ -75,6 +75,10 @@ verdicts as (
         evidence.challenger_arm,
         evidence.srm_stage,
         evidence.blocking_metric,
+        evidence.money_metric,
+        evidence.first_blocked_arm,
+        evidence.runner_up_arm,
+        experiments.decision,
         experiments.channel,
         currencies.currency,
         experiments.preregistration_sha256,
@@ -96,12 +100,21 @@ verdicts as (
         evidence.chance_to_win,
         evidence.expected_loss,
         evidence.relative_lift,
+        evidence.corrected_lift,
         evidence.blocking_low,
         evidence.blocking_margin,
+        evidence.money_effect,
+        evidence.money_low,
+        evidence.money_high,
+        evidence.runner_up_p_value,
+        evidence.least_expected_conversions,
+        evidence.blocked_arms,
         coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest,
         power_plan.minimum_detectable_effect,
-        -- How long it took to get what there is, times what is missing.
+        -- Until the plan says so; else how long it took to get what there is, times what is missing.
         case
+            when rules.rule in ('waiting_for_planned_stop', 'waiting_for_outcomes')
+                then greatest({{ lf_days_between(lf_now(), 'experiments.planned_stop_on') }} + experiments.attribution_window_days, 0)
             when rules.rule in ('undecided', 'below_minimum') and power_plan.units_needed_ratio > 1
                 then greatest({{ lf_days_between('evidence.started_at', lf_now()) }}, 1) * (power_plan.units_needed_ratio - 1)
             when rules.rule in ('undecided', 'below_minimum') and power_plan.units_needed_ratio <= 1 then 0
@@ -112,90 +125,103 @@ verdicts as (
         ---------- booleans
         evidence.has_several_challengers,
         evidence.is_not_yet_safe,
+        evidence.is_told_apart,
+        evidence.is_mature,
         evidence.has_ended,
 
         ---------- timestamps
         evidence.started_at,
+        evidence.ended_at,
         {{ lf_now() }} as measured_at
 
     from evidence
-    inner join experiments on evidence.experiment_key = experiments.experiment_key
+    inner join experiments
+        on
+            evidence.experiment_key = experiments.experiment_key
+            and evidence.experiment_version = experiments.experiment_version
     inner join rules
         on
             evidence.experiment_key = rules.experiment_key
+            and evidence.experiment_version = rules.experiment_version
             and evidence.slot_key = rules.slot_key
     left join power_plan
         on
             evidence.experiment_key = power_plan.experiment_key
+            and evidence.experiment_version = power_plan.experiment_version
             and evidence.slot_key = power_plan.slot_key
     left join split_uplift
         on
             evidence.experiment_key = split_uplift.experiment_key
             and evidence.experiment_version = split_uplift.experiment_version
             and evidence.slot_key = split_uplift.slot_key
-    left join currencies on evidence.experiment_key = currencies.experiment_key
+    left join currencies
+        on
+            evidence.experiment_key = currencies.experiment_key
+            and evidence.experiment_version = currencies.experiment_version
 
 ),
 
-date_end as (
+final_columns as (
 
     select
-        verdicts.experiment_key,
-        verdicts.experiment_version,
-        verdicts.slot_key,
-        verdicts.primary_metric,
-        verdicts.verdict,
-        verdicts.rule,
-        verdicts.winning_arm,
-        verdicts.control_arm,
-        verdicts.challenger_arm,
-        verdicts.srm_p_value,
-        verdicts.srm_stage,
-        verdicts.crossover_rate,
-        verdicts.rendered,
-        verdicts.crossovers,
-        verdicts.units,
-        verdicts.received,
-        verdicts.least_received,
-        verdicts.converted,
-        verdicts.started_at,
-        {% if is_incremental() -%}
-        case when verdicts.has_ended then coalesce(earlier.ended_at, verdicts.measured_at) end as ended_at,
-        {%- else -%}
-        case when verdicts.has_ended then verdicts.measured_at end as ended_at,
-        {%- endif %}
-        verdicts.measured_at,
-        verdicts.channel,
-        verdicts.currency,
-        verdicts.effect,
-        verdicts.interval_low,
-        verdicts.interval_high,
-        verdicts.p_value,
-        verdicts.chance_to_win,
-        verdicts.expected_loss,
-        verdicts.relative_lift,
-        verdicts.has_several_challengers,
-        verdicts.is_not_yet_safe,
-        verdicts.blocking_metric,
-        verdicts.blocking_low,
-        verdicts.blocking_margin,
-        verdicts.effect_of_interest,
-        verdicts.minimum_detectable_effect,
-        verdicts.days_to_decision,
-        verdicts.smart_allocation_uplift,
-        verdicts.smart_allocation_uplift_error,
-        verdicts.thresholds,
-        verdicts.preregistration_sha256
+        experiment_key,
+        experiment_version,
+        slot_key,
+        primary_metric,
+        verdict,
+        rule,
+        winning_arm,
+        control_arm,
+        challenger_arm,
+        srm_p_value,
+        srm_stage,
+        crossover_rate,
+        rendered,
+        crossovers,
+        units,
+        received,
+        least_received,
+        converted,
+        started_at,
+        ended_at,
+        measured_at,
+        channel,
+        currency,
+        effect,
+        interval_low,
+        interval_high,
+        p_value,
+        chance_to_win,
+        expected_loss,
+        relative_lift,
+        has_several_challengers,
+        is_not_yet_safe,
+        blocking_metric,
+        blocking_low,
+        blocking_margin,
+        effect_of_interest,
+        minimum_detectable_effect,
+        days_to_decision,
+        smart_allocation_uplift,
+        smart_allocation_uplift_error,
+        thresholds,
+        preregistration_sha256,
+        decision,
+        corrected_lift,
+        money_metric,
+        money_effect,
+        money_low,
+        money_high,
+        blocked_arms,
+        first_blocked_arm,
+        runner_up_arm,
+        runner_up_p_value,
+        is_told_apart,
+        is_mature,
+        least_expected_conversions
 
     from verdicts
-    {% if is_incremental() -%}
-    left join {{ this }} as earlier
-        on
-            verdicts.experiment_key = earlier.experiment_key
-            and verdicts.experiment_version = earlier.experiment_version
-            and verdicts.slot_key = earlier.slot_key
-    {%- endif %}
 
 )
 
-select * from date_end
+select * from final_columns

@@ -44,7 +44,8 @@ past as (
         {{ lf_double('results.units') }} as units,
         coalesce(results.difference, 0) as difference,
         abs(coalesce(results.control_mean, results.mean)) as control_mean,
-        results.units / nullif(results.variance, 0) as information,
+        -- An arm in which nobody converted has no variance of its own, and is not unknown. Rows of before have no pooled one.
+        results.units / nullif({{ lf_larger('results.variance', 'results.pooled_variance') }}, 0) as information,
         power(
             {{ lf_double('0.5') }},
             {{ lf_double('greatest(' ~ lf_days_between('frozen.decided_at', lf_now()) ~ ', 0)') }}

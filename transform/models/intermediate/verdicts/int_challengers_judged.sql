@@ -18,26 +18,26 @@ guardrails as (
 
 ),
 
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+ends as (
+
+    select * from {{ ref('int_experiment_ends') }}
+
+),
+
 -- Each with the estimate that decides: the adjusted one, where something was known from before the assignment.
-challengers as (
+current_results as (
 
     select
-        results.experiment_key,
-        results.experiment_version,
-        results.slot_key,
-        results.arm_key,
+        results.*,
         case when results.estimator = 'cuped' then results.cuped_difference else results.difference end as effect,
         case when results.estimator = 'cuped' then results.cuped_low else results.interval_low end as effect_low,
-        case when results.estimator = 'cuped' then results.cuped_high else results.interval_high end as effect_high,
-        case when results.estimator = 'cuped' then results.cuped_standard_error else results.standard_error end as effect_error,
-        results.control_mean,
-        results.p_value_holm,
-        results.chance_to_win,
-        results.expected_loss,
-        results.relative_lift,
-        experiments.status = 'ended'
-        and (experiments.planned_stop_on is null or experiments.planned_stop_on <= cast({{ lf_now() }} as date)) as has_reached_planned_end,
-        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest
+        case when results.estimator = 'cuped' then results.cuped_high else results.interval_high end as effect_high
 
     from results
     inner join experiments
@@ -45,13 +45,92 @@ challengers as (
             results.experiment_key = experiments.experiment_key
             and results.experiment_version = experiments.experiment_version
     where
-        results.is_decisive
-        and not results.is_control
+        not results.is_control
         and results.units > 0
+        and results.analysis = 'assigned'
+        and results.attribution = 'assigned_window'
 
 ),
 
--- Of several guarded metrics that block an arm, the first by name is told.
+challengers as (
+
+    select
+        current_results.*,
+        ends.is_fixed,
+        ends.may_decide,
+        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest
+
+    from current_results
+    inner join experiments
+        on
+            current_results.experiment_key = experiments.experiment_key
+            and current_results.experiment_version = experiments.experiment_version
+    inner join ends
+        on
+            current_results.experiment_key = ends.experiment_key
+            and current_results.experiment_version = ends.experiment_version
+    where current_results.is_decisive
+
+),
+
+-- What the arm earns, where something else decides; of several such metrics, the first of the catalogue that moves the other way.
+rank_money as (
+
+    select
+        current_results.*,
+        row_number() over (
+            partition by
+                current_results.experiment_key, current_results.experiment_version, current_results.slot_key, current_results.arm_key
+            order by case when current_results.effect_high < 0 then 0 else 1 end, outcome_metrics.position
+        ) as place
+
+    from current_results
+    inner join outcome_metrics on current_results.metric = outcome_metrics.metric
+    where
+        not current_results.is_primary
+        and outcome_metrics.kind = 'mean'
+        and outcome_metrics.unit = 'currency'
+        and outcome_metrics.direction = 'increase'
+
+),
+
+money as (
+
+    select * from rank_money
+    where place = 1
+
+),
+
+-- Harm that is shown: a guarded metric beyond its margin, or less money.
+harms as (
+
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        metric,
+        interval_low as harm,
+        margin
+    from guardrails
+    where state = 'blocked'
+
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        slot_key,
+        arm_key,
+        metric,
+        -1 * effect_high as harm,
+        0 as margin
+    from money
+    where effect_high < 0
+
+),
+
+-- Of several metrics that block an arm, the first by name is told.
 find_blocking as (
 
     select
@@ -61,8 +140,7 @@ find_blocking as (
             order by metric
         ) as place
 
-    from guardrails
-    where state = 'blocked'
+    from harms
 
 ),
 
@@ -86,29 +164,21 @@ not_yet_safe as (
 
 ),
 
--- An arm is better when its always-valid interval clears zero, or at the planned end by chance to win and expected loss.
+-- The definition says which test decides. A test of fixed size has one look, once the experiment has run as long as planned.
 compare_with_limits as (
 
     select
         challengers.*,
+        case when challengers.is_fixed then challengers.p_value_fixed_holm else challengers.p_value_holm end as deciding_p_value,
         blocking.metric as blocking_metric,
-        blocking.interval_low as blocking_low,
+        blocking.harm as blocking_low,
         blocking.margin as blocking_margin,
+        money.metric as money_metric,
+        money.effect as money_effect,
+        money.effect_low as money_low,
+        money.effect_high as money_high,
         blocking.metric is not null as is_blocked,
         not_yet_safe.arm_key is not null as is_not_yet_safe,
-        coalesce(challengers.effect > 0 and challengers.p_value_holm < {{ var('alpha') }}, false) as is_above_zero,
-        coalesce(
-            challengers.effect > 0
-            and challengers.has_reached_planned_end
-            and challengers.chance_to_win >= {{ var('chance_to_win_threshold') }}
-            and challengers.expected_loss <= {{ var('expected_loss_tolerance') }} * challengers.control_mean, false
-        ) as is_likely_better,
-        coalesce(challengers.effect < 0 and challengers.p_value_holm < {{ var('alpha') }}, false) as is_below_zero,
-        coalesce(
-            challengers.effect < 0
-            and challengers.has_reached_planned_end
-            and challengers.chance_to_win <= 1 - {{ var('chance_to_win_threshold') }}, false
-        ) as is_likely_worse,
         coalesce(
             challengers.effect_low >= -challengers.effect_of_interest / 2 * challengers.control_mean
             and challengers.effect_high <= challengers.effect_of_interest / 2 * challengers.control_mean, false
@@ -121,12 +191,29 @@ compare_with_limits as (
             and challengers.experiment_version = blocking.experiment_version
             and challengers.slot_key = blocking.slot_key
             and challengers.arm_key = blocking.arm_key
+    left join money
+        on
+            challengers.experiment_key = money.experiment_key
+            and challengers.experiment_version = money.experiment_version
+            and challengers.slot_key = money.slot_key
+            and challengers.arm_key = money.arm_key
     left join not_yet_safe
         on
             challengers.experiment_key = not_yet_safe.experiment_key
             and challengers.experiment_version = not_yet_safe.experiment_version
             and challengers.slot_key = not_yet_safe.slot_key
             and challengers.arm_key = not_yet_safe.arm_key
+
+),
+
+decide as (
+
+    select
+        *,
+        may_decide and coalesce(effect > 0 and deciding_p_value < {{ var('alpha') }}, false) as is_better,
+        may_decide and coalesce(effect < 0 and deciding_p_value < {{ var('alpha') }}, false) as is_worse
+
+    from compare_with_limits
 
 ),
 
@@ -140,22 +227,30 @@ rank_challengers as (
         arm_key,
 
         ---------- numerics
+        units,
+        mean,
+        variance,
+        pooled_variance,
         effect,
         effect_low,
         effect_high,
-        effect_error,
+        decisive_standard_error as effect_error,
         control_mean,
         effect_of_interest,
-        p_value_holm,
+        deciding_p_value as p_value_holm,
         chance_to_win,
         expected_loss,
         relative_lift,
+        corrected_lift,
         blocking_low,
         blocking_margin,
+        money_effect,
+        money_low,
+        money_high,
         row_number() over (
-            partition by experiment_key, slot_key
+            partition by experiment_key, experiment_version, slot_key
             order by
-                case when (is_above_zero or is_likely_better) and not is_blocked then 0 when is_blocked then 1 else 2 end,
+                case when is_blocked then 2 when is_better then 0 else 1 end,
                 case when effect is null then 1 else 0 end,
                 effect desc,
                 arm_key
@@ -163,17 +258,16 @@ rank_challengers as (
 
         ---------- texts
         blocking_metric,
+        money_metric,
 
         ---------- booleans
-        is_above_zero,
-        is_likely_better,
-        is_below_zero,
-        is_likely_worse,
+        is_better,
+        is_worse,
         is_equivalent,
         is_blocked,
         is_not_yet_safe
 
-    from compare_with_limits
+    from decide
 
 )
 

@@ -22,6 +22,7 @@ plan as {{ lf_fence() }} (
 
     select
         challengers.experiment_key,
+        challengers.experiment_version,
         challengers.slot_key,
         challengers.effect_error as se,
         challengers.effect_of_interest * abs(challengers.control_mean) as effect,
@@ -34,6 +35,7 @@ plan as {{ lf_fence() }} (
     inner join totals
         on
             challengers.experiment_key = totals.experiment_key
+            and challengers.experiment_version = totals.experiment_version
             and challengers.slot_key = totals.slot_key
     cross join levels
     where
@@ -53,6 +55,7 @@ relate as (
     select
         ---------- ids
         experiment_key,
+        experiment_version,
         slot_key,
 
         ---------- numerics

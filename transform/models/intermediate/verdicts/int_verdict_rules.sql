@@ -11,6 +11,7 @@ decide as (
 
     select
         experiment_key,
+        experiment_version,
         slot_key,
         case
             when srm_stage is not null then 'srm_alarm'
@@ -21,12 +22,18 @@ decide as (
             when received = 0 then 'nobody_received'
             when not has_minimum and not has_ended then 'below_minimum'
             when not has_minimum then 'ended_below_minimum'
-            when has_blocked and not has_winner then 'guardrail_exceeded'
-            when has_winner and is_above_zero then 'interval_above_zero'
-            when has_winner then 'likely_at_planned_end'
-            when are_all_below_zero then 'intervals_below_zero'
-            when are_all_worse then 'unlikely_at_planned_end'
-            when are_all_equivalent then 'interval_within_half_effect'
+            when has_one_arm then 'one_arm_left'
+            when have_all_converted then 'everybody_converted'
+            when are_all_blocked then 'guardrail_exceeded'
+            when is_fixed and has_ended_early then 'ended_before_planned_stop'
+            when is_fixed and not has_ended then 'waiting_for_planned_stop'
+            when is_fixed and not has_closed then 'waiting_for_outcomes'
+            when has_better and not is_mature then 'ahead_too_early'
+            when has_better and is_fixed then 'fixed_test_above_zero'
+            when has_better then 'interval_above_zero'
+            when are_all_worse and is_fixed then 'fixed_tests_below_zero'
+            when are_all_worse then 'intervals_below_zero'
+            when are_all_equivalent and is_mature then 'interval_within_half_effect'
             when has_ended then 'ended_undecided'
             else 'undecided'
         end as rule
@@ -40,6 +47,7 @@ name_verdict as (
     select
         ---------- ids
         experiment_key,
+        experiment_version,
         slot_key,
 
         ---------- texts
@@ -50,11 +58,15 @@ name_verdict as (
             when 'nobody_received' then 'no_data'
             when 'below_minimum' then 'too_early'
             when 'ended_below_minimum' then 'inconclusive'
+            when 'one_arm_left' then 'inconclusive'
+            when 'everybody_converted' then 'inconclusive'
             when 'guardrail_exceeded' then 'blocked_guardrail'
+            when 'ended_before_planned_stop' then 'inconclusive'
+            when 'ahead_too_early' then 'ahead'
+            when 'fixed_test_above_zero' then 'winner'
             when 'interval_above_zero' then 'winner'
-            when 'likely_at_planned_end' then 'winner'
+            when 'fixed_tests_below_zero' then 'control_wins'
             when 'intervals_below_zero' then 'control_wins'
-            when 'unlikely_at_planned_end' then 'control_wins'
             when 'interval_within_half_effect' then 'equivalent'
             when 'ended_undecided' then 'inconclusive'
             else 'running'

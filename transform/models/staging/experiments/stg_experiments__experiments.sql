@@ -35,6 +35,7 @@ renamed as (
         unit_hash,
         assignment_method,
         preregistration_sha256,
+        coalesce(decision, 'always') as decision,
 
         ---------- numerics
         cast(traffic_bp as integer) as traffic_bp,
