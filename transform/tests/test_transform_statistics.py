@@ -60,6 +60,8 @@ INPUTS = {
     "square": {"mean_t": "double", "square_t": "double", "mean_c": "double", "square_c": "double"},
     "loss": {"gain": "double", "se": "double"},
     "loss_of_control": {"gain": "double", "se": "double"},
+    "log_gamma": {"x": "double"},
+    "multinomial": {"share": "double", "one": "double", "other": "double"},
 }
 """Columns of each expression, by the engine's name of their types."""
 MACROS = {
@@ -76,6 +78,11 @@ MACROS = {
     "square": "lf_relative_square('mean_t', 'square_t', 'mean_c', 'square_c')",
     "loss": "lf_expected_loss('gain', 'se')",
     "loss_of_control": "lf_expected_loss_of_control('gain', 'se')",
+    "log_gamma": "lf_log_gamma('x')",
+    "multinomial": (
+        "lf_multinomial_p('(one + other)', '(' ~ lf_multinomial_term('one', 'share') ~ ' + '"
+        " ~ lf_multinomial_term('other', '(1e0 - share)') ~ ')')"
+    ),
 }
 QUERIES = {
     "chance_best": (
@@ -602,6 +609,25 @@ def test_published_tests_of_gbstats_hold(reference: Path, built: Warehouse) -> N
             ]
         compared += 1
     assert compared > 15
+
+
+def test_the_logarithm_of_the_gamma_function_is_that_of_the_c_library(evaluate: Calculator) -> None:
+    arguments = [10 ** (power / 8) for power in range(-24, 73)]
+    found = evaluate("log_gamma", [(x,) for x in arguments])
+    for x, value in zip(arguments, found, strict=True):
+        assert value == pytest.approx(math.lgamma(x), rel=2e-15, abs=5e-13), x
+
+
+def test_sizes_are_checked_by_the_mixture_over_all_shares(evaluate: Calculator) -> None:
+    """One over the Bayes factor of Lindon and Malek, with 1,000 as the concentration, from the C library's function."""
+    cases = [(0.5, 5_000, 5_000), (0.5, 5_200, 4_800), (0.05, 40, 960), (0.95, 900, 100), (0.2, 0, 0)]
+    cases += [(0.3, 3_000_000, 7_000_000), (0.3, 3_010_000, 6_990_000)]
+    found = evaluate("multinomial", [(share, float(one), float(other)) for share, one, other in cases])
+    for (share, one, other), value in zip(cases, found, strict=True):
+        log_factor = math.lgamma(1000) - math.lgamma(1000 + one + other)
+        for part, count in ((share, one), (1 - share, other)):
+            log_factor += math.lgamma(1000 * part + count) - math.lgamma(1000 * part) - count * math.log(part)
+        assert value == pytest.approx(min(1, math.exp(-log_factor)), rel=1e-6), (share, one, other)
 
 
 def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:

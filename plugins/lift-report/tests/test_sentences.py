@@ -547,6 +547,8 @@ COUNT = st.none() | st.integers(0, 10**9)
 RULES = (
     *("srm_alarm", "crossover_above_limit", "nobody_received", "below_minimum", "ended_below_minimum"),
     *("guardrail_exceeded", "interval_above_zero", "likely_at_planned_end", "intervals_below_zero"),
+    *("one_arm_left", "everybody_converted", "ended_before_planned_stop", "waiting_for_planned_stop"),
+    *("waiting_for_outcomes", "ahead_too_early", "fixed_test_above_zero", "fixed_tests_below_zero"),
     *(
         "unlikely_at_planned_end",
         "interval_within_half_effect",
@@ -558,24 +560,175 @@ RULES = (
 )
 VERDICTS = (
     *("invalid_srm", "invalid_crossover", "no_data", "too_early", "blocked_guardrail", "winner", "control_wins"),
-    *("equivalent", "running", "inconclusive", "of_tomorrow"),
+    *("equivalent", "running", "inconclusive", "ahead", "of_tomorrow"),
 )
 FIGURES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("effect", "interval_low", "interval_high", "relative_lift", "blocking_low"), FIGURE),
     **dict.fromkeys(("blocking_margin", "p_value", "srm_p_value", "crossover_rate", "chance_to_win"), CHANCE),
     **dict.fromkeys(("rendered", "crossovers", "least_received", "converted"), COUNT),
     **dict.fromkeys(("winning_arm", "control_arm", "challenger_arm"), NAME),
+    **dict.fromkeys(("corrected_lift", "money_effect", "money_low", "money_high"), FIGURE),
+    **dict.fromkeys(("runner_up_p_value",), CHANCE),
+    **dict.fromkeys(("runner_up_arm", "first_blocked_arm"), NAME),
     **dict.fromkeys(("has_several_challengers", "is_not_yet_safe"), st.none() | st.booleans()),
+    **dict.fromkeys(("is_told_apart", "is_mature"), st.none() | st.booleans()),
+    "blocked_arms": st.none() | st.integers(0, 20),
+    "least_expected_conversions": st.none() | st.floats(0, 1e9),
+    "decision": st.sampled_from([None, "always", "fixed"]),
+    "money_metric": st.sampled_from([None, "revenue", "of_tomorrow"]),
     **dict.fromkeys(("units", "received"), st.integers(0, 10**9)),
     "rule": st.sampled_from(RULES),
     "verdict": st.sampled_from(VERDICTS),
     "primary_metric": st.sampled_from(["clicked", "revenue", "revenue_per_order", "of_tomorrow"]),
     "srm_stage": st.sampled_from([None, "assigned", "written", "received"]),
-    "blocking_metric": st.sampled_from([None, "unsubscribed", "of_tomorrow"]),
+    "blocking_metric": st.sampled_from([None, "unsubscribed", "revenue", "of_tomorrow"]),
     "started_at": st.sampled_from([None, dt.datetime(2026, 11, 1, 8)]),
     "measured_at": st.sampled_from([None, dt.datetime(2026, 11, 9, 8)]),
     "thresholds": st.sampled_from([None, json.dumps(THRESHOLDS), "{}", "[]", "no JSON", '{"alpha": "x"}']),
 }
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict", "figures", "why", "advice"),
+    [
+        (
+            "interval_above_zero",
+            "winner",
+            {"corrected_lift": 0.15, "winning_arm": "bold"},
+            (
+                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly explains"
+                " it."
+            ),
+            "Send bold to everyone.",
+        ),
+        (
+            "interval_above_zero",
+            "winner",
+            {"winning_arm": "bold", "is_not_yet_safe": True},
+            (
+                "bold is 20.0 % ahead of control in clicks, and chance alone hardly explains it."
+                " It is not shown yet that it does no harm beyond the limits."
+            ),
+            "Do not send it to everyone yet. Its safety is open.",
+        ),
+        (
+            "interval_above_zero",
+            "winner",
+            {"winning_arm": "bold", "is_told_apart": False, "runner_up_arm": "calm", "blocked_arms": 2}
+            | {"first_blocked_arm": "loud", "money_metric": "revenue", "money_effect": -0.25, "currency": "EUR"},
+            (
+                "bold is 20.0 % ahead of control in clicks, and chance alone hardly explains it."
+                " It is not told apart yet from calm."
+                " It brings 0.250 EUR less revenue per person so far, which may still be chance."
+                " loud and 1 other does harm beyond a limit."
+            ),
+            "Send bold or calm; which is better, a further test can tell.",
+        ),
+        (
+            "interval_above_zero",
+            "winner",
+            {"winning_arm": "bold", "is_told_apart": True, "runner_up_arm": "calm", "blocked_arms": 1}
+            | {"first_blocked_arm": "loud", "money_metric": "revenue", "money_effect": 0.25},
+            (
+                "bold is 20.0 % ahead of control in clicks, and chance alone hardly explains it."
+                " loud does harm beyond a limit."
+            ),
+            "Send bold to everyone.",
+        ),
+        (
+            "ahead_too_early",
+            "ahead",
+            {"corrected_lift": 0.15},
+            (
+                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly explains"
+                " it. It is too early to call it the winner: that takes 3 days, and the days in which orders still count."
+            ),
+            "Do not send it to everyone yet.",
+        ),
+        (
+            "fixed_test_above_zero",
+            "winner",
+            {"winning_arm": "bold", "decision": "fixed"},
+            "At the planned stop bold is 20.0 % ahead of control in clicks, and chance alone hardly explains it.",
+            "Send bold to everyone.",
+        ),
+        (
+            "fixed_tests_below_zero",
+            "control_wins",
+            {**BEHIND, "winning_arm": "control", "has_several_challengers": True},
+            (
+                "At the planned stop even the best of the others, bold, is 22.2 % behind control in clicks, and chance"
+                " alone hardly explains it."
+            ),
+            "Keep control.",
+        ),
+        (
+            "waiting_for_planned_stop",
+            "running",
+            {"days_to_decision": 4.2},
+            "One look was planned, at the planned stop; until then nothing is decided.",
+            (
+                "Let it run until its planned stop, and set `status: ended` then. A decision is likely in about"
+                " 5 days."
+            ),
+        ),
+        (
+            "waiting_for_outcomes",
+            "running",
+            {},
+            "It has ended. The one look that was planned follows when the days that still count are over.",
+            "Wait for the one look.",
+        ),
+        (
+            "ended_before_planned_stop",
+            "inconclusive",
+            {},
+            "It was ended before its planned stop, and the one look was planned for that day: nothing is decided.",
+            "Test it again, to the end; or choose `decision: always` for a test that may end at any time.",
+        ),
+        (
+            "one_arm_left",
+            "inconclusive",
+            {"challenger_arm": None},
+            "Only one variant has people who can be compared, so there is nothing to compare it with.",
+            "Give a second variant a share, and raise the version.",
+        ),
+        (
+            "everybody_converted",
+            "inconclusive",
+            {},
+            "Everybody clicked, whatever they were shown: no variant can be better than another in that.",
+            "Choose a primary metric that not everybody reaches, and raise the version.",
+        ),
+        (
+            "guardrail_exceeded",
+            "blocked_guardrail",
+            {"blocking_metric": "revenue", "blocking_low": 0.1, "blocking_margin": 0.0, "currency": "EUR"},
+            "bold brings at least 0.100 EUR less revenue per person than control.",
+            "Do not send the variant to more people; the check of harm below names what it does.",
+        ),
+        (
+            "below_minimum",
+            "too_early",
+            {"least_expected_conversions": 4.24},
+            "Not enough to compare yet: 4.2 of at least 10 clicks to be expected in the smallest group.",
+            "Wait: a first look is worth nothing before the minimum is reached.",
+        ),
+    ],
+)
+def test_a_verdict_is_told_and_what_to_do(
+    rule: str, verdict: str, figures: dict[str, Any], why: str, advice: str
+) -> None:
+    slot = slot_with(rule=rule, verdict=verdict, **{**COMMON, **AHEAD, **figures})
+    assert sentences.why(slot) == why
+    assert sentences.advice(slot) == advice
+
+
+def test_before_its_day_a_fixed_test_tells_no_figure() -> None:
+    for rule in ("waiting_for_planned_stop", "waiting_for_outcomes"):
+        slot = slot_with(rule=rule, verdict="running", decision="fixed", **{**COMMON, **AHEAD})
+        told = sentences.why(slot) + sentences.for_the_record(slot)
+        assert not re.search(r"\d", told)
 
 
 @given(st.fixed_dictionaries(FIGURES))
@@ -706,7 +859,7 @@ def share(**figures: Any) -> NextWeight:  # noqa: ANN401
     return NextWeight(**key, weight_bp=9500, **figures)
 
 
-LEAST = "; every variant keeps at least 5 %, so that the next campaign tells more."
+LEAST = "; every variant keeps a least share, and the control enough to be compared with."
 HARMFUL = "What does harm beyond a limit keeps the least share. "
 
 
@@ -729,7 +882,7 @@ HARMFUL = "What does harm beyond a limit keeps the least share. "
         ),
         (
             {"rule": "winner", "best_arm": "bold", "floor_bp": 250},
-            "bold won; every variant keeps at least 2.5 %, so that the next campaign tells more.",
+            "bold won; every variant keeps a least share, and the control enough to be compared with.",
         ),
         ({"rule": None}, ""),
         ({"rule": "of_tomorrow"}, ""),

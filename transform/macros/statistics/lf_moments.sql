@@ -9,6 +9,12 @@
 {%- endmacro %}
 
 
+{#- A standard error from its square; null where that is 0, or below 0 by rounding: no spread, no inference. -#}
+{% macro lf_standard_error(square) -%}
+    sqrt(case when {{ square }} > 0 then {{ square }} end)
+{%- endmacro %}
+
+
 {#- Sample variance; null for fewer than two units. -#}
 {% macro lf_sample_variance(n, sum, squares) -%}
     ({{ squares }} - {{ sum }} * {{ sum }} / nullif({{ n }}, 0)) / nullif({{ n }} - 1e0, 0)

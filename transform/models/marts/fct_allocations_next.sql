@@ -62,6 +62,7 @@ decisive as (
         arms.slot_key,
         arms.arm_key,
         arms.position,
+        arms.is_control,
         arms.weight_bp as current_weight_bp,
         count(*) over (partition by arms.experiment_key, arms.slot_key) as arms_in_slot,
         verdicts.verdict,
@@ -146,14 +147,14 @@ take_chances as (
 
 ),
 
-add_floors as (
+rank_chances as (
 
     select
         *,
-        sum(floor_bp) over (partition by experiment_key, slot_key) as floors_bp,
         max(chance) over (partition by experiment_key, slot_key) as best_chance,
         min(chance) over (partition by experiment_key, slot_key) as worst_chance,
         max(case when is_harmful then 1 else 0 end) over (partition by experiment_key, slot_key) = 1 as has_harmful,
+        {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000 as is_crowded,
         row_number() over (
             partition by experiment_key, slot_key
             order by chance desc, position, arm_key
@@ -163,18 +164,44 @@ add_floors as (
 
 ),
 
--- The floor is added, not cut off: the ratios of what lies above it stay. Where nothing valid was learned, the shares stay.
+-- The floor is added, not cut off: the ratios of what lies above it stay.
+add_floor as (
+
+    select
+        *,
+        case
+            when is_crowded then 10000e0 / arms_in_slot
+            else {{ var('allocation_floor_bp') }} + (10000 - {{ var('allocation_floor_bp') }} * arms_in_slot) * chance
+        end as share_bp
+
+    from rank_chances
+
+),
+
+measure_control as (
+
+    select
+        *,
+        coalesce(max(case when is_control then share_bp end) over (partition by experiment_key, slot_key), 0e0) as control_share_bp,
+        coalesce(max(case when is_control then {{ lf_larger('share_bp', 'floor_bp') }} end) over (partition by experiment_key, slot_key), 0e0)
+            as control_kept_bp
+
+    from add_floor
+
+),
+
+-- What the control keeps beyond its share, the others give in proportion. Where nothing valid was learned, the shares stay.
 weigh as (
 
     select
         *,
         {{ lf_decimal('case
             when is_kept then current_weight_bp
-            when floors_bp >= 10000 then 10000e0 / arms_in_slot
-            else floor_bp + (10000 - floors_bp) * chance
+            when is_control then control_kept_bp
+            else share_bp * (10000 - control_kept_bp) / nullif(10000 - control_share_bp, 0)
         end', 6) }} as exact_weight
 
-    from add_floors
+    from measure_control
 
 ),
 
@@ -217,7 +244,7 @@ allocations as (
             when verdict = 'no_data' then 'kept_no_data'
             when verdict in ('invalid_srm', 'invalid_crossover') then 'kept_invalid'
             when is_kept then 'kept_too_early'
-            when floors_bp >= 10000 then 'equal_by_floor'
+            when is_crowded then 'equal_by_floor'
             when best_chance - worst_chance < 5e-3 then 'equal_chances'
             when best_arm = winning_arm then 'winner'
             else 'likeliest_best'

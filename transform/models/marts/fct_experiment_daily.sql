@@ -293,10 +293,7 @@ compare as {{ lf_fence() }} (
 
     select
         *,
-        case
-            when both_variance is not null
-                then sqrt(nullif(greatest({{ lf_decisive_square('own_square', 'both_variance', 'units', 'control_units') }}, 0e0), 0))
-        end as spread
+        {{ lf_standard_error(lf_decisive_square('own_square', 'both_variance', 'units', 'control_units')) }} as spread
 
     from pair
 

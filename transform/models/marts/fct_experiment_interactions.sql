@@ -197,7 +197,9 @@ measure_spread as {{ lf_fence() }} (
 
     select
         *,
-        sqrt(nullif(greatest({{ lf_larger('own_square', 'pooled_variance * inverse_units') if var('pool_variances') else 'own_square' }}, 0e0), 0)) as spread
+        {{ lf_standard_error(
+            lf_larger('own_square', 'pooled_variance * inverse_units') if var('pool_variances') else 'own_square'
+        ) }} as spread
 
     from contrast
 

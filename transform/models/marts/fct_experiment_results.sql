@@ -249,13 +249,25 @@ compare as {{ lf_fence() }} (
         {{ lf_decisive_square('(square + control_square)', 'both_variance', 'n', 'control_n') }} as decisive_square,
         {{ lf_decisive_square('(cuped_square + cuped_control_square)', 'both_cuped_variance', 'n', 'control_n') }} as decisive_cuped_square,
         {{ lf_relative_square('mean', '(both_variance / nullif(n, 0))', 'control_mean', '(both_variance / nullif(control_n, 0))') }}
-            as relative_pooled_square,
+            as pooled_relative_square,
         {{ lf_relative_cuped_square(
             'mean', '(both_cuped_variance / nullif(n, 0))', 'control_mean', 'both_unit_variance', 'theta', 'both_covariate_variance',
             'both_covariance', 'control_n'
-        ) }} as relative_pooled_cuped_square
+        ) }} as pooled_relative_cuped_square
 
     from adjust
+
+),
+
+decide_squares as {{ lf_fence() }} (
+
+    select
+        *,
+        {{ lf_larger('relative_square', 'pooled_relative_square') if var('pool_variances') else 'relative_square' }} as decisive_relative_square,
+        {{ lf_larger('relative_cuped_square', 'pooled_relative_cuped_square') if var('pool_variances') else 'relative_cuped_square' }}
+            as decisive_relative_cuped_square
+
+    from compare
 
 ),
 
@@ -263,28 +275,28 @@ compare as {{ lf_fence() }} (
 choose_estimator as (
 
     select
-        compare.*,
+        compared.*,
         few.chance as chance_of_few,
         few.loss_of_a,
         few.loss_of_b,
         case
-            when compare.difference is null then null
-            when compare.kind = 'ratio' then 'ratio'
+            when compared.difference is null then null
+            when compared.kind = 'ratio' then 'ratio'
             when few.chance is not null then 'beta'
-            when compare.cuped_standard_error is not null then 'cuped'
+            when compared.cuped_standard_error is not null then 'cuped'
             else 'welch'
         end as estimator
 
-    from compare
+    from decide_squares as compared
     left join few
         on
-            compare.experiment_key = few.experiment_key
-            and compare.experiment_version = few.experiment_version
-            and compare.slot_key = few.slot_key
-            and compare.arm_key = few.arm_key
-            and compare.metric = few.metric
-            and compare.attribution = few.attribution
-            and compare.analysis = 'assigned'
+            compared.experiment_key = few.experiment_key
+            and compared.experiment_version = few.experiment_version
+            and compared.slot_key = few.slot_key
+            and compared.arm_key = few.arm_key
+            and compared.metric = few.metric
+            and compared.attribution = few.attribution
+            and compared.analysis = 'assigned'
 
 ),
 
@@ -294,15 +306,12 @@ orient as {{ lf_fence() }} (
     select
         *,
         case when estimator = 'cuped' then cuped_difference else difference end as effect,
-        sqrt(nullif(case when estimator = 'cuped' then decisive_cuped_square else decisive_square end, 0)) as spread,
-        sqrt(nullif(decisive_square, 0)) as plain_spread,
-        sqrt(nullif(decisive_cuped_square, 0)) as cuped_spread,
+        {{ lf_standard_error("case when estimator = 'cuped' then decisive_cuped_square else decisive_square end") }} as spread,
+        {{ lf_standard_error('decisive_square') }} as plain_spread,
+        {{ lf_standard_error('decisive_cuped_square') }} as cuped_spread,
         nullif(standard_error, 0) as welch_spread,
         case when estimator = 'cuped' then cuped_difference else difference end / nullif(abs(control_mean), 0) as relative_lift,
-        sqrt(nullif(greatest(case
-            when estimator = 'cuped' then {{ lf_larger('relative_cuped_square', 'relative_pooled_cuped_square') if var('pool_variances') else 'relative_cuped_square' }}
-            else {{ lf_larger('relative_square', 'relative_pooled_square') if var('pool_variances') else 'relative_square' }}
-        end, 0), 0)) as relative_spread,
+        {{ lf_standard_error("case when estimator = 'cuped' then decisive_relative_cuped_square else decisive_relative_square end") }} as relative_spread,
         case direction when 'decrease' then -1 else 1 end as gain_sign
 
     from choose_estimator

@@ -21,6 +21,7 @@ _VERDICTS = {
     "no_data": ("open", "No data yet"),
     "too_early": ("open", "Too early to tell"),
     "blocked_guardrail": ("bad", "Blocked: it does harm beyond the limit"),
+    "ahead": ("open", "{challenger} is ahead"),
     "winner": ("good", "{arm} wins"),
     "control_wins": ("good", "{arm} stays: nothing beats it"),
     "equivalent": ("open", "No difference that matters"),
@@ -31,6 +32,7 @@ _GUARDRAILS = {
     "safe": ("good", "Safe"),
     "not_yet_safe": ("open", "Not yet safe"),
     "blocked": ("bad", "Blocked"),
+    "not_loaded": ("open", "Not known: nothing of this kind was ever loaded"),
 }
 _PLAYS = {
     "rule": ("good", "Do this"),
@@ -40,8 +42,18 @@ _PLAYS = {
 }
 
 
+_SAFETY_OPEN = ("open", "{arm} is ahead; its safety is open")
+
+
+def is_safety_open(slot: Slot) -> bool:
+    """Whether the winner may still do harm beyond a limit: then it is not to be sent to everyone yet."""
+    return slot.verdict.verdict == "winner" and bool(slot.verdict.is_not_yet_safe)
+
+
 def verdict_tone(slot: Slot) -> str:
     """`good`, `bad` or `open`."""
+    if is_safety_open(slot):
+        return _SAFETY_OPEN[0]
     return _VERDICTS.get(slot.verdict.verdict, ("open", ""))[0]
 
 
@@ -50,7 +62,8 @@ def verdict_title(slot: Slot) -> str:
     verdict = slot.verdict
     if verdict.verdict not in _VERDICTS:
         return readable(verdict.verdict)
-    return _VERDICTS[verdict.verdict][1].format(arm=verdict.winning_arm or "An arm")
+    _, title = _SAFETY_OPEN if is_safety_open(slot) else _VERDICTS[verdict.verdict]
+    return title.format(arm=verdict.winning_arm or "An arm", challenger=verdict.challenger_arm or "An arm")
 
 
 def guardrail_tone(state: str) -> str:

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from lift_report import formatting
-from lift_report.labels import channel_name, stage_name
+from lift_report.labels import channel_name, is_safety_open, stage_name
 from lift_report.outcome_metrics import SEVERAL
 from lift_report.tables import NextWeight
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import Verdict, Weight
+    from lift_report.tables import Guardrail, Verdict, Weight
 
 
 # Why a verdict holds.
@@ -70,7 +70,12 @@ def _why_guardrail(slot: Slot) -> str:
     verdict = slot.verdict
     if verdict.blocking_metric is None or verdict.blocking_low is None:
         return f"{_challenger(slot, begins=True)} does harm beyond the limit."
-    verb = slot.catalogue.describe(verdict.blocking_metric).verb
+    outcome = slot.catalogue.describe(verdict.blocking_metric)
+    if outcome.kind == "mean":
+        least = _amount(slot, verdict.blocking_metric, verdict.blocking_low)
+        brings = f"{_challenger(slot, begins=True)} brings at least {least} less {outcome.noun}"
+        return f"{brings} per person than {_control(slot)}."
+    verb = outcome.verb
     least, margin = _fixed(100 * verdict.blocking_low, 2), verdict.blocking_margin
     limit = "" if margin is None else f"; the limit is {_fixed(100 * margin, 2)}"
     return (
@@ -80,9 +85,46 @@ def _why_guardrail(slot: Slot) -> str:
 
 
 def _why_above_zero(slot: Slot) -> str:
-    return (
-        f"{_challenger(slot, begins=True)} {_standing(slot) or 'is ahead'}{_certainty(slot)}{_reservation(slot)}"
-    )
+    standing = _standing(slot, corrected=True) or "is ahead"
+    return f"{_challenger(slot, begins=True)} {standing}{_certainty(slot)}{_reservation(slot)}"
+
+
+def _why_ahead_too_early(slot: Slot) -> str:
+    days = _threshold(slot.verdict, "min_days_to_decide", 0)
+    least = f"{formatting.plural(days, 'day', 'days')}, and " if days else ""
+    takes = f"that takes {least}the days in which orders still count"
+    return f"{_why_above_zero(slot)} It is too early to call it the winner: {takes}."
+
+
+def _why_fixed_above_zero(slot: Slot) -> str:
+    standing = _standing(slot, corrected=True) or "is ahead"
+    return f"At the planned stop {_challenger(slot)} {standing}{_certainty(slot)}{_reservation(slot)}"
+
+
+def _why_fixed_below_zero(slot: Slot) -> str:
+    subject = _best_of(slot, several=True)
+    return f"At the planned stop {subject} {_standing(slot) or 'is behind'}{_certainty(slot)}"
+
+
+def _why_waiting_for_stop(_: Slot) -> str:
+    return "One look was planned, at the planned stop; until then nothing is decided."
+
+
+def _why_waiting_for_outcomes(_: Slot) -> str:
+    return "It has ended. The one look that was planned follows when the days that still count are over."
+
+
+def _why_ended_before_stop(_: Slot) -> str:
+    return "It was ended before its planned stop, and the one look was planned for that day: nothing is decided."
+
+
+def _why_one_arm(_: Slot) -> str:
+    return "Only one variant has people who can be compared, so there is nothing to compare it with."
+
+
+def _why_everybody(slot: Slot) -> str:
+    verb = slot.catalogue.describe(slot.verdict.primary_metric).verb
+    return f"Everybody {verb}, whatever they were shown: no variant can be better than another in that."
 
 
 def _why_likely_better(slot: Slot) -> str:
@@ -133,7 +175,15 @@ _WHY: dict[str, Callable[[Slot], str]] = {
     "nobody_received": _why_nobody_received,
     "below_minimum": _why_below_minimum,
     "ended_below_minimum": _why_ended_below_minimum,
+    "one_arm_left": _why_one_arm,
+    "everybody_converted": _why_everybody,
     "guardrail_exceeded": _why_guardrail,
+    "ended_before_planned_stop": _why_ended_before_stop,
+    "waiting_for_planned_stop": _why_waiting_for_stop,
+    "waiting_for_outcomes": _why_waiting_for_outcomes,
+    "ahead_too_early": _why_ahead_too_early,
+    "fixed_test_above_zero": _why_fixed_above_zero,
+    "fixed_tests_below_zero": _why_fixed_below_zero,
     "interval_above_zero": _why_above_zero,
     "likely_at_planned_end": _why_likely_better,
     "intervals_below_zero": _why_below_zero,
@@ -148,6 +198,7 @@ _RULE_OF = {
     "no_data": "nobody_received",
     "too_early": "below_minimum",
     "blocked_guardrail": "guardrail_exceeded",
+    "ahead": "ahead_too_early",
     "winner": "interval_above_zero",
     "control_wins": "intervals_below_zero",
     "equivalent": "interval_within_half_effect",
@@ -155,7 +206,10 @@ _RULE_OF = {
     "inconclusive": "ended_undecided",
 }
 """The rule of a verdict whose row names none, or one that is not known here: the first by which it can hold."""
-_CERTAIN = ("interval_above_zero", "intervals_below_zero")
+_CERTAIN = (
+    *("interval_above_zero", "ahead_too_early", "fixed_test_above_zero"),
+    *("intervals_below_zero", "fixed_tests_below_zero"),
+)
 
 
 def _control(slot: Slot) -> str:
@@ -182,15 +236,21 @@ def _effect(verdict: Verdict) -> float | None:
     return verdict.relative_lift if verdict.effect is None else verdict.effect
 
 
-def _standing(slot: Slot) -> str | None:
-    """How the challenger stands beside the control; none where nothing is compared."""
+def _standing(slot: Slot, *, corrected: bool = False) -> str | None:
+    """How the challenger stands beside the control; none where nothing is compared.
+
+    `corrected` tells the lift less what is owed to having been noticed, and the measured one behind it.
+    """
     verdict, effect = slot.verdict, _effect(slot.verdict)
     if effect is None:
         return None
     if effect == 0:
         return f"is level with {_control(slot)} in {_noun(slot)}"
     by = "" if verdict.relative_lift is None else f"{_share(verdict.relative_lift)} "
-    return f"is {by}{'ahead of' if effect > 0 else 'behind'} {_control(slot)} in {_noun(slot)}"
+    measured = ""
+    if corrected and verdict.corrected_lift is not None and verdict.relative_lift is not None:
+        by, measured = f"about {_share(verdict.corrected_lift)} ", f" (measured: {_share(verdict.relative_lift)})"
+    return f"is {by}{'ahead of' if effect > 0 else 'behind'} {_control(slot)} in {_noun(slot)}{measured}"
 
 
 def _certainty(slot: Slot) -> str:
@@ -202,7 +262,26 @@ def _certainty(slot: Slot) -> str:
 
 
 def _reservation(slot: Slot) -> str:
-    return " It is not shown yet that it does no harm beyond the limits." if slot.verdict.is_not_yet_safe else ""
+    """What stands against sending the challenger to everyone, each in a sentence with a space before it."""
+    verdict, found = slot.verdict, []
+    if verdict.is_not_yet_safe:
+        found.append("It is not shown yet that it does no harm beyond the limits.")
+    if verdict.is_told_apart is False and verdict.runner_up_arm:
+        found.append(f"It is not told apart yet from {verdict.runner_up_arm}.")
+    if verdict.money_metric and verdict.money_effect is not None and verdict.money_effect < 0:
+        less = _amount(slot, verdict.money_metric, verdict.money_effect)
+        noun = slot.catalogue.describe(verdict.money_metric).noun
+        found.append(f"It brings {less} less {noun} per person so far, which may still be chance.")
+    if verdict.blocked_arms and verdict.blocking_metric is None:
+        others = verdict.blocked_arms - 1
+        more = f" and {formatting.plural(others, 'other does', 'others do')}" if others else " does"
+        found.append(f"{verdict.first_blocked_arm or 'Another'}{more} harm beyond a limit.")
+    return "".join(f" {sentence}" for sentence in found)
+
+
+def _amount(slot: Slot, metric: str, value: float) -> str:
+    """An amount of money without its sign, with plain spaces."""
+    return slot.measure(metric).size(value).replace(formatting.NARROW, " ")
 
 
 def _lacking(slot: Slot) -> list[str]:
@@ -211,12 +290,16 @@ def _lacking(slot: Slot) -> list[str]:
     conversions = _threshold(verdict, "min_conversions", 0)
     receipts = _threshold(verdict, "min_received_per_arm", 0)
     hours = _threshold(verdict, "min_hours", 0)
+    expected = _threshold(verdict, "min_expected_conversions_per_arm", 0)
     if verdict.converted is not None and verdict.converted < conversions:
         verb = slot.catalogue.describe(verdict.primary_metric).verb
         found.append(f"{verdict.converted} of at least {conversions} people who {verb}")
     if verdict.converted is not None and (verdict.least_received or 0) < receipts:
         least = verdict.least_received or 0
         found.append(f"{least} of at least {receipts} recipients in the smallest group")
+    if verdict.least_expected_conversions is not None and verdict.least_expected_conversions < expected:
+        least = _fixed(verdict.least_expected_conversions, 1)
+        found.append(f"{least} of at least {expected} {_noun(slot)} to be expected in the smallest group")
     if verdict.measured_at and (
         verdict.started_at is None or verdict.started_at > verdict.measured_at - timedelta(hours=hours)
     ):
@@ -278,6 +361,10 @@ def _record_of_harm(slot: Slot) -> str:
     verdict = slot.verdict
     if verdict.blocking_metric is None or verdict.blocking_low is None:
         return f"{_challenger(slot, begins=True)} exceeds the margin of a guardrail."
+    if slot.catalogue.describe(verdict.blocking_metric).kind == "mean":
+        change = _change(-verdict.blocking_low, slot.measure(verdict.blocking_metric))
+        has = f"{_challenger(slot, begins=True)} has {change} {verdict.blocking_metric} or less"
+        return f"{has} against {_control(slot)}."
     margin = "" if verdict.blocking_margin is None else f" (margin {_fixed(100 * verdict.blocking_margin, 2)} pp)"
     return (
         f"{_challenger(slot, begins=True)} has {_points(verdict.blocking_low)} {verdict.blocking_metric} or more"
@@ -286,8 +373,19 @@ def _record_of_harm(slot: Slot) -> str:
 
 
 def _record_of_winner(slot: Slot) -> str:
-    unsafe = " Not every guardrail is yet shown to be within its margin." if slot.verdict.is_not_yet_safe else ""
-    return f"{_comparison(slot) or _NOT_COMPARED}.{unsafe}"
+    verdict = slot.verdict
+    told = f"{_comparison(slot) or _NOT_COMPARED}."
+    if verdict.is_not_yet_safe:
+        told += " Not every guardrail is yet shown to be within its margin."
+    if verdict.runner_up_arm and verdict.runner_up_p_value is not None:
+        told += f" Against {verdict.runner_up_arm}, the nearest other arm: {_p(verdict.runner_up_p_value)}."
+    if verdict.money_metric and verdict.money_effect is not None:
+        measure = slot.measure(verdict.money_metric)
+        ends = ""
+        if verdict.money_low is not None and verdict.money_high is not None:
+            ends = f" ({_change(verdict.money_low, measure)} to {_change(verdict.money_high, measure)})"
+        told += f" In {verdict.money_metric}: {_change(verdict.money_effect, measure)}{ends}."
+    return told
 
 
 def _record_of_control(slot: Slot) -> str:
@@ -302,10 +400,18 @@ def _record_of_equivalence(slot: Slot) -> str:
 
 
 def _record_of_running(slot: Slot) -> str:
+    if slot.verdict.rule in _WAITING:
+        return why(slot)
     return _undecided("Undecided so far", slot)
 
 
+_WAITING = ("waiting_for_planned_stop", "waiting_for_outcomes")
+"""The rules of a test that has one look: before it, its figures are not told."""
+
+
 def _record_of_inconclusive(slot: Slot) -> str:
+    if slot.verdict.rule in ("ended_before_planned_stop", "one_arm_left", "everybody_converted"):
+        return why(slot)
     if slot.verdict.rule == "ended_below_minimum":
         return f"Ended below the minimum: {_minimum(slot.verdict)}"
     return _undecided("Ended undecided", slot)
@@ -317,6 +423,7 @@ _RECORDS: dict[str, Callable[[Slot], str]] = {
     "no_data": _record_of_nobody,
     "too_early": _record_of_minimum,
     "blocked_guardrail": _record_of_harm,
+    "ahead": _record_of_winner,
     "winner": _record_of_winner,
     "control_wins": _record_of_control,
     "equivalent": _record_of_equivalence,
@@ -359,7 +466,7 @@ def _comparison(slot: Slot) -> str | None:
         ends = f"{_change(verdict.interval_low, measure)} to {_change(verdict.interval_high, measure)}"
         details.append(f"always-valid {level} % interval {ends}")
     if verdict.p_value is not None:
-        details.append(_p(verdict.p_value))
+        details.append(f"{'one look, ' if verdict.decision == 'fixed' else ''}{_p(verdict.p_value)}")
     if verdict.chance_to_win is not None:
         details.append(f"chance to win {_fixed(100 * verdict.chance_to_win, 1)} %")
     behind = f" ({', '.join(details)})" if details else ""
@@ -379,6 +486,7 @@ _ADVICE = {
     "no_data": "Has the campaign been sent with the experiment's template?",
     "too_early": "Wait: a first look is worth nothing before the minimum is reached.",
     "blocked_guardrail": "Do not send the variant to more people; the check of harm below names what it does.",
+    "ahead": "Do not send it to everyone yet.",
     "winner": "Send {arm} to everyone.",
     "control_wins": "Keep {arm}.",
     "equivalent": "Take whichever is cheaper to make, and test something bolder next.",
@@ -387,22 +495,48 @@ _ADVICE = {
 }
 
 
+_ADVICE_BY_RULE = {
+    "waiting_for_planned_stop": "Let it run until its planned stop, and set `status: ended` then.",
+    "waiting_for_outcomes": "Wait for the one look.",
+    "ended_before_planned_stop": (
+        "Test it again, to the end; or choose `decision: always` for a test that may end at any time."
+    ),
+    "one_arm_left": "Give a second variant a share, and raise the version.",
+    "everybody_converted": "Choose a primary metric that not everybody reaches, and raise the version.",
+}
+
+
 def advice(slot: Slot) -> str:
     """What to do now; empty for a verdict that is not known here."""
     verdict = slot.verdict
-    told = _ADVICE.get(verdict.verdict, "").format(arm=verdict.winning_arm or "it")
+    told = _ADVICE_BY_RULE.get(verdict.rule or "") or _ADVICE.get(verdict.verdict, "").format(
+        arm=verdict.winning_arm or "it"
+    )
     days = verdict.days_to_decision
-    if verdict.verdict == "winner" and (watched := _not_yet_safe(slot, verdict.winning_arm)):
-        told += f" Keep an eye on what is not yet shown to be harmless: {watched}."
+    if is_safety_open(slot):
+        watched = _not_yet_safe(slot, verdict.winning_arm)
+        open_ = f"Not yet shown to be harmless: {watched}." if watched else "Its safety is open."
+        told = f"Do not send it to everyone yet. {open_}"
+    elif verdict.verdict == "winner" and verdict.is_told_apart is False and verdict.runner_up_arm:
+        both = f"{verdict.winning_arm or 'it'} or {verdict.runner_up_arm}"
+        told = f"Send {both}; which is better, a further test can tell."
     if verdict.verdict in ("running", "too_early") and days is not None and days > 0:
         told += f" A decision is likely in about {formatting.plural(math.ceil(days), 'day', 'days')}."
     return told
 
 
 def _not_yet_safe(slot: Slot, arm: str | None) -> str:
-    """The guarded metrics whose limit an arm may still exceed."""
-    metrics = [row.metric for row in slot.guardrails if row.state == "not_yet_safe" and row.arm_key == arm]
-    return _titles(slot, metrics)
+    """The guarded metrics whose limit an arm may still exceed, each with what is already excluded."""
+    rows = [row for row in slot.guardrails if row.state == "not_yet_safe" and row.arm_key == arm]
+    return ", ".join(f"{_titles(slot, [row.metric])}{_excluded(row)}" for row in rows)
+
+
+def _excluded(row: Guardrail) -> str:
+    """How much harm is excluded, beside the limit; empty if that is not known."""
+    if row.interval_high is None or row.margin is None:
+        return ""
+    excluded, limit = _fixed(100 * row.interval_high, 2), _fixed(100 * row.margin, 2)
+    return f" (harm above {excluded} points is excluded, the limit is {limit})"
 
 
 def _titles(slot: Slot, metrics: Sequence[str]) -> str:
@@ -429,14 +563,31 @@ def balance(slot: Slot) -> tuple[str, str]:
 
 
 def harm(slot: Slot) -> tuple[str, str]:
-    """Whether an arm does harm: tone and words."""
-    for state, tone, text in (
-        ("blocked", "bad", "Beyond the limit"),
-        ("not_yet_safe", "open", "Not yet shown to be safe"),
-    ):
-        if found := list(dict.fromkeys(row.metric for row in slot.guardrails if row.state == state)):
-            return tone, f"{text}: {_titles(slot, found)}"
-    return ("good", "No harm beyond the limits") if slot.guardrails else ("open", "No guardrail is set")
+    """Whether an arm does harm: tone and words. Not known, not shown yet and safe are three things."""
+    by_state: dict[str, list[Guardrail]] = {}
+    for row in slot.guardrails:
+        by_state.setdefault(row.state, []).append(row)
+    if blocked := by_state.get("blocked"):
+        return "bad", f"Beyond the limit: {_metrics(slot, blocked)}"
+    if open_ := by_state.get("not_yet_safe"):
+        furthest: dict[str, Guardrail] = {}
+        for row in open_:
+            known = furthest.get(row.metric)
+            if known is None or (row.interval_high or 0) > (known.interval_high or 0):
+                furthest[row.metric] = row
+        told = ", ".join(f"{_titles(slot, [metric])}{_excluded(row)}" for metric, row in furthest.items())
+        return "open", f"Not yet shown to be safe: {told}"
+    unknown = by_state.get("not_loaded")
+    if unknown and len(unknown) == len(slot.guardrails):
+        return "open", f"Not known, because nothing of this kind was ever loaded: {_metrics(slot, unknown)}"
+    if not slot.guardrails:
+        return "open", "No guardrail is set"
+    rest = f"; nothing was ever loaded of: {_metrics(slot, unknown)}" if unknown else ""
+    return "good", f"No harm beyond the limits{rest}"
+
+
+def _metrics(slot: Slot, rows: Sequence[Guardrail]) -> str:
+    return _titles(slot, list(dict.fromkeys(row.metric for row in rows)))
 
 
 def when(experiment: Experiment) -> str:
@@ -471,8 +622,7 @@ def share_reason(weight: Weight | NextWeight) -> str:
     else:
         return ""
     harmful = "What does harm beyond a limit keeps the least share. " if weight.has_harmful_arm else ""
-    least = "its least share" if weight.floor_bp is None else f"at least {weight.floor_bp / 100:g} %"
-    return f"{harmful}{best}; every variant keeps {least}, so that the next campaign tells more."
+    return f"{harmful}{best}; every variant keeps a least share, and the control enough to be compared with."
 
 
 _UNCHANGED_OR_EQUAL = {

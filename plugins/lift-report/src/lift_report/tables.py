@@ -82,6 +82,19 @@ class Verdict(OfSlot):
     blocking_metric: str | None = None
     blocking_low: float | None = None
     blocking_margin: float | None = None
+    decision: str | None = None
+    corrected_lift: float | None = None
+    money_metric: str | None = None
+    money_effect: float | None = None
+    money_low: float | None = None
+    money_high: float | None = None
+    blocked_arms: int | None = None
+    first_blocked_arm: str | None = None
+    runner_up_arm: str | None = None
+    runner_up_p_value: float | None = None
+    is_told_apart: bool | None = None
+    is_mature: bool | None = None
+    least_expected_conversions: float | None = None
     minimum_detectable_effect: float | None = None
     days_to_decision: float | None = None
     smart_allocation_uplift: float | None = None
@@ -128,6 +141,7 @@ class Result(OfSlot):
     relative_low: float | None = None
     relative_high: float | None = None
     shrunken_lift: float | None = None
+    corrected_lift: float | None = None
     p_value: float | None = None
     p_value_welch: float | None = None
     p_value_holm: float | None = None
@@ -178,7 +192,7 @@ class Balance(OfSlot):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail(OfSlot):
-    """Whether an arm does harm beyond a margin: `safe`, `not_yet_safe` or `blocked`."""
+    """Whether an arm does harm beyond a margin: `safe`, `not_yet_safe`, `blocked` or `not_loaded`."""
 
     TABLE: ClassVar[str] = "fct_experiment_guardrails"
     arm_key: str

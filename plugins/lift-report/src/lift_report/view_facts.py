@@ -88,8 +88,10 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
                  f"from {before} to {measure.level(row.mean)}")
         )  # fmt: skip
         if row.relative_lift is not None:
-            note = formatting.relative_span(row.relative_low, row.relative_high)
-            found.append(Tile("Lift", formatting.relative(row.relative_lift), note))
+            lift, note = row.relative_lift, formatting.relative_span(row.relative_low, row.relative_high)
+            if verdict.verdict in ("winner", "ahead") and row.corrected_lift is not None:
+                lift, note = row.corrected_lift, f"measured {formatting.relative(lift)}, {note}"
+            found.append(Tile("Lift", formatting.relative(lift), note))
         if row.chance_to_win is not None:
             risk = f"risk if chosen: {measure.size(row.expected_loss)}"
             found.append(Tile("Chance to be better", formatting.chance(row.chance_to_win), risk))

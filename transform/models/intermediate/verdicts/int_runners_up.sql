@@ -32,10 +32,10 @@ pair as {{ lf_fence() }} (
         ends.is_fixed,
         best.mean - others.mean as difference,
         {{ lf_double('best.units + others.units') }} as compared_units,
-        sqrt(nullif(greatest({{ lf_decisive_square(
+        {{ lf_standard_error(lf_decisive_square(
             '(best.variance / nullif(best.units, 0) + others.variance / nullif(others.units, 0))', 'best.pooled_variance',
             lf_double('best.units'), lf_double('others.units')
-        ) }}, 0e0), 0)) as spread,
+        )) }} as spread,
         count(*) over (partition by best.experiment_key, best.experiment_version, best.slot_key) as others
 
     from candidates as best
