@@ -596,8 +596,8 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
             "winner",
             {"corrected_lift": 0.15, "winning_arm": "bold"},
             (
-                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly explains"
-                " it."
+                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly"
+                " explains it."
             ),
             "Send bold to everyone.",
         ),
@@ -640,8 +640,9 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
             "ahead",
             {"corrected_lift": 0.15},
             (
-                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly explains"
-                " it. It is too early to call it the winner: that takes 3 days, and the days in which orders still count."
+                "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly"
+                " explains it. It is too early to call it the winner: that takes 3 days, and the days in which"
+                " orders still count."
             ),
             "Do not send it to everyone yet.",
         ),
@@ -657,8 +658,8 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
             "control_wins",
             {**BEHIND, "winning_arm": "control", "has_several_challengers": True},
             (
-                "At the planned stop even the best of the others, bold, is 22.2 % behind control in clicks, and chance"
-                " alone hardly explains it."
+                "At the planned stop even the best of the others, bold, is 22.2 % behind control in clicks, and"
+                " chance alone hardly explains it."
             ),
             "Keep control.",
         ),
