@@ -53,6 +53,7 @@ def test_what_is_left_out_has_a_neutral_value(folder: Path) -> None:
         "secondary_metrics: [ordered, clicked]\n",
         "guardrails: {unsubscribed: 0.2, complained: 0}\n",
         "planned_stop: 2026-12-31\n",
+        "decision: always\n",
         "minimum_detectable_effect: 10\n",
     ):
         change(folder, line, "")
@@ -66,6 +67,7 @@ def test_what_is_left_out_has_a_neutral_value(folder: Path) -> None:
     assert (experiment.unit_hash, experiment.assignment) == ("md5", "hash")
     assert (experiment.balance_tries, experiment.balance_days) == (1, 0)
     assert (experiment.secondary_metrics, experiment.planned_stop) == ((), None)
+    assert experiment.decision == "always"
     assert experiment.minimum_detectable_effect is None
     assert experiment.guardrails == {"unsubscribed": 0.1, "complained": 0.05, "bounced": 0.5}
 
@@ -74,6 +76,16 @@ def test_dates_are_days_quoted_or_not(folder: Path) -> None:
     change(folder, "planned_stop: 2026-12-31", "planned_stop: '2028-02-29'")
     [(experiment, _)] = sound(folder).pairs
     assert experiment.planned_stop == date(2028, 2, 29)
+
+
+def test_one_look_takes_a_day(folder: Path) -> None:
+    change(folder, "decision: always", "decision: fixed")
+    [(experiment, _)] = sound(folder).pairs
+    assert experiment.decision == "fixed"
+    change(folder, "planned_stop: 2026-12-31\n", "")
+    assert faults(folder) == [
+        "every_key/experiment.yml:39: decision: is `fixed` without a day; give `planned_stop`, the day of the one test"
+    ]
 
 
 def test_no_guardrails_by_an_empty_mapping(folder: Path) -> None:
@@ -147,6 +159,7 @@ OTHERS = {
     "unknown metric": ("[ordered, clicked]", "[orderd]", "21: secondary_metrics[0]: `orderd` is not known here; "),
     "guardrail name": ("complained: 0", "complaind: 0", "22: guardrails.complaind: is an unknown key; did you me"),
     "guardrail margin": ("complained: 0", "complained: -1", "22: guardrails.complained: `-1` is not a percentage"),
+    "unknown decision": ("decision: always", "decision: often", "40: decision: `often` is not known here; use one of `always`, `fixed`"),
     "no day": ("2026-12-31", "2026-13-31", "23: planned_stop: `2026-13-31` is not a date; write year, month and"),
     "no effect": ("effect: 10", "effect: 0", "24: minimum_detectable_effect: is zero; give the smallest"),
     "large effect": ("effect: 10", "effect: 1001", "24: minimum_detectable_effect: `1001` is not a percentage"),

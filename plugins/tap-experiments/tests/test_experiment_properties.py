@@ -118,6 +118,7 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "secondary_metrics": st.just(secondary),
         "guardrails": st.dictionaries(st.sampled_from(CATALOGUE.guardrails), between(0, 10_000)),
         "planned_stop": st.dates().map(str),
+        "decision": st.just("always"),
         "minimum_detectable_effect": between(1, 100_000),
         "campaign_message_ids": st.just(["01ABC"]),
     }
@@ -198,7 +199,7 @@ def test_a_sound_definition_loads_and_its_numbers_hold(definition: dict[str, Any
 
 PROMISED = {
     "primary_metric", "secondary_metrics", "guardrails", "planned_stop", "minimum_detectable_effect",
-    "attribution_window_days", "version",
+    "attribution_window_days", "version", "decision",
 }  # fmt: skip
 
 

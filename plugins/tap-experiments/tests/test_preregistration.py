@@ -78,6 +78,7 @@ CHANGES = {
     "stop": ("2026-12-31", "2027-12-31", "23: planned_stop: is `2027-12-31`, but was `2026-12-31` when"),
     "no stop": ("planned_stop: 2026-12-31\n", "", ": planned_stop: is not given, but was `2026-12-31` when"),
     "effect": ("effect: 10", "effect: 5", "24: minimum_detectable_effect: is `0.05`, but was `0.1` when"),
+    "decision": ("decision: always", "decision: fixed", "40: decision: is `fixed`, but was "),
     "window": ("days: 7", "days: 8", "25: attribution_window_days: is `8`, but was `7` when the version began"),
 }
 
@@ -90,6 +91,18 @@ def test_a_changed_promise_is_refused(folder: Path, status: str, old: str, new: 
     [found] = faults()
     assert found.removeprefix(FILE).removeprefix(":").startswith(expected.removeprefix(":"))
     assert found.endswith("; change it back, or set `version` to 4 and run `tap-experiments lock`")
+
+
+def test_one_look_is_a_promise_that_cannot_be_taken_back(
+    folder: Path, lock: Callable[[], tuple[int, str]]
+) -> None:
+    change(folder, "decision: always", "decision: fixed")
+    change(folder, "version: 3", "version: 4")
+    assert lock()[0] == 0
+    assert json.loads((folder / LOCK).read_text())["preregistration"]["decision"] == "fixed"
+    change(folder, "decision: fixed", "decision: always")
+    [found] = faults()
+    assert "decision: is not given, but was `fixed` when the version began; change it back" in found
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
         "secondary_metrics": ["ordered", "clicked"],
         "guardrails": {"unsubscribed": 0.2, "complained": 0.0},
         "planned_stop": "2026-12-31",
+        "decision": "always",
         "minimum_detectable_effect": 0.1,
         "preregistration_sha256": lock["sha256"],
     }

@@ -122,6 +122,7 @@ class Experiments(DefinitionStream):
             description="Outcome metric to the days after a receipt in which it counts, where they are its own",
         ),
         th.Property("planned_stop", th.DateType(nullable=True), description="Day on which it shall end"),
+        th.Property("decision", _TEXT, required=True, description="When it may be decided: always or fixed"),
         th.Property(
             "minimum_detectable_effect", th.NumberType(nullable=True), description="Relative, as a fraction"
         ),
@@ -177,6 +178,7 @@ class Experiments(DefinitionStream):
                 "secondary_metrics": [*experiment.secondary_metrics],
                 "guardrails": dict(experiment.guardrails),
                 "metric_windows": dict(experiment.metric_windows),
+                "decision": experiment.decision.value,
                 "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
                 "minimum_detectable_effect": experiment.minimum_detectable_effect,
                 "preregistration_sha256": digest(preregistration(experiment)),

@@ -21,6 +21,7 @@ from tap_experiments.definitions.model import (
     Arm,
     Assignment,
     Channel,
+    Decision,
     Experiment,
     Layer,
     Slot,
@@ -133,6 +134,9 @@ class _Reader:
         if effect == 0:
             fields["minimum_detectable_effect"].fault("is zero", "give the smallest effect worth finding")
         tries, days = self._balance(fields["balance"])
+        planned_stop, decision = fields["planned_stop"].day(), _choice(fields["decision"], Decision.ALWAYS)
+        if decision is Decision.FIXED and not fields["planned_stop"].given:
+            fields["decision"].fault("is `fixed` without a day", "give `planned_stop`, the day of the one test")
         return Experiment(
             key=key,
             version=fields["version"].integer(1, schema.MAX_VERSION),
@@ -154,7 +158,8 @@ class _Reader:
             secondary_metrics=secondary,
             guardrails=guardrails,
             metric_windows=self._windows((primary, *secondary, *guardrails), windows),
-            planned_stop=fields["planned_stop"].day(),
+            planned_stop=planned_stop,
+            decision=decision,
             minimum_detectable_effect=effect / WHOLE if effect else None,
             attribution_window_days=fields["attribution_window_days"].integer(1, 365),
             campaign_message_ids=tuple(value.text() for value in fields["campaign_message_ids"].sequence()),

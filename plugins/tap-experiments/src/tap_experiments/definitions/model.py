@@ -84,6 +84,18 @@ class Assignment(StrEnum):
     QUOTA = "quota"
 
 
+class Decision(StrEnum):
+    """When the primary metric may decide.
+
+    Attributes:
+        ALWAYS: At every look, by an always-valid interval.
+        FIXED: Once, at the planned stop, by a test of fixed size.
+    """
+
+    ALWAYS = "always"
+    FIXED = "fixed"
+
+
 class Method(StrEnum):
     """Where the weights of a slot's arms come from."""
 
@@ -191,6 +203,7 @@ class Experiment:
     metric_windows: Mapping[str, int]
     """Days after a receipt in which a named outcome metric counts, where it is not the attribution window."""
     planned_stop: date | None
+    decision: Decision
     minimum_detectable_effect: float | None
     """Relative, as a fraction."""
     attribution_window_days: int

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_experiments.definitions.model import Status
+from tap_experiments.definitions.model import Decision, Status
 from tap_experiments.reading.faults import Fault
 from tap_experiments.reading.files import UnreadableError, read, sha256
 
@@ -38,6 +38,8 @@ def preregistration(experiment: Experiment) -> dict[str, Any]:
     def guarded(metric: str, margin: float) -> float | dict[str, Any]:
         return {"margin": margin, "window_days": windows[metric]} if metric in windows else margin
 
+    # Locks of before there was a choice do not name it.
+    decision = {} if experiment.decision is Decision.ALWAYS else {"decision": experiment.decision.value}
     return {
         "key": experiment.key,
         "version": experiment.version,
@@ -47,6 +49,7 @@ def preregistration(experiment: Experiment) -> dict[str, Any]:
         "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
         "minimum_detectable_effect": experiment.minimum_detectable_effect,
         "attribution_window_days": experiment.attribution_window_days,
+        **decision,
     }
 
 
@@ -89,10 +92,12 @@ def faults(root: Path, experiment: Experiment) -> list[Fault]:
     remedy = f"change it back, or set `version` to {lock.version + 1} and run `{COMMAND}`"
     return [
         experiment.fault(
-            name, f"is {_said(value)}, but was {_said(lock.promise.get(name))} when the version began", remedy
+            name,
+            f"is {_said(promise.get(name))}, but was {_said(lock.promise.get(name))} when the version began",
+            remedy,
         )
-        for name, value in promise.items()
-        if lock.promise.get(name) != value
+        for name in dict.fromkeys((*promise, *lock.promise))
+        if lock.promise.get(name) != promise.get(name)
     ]
 
 

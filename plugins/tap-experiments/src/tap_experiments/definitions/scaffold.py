@@ -38,6 +38,7 @@ secondary_metrics: [ordered, revenue]
 guardrails: {{guardrails}}    # percentage points above the control
 attribution_window_days: 5
 # planned_stop: 2030-12-31
+# decision: fixed                   # one test, on that day; else it may be decided at every look
 # minimum_detectable_effect: 10
 
 slots:

@@ -14,6 +14,7 @@ from tap_experiments.definitions.model import (
     Assignment,
     AudienceType,
     Channel,
+    Decision,
     Method,
     Operator,
     Status,
@@ -278,6 +279,12 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
             default=", ".join(f"{name}: {margin:g}" for name, margin in catalogue.default_guardrails.items()),
         ),
         Key("planned_stop", "Day on which it shall end", _DATE),
+        Key(
+            "decision",
+            "`always`: at every look, by intervals that allow for it; `fixed`: one test, at `planned_stop`",
+            _one_of(Decision),
+            default=Decision.ALWAYS,
+        ),
         Key(
             "minimum_detectable_effect",
             "Smallest relative effect worth finding, in per cent",
