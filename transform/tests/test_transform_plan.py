@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from statistics import NormalDist
 
 import pytest
@@ -27,29 +28,66 @@ def half_width(error: float, units: float) -> float:
     return error * math.sqrt(2 * weight * math.log(math.sqrt(weight) / 0.05) / (units * precision))
 
 
-def test_a_plan_tells_what_can_be_found_and_what_it_takes(built: Warehouse) -> None:
+NEEDED = re.compile(r"it takes (\d+) profiles looked at whenever one likes, (\d+) looked at once\.")
+CHANCES = re.compile(
+    r"is found by them in (?:less than |more than )?(\d+) and (?:less than |more than )?(\d+) of 100"
+)
+
+
+@pytest.mark.parametrize(("arms", "control_share"), [(3, None), (2, 20), (5, 60)])
+def test_a_plan_tells_what_can_be_found_and_what_it_takes(
+    built: Warehouse, arms: int, control_share: int | None
+) -> None:
     rate = OPENED / RECEIPTS
     variance = rate * (1 - rate) * RECEIPTS / (RECEIPTS - 1)
-    profiles, arms, effect = 30_000, 3, 0.1
-    each = profiles / arms
-    error = math.sqrt(2 * variance / each)
-    anytime = (half_width(error, 2 * each) + Z(0.8) * error) / rate
-    told = plan(built, metric="opened", profiles=profiles, arms=arms, effect=effect)
-    assert told.startswith(
-        f"{RECEIPTS} receipts in 90 days: 25.00 % opened. 30000 profiles in 3 arms find a lift of "
-    )
-    assert f" {100 * anytime:.1f} % in 80 of 100 cases, looked at whenever one likes; " in told
-    needed = float(told.rsplit(" profiles.", 1)[0].rsplit(" ", 1)[1])
-    assert told.endswith(f"A lift of 10 % takes {needed:.0f} profiles.")
+    profiles, effect = 30_000, 0.1
+    control = control_share / 100 if control_share else 1 / arms
+    arm = (1 - control) / (arms - 1)
+
+    def error(people: float) -> float:
+        return math.sqrt(variance / (control * people) + variance / (arm * people))
+
+    compared = control + arm
+    anytime = (half_width(error(profiles), compared * profiles) + Z(0.8) * error(profiles)) / rate
+    given = {"control_share": control_share} if control_share else {}
+    told = plan(built, metric="opened", profiles=profiles, arms=arms, effect=effect, **given)
+    assert told.startswith(f"{RECEIPTS} receipts in 90 days: 25.00 % opened. 30000 profiles in {arms} arms")
+    assert (f", {control_share} % of them the control, find" in told) == (control_share is not None)
+    assert f" {100 * anytime:.1f} % in 80 of 100 cases, looked at whenever one likes (" in told
+    found = NEEDED.search(told)
+    assert found
+    needed, once = (float(number) for number in found.groups())
     # With so many, that lift is what can be found.
-    error = math.sqrt(2 * variance / (needed / arms))
-    assert half_width(error, 2 * needed / arms) + Z(0.8) * error == pytest.approx(effect * rate, rel=1e-3)
+    reached = half_width(error(needed), compared * needed) + Z(0.8) * error(needed)
+    assert reached == pytest.approx(effect * rate, rel=1e-3)
+    assert (Z(0.975) + Z(0.8)) * error(once) == pytest.approx(effect * rate, rel=1e-3)
+    chances = CHANCES.search(told)
+    assert chances
+    for told_chance, width in zip(
+        chances.groups(),
+        (half_width(error(profiles), compared * profiles), Z(0.975) * error(profiles)),
+        strict=True,
+    ):
+        exact = 100 * NormalDist().cdf((effect * rate - width) / error(profiles))
+        assert int(told_chance) == pytest.approx(min(max(exact, 1), 99), abs=1)
+    days = math.ceil(needed / (RECEIPTS / 90)), math.ceil(once / (RECEIPTS / 90))
+    assert f"Those are {days[0]} days and {days[1]} days of as many different recipients" in told
+
+
+def test_what_cannot_be_dealt_is_refused(built: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    for given in ({"arms": 1}, {"control_share": 100}):
+        with pytest.raises(AssertionError, match="plan_experiment"):
+            plan(built, metric="opened", **given)
+        assert "`arms` is 2 or more, `control_share` a per cent above 0 and below 100" in capsys.readouterr().out
 
 
 def test_looking_once_finds_less_of_a_lift_than_looking_always(built: Warehouse) -> None:
     told = plan(built, metric="opened", profiles=20_000)
     always, once = (float(part.rsplit(" ", 1)[1]) for part in told.split(" %")[1:3])
     assert 0 < once < always < 0.2 * 100
+    found = NEEDED.search(told)
+    assert found
+    assert 1.7 < int(found[1]) / int(found[2]) < 2.6
 
 
 def test_a_plan_by_too_little_fails(built: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:

@@ -619,7 +619,7 @@ def test_the_logarithm_of_the_gamma_function_is_that_of_the_c_library(evaluate: 
 
 
 def test_sizes_are_checked_by_the_mixture_over_all_shares(evaluate: Calculator) -> None:
-    """One over the Bayes factor of Lindon and Malek, with 1,000 as the concentration, from the C library's function."""
+    """One over the Bayes factor of Lindon and Malek with a concentration of 1,000, by the C library."""
     cases = [(0.5, 5_000, 5_000), (0.5, 5_200, 4_800), (0.05, 40, 960), (0.95, 900, 100), (0.2, 0, 0)]
     cases += [(0.3, 3_000_000, 7_000_000), (0.3, 3_010_000, 6_990_000)]
     found = evaluate("multinomial", [(share, float(one), float(other)) for share, one, other in cases])

@@ -83,9 +83,8 @@ def test_one_look_takes_a_day(folder: Path) -> None:
     [(experiment, _)] = sound(folder).pairs
     assert experiment.decision == "fixed"
     change(folder, "planned_stop: 2026-12-31\n", "")
-    assert faults(folder) == [
-        "every_key/experiment.yml:39: decision: is `fixed` without a day; give `planned_stop`, the day of the one test"
-    ]
+    [found] = faults(folder)
+    assert found.endswith("39: decision: is `fixed` without a day; give `planned_stop`, the day of the one test")
 
 
 def test_no_guardrails_by_an_empty_mapping(folder: Path) -> None:
@@ -159,7 +158,7 @@ OTHERS = {
     "unknown metric": ("[ordered, clicked]", "[orderd]", "21: secondary_metrics[0]: `orderd` is not known here; "),
     "guardrail name": ("complained: 0", "complaind: 0", "22: guardrails.complaind: is an unknown key; did you me"),
     "guardrail margin": ("complained: 0", "complained: -1", "22: guardrails.complained: `-1` is not a percentage"),
-    "unknown decision": ("decision: always", "decision: often", "40: decision: `often` is not known here; use one of `always`, `fixed`"),
+    "unknown decision": ("decision: always", "decision: often", "40: decision: `often` is not known here; use"),
     "no day": ("2026-12-31", "2026-13-31", "23: planned_stop: `2026-13-31` is not a date; write year, month and"),
     "no effect": ("effect: 10", "effect: 0", "24: minimum_detectable_effect: is zero; give the smallest"),
     "large effect": ("effect: 10", "effect: 1001", "24: minimum_detectable_effect: `1001` is not a percentage"),

@@ -2,36 +2,65 @@
     What an experiment could find, before it begins: from what the account's messages of the last `days` did. It changes nothing.
 
         dbt run-operation plan_experiment --args '{metric: clicked, profiles: 20000, arms: 3, effect: 0.1}'
+        dbt run-operation plan_experiment --args '{metric: revenue, profiles: 200000, control_share: 20}'
 
-    `profiles` is the audience, dealt to the `arms` in equal parts; `effect` is the relative one that shall be found, with the chance
-    `power`. What counts for the attribution window counts within `window` days of a message.
+    `profiles` is the audience, dealt to the `arms` in equal parts, or to the control `control_share` per cent of it and to the others equal parts of
+    the rest; `effect` is the relative one that shall be found, with the chance `power`. What counts for the attribution window counts within `window`
+    days of a message.
 -#}
-{% macro plan_experiment(metric='clicked', profiles=20000, arms=2, effect=none, days=90, window=5) %}
+{% macro plan_experiment(metric='clicked', profiles=20000, arms=2, effect=none, days=90, window=5, control_share=none) %}
     {%- set kind = lf_kind_of_outcome(metric) -%}
     {%- set effect = effect or var('minimum_detectable_effect') -%}
-    {%- set row = run_query(lf_plan_experiment(metric, profiles, arms, effect, days, window)).rows[0] -%}
-    {%- set receipts, converted = row[0] | int, row[1] | int -%}
+    {%- if arms < 2 or not 0 < (control_share or 50) < 100 -%}
+        {%- do exceptions.raise_compiler_error('`arms` is 2 or more, `control_share` a per cent above 0 and below 100') -%}
+    {%- endif -%}
+    {%- set control = control_share / 100 if control_share else 1 / arms -%}
+    {%- set row = run_query(lf_plan_experiment(metric, profiles, control, (1 - control) / (arms - 1), effect, days, window)).rows[0] -%}
+    {%- set receipts, converted, people = row[0] | int, row[1] | int, row[2] | int -%}
     {%- if converted < 30 -%}
         {%- do exceptions.raise_compiler_error(
             'Of ' ~ receipts ~ ' receipts in ' ~ days ~ ' days ' ~ converted ~ ' led to what is measured (' ~ metric
             ~ '): too few to plan by. Widen `days`, or choose another metric.'
         ) -%}
     {%- endif -%}
-    {%- set mean, now, at_end, needed = row[2] | float, row[3] | float, row[4] | float, row[5] | float -%}
+    {%- set mean, now, at_end, needed = row[3] | float, row[4] | float, row[5], row[6] | float -%}
+    {%- set needed_at_end, chance, chance_at_end = row[7] | float, row[8] | float, row[9] | float -%}
+    {%- set lift, per_day = '%g' | format(100 * effect) ~ ' %', people / days -%}
     {%- set told = [
         receipts ~ ' receipts in ' ~ days ~ ' days: ' ~ ('%.2f' | format(mean) ~ ' of ' ~ metric ~ ' each.' if kind == 'mean'
             else '%.2f' | format(100 * mean) ~ ' % ' ~ metric ~ '.'),
-        profiles ~ ' profiles in ' ~ arms ~ ' arms find a lift of ' ~ '%.1f' | format(100 * now) ~ ' % in '
-            ~ '%.0f' | format(100 * var('power')) ~ ' of 100 cases, looked at whenever one likes; ' ~ '%.1f' | format(100 * at_end)
-            ~ ' % if looked at once, at the end.',
-        'A lift of ' ~ '%g' | format(100 * effect) ~ ' % takes ' ~ '%.0f' | format(needed) ~ ' profiles.',
+        profiles ~ ' profiles in ' ~ arms ~ ' arms' ~ (', ' ~ '%g' | format(100 * control) ~ ' % of them the control,' if control_share else '')
+            ~ ' find a lift of ' ~ '%.1f' | format(100 * now) ~ ' % in ' ~ '%.0f' | format(100 * var('power'))
+            ~ ' of 100 cases, looked at whenever one likes (`decision: always`); '
+            ~ ('none of any size' if at_end is none else '%.1f' | format(100 * (at_end | float)) ~ ' %') ~ ' if looked at once (`decision: fixed`).',
+        'A lift of ' ~ lift ~ ' is found by them in ' ~ lf_cases(chance) ~ ' and ' ~ lf_cases(chance_at_end) ~ ' of 100 cases.',
+        'In ' ~ '%.0f' | format(100 * var('power')) ~ ' of 100 cases it takes ' ~ '%.0f' | format(needed) ~ ' profiles looked at whenever one likes, '
+            ~ '%.0f' | format(needed_at_end) ~ ' looked at once.',
+        'Those are ' ~ lf_days_of(needed, per_day) ~ ' and ' ~ lf_days_of(needed_at_end, per_day) ~ ' of as many different recipients as in the last ' ~ days ~ ' days.',
     ] | join(' ') -%}
     {%- do print(told) -%}
 {% endmacro %}
 
 
-{#- The query of it: receipts, those that counted, their mean, the two lifts that can be found, and the profiles that `effect` takes. -#}
-{% macro lf_plan_experiment(metric, profiles, arms, effect, days, window) -%}
+{#- A chance as cases of 100. -#}
+{% macro lf_cases(chance) -%}
+    {{ return('less than 1' if chance < 0.01 else 'more than 99' if chance > 0.99 else '%.0f' | format(100 * chance)) }}
+{%- endmacro %}
+
+
+{#- Days until so many profiles have received something. -#}
+{% macro lf_days_of(profiles, per_day) -%}
+    {%- set days = (profiles / per_day) | round(0, 'ceil') | int -%}
+    {{ return('1 day' if days == 1 else days ~ ' days') }}
+{%- endmacro %}
+
+
+{#-
+    The query of it: receipts, those that counted, different recipients, their mean, the lifts that can be found always and once, the profiles that `effect` takes
+    always and once, and the chances that `profiles` find it. `control` and `arm` are the shares of the two arms that are compared.
+-#}
+{% macro lf_plan_experiment(metric, profiles, control, arm, effect, days, window) -%}
+{%- set control_n, arm_n = lf_double(profiles * control), lf_double(profiles * arm) -%}
 with
 
 events as (
@@ -121,6 +150,7 @@ moments as (
 
     select
         {{ lf_double('count(*)') }} as receipts,
+        count(distinct receipts.profile_id) as people,
         sum(case when outcomes.outcome > 0 then 1 else 0 end) as converted,
         {{ lf_double('coalesce(sum(outcomes.outcome), 0)') }} as total,
         {{ lf_double('coalesce(sum(outcomes.outcome * outcomes.outcome), 0)') }} as total_of_squares
@@ -133,18 +163,22 @@ moments as (
 
 ),
 
--- Two of the arms are compared, each as large as the others.
+-- The control and the smallest arm beside it are compared.
 plan as {{ lf_fence() }} (
 
     select
         receipts,
         converted,
+        people,
         total / nullif(receipts, 0) as mean,
-        {{ lf_sample_variance('receipts', 'total', 'total_of_squares') }} / {{ lf_double(profiles / arms) }} as square,
-        {{ lf_root('2e0 * ' ~ lf_sample_variance('receipts', 'total', 'total_of_squares') ~ ' / ' ~ lf_double(profiles / arms)) }} as se,
+        {{ lf_sample_variance('receipts', 'total', 'total_of_squares') }} * (1e0 / {{ control_n }} + 1e0 / {{ arm_n }}) / 2e0 as square,
+        {{ lf_standard_error(
+            lf_sample_variance('receipts', 'total', 'total_of_squares') ~ ' * (1e0 / ' ~ control_n ~ ' + 1e0 / ' ~ arm_n ~ ')'
+        ) }} as se,
         {{ lf_double(effect) }} * total / nullif(receipts, 0) as effect,
-        {{ lf_double(2 * profiles / arms) }} as n,
+        {{ control_n }} + {{ arm_n }} as n,
         {{ lf_power_z() }} as power_z,
+        {{ lf_two_sided_z() }} as two_sided_z,
         {{ lf_two_sided_z() }} + {{ lf_power_z() }} as k
 
     from moments
@@ -155,14 +189,28 @@ needs as (
 
     {{ lf_units_needed('plan', 'effect', 'se', 'n', 'power_z') }}
 
+),
+
+widths as {{ lf_fence() }} (
+
+    select
+        *,
+        {{ lf_always_valid_half_width('se', 'n') }} as half_width,
+        two_sided_z * se as half_width_at_end
+    from needs
+
 )
 
 select
     receipts,
     coalesce(converted, 0) as converted,
+    people,
     mean,
-    ({{ lf_always_valid_half_width('se', 'n') }} + power_z * se) / nullif(mean, 0) as lift_at_any_time,
+    (half_width + power_z * se) / nullif(mean, 0) as lift_at_any_time,
     {{ lf_relative_mde('mean', 'square', 'k') }} as lift_at_the_end,
-    needed * {{ lf_double(profiles) }} as profiles_needed
-from needs
+    needed * {{ lf_double(profiles) }} as profiles_needed,
+    power(k * se / nullif(effect, 0), 2) * {{ lf_double(profiles) }} as profiles_needed_at_the_end,
+    {{ lf_power('effect', 'se', 'half_width') }} as chance,
+    {{ lf_power('effect', 'se', 'half_width_at_end') }} as chance_at_the_end
+from widths
 {%- endmacro %}
