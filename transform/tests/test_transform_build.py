@@ -35,6 +35,7 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_experiment_results",
         "fct_experiment_srm",
         "fct_experiment_verdicts",
+        "fct_holdout_results",
     }
 
 

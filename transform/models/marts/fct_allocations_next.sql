@@ -147,6 +147,7 @@ take_chances as (
 
 ),
 
+-- To so many places warehouses, and two runs, agree.
 rank_chances as (
 
     select
@@ -157,7 +158,7 @@ rank_chances as (
         {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000 as is_crowded,
         row_number() over (
             partition by experiment_key, slot_key
-            order by chance desc, position, arm_key
+            order by {{ lf_decimal('chance', 9) }} desc, position, arm_key
         ) as chance_rank
 
     from take_chances
