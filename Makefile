@@ -142,4 +142,6 @@ $(VENV)/.warehouses: $(VENV)/.dev
 	@$(BIN)/meltano install > .meltano/install.log 2>&1 || { cat .meltano/install.log >&2; exit 1; }
 	@# Python compiles what a program imports when it is started first: now, and not in the first run.
 	@for program in $(STARTED); do echo $$program; done | xargs -n 1 -P 2 sh -c '"$$0" --version >/dev/null 2>&1 || true'
+	@# So it is with dbt's parsing of the project. Files that change afterwards are parsed again by dbt, and only those.
+	@$(BIN)/python scripts/demo.py --parse
 	@touch $@

@@ -1,53 +1,48 @@
 {{ config(severity='warn') }}
 
 {#- Sample ratio of the assignment itself: a hash splits as the weights say, so a misfit means that they were changed, or ids are not what they seem. -#}
-{% set problems -%}
-    with observed as (
-        select
-            arms.experiment_key,
-            arms.slot_key,
-            arms.weight_bp,
-            {{ lf_double('count(ledger.profile_id)') }} as units
-        from {{ ref('int_experiment_arms') }} as arms
-        left join {{ ref('fct_assignments') }} as ledger
-            on
-                arms.experiment_key = ledger.experiment_key
-                and arms.experiment_version = ledger.experiment_version
-                and arms.slot_key = ledger.slot_key
-                and arms.arm_key = ledger.arm_key
-        where
-            arms.status = 'live'
-            and arms.weight_bp > 0
-        group by arms.experiment_key, arms.slot_key, arms.arm_key, arms.weight_bp
-    ),
-
-    expected as (
-        select
-            *,
-            weight_bp * sum(units) over (partition by experiment_key, slot_key)
-            / sum(weight_bp) over (partition by experiment_key, slot_key) as expected_units
-        from observed
-    ),
-
-    statistics as (
-        select
-            experiment_key,
-            slot_key,
-            count(*) - 1 as degrees,
-            min(expected_units) as least_expected,
-            sum((units - expected_units) * (units - expected_units) / nullif(expected_units, 0)) as statistic
-        from expected
-        group by experiment_key, slot_key
-    )
-
+with observed as (
     select
-        'Experiment ' || experiment_key || ': the arms of ' || slot_key || ' do not have the sizes that their weights say. '
-        || 'Were the weights changed after the first assignment? Then raise the version.' as problem
-    from statistics
+        arms.experiment_key,
+        arms.slot_key,
+        arms.weight_bp,
+        {{ lf_double('count(ledger.profile_id)') }} as units
+    from {{ ref('int_experiment_arms') }} as arms
+    left join {{ ref('fct_assignments') }} as ledger
+        on
+            arms.experiment_key = ledger.experiment_key
+            and arms.experiment_version = ledger.experiment_version
+            and arms.slot_key = ledger.slot_key
+            and arms.arm_key = ledger.arm_key
     where
-        least_expected >= {{ var('srm_min_expected') }}
-        and {{ lf_chi2_sf('statistic', 'degrees') }} < {{ var('srm_alpha') }}
-{%- endset %}
+        arms.status = 'live'
+        and arms.weight_bp > 0
+    group by arms.experiment_key, arms.slot_key, arms.arm_key, arms.weight_bp
+),
 
-{{- lf_warn(problems) }}
-{{ problems }}
+expected as (
+    select
+        *,
+        weight_bp * sum(units) over (partition by experiment_key, slot_key)
+        / sum(weight_bp) over (partition by experiment_key, slot_key) as expected_units
+    from observed
+),
+
+statistics as (
+    select
+        experiment_key,
+        slot_key,
+        count(*) - 1 as degrees,
+        min(expected_units) as least_expected,
+        sum((units - expected_units) * (units - expected_units) / nullif(expected_units, 0)) as statistic
+    from expected
+    group by experiment_key, slot_key
+)
+
+select
+    'Experiment ' || experiment_key || ': the arms of ' || slot_key || ' do not have the sizes that their weights say. '
+    || 'Were the weights changed after the first assignment? Then raise the version.' as problem
+from statistics
+where
+    least_expected >= {{ var('srm_min_expected') }}
+    and {{ lf_chi2_sf('statistic', 'degrees') }} < {{ var('srm_alpha') }}

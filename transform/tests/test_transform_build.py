@@ -44,7 +44,7 @@ def test_every_model_and_every_test_succeeds(whole_build: tuple[Warehouse, Outco
     statuses = Counter((result["node"]["resource_type"], str(result["status"])) for result in results)
     assert {status for _, status in statuses} == {"success", "pass"}
     assert statuses["unit_test", "pass"] > 30
-    assert statuses["test", "pass"] > 100
+    assert statuses["test", "pass"] > 80
 
 
 def test_everybody_is_assigned_by_the_published_recipe(built: Warehouse) -> None:

@@ -146,7 +146,7 @@ def _invoke(
         (getattr(result, "node", result).unique_id, result.message)
         for result in getattr(outcome.result, "results", ())
         if result.status in {"error", "fail"}
-    ]
+    ] + warned
     return outcome.result, warned, said
 
 
