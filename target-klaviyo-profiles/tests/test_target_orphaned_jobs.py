@@ -19,7 +19,7 @@ from target_klaviyo_profiles.rows import BulkRoute, Unsettled
 
 SENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SORTED, UNSORTED = "get_bulk_import_profiles_jobs", "get_bulk_suppress_profiles_jobs"
-"""The first takes several statuses at once, a page's size and an order by `created_at`; the second none of them."""
+"""The first takes several statuses, a page's size and an order by `created_at`; the second none of them."""
 
 
 @dataclass
