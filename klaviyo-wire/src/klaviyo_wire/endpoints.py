@@ -46,6 +46,7 @@ class Value(StrEnum):
 
     STRING = "string"
     NUMBER = "number"
+    INTEGER = "integer"
     BOOLEAN = "boolean"
     DATETIME = "datetime"
     NOTHING = "nothing"

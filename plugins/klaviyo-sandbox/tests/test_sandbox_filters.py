@@ -20,6 +20,7 @@ FILTERS = (
     Filter("_kx", frozenset({Operator.EQUALS}), Value.STRING),
     Filter("at", frozenset({Operator.GREATER_THAN, Operator.LESS_OR_EQUAL}), Value.DATETIME),
     Filter("size", frozenset({Operator.GREATER_THAN, Operator.ANY}), Value.NUMBER),
+    Filter("stars", frozenset({Operator.EQUALS}), Value.INTEGER),
     Filter("active", frozenset({Operator.EQUALS, Operator.ANY}), Value.BOOLEAN),
     Filter("owner", frozenset({Operator.HAS}), Value.NOTHING),
 )
@@ -89,6 +90,13 @@ def test_a_whole_number_is_an_int_and_a_decimal_a_float() -> None:
 def test_a_number_of_too_many_digits_is_refused() -> None:
     with pytest.raises(Refusal, match="is not a valid number value for size"):
         parse(f"greater-than(size,{'9' * 5_000})", FILTERS)
+
+
+def test_a_whole_number_has_no_fraction() -> None:
+    (condition,) = parse("equals(stars,5)", FILTERS)
+    assert condition.values == (5,)
+    with pytest.raises(Refusal, match=r"'5\.0' is not a valid integer value for stars"):
+        parse("equals(stars,5.0)", FILTERS)
 
 
 def test_conjunctions_nest_and_mix() -> None:

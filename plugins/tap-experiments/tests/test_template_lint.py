@@ -16,7 +16,7 @@ from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.lint import CLIPPED_BYTES, NEAR_CLIPPED_BYTES
-from tap_experiments.templating.preview import reading
+from tap_experiments.templating.property_tag import property_tag
 
 LINK = '<a href="https://x.io">x</a>'
 
@@ -218,7 +218,7 @@ def test_the_command_shows_what_each_arm_looks_like(tmp_path: Path, command: Cal
 
 @pytest.mark.parametrize("otherwise", ["there", "it's", '"new" & <b>', "Grüße 🌷", "a'b\"c"])
 def test_the_snippet_shows_the_property_or_the_default(otherwise: str) -> None:
-    template = Compiled(reading("lf_body", otherwise))
+    template = Compiled(property_tag("lf_body", otherwise))
     shown = template.render({"person": {"lf_body": "Zoë's <b>"}})
     assert shown == "Zoë&#x27;s &lt;b&gt;"
     for person in ({}, {"lf_body": ""}, {"lf_body": None}):

@@ -19,7 +19,7 @@ from tap_experiments.language.links import decorate_html, decorate_text
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.generation import Template, generate
-from tap_experiments.templating.proof import PEOPLE, held_properties, prove, samples
+from tap_experiments.templating.proof import SAMPLE_PROFILES, held_properties, prove, samples
 
 SUBJECT = "Spring is here"
 
@@ -207,7 +207,7 @@ CONTENT = st.lists(PIECES, min_size=1, max_size=8).map("".join).filter(str.strip
         min_size=1,
         max_size=2,
     ),
-    person=st.sampled_from(PEOPLE),
+    person=st.sampled_from(SAMPLE_PROFILES),
     property_format=st.sampled_from(PropertyFormat),
 )
 def test_a_profile_is_shown_its_arms_and_nothing_of_another(

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
+from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.delivery import poll_backoff
 from target_klaviyo_profiles.rows import Unsettled
 
 if TYPE_CHECKING:
+    from klaviyo_wire.endpoints import Endpoint
     from target_klaviyo_profiles.delivery.context import DeliveryContext
     from target_klaviyo_profiles.rows import BulkRoute
 
@@ -19,6 +21,9 @@ _log = logging.getLogger("target-klaviyo-profiles")
 
 _CLOCK_MARGIN = timedelta(minutes=2)
 """What this machine's clock and Klaviyo's may differ by."""
+
+_OPEN = ("queued", "processing")
+_SORT = "-created_at"
 
 
 def await_orphaned_jobs(
@@ -53,18 +58,33 @@ def await_orphaned_jobs(
 
 
 def _open_jobs(route: BulkRoute, rows: int, since: datetime, context: DeliveryContext) -> list[str]:
+    """Jobs of so many rows that were made since then and have not ended."""
     assert route.listing is not None  # noqa: S101 - the caller's part
-    found: list[str] = []
-    params = {
-        "filter": Operator.ANY("status", ["queued", "processing"]),
-        "sort": "-created_at",
-        "page[size]": "100",
-    }
-    for page in context.client.pages(route.listing, params=params):
-        for job in jsonapi.resources(page):
-            attributes = job["attributes"]
-            if datetime.fromisoformat(attributes["created_at"]) < since - _CLOCK_MARGIN:
-                return found
-            if attributes["total_count"] == rows:
-                found.append(job["id"])
-    return found
+    newest_first = _SORT.removeprefix("-") in ENDPOINTS[route.listing].sort
+    found: dict[str, None] = {}
+    for params in _questions(ENDPOINTS[route.listing]):
+        for page in context.client.pages(route.listing, params=params):
+            jobs = jsonapi.resources(page)
+            recent = [job for job in jobs if _made_at(job) >= since - _CLOCK_MARGIN]
+            found |= {job["id"]: None for job in recent if job["attributes"]["total_count"] == rows}
+            if newest_first and len(recent) < len(jobs):
+                break
+    return list(found)
+
+
+def _questions(endpoint: Endpoint) -> list[dict[str, str]]:
+    """The query parameters, of those that Klaviyo takes there, by which a listing tells its open jobs."""
+    params = {}
+    if _SORT.removeprefix("-") in endpoint.sort:
+        params["sort"] = _SORT
+    if endpoint.page and endpoint.page.maximum:
+        params["page[size]"] = str(endpoint.page.maximum)
+    by_status = next(filter_.operators for filter_ in endpoint.filters if filter_.field == "status")
+    if Operator.ANY in by_status:
+        return [{"filter": Operator.ANY("status", _OPEN), **params}]
+    # In the order of a job's life: one that goes on between two requests is found by the second.
+    return [{"filter": Operator.EQUALS("status", status), **params} for status in _OPEN]
+
+
+def _made_at(job: jsonapi.Json) -> datetime:
+    return datetime.fromisoformat(job["attributes"]["created_at"])

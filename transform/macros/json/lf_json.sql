@@ -189,32 +189,6 @@
 {%- endmacro %}
 
 
-{#- JSON text as JSON. -#}
-{% macro lf_json_parsed(text) -%}
-    {{ return(adapter.dispatch('lf_json_parsed')(text)) }}
-{%- endmacro %}
-
-{% macro default__lf_json_parsed(text) -%}
-    cast({{ text }} as {{ lf_type('json') }})
-{%- endmacro %}
-
-{% macro snowflake__lf_json_parsed(text) -%}
-    parse_json({{ text }})
-{%- endmacro %}
-
-{% macro bigquery__lf_json_parsed(text) -%}
-    parse_json({{ text }})
-{%- endmacro %}
-
-{% macro redshift__lf_json_parsed(text) -%}
-    json_parse({{ text }})
-{%- endmacro %}
-
-{% macro trino__lf_json_parsed(text) -%}
-    json_parse({{ text }})
-{%- endmacro %}
-
-
 {#-
     A query: `id` of each row of the CTE `documents`, each text of the column `key` of the CTE `keys` that is a top-level key of
     the row's `document`, and its value, JSON.

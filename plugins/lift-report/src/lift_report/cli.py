@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
+
+import click
 
 from lift_report.formatting import one_line
 from lift_report.page import render
 from lift_report.results import read
 from lift_report.summary import as_json, as_text
 from lift_report.warehouse import DuckDB, ReportError
+from singer_program.command import invoke, run, to_stderr
+
+_NAME = "lift-report"
 
 
 def main() -> int:
     """Write the page and print the verdicts; returns the exit code."""
-    arguments = _parser().parse_args()
-    try:
-        with DuckDB(arguments.warehouse, arguments.schema) as warehouse:
-            report = read(warehouse)
-    except ReportError as error:
-        return _fail(str(error))
+    return run(lambda: invoke(command, _NAME), _tell, errors=(ReportError,), output="the verdicts")
+
+
+@click.command()
+@click.option("--warehouse", type=click.Path(path_type=Path), required=True, help="DuckDB file with the results.")
+@click.option("--schema", default="marts", show_default=True, help="Where the results are in it.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Where to write the page.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of what is printed.",
+)
+def command(warehouse: Path, schema: str, output: Path, form: str) -> None:
+    """Write the results of experiments as one HTML page."""
+    with DuckDB(warehouse, schema) as database:
+        report = read(database)
     page = render(report).encode(errors="replace")
     try:
-        write(arguments.output, page)
+        write(output, page)
     except OSError as error:
-        return _fail(f"`{arguments.output}` cannot be written: {error.strerror or error}")
-    try:
-        said = (as_json if arguments.format == "json" else as_text)(report, arguments.output)
-        sys.stdout.buffer.write(f"{said}\n".encode())
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would try once more to write what could not be written, and complain, when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _fail(f"the verdicts could not be written to standard output: {error.strerror or error}")
+        message = f"`{output}` cannot be written: {error.strerror or error}"
+        raise click.ClickException(message) from error
+    click.echo((as_json if form == "json" else as_text)(report, output).encode())
+    sys.stdout.flush()  # what is missing is said after the verdicts, and only once those are out
     if report.absent:
         lacks = "; ".join(f"`{table}` {lack}" for table, lack in report.absent.items())
-        sys.stderr.write(
-            f"lift-report: parts of the page are missing: {one_line(lacks)}."
-            f" Build: dbt build --select {' '.join(report.absent)}\n"
-        )
-    return 0
+        build = f"dbt build --select {' '.join(report.absent)}"
+        _tell(f"parts of the page are missing: {one_line(lacks)}. Build: {build}")
+
+
+def _tell(line: str) -> None:
+    to_stderr(f"{_NAME}: {line}")
 
 
 def write(path: Path, content: bytes) -> None:
@@ -60,25 +73,3 @@ def write(path: Path, content: bytes) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lift-report", description="Write the results of experiments as one HTML page."
-    )
-    parser.add_argument(
-        "--warehouse", type=Path, required=True, metavar="PATH", help="DuckDB file with the results"
-    )
-    parser.add_argument(
-        "--schema", default="marts", metavar="NAME", help="where the results are in it (default: marts)"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="PATH", help="where to write the page")
-    parser.add_argument(
-        "--format", choices=["text", "json"], default="text", help="of what is printed (default: text)"
-    )
-    return parser
-
-
-def _fail(message: str) -> int:
-    sys.stderr.write(f"lift-report: {one_line(message)}\n")
-    return 1

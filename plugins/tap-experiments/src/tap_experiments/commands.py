@@ -15,7 +15,8 @@ from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
 from tap_experiments.reading.yaml_values import KEY
 from tap_experiments.tap import DEFAULT_PATH
-from tap_experiments.templating.preview import reading, write_preview
+from tap_experiments.templating.preview import write_preview
+from tap_experiments.templating.property_tag import property_tag
 
 _path = click.option(
     "--path",
@@ -145,7 +146,7 @@ def preview(path: Path, property_format: str, catalogue: Catalogue, output: Path
 def snippet(name: str, otherwise: str, *, plain: bool) -> None:
     """Print what shows a profile property in a content, a subject line or a text message."""
     try:
-        click.echo(reading(name, otherwise, plain=plain))
+        click.echo(property_tag(name, otherwise, plain=plain))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 

@@ -35,8 +35,6 @@ receipts as (
 
         ---------- booleans
         max(case when events.role = 'opened' and events.is_human then 1 else 0 end) = 1 as has_opened,
-        max(case when events.role = 'clicked' and events.is_human then 1 else 0 end) = 1 as has_clicked,
-        max(case when events.role = 'unsubscribed' then 1 else 0 end) = 1 as has_unsubscribed,
 
         ---------- timestamps
         coalesce(

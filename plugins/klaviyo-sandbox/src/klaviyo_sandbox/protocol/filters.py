@@ -33,7 +33,7 @@ Literal = str | bool | int | float | datetime
 _NAME = re.compile(r"[A-Za-z_][\w.\-]*")
 _FIELD = re.compile(r"[A-Za-z_$][\w.\-]*( [A-Za-z][\w\-]*)*")
 _BARE = re.compile(r"[^,()\[\]\"']+")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBERS = {Value.NUMBER: re.compile(r"-?\d+(\.\d+)?"), Value.INTEGER: re.compile(r"-?\d+")}
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?")
 
 
@@ -225,7 +225,7 @@ def _literal(written: _Written, kind: Value, field: str, zone: tzinfo | None) ->
             return written
     elif kind is Value.BOOLEAN and written.text in {"true", "false"}:
         return written.text == "true"
-    elif kind is Value.NUMBER and _NUMBER.fullmatch(written.text):
+    elif kind in _NUMBERS and _NUMBERS[kind].fullmatch(written.text):
         with suppress(ValueError):  # Python reads at most 4,300 digits
             return float(written.text) if "." in written.text else int(written.text)
     elif kind is Value.DATETIME and _DATETIME.fullmatch(written.text):

@@ -1,4 +1,4 @@
-"""Reads how the arms of a slot share the profiles."""
+"""Reads `allocation`: how the arms of a slot share the profiles."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def equal_split(arms: int) -> list[int]:
     return [share + (index < remainder) for index in range(arms)]
 
 
-def renamed(split: Value) -> None:
-    """Refuse the key that `allocation` has replaced."""
+def refuse_former_key(split: Value) -> None:
+    """Report the key `split`, which `allocation` has replaced, with what to write in its place."""
     said = "equal"
     if isinstance(split.node, yaml.MappingNode):
         pairs = ", ".join(f"{key.value}: {share.value}" for key, share in split.node.value)

@@ -1,4 +1,4 @@
-"""Reads who takes part: a group of Klaviyo's, and conditions on the profile."""
+"""Reads `audience`: the list or segment whose profiles take part, and conditions on them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 TEXTS = ("email", "phone_number", "external_id", "first_name", "last_name", "title", "organization", "locale")
 DATES = ("created", "updated", "last_event_date")
-LOCATION = ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
-PLACE = ("latitude", "longitude")
-"""The keys of a profile's location that hold numbers."""
+_LOCATION_TEXTS = ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
+_COORDINATES = ("latitude", "longitude")
 
 _MEMBERSHIP = (Operator.IN, Operator.NOT_IN)
 _ORDER = (Operator.AT_LEAST, Operator.AT_MOST, Operator.MORE_THAN, Operator.LESS_THAN)
@@ -24,8 +23,8 @@ _TIME = (Operator.SINCE, Operator.BEFORE)
 _OPERATORS = {
     **dict.fromkeys(TEXTS, _MEMBERSHIP),
     **dict.fromkeys(DATES, _TIME),
-    **{f"location.{key}": _MEMBERSHIP for key in LOCATION},
-    **{f"location.{key}": _ORDER for key in PLACE},
+    **{f"location.{key}": _MEMBERSHIP for key in _LOCATION_TEXTS},
+    **{f"location.{key}": _ORDER for key in _COORDINATES},
 }
 """What each field of Klaviyo's own may be compared by, beside `exists`; a property by everything."""
 

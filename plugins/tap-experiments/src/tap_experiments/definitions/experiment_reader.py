@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tap_experiments.definitions import schema
-from tap_experiments.definitions.allocation import read_allocation, renamed
+from tap_experiments.definitions.allocation import read_allocation, refuse_former_key
 from tap_experiments.definitions.audience import read_audience
 from tap_experiments.definitions.model import (
+    FALLBACK,
+    HASH_MARK,
     SNIPPETS,
     WHOLE,
     Arm,
@@ -49,12 +51,6 @@ if TYPE_CHECKING:
 DEFINITION = "experiment.yml"
 PROJECT = "project.yml"
 """What holds for all experiments, beside their folders."""
-
-HASH_MARK = "<!-- lf:"
-"""Begins the comment by which a generated template is recognised."""
-
-FALLBACK = "fb"
-"""What `lf_cid` says in the branch of a profile without an assignment; so no arm may be called that."""
 
 MAX_SUBJECT = 255
 
@@ -101,7 +97,7 @@ class _Reader:
         self._prefix = f"{root}/{folder.name}"
         self._document = Document(f"{self._prefix}/{DEFINITION}")
         self._texts: dict[str, str] = {}
-        self._lost_snippet = False
+        self._is_snippet_missing = False
         if not folder.resolve().is_relative_to(root.resolve()):
             self._document.fault("is a symlink out of the experiments' folder", "move the experiment into it")
 
@@ -118,13 +114,15 @@ class _Reader:
         audience_type, audience, conditions = read_audience(fields["audience"])
         template = schema.fields(fields["template"], schema.TEMPLATE)
         if isinstance(fields["template"].node, yaml.MappingNode):
-            self._parts(fields["channel"], template)
+            self._check_channel_parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
         keys = [slot.key for slot in slots if not slot.subject_only]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
         html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
         filled = with_text if channel is Channel.EMAIL else keys
-        has_text = template["text"].given and not self._lost_snippet  # else nobody knows which slots have one
+        has_text = (
+            template["text"].given and not self._is_snippet_missing
+        )  # else nobody knows which slots have one
         text = self._layout(template["text"], keys, filled) if has_text else None
         subject = self._subject(template["subject"], slots) if channel is Channel.EMAIL else None
         windows: dict[str, int] = {}
@@ -182,8 +180,8 @@ class _Reader:
         self._texts[DEFINITION] = text
         return self._document.root(text)
 
-    def _parts(self, channel: Value, template: dict[str, Value]) -> None:
-        """Which parts of a message the channel knows."""
+    def _check_channel_parts(self, channel: Value, template: dict[str, Value]) -> None:
+        """Report parts of the template that the channel needs and lacks, or does not have."""
         if channel.is_word(Channel.EMAIL):
             if not template["html"].given:
                 template["html"].fault("is missing", "add it: an e-mail shows HTML")
@@ -202,7 +200,7 @@ class _Reader:
                 remedy = f"add `subject: '[[ slot(\"{filled[0]}\") ]]'`, or remove the arms' subjects"
                 value.fault("is missing", remedy)
             return None
-        source = self._line(value)
+        source = self._inline_text(value)
         layout, problems = lay_out(source.text, [slot.key for slot in slots], filled)
         for key in layout.slots:
             if key not in filled:
@@ -213,8 +211,8 @@ class _Reader:
             value.fault(problem, remedy)
         return replace(layout, source=source)
 
-    def _line(self, value: Value) -> Source:
-        """A text of the definition itself that is checked like a content: one line."""
+    def _inline_text(self, value: Value) -> Source:
+        """A line that stands in the definition itself, checked like a content file."""
         text = value.text()
         if len(text) > MAX_SUBJECT or len(text.splitlines()) > 1:
             value.fault(f"is not one line of at most {MAX_SUBJECT} characters", "shorten it")
@@ -233,7 +231,7 @@ class _Reader:
                 elif channel is not Channel.EMAIL:
                     value.fault("has no place", "remove it: the channel has no subject line")
                 else:
-                    subjects[key] = self._line(value)
+                    subjects[key] = self._inline_text(value)
                     for mark in DELIMITERS:
                         if mark in subjects[key].text:
                             problem = f"holds `{mark}`, which would be sent as it stands"
@@ -345,7 +343,7 @@ class _Reader:
     def _slot(self, key: str, value: Value, channel: Channel, *, has_text_part: bool) -> Slot:
         fields = schema.fields(value, schema.SLOT, {"split": "allocation"})
         if fields["split"].given:
-            renamed(fields["split"])
+            refuse_former_key(fields["split"])
         entries = fields["arms"].entries(keys_are_names=True)
         for arm_key, entry in entries.items():
             if arm_key == FALLBACK:
@@ -429,7 +427,7 @@ class _Reader:
                         f"has no place beside the snippet `{name}`", "remove it: the snippet holds the arms"
                     )
         if not folder.is_dir() or not KEY.fullmatch(name):
-            self._lost_snippet = True
+            self._is_snippet_missing = True
             if KEY.fullmatch(name):
                 known = sorted(path.name for path in library.glob("*") if path.is_dir())
                 remedy = f"restore the folder, which is in use here, or name another: {did_you_mean(name, known)}"

@@ -21,6 +21,12 @@ WHOLE = 10_000
 SNIPPETS = "_snippets"
 """Folder of the contents that several experiments share, beside the experiments."""
 
+HASH_MARK = "<!-- lf:"
+"""Begins the comment by which a generated template is recognised."""
+
+FALLBACK = "fb"
+"""What `lf_cid` says in the branch of a profile without an assignment; so no arm may be called that."""
+
 
 class PropertyFormat(StrEnum):
     """How a profile holds its assignments; one choice for all experiments."""

@@ -1,7 +1,7 @@
-"""Every key of an experiment.yml, declared once.
+"""The schema of an experiment.yml: each key with its meaning, the form of its value, and its default.
 
 The reader takes from here which keys there are; the README's table and the JSON Schema for editors are made of it.
-Which outcome metrics a key may name, the catalogue says.
+The names of outcome metrics come from the catalogue.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""The wrapper of a template: what surrounds the slots, written with Jinja under delimiters of its own.
+"""Takes apart the file that an author gives as a template: the text around the slots, and which slot stands where.
 
-`[[ slot("hero") ]]`, `[% if %]` and `[# comment #]` are read here; `{{ }}` and `{% %}` are Klaviyo's and pass.
+It is Jinja under delimiters of its own: `[[ slot("hero") ]]`, `[% if %]` and `[# comment #]` are read here, while
+`{{ }}` and `{% %}` are Klaviyo's and stay.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Generates the template of an experiment: a branch per arm, so that Klaviyo renders it from the profile alone.
+"""Generates an experiment's template for Klaviyo: where a slot stands, an `if` with a branch for each arm.
 
     {% if 'spring:hero:bold' in person|lookup:'lf_assignments' %}bold{% elif … %}plain{% else %}plain{% endif %}
 
-Every link in a branch says which branch it stands in, so a click proves what was rendered, not what was planned.
+So Klaviyo renders it from the profile alone. Every link in a branch says which branch it stands in: a click proves
+what was rendered, not what was planned.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.definitions.experiment_reader import FALLBACK, HASH_MARK
-from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.model import FALLBACK, HASH_MARK, PropertyFormat
 from tap_experiments.language.links import PARAMETER, Decorated, decorate_html, decorate_text
 from tap_experiments.language.template_tags import active
 from tap_experiments.reading.faults import Fault

@@ -1,6 +1,6 @@
-"""What is sound and may still go wrong in a mailbox: each finding with file, line and remedy.
+"""Warns of what Klaviyo accepts and what may still go wrong in a mailbox: each with file, line and remedy.
 
-A fault is what Klaviyo would refuse, and stops the run (`definitions`, `templates`); these are warnings.
+What Klaviyo would refuse is a fault (`definitions`, `generation`) and stops the run; a warning does not.
 """
 
 from __future__ import annotations

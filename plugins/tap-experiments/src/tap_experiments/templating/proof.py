@@ -1,7 +1,8 @@
-"""Renders what was generated before it leaves: for every arm, for no arm, for ordinary and odd values.
+"""Proves a generated template: rendered for every arm, and for none, it shows what the content files hold.
 
-What is expected is put together from the content files alone, without a branch, and rendered by the same engine.
-So whatever differs comes from a branch: one not taken, one that swallows its neighbour, one of another arm.
+It is rendered for ordinary and for odd profiles. What is expected is put together from the content files alone,
+without a branch, and rendered by the same engine. So whatever differs comes from a branch: one not taken, one that
+swallows its neighbour, one of another arm.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_experiments.definitions.experiment_reader import FALLBACK, HASH_MARK
-from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.model import FALLBACK, HASH_MARK, PropertyFormat
 from tap_experiments.language.engine import Compiled, RenderError
 from tap_experiments.templating.generation import KINDS, branches, flat_property
 
@@ -27,7 +27,7 @@ Arms = Mapping[str, str]
 _MOST_COMBINATIONS = 36
 """Beyond it, each arm is shown once beside the fallbacks and once beside the last arms of the other slots."""
 
-PEOPLE: tuple[dict[str, Any], ...] = (
+SAMPLE_PROFILES: tuple[dict[str, Any], ...] = (
     {"first_name": "Ada", "last_name": "Byron", "email": "ada@shop.example"},
     {"first_name": "Zoë 名前 🌷", "last_name": 'O\'Neil "the" <b>&</b>', "email": "zoe@shop.example"},
     {
@@ -38,7 +38,7 @@ PEOPLE: tuple[dict[str, Any], ...] = (
     },
     {},
 )
-"""What profiles hold beside their assignments."""
+"""What profiles hold beside their assignments: ordinary values, awkward ones, template code, nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,15 @@ def combinations(experiment: Experiment) -> list[Arms]:
 
 def samples(experiment: Experiment, property_format: PropertyFormat) -> Iterator[Sample]:
     """Profiles of every kind with what each must be shown."""
-    people = itertools.cycle(PEOPLE)
+    profiles = itertools.cycle(SAMPLE_PROFILES)
     for arms in combinations(experiment):
         held = {slot: arm for slot, arm in arms.items() if arm != FALLBACK}
         properties = held_properties(experiment.key, held, property_format)
         name = "an assigned profile" if held else "a profile without arms"
-        yield Sample(name, arms, _context(next(people), properties))
+        yield Sample(name, arms, _context(next(profiles), properties))
     none = dict.fromkeys((slot.key for slot in experiment.slots), FALLBACK)
     for name, properties in hostile(experiment, property_format):
-        yield Sample(name, none, _context(next(people), properties))
+        yield Sample(name, none, _context(next(profiles), properties))
 
 
 def held_properties(experiment: str, arms: Arms, property_format: PropertyFormat) -> dict[str, Any]:
@@ -106,9 +106,9 @@ def hostile(experiment: Experiment, property_format: PropertyFormat) -> Iterator
     yield "an arm with quotes and braces", held_properties(experiment.key, quoted, property_format)
 
 
-def _context(person: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+def _context(profile: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
     top = ("first_name", "last_name", "email")
-    return {**{name: person[name] for name in top if name in person}, "person": {**person, **properties}}
+    return {**{name: profile[name] for name in top if name in profile}, "person": {**profile, **properties}}
 
 
 def expected(experiment: Experiment, kind: Kind, arms: Arms, property_format: PropertyFormat) -> str:

@@ -1,4 +1,4 @@
-"""Finds what several contents have in common: a template shows it once and branches only where they differ.
+"""Takes the contents of a slot's arms apart into what all share, shown once, and what differs, shown in branches.
 
 A content is cut only where a tag of Klaviyo's may stand between its parts without changing them: outside Klaviyo's
 tags and blocks and, in HTML, between complete tags, never directly in a table, whose text an HTML parser moves.
