@@ -21,12 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from typing_extensions import override
 
 Table = tuple[list[str], list[tuple[Any, ...]]]
 """Names of columns, and rows."""
+Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+"""A column of numbers."""
 
 
 class Engine(abc.ABC):
@@ -109,6 +113,23 @@ class DuckDB(Engine):
                 f"insert into {table} select unnest(from_json(?, '[{{{read}}}]'), recursive := true)",
                 [text],
             )
+
+    def multiply(
+        self, database: str, table: str, numbers: Mapping[str, Numbers], expressions: Mapping[str, str]
+    ) -> None:
+        """Put copies of a table's rows in their place: one for each place of the arrays.
+
+        A column that `numbers` names takes its values from there, one that `expressions` names from SQL over `many`,
+        whose columns are the arrays. Millions of rows take seconds.
+        """
+        with duckdb.connect(database) as connection:
+            connection.register("many", dict(numbers))
+            held = [name for name, *_ in connection.execute(f"describe {table}").fetchall()]
+            changed = {name: f"many.{name}" for name in numbers if name in held} | dict(expressions)
+            replaced = ", ".join(f"{value} as {name}" for name, value in changed.items())
+            connection.execute(f"create temp table one as from {table}")
+            connection.execute(f"delete from {table}")  # noqa: S608
+            connection.execute(f"insert into {table} select one.* replace ({replaced}) from one, many")  # noqa: S608
 
     @override
     def release(self) -> None:

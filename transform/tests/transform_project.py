@@ -15,7 +15,7 @@ from unittest import mock
 
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from transform_engines import Engine, as_json
+from transform_engines import DuckDB, Engine, Numbers, as_json
 
 PROJECT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 9, 8)  # noqa: DTZ001  the warehouse keeps naive UTC
@@ -115,6 +115,22 @@ class Warehouse:
         if self.landed.get(table) != text:
             self.landed[table] = text
             self.project.engine.replace(self.database, f"{schema}.{table}", plain)
+
+    def land_many(
+        self,
+        table: str,
+        row: Mapping[str, Any],
+        numbers: Mapping[str, Numbers],
+        expressions: Mapping[str, str],
+        schema: str = "klaviyo_raw",
+    ) -> None:
+        """Replace the rows of a table by copies of one, which differ as `DuckDB.multiply` says."""
+        engine = self.project.engine
+        assert isinstance(engine, DuckDB)
+        self.landed.pop(table, None)
+        self.land(table, [row], schema)
+        del self.landed[table]
+        engine.multiply(self.database, f"{schema}.{table}", numbers, expressions)
 
     def copy(self) -> Warehouse:
         """The same content in a database of its own."""

@@ -1,0 +1,312 @@
+"""Thousands of experiments at once with effects that are known, through the project's own SQL.
+
+Sums of each arm at each look are drawn with numpy and written where the project writes those that it has measured, so
+that one build judges all. Every look at an experiment is an experiment of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+from transform_project import NOW, READ_AT, Row, Warehouse, experiment
+
+WHOLE = "KLAVIYO_LOOP_TRUTH" in os.environ
+"""Whether every scenario is simulated, as `make truth` does; else a sample of them."""
+EXPERIMENTS = int(os.environ.get("KLAVIYO_LOOP_TRUTH", "250"))
+"""Of each scenario."""
+CERTAINTY = 0.999
+"""How surely a method that keeps its promise passes a test."""
+
+Counts = npt.NDArray[np.int64]
+Sums = npt.NDArray[np.float64]
+
+
+def most(experiments: int, rate: float) -> int:
+    """The largest count that a binomial of this rate exceeds with a chance of at most 1 - `CERTAINTY`."""
+    within, chance = 0.0, (1 - rate) ** experiments
+    for count in range(experiments):
+        within += chance
+        if within >= CERTAINTY:
+            return count
+        chance *= (experiments - count) / (count + 1) * rate / (1 - rate)
+    return experiments
+
+
+def least(experiments: int, rate: float) -> int:
+    """The smallest count that a binomial of this rate falls below with a chance of at most 1 - `CERTAINTY`."""
+    return experiments - most(experiments, 1 - rate)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """Each unit clicks or does not."""
+
+    rate: float
+    metric = "clicked"
+
+    def mean(self, lift: float) -> float:
+        """Of a unit whose arm is better by a relative `lift`."""
+        return self.rate * (1 + lift)
+
+    def variance(self) -> float:
+        """Of a unit of the control."""
+        return self.rate * (1 - self.rate)
+
+    def draw(self, chance: np.random.Generator, units: Counts, lift: float) -> tuple[Counts, Sums, Sums]:
+        """How many of `units` convert, the sums of what they bring, and of its squares."""
+        clicked = chance.binomial(units, self.mean(lift))
+        return clicked, clicked.astype(float), clicked.astype(float)
+
+
+@dataclass(frozen=True)
+class Revenue:
+    """A few units buy for amounts of which the logarithm is normal, capped as the project caps them.
+
+    The cap is the quantile of all buyers that there could be: what the largest of them spend adds nothing.
+    """
+
+    buyers: float = 0.03
+    sigma: float = 2.0
+    percentile: float = 0.999
+    metric = "revenue"
+
+    @property
+    def cap(self) -> float:
+        return math.exp(self.sigma * NormalDist().inv_cdf(self.percentile))
+
+    def moment(self, power: int) -> float:
+        """Mean of a power of a capped amount."""
+        shift, normal = power * self.sigma, NormalDist()
+        z = normal.inv_cdf(self.percentile)
+        return math.exp(shift * shift / 2) * normal.cdf(z - shift) + self.cap**power * (1 - self.percentile)
+
+    def mean(self, lift: float) -> float:
+        """Of a unit whose arm has more buyers by a relative `lift`."""
+        return self.buyers * (1 + lift) * self.moment(1)
+
+    def variance(self) -> float:
+        """Of a unit of the control."""
+        return self.buyers * self.moment(2) - self.mean(0) ** 2
+
+    def draw(self, chance: np.random.Generator, units: Counts, lift: float) -> tuple[Counts, Sums, Sums]:
+        """How many of `units` buy, the sums of what they spend, and of its squares."""
+        bought = chance.binomial(units, self.buyers * (1 + lift))
+        ends = np.cumsum(bought.ravel())
+        amounts = np.minimum(np.exp(self.sigma * chance.standard_normal(ends[-1])), self.cap)
+        powers = (np.concatenate([[0.0], np.cumsum(amounts**power)])[np.r_[0, ends]] for power in (1, 2))
+        total, squares = (np.diff(sums).reshape(units.shape) for sums in powers)
+        return bought, total, squares
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the definition says of the end, and when a run first saw that it had come."""
+
+    definition: Row = field(hash=False)
+    ended_at: datetime | None = None
+
+
+def day(before: int) -> str:
+    return f"{NOW - timedelta(days=before):%Y-%m-%d}"
+
+
+LIVE = Ending({"status": "live"})
+AT_ONE_LOOK = Ending({"status": "ended", "planned_stop": day(9), "decision": "fixed"}, NOW - timedelta(days=8))
+AS_PLANNED = Ending({"status": "ended", "planned_stop": day(9)}, NOW - timedelta(days=8))
+EARLY = Ending({"status": "ended", "planned_stop": day(9)}, NOW - timedelta(days=12))
+EARLY_FIXED = Ending({"status": "ended", "planned_stop": day(9), "decision": "fixed"}, NOW - timedelta(days=12))
+NEVER_PLANNED = Ending({"status": "ended"}, NOW - timedelta(days=8))
+"""Two are ended before the day that was planned, which has come since."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Experiments of one kind, and how they are looked at. The first arm is the control."""
+
+    weights: tuple[int, ...]
+    outcome: Clicks | Revenue
+    people: int
+    looks: int = 48
+    ending: Ending = LIVE
+    lifts: tuple[float, ...] = ()
+    guarded: Clicks | None = None
+    """How often recipients of every arm unsubscribe, where that is guarded."""
+
+    @property
+    def effects(self) -> list[float]:
+        """What an assigned profile of each arm brings more than one of the control."""
+        lifts = self.lifts or (0.0,) * len(self.weights)
+        return [self.outcome.mean(lift) - self.outcome.mean(0) for lift in lifts]
+
+    def arrivals(self) -> Counts:
+        """How many profiles come until each look: ever more by the same factor, from a fiftieth of all."""
+        shares = np.geomspace(0.02, 1, self.looks) if self.looks > 1 else np.ones(1)
+        return np.round(self.people * shares).astype(np.int64)
+
+
+@dataclass
+class Judged:
+    """Of how many experiments something was said at any look, and how long it took to ask."""
+
+    experiments: int
+    winners: int
+    """A winner that is not better than the control."""
+    wrong: int
+    """That, or the control named as better than arms of which one is not worse than it."""
+    found: int
+    """At the last look: an arm that is better wins."""
+    uncovered: int
+    """The interval of the first challenger's effect leaves it out, at any look past the minimum."""
+    blocked: int
+    """The first challenger blocked by a guardrail, at any look past the minimum."""
+    alarmed: int
+    """Said to be invalid for the sizes of its arms."""
+    seconds: float
+
+
+MODELS = (
+    "int_chances_of_few fct_experiment_results fct_experiment_srm fct_experiment_guardrails"
+    " path:models/intermediate/verdicts fct_experiment_verdicts"
+)
+ARM = "'arm' || many.arm"
+KEY = "many.experiment || '_' || many.look"
+EARLIER = ("too_early", "no_data")
+MOMENT: Row = {
+    "experiment_version": 1,
+    "slot_key": "hero",
+    "analysis": "assigned",
+    "attribution": "assigned_window",
+    "denominator_total": 0,
+    "denominator_of_squares": 0,
+    "denominator_product": 0,
+}
+"""What is the same in every row of sums. Nothing is known of anybody from before."""
+QUESTION = """
+    with
+
+    truth as (
+        select unnest({arms}) as arm_key, unnest({effects}) as effect
+    ),
+
+    said as (
+        select
+            split_part(verdicts.experiment_key, '_', 1) as experiment,
+            cast(split_part(verdicts.experiment_key, '_', 2) as integer) as look,
+            verdicts.verdict,
+            verdicts.verdict not in {earlier} as is_past_minimum,
+            winners.effect as winner_effect,
+            first.interval_low,
+            first.interval_high,
+            guardrails.state = 'blocked' as is_blocked
+        from marts.fct_experiment_verdicts as verdicts
+        left join truth as winners on verdicts.verdict = 'winner' and verdicts.winning_arm = winners.arm_key
+        left join marts.fct_experiment_results as first
+            on verdicts.experiment_key = first.experiment_key and first.arm_key = 'arm1' and first.is_decisive
+        left join marts.fct_experiment_guardrails as guardrails
+            on verdicts.experiment_key = guardrails.experiment_key and guardrails.arm_key = 'arm1'
+    ),
+
+    experiments as (
+        select
+            bool_or(coalesce(winner_effect <= 0, false)) as has_false_winner,
+            bool_or(coalesce(winner_effect <= 0, false) or (verdict = 'control_wins' and {best} >= 0)) as is_wrong,
+            bool_or(look = {last} and coalesce(winner_effect > 0, false)) as is_found,
+            bool_or(is_past_minimum and not coalesce({first} between interval_low and interval_high, true)) as is_uncovered,
+            bool_or(is_past_minimum and coalesce(is_blocked, false)) as is_blocked,
+            bool_or(verdict = 'invalid_srm') as is_alarmed
+        from said
+        group by experiment
+    )
+
+    select
+        count(*),
+        count_if(has_false_winner),
+        count_if(is_wrong),
+        count_if(is_found),
+        count_if(is_uncovered),
+        count_if(is_blocked),
+        count_if(is_alarmed)
+    from experiments
+"""
+
+
+def draw(scenario: Scenario, experiments: int, seed: str) -> dict[str, Sums | Counts]:
+    """Sums of each experiment, look and arm. A profile's hash decides its arm, so that sizes are drawn as well."""
+    chance = np.random.default_rng(zlib.crc32(seed.encode()))
+    arms = len(scenario.weights)
+    newcomers = np.diff(scenario.arrivals(), prepend=0)
+    shares = np.array(scenario.weights) / sum(scenario.weights)
+    units = chance.multinomial(newcomers, shares, size=(experiments, scenario.looks))
+    drawn: dict[str, list[Sums | Counts]] = {"converted": [], "total": [], "total_of_squares": [], "guarded": []}
+    for arm, lift in enumerate(scenario.lifts or (0.0,) * arms):
+        sums = scenario.outcome.draw(chance, units[:, :, arm], lift)
+        guarded = (scenario.guarded or Clicks(0.0)).draw(chance, units[:, :, arm], 0)
+        for column, values in zip(drawn.values(), (*sums, guarded[0]), strict=True):
+            column.append(values)
+    number, look, arm_number = np.indices(units.shape)
+    columns = {name: np.stack(values, axis=2) for name, values in drawn.items()}
+    so_far = {name: np.cumsum(values, axis=1) for name, values in ({"units": units} | columns).items()}
+    known = {"experiment": number, "look": look, "arm": arm_number} | so_far
+    return {name: np.ascontiguousarray(values).ravel() for name, values in known.items()}
+
+
+def land(warehouse: Warehouse, scenario: Scenario, sums: Mapping[str, Sums | Counts], started: datetime) -> None:
+    """Write what the project would have measured."""
+    counted = {
+        scenario.outcome.metric: {name: sums[name] for name in ("converted", "total", "total_of_squares")},
+        "received": dict.fromkeys(("converted", "total", "total_of_squares"), sums["units"]),
+    }
+    if scenario.guarded:
+        counted["unsubscribed"] = dict.fromkeys(("converted", "total", "total_of_squares"), sums["guarded"])
+    parts = [
+        {**sums, **columns, "metric_number": np.full(sums["units"].shape, number)}
+        for number, columns in enumerate(counted.values())
+    ]
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    rows["received"] = rows["units"]
+    expressions = {
+        "experiment_key": KEY,
+        "arm_key": ARM,
+        "metric": f"list_extract({list(counted)}, many.metric_number + 1)",
+        "weight_bp": f"list_extract({list(scenario.weights)}, many.arm + 1)",
+        "is_control": "many.arm = 0",
+    }
+    warehouse.land_many("int_moments", MOMENT, rows, expressions, schema="intermediate")
+    once = {name: sums[name][sums["arm"] == 0] for name in ("experiment", "look")}
+    warehouse.land("definition_snapshots", [{"name": "experiments", "defined_at": READ_AT}])
+    guardrails = {"guardrails": {"unsubscribed": 0.1}} if scenario.guarded else {}
+    defined = experiment("", primary_metric=scenario.outcome.metric, **scenario.ending.definition, **guardrails)
+    warehouse.land_many("experiments", defined, once, {"experiment_key": KEY})
+    receipt = {"experiment_version": 1, "profile_id": "first", "received_at": started}
+    warehouse.land_many("int_messages_received", receipt, once, {"experiment_key": KEY}, schema="intermediate")
+    if scenario.ending.ended_at:
+        seen = {"experiment_version": 1, "slot_key": "hero", "ended_at": scenario.ending.ended_at}
+        warehouse.land_many("fct_experiment_verdicts", seen, once, {"experiment_key": KEY}, schema="marts")
+
+
+def judge(empty: Warehouse, name: str, scenario: Scenario, experiments: int = EXPERIMENTS) -> Judged:
+    """Simulate a scenario and ask the project what it says of it, in one build."""
+    begun = time.process_time()
+    warehouse = empty.copy()
+    land(warehouse, scenario, draw(scenario, experiments, name), NOW - timedelta(days=20))
+    warehouse.dbt("run", "--select", MODELS)
+    effects = scenario.effects
+    question = QUESTION.format(
+        arms=[f"arm{arm}" for arm in range(len(effects))],
+        effects=effects,
+        earlier=EARLIER,
+        first=effects[1],
+        best=max(effects[1:]),
+        last=scenario.looks - 1,
+    )
+    (row,) = warehouse.query(question)
+    return Judged(*row, seconds=time.process_time() - begun)
