@@ -29,6 +29,7 @@ from lift_report.chart_geometry import Scale
 from lift_report.cli import main, write
 from lift_report.page import render
 from lift_report.results import Report, Slot, read
+from lift_report.summary import as_json, as_text
 from lift_report.tables import TABLES, Day, Result, Verdict
 from lift_report.warehouse import DuckDB, ReportError
 
@@ -564,6 +565,37 @@ def test_a_slot_with_little_in_it_is_a_page(verdict: str, rule: str | None, sent
     assert labels.verdict_title(report.slots[0][1]) in page
     assert "None" not in " ".join(Document(page).texts)
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().split()
+
+
+HELD_OUT: dict[str, Any] = {
+    "scope": "experiment", "experiment_key": "spring", "experiment_version": 2, "metric": "revenue", "units": 9000,
+    "held_out_units": 1000, "mean": 2.0, "held_out_mean": 1.5, "difference": 0.5, "interval_low": -0.1,
+    "interval_high": 1.1, "incremental": 4500.0, "incremental_low": -900.0, "incremental_high": 9900.0,
+    "currency": "EUR",
+}  # fmt: skip
+
+
+def test_what_the_messages_earned_at_all_is_on_the_page(tmp_path: Path) -> None:
+    """That of all experiments first; before there is an interval, only what is known of both."""
+    rows = spring()
+    rows.add("fct_holdout_results", **HELD_OUT)
+    rows.add(
+        "fct_holdout_results", **HELD_OUT | {"scope": "global", "experiment_key": "*", "experiment_version": 1}
+    )
+    unknown = dict.fromkeys(name for name in HELD_OUT if name.startswith(("interval", "incremental")))
+    rows.add("fct_holdout_results", **HELD_OUT | {"metric": "ordered", "currency": None} | unknown)
+    report = read(rows)
+    page = render(report)
+    text = " ".join(Document(page).texts)
+    assert "What the messages earned at all" in text
+    assert text.index("All experiments") < text.rindex("spring, version 2")
+    assert "in all 4,500.00\u202fEUR (\u2212900.00\u202fEUR to 9,900.00\u202fEUR)" in text
+    assert text.count("in all ") == 2
+    said = as_text(report, tmp_path / "report.html").splitlines()
+    figures = "revenue earned against who is held out: 4,500.00 EUR (\u2212900.00 EUR to 9,900.00 EUR)"
+    assert said[-3:-1] == [f"All experiments: {figures}", f"spring, version 2: {figures}"]
+    told = json.loads(as_json(report, tmp_path / "report.html"))["holdouts"]
+    assert [row["incremental"] for row in told] == [None, 4500.0, 4500.0]
 
 
 # Another warehouse, a part of one, and none.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import Day, Guardrail, Interaction, NextWeight, Play, Result, Stage, Weight
+    from lift_report.tables import Day, Guardrail, Holdout, Interaction, NextWeight, Play, Result, Stage, Weight
 
 _MARGIN = 0.06
 _FEW, _MANY = 3, 5
@@ -260,7 +260,7 @@ def _of_days(arms: Iterable[list[Day]]) -> Scale:
     return Scale.around([max(everything.low, ends.low - room), min(everything.high, ends.high + room)])
 
 
-def _ends(row: Day | Result | Guardrail | Interaction) -> _Interval:
+def _ends(row: Day | Result | Guardrail | Interaction | Holdout) -> _Interval:
     return row.interval_low, row.difference, row.interval_high
 
 
@@ -384,6 +384,30 @@ def pairs(experiment: Experiment) -> tuple[Pairs, ...]:
             for row, span in zip(group, spans, strict=True)
         )
         found.append(Pairs(measure, _axis(scale, measure.tick), marked))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdouts:
+    """What the messages earned at all by a metric, on a common axis."""
+
+    measure: Measure
+    axis: Axis
+    holdouts: tuple[tuple[Holdout, Span], ...]
+
+
+def holdouts(report: Report) -> tuple[Holdouts, ...]:
+    """The comparisons with who is held out, by metric and currency."""
+    groups: dict[tuple[str, str | None], list[Holdout]] = defaultdict(list)
+    for row in report.holdouts:
+        if row.difference is not None:
+            groups[row.metric, row.currency].append(row)
+    found = []
+    for (metric, currency), group in groups.items():
+        measure = report.catalogue.measure(metric, currency=currency)
+        scale = Scale.around(v for row in group for v in _ends(row))
+        spans = (_span(scale, measure, labels.holdout_name(row), _ends(row)) for row in group)
+        found.append(Holdouts(measure, _axis(scale, measure.tick), tuple(zip(group, spans, strict=True))))
     return tuple(found)
 
 

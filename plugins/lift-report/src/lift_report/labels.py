@@ -8,7 +8,7 @@ from lift_report.formatting import readable
 
 if TYPE_CHECKING:
     from lift_report.results import Slot
-    from lift_report.tables import Play
+    from lift_report.tables import Holdout, Play
 
 SIGNS = {"good": "\N{CHECK MARK}", "bad": "!", "note": "!", "open": "\N{HORIZONTAL ELLIPSIS}"}
 """The sign beside each colour: nothing is said by colour alone."""
@@ -84,6 +84,13 @@ def play_tone(play: Play) -> str:
 def play_title(play: Play) -> str:
     """What to do with content of this kind."""
     return _PLAYS.get(play.verdict, ("", readable(play.verdict)))[1]
+
+
+def holdout_name(row: Holdout) -> str:
+    """Who is compared with whom they hold out."""
+    if row.scope == "global":
+        return "All experiments"
+    return f"{row.experiment_key}{f', version {row.experiment_version}' if row.experiment_version > 1 else ''}"
 
 
 def stage_name(stage: str) -> str:

@@ -12,6 +12,7 @@ from lift_report.tables import (
     Balance,
     Day,
     Guardrail,
+    Holdout,
     Interaction,
     NextWeight,
     OfSlot,
@@ -122,12 +123,14 @@ class Report:
         experiments: The running ones first, each one's newest version first.
         absent: The tables that are not there, and what is missing in others, each with what it takes.
         catalogue: How the metrics are spoken of.
+        holdouts: What the messages earned at all, that of all experiments together first.
     """
 
     experiments: tuple[Experiment, ...]
     plays: tuple[Play, ...]
     absent: Mapping[str, str]
     catalogue: Catalogue = field(default_factory=Catalogue)
+    holdouts: tuple[Holdout, ...] = ()
 
     @property
     def measured_at(self) -> datetime | None:
@@ -247,7 +250,14 @@ def read(warehouse: Warehouse) -> Report:
             *(row.channel or "", row.attribute, row.value),
         ),
     )
-    return Report(tuple(experiments), tuple(plays), absent, catalogue)
+    holdouts = sorted(
+        rows_of(warehouse, tables, Holdout),
+        key=lambda row: (
+            *(catalogue.order(row.metric), row.scope != "global"),
+            *(row.experiment_key, -row.experiment_version),
+        ),
+    )
+    return Report(tuple(experiments), tuple(plays), absent, catalogue, tuple(holdouts))
 
 
 def _decisive(rows: Sequence[Result]) -> set[Result]:

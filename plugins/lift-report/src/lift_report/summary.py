@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lift_report.results import Experiment, Report, Slot
+    from lift_report.tables import Holdout
 
 
 def as_text(report: Report, output: Path) -> str:
     """A few lines for each slot, each of which says what it speaks of, and the page's path last."""
     lines = [line for experiment, slot in report.slots for line in _slot(experiment, slot)] or ["no results yet"]
+    lines += [line for row in report.holdouts if (line := _holdout(report, row))]
     return "\n".join(formatting.one_line(line) for line in [*lines, f"report: {output}"])
 
 
@@ -31,6 +33,16 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
         yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
     if slot.next_split:
         yield f"{name} next split {sentences.split_with_reason(slot.next_split)}"
+
+
+def _holdout(report: Report, row: Holdout) -> str:
+    """What the messages earned by a metric; empty where nothing is compared."""
+    if row.incremental is None or row.incremental_low is None or row.incremental_high is None:
+        return ""
+    measure = report.catalogue.measure(row.metric, currency=row.currency)
+    total, low, high = map(measure.total, (row.incremental, row.incremental_low, row.incremental_high))
+    name = labels.holdout_name(row)
+    return f"{name}: {measure.noun} earned against who is held out: {total} ({low} to {high})"
 
 
 def _figures(slot: Slot) -> Iterator[str]:
@@ -54,6 +66,7 @@ def as_json(report: Report, output: Path) -> str:
                 {**_plain(experiment), "slots": [_with_sentences(slot) for slot in experiment.slots]}
                 for experiment in report.experiments
             ],
+            "holdouts": [asdict(row) for row in report.holdouts],
             "playbook": [asdict(play) for play in report.plays],
             "metrics": [asdict(metric) for metric in report.catalogue.metrics.values()],
         },

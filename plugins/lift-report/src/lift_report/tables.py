@@ -249,6 +249,33 @@ class NextWeight(OfSlot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout(Table):
+    """What the messages earned at all, by whom they were not sent to: one outcome metric.
+
+    `scope` is `experiment`, or `global` for all experiments together, whose key is `*`.
+    """
+
+    TABLE: ClassVar[str] = "fct_holdout_results"
+    scope: str
+    experiment_key: str
+    experiment_version: int
+    metric: str
+    units: int | None = None
+    held_out_units: int | None = None
+    mean: float | None = None
+    held_out_mean: float | None = None
+    difference: float | None = None
+    interval_low: float | None = None
+    interval_high: float | None = None
+    p_value: float | None = None
+    incremental: float | None = None
+    incremental_low: float | None = None
+    incremental_high: float | None = None
+    currency: str | None = None
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Play(Table):
     """What content of one kind did in all experiments of a channel: `rule`, `anti_pattern`, `gap` or `open`."""
 
@@ -290,7 +317,8 @@ class OutcomeMetric(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight, Play, OutcomeMetric),
+    *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
+    *(Holdout, Play, OutcomeMetric),
 )
 """Everything that is read."""
 
