@@ -590,7 +590,7 @@ def test_what_the_messages_earned_at_all_is_on_the_page(tmp_path: Path) -> None:
     assert "What the messages earned at all" in text
     assert text.index("All experiments") < text.rindex("spring, version 2")
     assert "in all 4,500.00 EUR (\u2212900.00 EUR to 9,900.00 EUR)" in text
-    assert text.count("in all ") == 2
+    assert text.count("in all 4,500.00 EUR") == 2
     said = as_text(report, tmp_path / "report.html").splitlines()
     figures = "revenue earned against who is held out: 4,500.00 EUR (\u2212900.00 EUR to 9,900.00 EUR)"
     assert said[-3:-1] == [f"All experiments: {figures}", f"spring, version 2: {figures}"]
