@@ -21,7 +21,7 @@ from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, rehearsal, run_
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
 PARSED = HOME / "dbt" / "partial_parse.msgpack"
-"""The project as dbt has parsed it. dbt reads it where it fits; it depends on the warehouse's path, so it lies here."""
+"""The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
 PROFILES, EVENTS, SEGMENTS, SEED = 6_000, 12_000, 3, 7
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
