@@ -21,7 +21,7 @@ from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, rehearsal, run_
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
 PARSED = HOME / "dbt" / "partial_parse.msgpack"
-"""The project as dbt has parsed it, which dbt reads again where it fits. It depends on the warehouse's path, so it lies here."""
+"""The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
 PROFILES, EVENTS, SEGMENTS, SEED = 6_000, 12_000, 3, 7
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
@@ -169,7 +169,7 @@ def next_split(run: Run) -> str:
 
 
 def empty_home() -> None:
-    """Remove what an earlier demo left behind, and nothing that is only parsed: dbt compares it with the files itself."""
+    """Remove what an earlier demo left, except what is only parsed: dbt compares that with the files itself."""
     parsed = PARSED.read_bytes() if PARSED.exists() else b""
     shutil.rmtree(HOME, ignore_errors=True)
     PARSED.parent.mkdir(parents=True)
@@ -190,7 +190,9 @@ def parse() -> None:
 def main() -> None:
     """Play the demo, or with `--parse` only prepare it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parse", action="store_true", help="only parse the dbt project, so that the demo need not")
+    parser.add_argument(
+        "--parse", action="store_true", help="only parse the dbt project, so that the demo need not"
+    )
     if parser.parse_args().parse:
         parse()
     else:

@@ -24,8 +24,9 @@ REMEDIES = {
     "Conflicting lock is held": "another process has the warehouse open: close it and run the job again",
 }
 
-_ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):")
-_LOG_PREFIX = re.compile(r"^[\d :,.TZ-]+\|[^|]*\|[^|]*\| *")
+_ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):|\b(Error|Failure) in \w+ \w+ \(")
+_TALLY = re.compile(r"\b(Completed with|Done\. PASS=)")  # dbt's last words: how many failed, and not which
+_LOG_PREFIX = re.compile(r"^([\d :,.TZ-]+\|[^|]*\|[^|]*\|| *\d\d:\d\d:\d\d) *")
 _SUMMARY = re.compile(r"[a-z_]+: |would send |refused records")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -59,7 +60,8 @@ class Run:
         plugin = str(entry.get("string_id") or (entry.get("name") if "cmd_type" in entry else "") or "")
         if plugin:
             self.said.setdefault(plugin, []).append(event)
-            if entry.get("level") in ("error", "critical") or _ERROR.search(event):
+            told = entry.get("level") in ("error", "critical") or _ERROR.search(event)
+            if told and not _TALLY.search(event):
                 self.errors.setdefault(plugin, []).append(event)
         if event == "Block run completed":
             if entry.get("success"):

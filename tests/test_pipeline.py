@@ -240,6 +240,19 @@ def test_a_wrong_definition_is_quoted(loop: Loop, tmp_path: Path) -> None:
     assert "broken/experiment.yml" in reason
 
 
+def test_a_failing_data_test_is_named() -> None:
+    run = Run(["dbt:assign"], progress)
+    for line in (
+        "07:39:47  1 of 1 FAIL 2 fct_assignments_integrity ... [FAIL 2 in 0.30s]",
+        "07:39:47  Completed with 1 error, 0 partial successes, and 0 warnings:",
+        "07:39:47  Failure in test fct_assignments_integrity (models/marts/fct_assignments.yml)",
+        "07:39:47    Got 2 results, configured to fail if != 0",
+        "07:39:47  Done. PASS=2 WARN=0 ERROR=1 SKIP=0 NO-OP=0 TOTAL=3",
+    ):
+        run.hear({"event": line, "name": "dbt", "cmd_type": "command", "level": "info"})
+    assert run.reason() == "Failure in test fct_assignments_integrity (models/marts/fct_assignments.yml)"
+
+
 def test_a_full_disk_is_told_with_its_remedy(loop: Loop, tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk: it needs no root, and fails the same writes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -18,7 +18,7 @@
 {%- for column, values in accepted_values.items() -%}
     {%- set texts = [] -%}
     {%- for value in values -%}
-        {%- do texts.append(dbt.string_literal(value)) -%}
+        {%- do texts.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
     {%- endfor -%}
     {%- do faults.update({column ~ ' has a value that is not accepted': column ~ ' not in (' ~ texts | join(', ') ~ ')'}) -%}
 {%- endfor -%}
