@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from typing_extensions import override
 
 from klaviyo_wire.bulk import BulkLimits
-from klaviyo_wire.errors import Problem
 from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
@@ -22,6 +21,9 @@ from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import BulkRoute, ErrorsAttribute, ErrorsEndpoint, Group, Resource, Route
 from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+
+if TYPE_CHECKING:
+    from klaviyo_wire.errors import Problem
 
 Json = dict[str, Any]
 STATUS = "get_bulk_create_catalog_items_job"
