@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 from typing_extensions import override
@@ -21,6 +21,9 @@ from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import BulkRoute, ErrorsAttribute, ErrorsEndpoint, Group, Resource, Route
 from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+
+if TYPE_CHECKING:
+    from klaviyo_wire.errors import Problem
 
 Json = dict[str, Any]
 STATUS = "get_bulk_create_catalog_items_job"
@@ -48,6 +51,10 @@ class CatalogItems(BulkSink):
     @override
     def envelope(self, group: Group) -> Json:
         return {"data": {"type": "catalog-item-bulk-create-job", "attributes": {"items": {"data": ROWS}}}}
+
+    @override
+    def already_held(self, problem: Problem) -> bool:
+        return problem.code == "held"
 
 
 @dataclass
@@ -174,6 +181,14 @@ def test_errors_in_the_job_are_joined_to_their_records(
     assert run.rejected() == [({"external_id": name}, code, _pointer(rows[name]), "JOB") for name, code in refused]
     tally = run.coordinator.tallies["catalog_items"]
     assert (tally.accepted, tally.jobs, tally.unsettled.total()) == (3 - len(refused), 1, 0)
+    assert run.states == ["end"]
+
+
+def test_a_row_that_klaviyo_has_already_is_unchanged(tmp_path: Path) -> None:
+    run = _run(Klaviyo([_job(_error(0, "held"), _error(1))]), tmp_path)
+    assert run.rejected() == [({"external_id": "sku-1"}, "invalid", _pointer(1), "JOB")]
+    tally = run.coordinator.tallies["catalog_items"]
+    assert (tally.accepted, tally.unchanged, tally.unsettled.total()) == (1, 1, 0)
     assert run.states == ["end"]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_wire import jsonapi
+from klaviyo_wire.errors import Problem
 from target_klaviyo_profiles.rows import ErrorsAttribute, ErrorsEndpoint, bulk_route, klaviyos_reason
 
 if TYPE_CHECKING:
@@ -16,15 +18,33 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.values import Json
 
 
+@dataclass(frozen=True)
+class Refusals:
+    """What a job says of the rows that it did not write.
+
+    Attributes:
+        rejected: Why, by the row's key.
+        held: Keys of rows that Klaviyo has already.
+        unnamed: Errors that are about none of its rows.
+    """
+
+    rejected: dict[Key, Reason] = field(default_factory=dict)
+    held: set[Key] = field(default_factory=set)
+    unnamed: list[Reason] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many failures of the job are told of."""
+        return len(self.rejected) + len(self.held) + len(self.unnamed)
+
+
 def path_of(job: OpenJob) -> dict[str, str]:
     """The path parameters of the operations about a job; some operations call its id `id`, others `job_id`."""
     return {"id": job.id, "job_id": job.id}
 
 
-def refusals(
-    sink: BulkSink, job: OpenJob, attributes: Json, client: StreamClient
-) -> tuple[dict[Key, Reason], list[Reason]]:
-    """The rows that a job refused, by key, and the errors that are about none of its rows.
+def refusals(sink: BulkSink, job: OpenJob, attributes: Json, client: StreamClient) -> Refusals:
+    """What a job refused, by its errors.
 
     Args:
         sink: Whose job it is.
@@ -35,20 +55,23 @@ def refusals(
     Raises:
         KlaviyoError: the errors cannot be read.
     """
-    named: dict[Key, Reason] = {}
-    unnamed: list[Reason] = []
+    found = Refusals()
     waiting = set(job.keys)
     for error in _errors(job, attributes, client):
         pointer = (error.get("source") or {}).get("pointer")
-        detail = error.get("detail") or error.get("title") or ""
-        sent = error.get("original_payload")
-        reason = klaviyos_reason(error.get("code") or "unknown", detail, pointer, job=job.id, sent=sent)
+        problem = Problem(
+            error.get("code") or "unknown", error.get("title") or "", error.get("detail") or "", pointer
+        )
+        detail, sent = problem.detail or problem.title, error.get("original_payload")
+        reason = klaviyos_reason(problem.code, detail, pointer, job=job.id, sent=sent)
         key = row_of(sink, job, sent, pointer, waiting)
         if key is None:
-            unnamed.append(reason)
+            found.unnamed.append(reason)
+        elif sink.already_held(problem):
+            found.held.add(key)
         else:
-            named.setdefault(key, reason)
-    return named, unnamed
+            found.rejected.setdefault(key, reason)
+    return found
 
 
 def row_of(sink: BulkSink, job: OpenJob, sent: object, pointer: str | None, waiting: set[Key]) -> Key | None:

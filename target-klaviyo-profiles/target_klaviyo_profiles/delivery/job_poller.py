@@ -178,16 +178,17 @@ class _Poll:
     def _errors_read(self, attributes: Json) -> bool:
         """Take in the job's errors; False when they are fewer than Klaviyo counts, and more may come."""
         failed = int(attributes.get("failed_count") or 0)
-        named, unnamed = job_errors.refusals(self._sink, self._job, attributes, self._context.client)
-        missing = failed - len(named) - len(unnamed)
+        found = job_errors.refusals(self._sink, self._job, attributes, self._context.client)
+        missing = failed - found.count
         late = self._clock() >= self._polled.deadline
         if missing > 0 and self._polled.readings < len(_ERRORS_DELAYS) and not late:
             self._polled.readings += 1
             return False
         detail = f"Klaviyo counts {failed} failures in the job and names {failed - missing}"
-        unnamed += [klaviyos_reason("unnamed_failure", detail, None, job=self._job.id)] * missing
-        self._outcome.rejected.update(named)
-        self._outcome.unnamed += unnamed[: len(self._job.keys) - len(named)]
+        unnamed = found.unnamed + [klaviyos_reason("unnamed_failure", detail, None, job=self._job.id)] * missing
+        self._outcome.rejected.update(found.rejected)
+        self._outcome.unchanged |= found.held
+        self._outcome.unnamed += unnamed[: len(self._job.keys) - len(found.rejected) - len(found.held)]
         return True
 
     def _unsettled(self, why: str) -> bool:

@@ -55,7 +55,7 @@ class BulkSink(Sink):
         return Outcome()
 
     def already_held(self, problem: Problem) -> bool:  # noqa: ARG002 - for sinks to override
-        """Whether a row is refused because Klaviyo has it already, so that it counts as unchanged."""
+        """Whether a request or a job refuses a row because Klaviyo has it already: then it counts as unchanged."""
         return False
 
     @override
