@@ -39,6 +39,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The rates that simulated sends were judged with, as a table."""
+    reports = [report for held in ("passed", "failed") for report in terminalreporter.stats.get(held, ())]
+    rows = sorted(
+        row for report in reports for name, row in getattr(report, "user_properties", ()) if name == "truth"
+    )
+    if rows:
+        write = terminalreporter.write_line
+        write("")
+        write("| scenario | what | experiments | seen | promised | CPU s |")
+        write("|---|---|---|---|---|---|")
+        for scenario, what, experiments, count, limit, seconds in rows:
+            share = f"{count / experiments:.2%}"
+            write(f"| {scenario} | {what} | {experiments} | {share} | ≤ {limit:.1%} | {seconds:.0f} |")
+
+
 @pytest.fixture
 def world() -> World:
     return small_world()

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import numpy.typing as npt
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -29,7 +28,7 @@ from typing_extensions import override
 
 Table = tuple[list[str], list[tuple[Any, ...]]]
 """Names of columns, and rows."""
-Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
 """A column of numbers."""
 
 
@@ -119,8 +118,8 @@ class DuckDB(Engine):
     ) -> None:
         """Put copies of a table's rows in their place: one for each place of the arrays.
 
-        A column that `numbers` names takes its values from there, one that `expressions` names from SQL over `many`,
-        whose columns are the arrays. Millions of rows take seconds.
+        A column that `numbers` names takes its values from there, one that `expressions` names from SQL over
+        `many`, whose columns are the arrays. Millions of rows take seconds.
         """
         with duckdb.connect(database) as connection:
             connection.register("many", dict(numbers))

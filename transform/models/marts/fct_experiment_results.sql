@@ -184,7 +184,7 @@ pair as {{ lf_fence() }} (
             and estimate.metric = controls.metric
             and estimate.analysis = controls.analysis
             and estimate.attribution = controls.attribution
-            and not estimate.is_control
+            and estimate.is_control <> controls.is_control
 
 ),
 
