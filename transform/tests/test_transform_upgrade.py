@@ -14,13 +14,14 @@ ADDED = {
     "fct_experiment_verdicts": {
         *("control_arm", "challenger_arm", "srm_stage", "rendered", "crossovers", "least_received", "converted"),
         *("effect", "has_several_challengers", "is_not_yet_safe", "blocking_metric", "blocking_low"),
-        *("blocking_margin", "decision", "corrected_lift", "money_metric", "money_effect", "money_low", "money_high"),
+        *("blocking_margin", "decision", "corrected_lift"),
+        *("money_metric", "money_effect", "money_low", "money_high"),
         *("blocked_arms", "first_blocked_arm", "runner_up_arm", "runner_up_p_value", "is_told_apart", "is_mature"),
         "least_expected_conversions",
     },
     "fct_allocations_next": {"rule", "best_arm", "best_chance", "has_harmful_arm", "floor_bp"},
 }
-"""The columns that came when the sentences left, and since; before, there were `reason` and `words` in their stead."""
+"""The columns that came when the sentences left, and since; before, there were `reason` and `words`."""
 
 
 def make_older(warehouse: Warehouse, table: str, sentences: str) -> None:
