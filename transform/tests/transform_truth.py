@@ -371,7 +371,7 @@ WON = """
 
 
 def play(empty: Warehouse, scenario: Scenario, rounds: int, experiments: int) -> Played:
-    """Begin with the split of the scenario; each round is a version and a build, looked at once when all have come."""
+    """Begin with the split of the scenario; each round is a version and a build, looked at when all have come."""
     chance = np.random.default_rng(zlib.crc32(f"{scenario.lifts}".encode()))
     warehouse = empty.copy()
     means = np.array([scenario.outcome.mean(lift) for lift in scenario.lifts])
