@@ -1,8 +1,8 @@
 """Does the measurement tell the truth, whatever the split and the outcome, and whenever somebody looks?
 
-`make truth` simulates 2,000 experiments of each scenario, `make test` 250 of a few. `KLAVIYO_LOOP_TRUTH` is the number
-of experiments, and with it every scenario is simulated. A bound is what a method that errs exactly as often as it may
-passes with a chance of 0.999. The rates are printed at the end.
+`make truth` simulates 2,000 experiments of each scenario, `make test` 250 of a few. `KLAVIYO_LOOP_TRUTH` is the
+number of experiments, and with it every scenario is simulated. A bound is what a method that errs exactly as often
+as it may passes with a chance of 0.999. The rates are printed at the end.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ BETTER = {
         ("live", Scenario.ending, 48, 2.5),
     )
 }
-"""An arm that is better, with as many people as find it in four of five; with many looks that is 2.5 times as many."""
+"""An arm that is better, with as many people as find it in four of five: with many looks 2.5 times as many."""
 SCENARIOS = LIVE | ENDED | BETTER | GUARDED
 SAMPLE = (
     "equal2_often_10",

@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 from transform_engines import Numbers
-from transform_project import NOW, READ_AT, Row, Warehouse, experiment
+from transform_project import NOW, READ_AT, Row, Warehouse, arms, experiment
 
 WHOLE = "KLAVIYO_LOOP_TRUTH" in os.environ
 """Whether every scenario is simulated, as `make truth` does; else a sample of them."""
@@ -224,12 +224,12 @@ QUESTION = """
     )
 
     select
-        count(*),
-        count_if(has_false_winner),
-        count_if(is_wrong),
-        count_if(is_found),
-        count_if(is_uncovered),
-        count_if(is_blocked)
+        count(*) as experiments,
+        count_if(has_false_winner) as winners,
+        count_if(is_wrong) as wrong,
+        count_if(is_found) as found,
+        count_if(is_uncovered) as uncovered,
+        count_if(is_blocked) as blocked
 
     from experiments
 """
@@ -287,8 +287,8 @@ def judge(
 ) -> Judged:
     """Simulate a scenario and ask the project what it says of it, in one build.
 
-    Exact chances of few conversions decide nothing of a live experiment and take most of the time: of those they are
-    left out.
+    Exact chances of few conversions decide nothing of a live experiment and take most of the time: of those they
+    are left out.
     """
     if scenario.ending == LIVE:
         variables = {"beta_below": 0, **variables}
@@ -305,8 +305,8 @@ def judge(
         best=max(effects[1:]),
         last=scenario.looks - 1,
     )
-    (row,) = warehouse.query(question)
-    return Judged(*row, time.process_time() - begun)
+    (counts,) = warehouse.rows(question)
+    return Judged(**counts, seconds=time.process_time() - begun)
 
 
 SIZES = """
@@ -340,3 +340,86 @@ def by_arm(weights: tuple[int, ...]) -> dict[str, str]:
         "weight_bp": f"list_extract({list(weights)}, many.arm + 1)",
         "is_control": "many.arm = 0",
     }
+
+
+@dataclass
+class Played:
+    """What became of experiments whose next version takes the split that the last one proposed."""
+
+    rounds: int
+    """Of all experiments together."""
+    winners: int
+    """Rounds in which an arm that is not better than the control wins."""
+    lives: Numbers
+    """For how many rounds each of those held the largest share afterwards."""
+    gains: Numbers
+    """Of each experiment, what all its rounds brought more than equal shares would have, as a part of that."""
+
+
+NEXT = """
+    select cast(split_part(experiment_key, '_', 1) as integer) as experiment, arm_key, weight_bp
+    from marts.fct_allocations_next
+    where experiment_version = {version}
+    order by experiment, arm_key
+"""
+WON = """
+    select case verdict when 'winner' then cast(substr(winning_arm, 4) as integer) else -1 end
+    from marts.fct_experiment_verdicts
+    where experiment_version = {version}
+    order by cast(split_part(experiment_key, '_', 1) as integer)
+"""
+
+
+def play(empty: Warehouse, scenario: Scenario, rounds: int, experiments: int) -> Played:
+    """Begin with the split of the scenario; each round is a version and a build, looked at when all have come."""
+    chance = np.random.default_rng(zlib.crc32(f"{scenario.lifts}".encode()))
+    warehouse = empty.copy()
+    means = np.array([scenario.outcome.mean(lift) for lift in scenario.lifts])
+    split: Numbers = np.tile(np.array(scenario.weights), (experiments, 1))
+    number, arm = np.indices(split.shape)
+    places = {"experiment": number.ravel(), "look": np.zeros(split.size, np.int64), "arm": arm.ravel()}
+    gains = np.zeros(experiments)
+    holder, held = np.full(experiments, -1), np.zeros(experiments, np.int64)
+    winners, lives = 0, []
+    for version in range(1, rounds + 1):
+        gains += (split / 10_000 @ means) / means.mean() - 1
+        units = chance.multinomial(scenario.people, split / 10_000)
+        clicked = chance.binomial(units, means).ravel()
+        sums = dict.fromkeys(("converted", "total", "total_of_squares"), clicked)
+        sizes = dict.fromkeys(("units", "received"), units.ravel())
+        land_round(warehouse, version, places, split, sums | sizes)
+        warehouse.dbt("run", "--select", MODELS, "path:models/intermediate/allocation", "fct_allocations_next")
+        won = np.array(warehouse.query(WON.format(version=version))).ravel()
+        rows = warehouse.query(NEXT.format(version=version))
+        split = np.array([weight for _, _, weight in rows]).reshape(split.shape)
+        is_false = (won >= 0) & (means[won] <= means[0])
+        winners += int(is_false.sum())
+        goes_on = (holder >= 0) & (split.argmax(axis=1) == holder)
+        lives.append(held[(holder >= 0) & ~goes_on])
+        holder, held = np.where(goes_on, holder, -1), np.where(goes_on, held + 1, 0)
+        begins = is_false & (holder < 0)
+        holder = np.where(begins, won, holder)
+    lives.append(held[holder >= 0])
+    return Played(rounds * experiments, winners, np.concatenate(lives), gains / rounds)
+
+
+def land_round(
+    warehouse: Warehouse,
+    version: int,
+    places: dict[str, Numbers],
+    split: Numbers,
+    sums: dict[str, Numbers],
+) -> None:
+    """Write a version of every experiment, with its shares, and the sums of all its arms."""
+    by_number = {"experiment_key": KEY, "arm_key": ARM, "is_control": "many.arm = 0"}
+    weights = places | {"weight_bp": split.ravel(), "position": places["arm"]}
+    versions = {"experiment_version": np.full(split.size, version)}
+    moment = MOMENT | {"metric": "clicked"}
+    warehouse.land_many("int_moments", moment, weights | versions | sums, by_number, schema="intermediate")
+    (arm,) = arms("", "hero", {"arm0": 0})
+    warehouse.land_many("experiment_arms", arm, weights, by_number)
+    once = {name: values[places["arm"] == 0] for name, values in places.items()}
+    warehouse.land_many("experiments", experiment("", version=version), once, {"experiment_key": KEY})
+    receipt = {"experiment_version": version, "profile_id": "first", "received_at": NOW - timedelta(days=20)}
+    warehouse.land_many("int_messages_received", receipt, once, {"experiment_key": KEY}, schema="intermediate")
+    warehouse.land("definition_snapshots", [{"name": "experiments", "defined_at": READ_AT}])
