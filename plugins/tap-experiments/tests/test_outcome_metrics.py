@@ -70,9 +70,19 @@ def faults(folder: Path, path: Path | None = None) -> list[str]:
 def test_the_package_holds_the_projects_catalogue() -> None:
     assert (ROOT / SEED).read_text() == ROWS
     catalogue = read_catalogue(PACKAGED)
-    assert catalogue.primary == ["opened", "clicked", "ordered", "revenue"]
-    assert catalogue.guardrails == ["unsubscribed", "complained", "bounced"]
-    assert catalogue.default_guardrails == {"unsubscribed": 0.1, "complained": 0.05, "bounced": 0.5}
+    # A row more may be added: these are the parts that the first rows can play.
+    assert [name for name in catalogue.primary if name in FIRST] == ["opened", "clicked", "ordered", "revenue"]
+    guardrails = {"unsubscribed": 0.1, "complained": 0.05, "bounced": 0.5}
+    assert [name for name in catalogue.guardrails if name in FIRST] == [*guardrails]
+    assert {name: catalogue.default_guardrails.get(name) for name in FIRST} == {
+        name: guardrails.get(name) for name in FIRST
+    }
+
+
+FIRST = (
+    "received", "opened", "opened_all", "clicked", "clicked_all", "ordered", "revenue", "revenue_per_order",
+    "unsubscribed", "complained", "bounced",
+)  # fmt: skip
 
 
 def test_the_projects_own_catalogue_goes_before_that_of_the_package(
