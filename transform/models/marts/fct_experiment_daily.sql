@@ -284,7 +284,7 @@ pair as {{ lf_fence() }} (
             and estimate.slot_key = controls.slot_key
             and estimate.day = controls.day
             and controls.is_control
-            and not estimate.is_control
+            and estimate.is_control <> controls.is_control
 
 ),
 
