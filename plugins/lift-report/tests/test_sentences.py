@@ -636,6 +636,16 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
             "Send bold to everyone.",
         ),
         (
+            "interval_above_zero",
+            "winner",
+            {"winning_arm": "bold", "relative_lift": 0.501},
+            (
+                "bold is 50.1 % ahead of control in clicks, and chance alone hardly explains it."
+                " A difference of that size is rarely true: look at how it was measured before anything else."
+            ),
+            "Send bold to everyone.",
+        ),
+        (
             "ahead_too_early",
             "ahead",
             {"corrected_lift": 0.15},
