@@ -61,7 +61,8 @@ INPUTS = {
     "loss": {"gain": "double", "se": "double"},
     "loss_of_control": {"gain": "double", "se": "double"},
     "log_gamma": {"x": "double"},
-    "multinomial": {"share": "double", "one": "double", "other": "double"},
+    "evidence": {"share": "double", "one": "double", "other": "double"},
+    "multinomial": {"small": "double", "large": "double"},
 }
 """Columns of each expression, by the engine's name of their types."""
 MACROS = {
@@ -79,9 +80,10 @@ MACROS = {
     "loss": "lf_expected_loss('gain', 'se')",
     "loss_of_control": "lf_expected_loss_of_control('gain', 'se')",
     "log_gamma": "lf_log_gamma('x')",
-    "multinomial": (
-        "lf_multinomial_p('(one + other)', '(' ~ lf_multinomial_term('one', 'share') ~ ' + '"
-        " ~ lf_multinomial_term('other', '(1e0 - share)') ~ ')')"
+    "multinomial": "lf_multinomial_p(['small', 'large'])",
+    "evidence": (
+        "lf_multinomial_evidence('(one + other)', '(' ~ lf_multinomial_term('one', 'share', 1000) ~ ' + '"
+        " ~ lf_multinomial_term('other', '(1e0 - share)', 1000) ~ ')', 1000)"
     ),
 }
 QUERIES = {
@@ -622,12 +624,16 @@ def test_sizes_are_checked_by_the_mixture_over_all_shares(evaluate: Calculator) 
     """One over the Bayes factor of Lindon and Malek with a concentration of 1,000, by the C library."""
     cases = [(0.5, 5_000, 5_000), (0.5, 5_200, 4_800), (0.05, 40, 960), (0.95, 900, 100), (0.2, 0, 0)]
     cases += [(0.3, 3_000_000, 7_000_000), (0.3, 3_010_000, 6_990_000)]
-    found = evaluate("multinomial", [(share, float(one), float(other)) for share, one, other in cases])
+    found = evaluate("evidence", [(share, float(one), float(other)) for share, one, other in cases])
     for (share, one, other), value in zip(cases, found, strict=True):
         log_factor = math.lgamma(1000) - math.lgamma(1000 + one + other)
         for part, count in ((share, one), (1 - share, other)):
             log_factor += math.lgamma(1000 * part + count) - math.lgamma(1000 * part) - count * math.log(part)
-        assert value == pytest.approx(min(1, math.exp(-log_factor)), rel=1e-6), (share, one, other)
+        assert value == pytest.approx(log_factor, rel=1e-6, abs=1e-6), (share, one, other)
+    pairs = [(0.0, 0.0), (7.0, 1.0), (1.0, 7.0), (-3.0, -900.0), (-900.0, -900.0), (800.0, 2.0)]
+    for (small, large), value in zip(pairs, evaluate("multinomial", pairs), strict=True):
+        exact = 2 / (math.exp(min(small, 700)) + math.exp(min(large, 700)))
+        assert value == pytest.approx(min(1, exact), rel=1e-9, abs=1e-300), (small, large)
 
 
 def test_fewer_unsubscribes_are_better(measured: Warehouse) -> None:

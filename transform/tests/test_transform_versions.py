@@ -37,7 +37,12 @@ def shout(name: str, value: object) -> object:
 @pytest.fixture(scope="module")
 def earlier_and_not(built: Warehouse) -> tuple[Warehouse, Warehouse]:
     """Measured over marts that hold an earlier version, all of it alarms and harm, and over marts that do not."""
-    with_earlier, without = built.copy(), built.copy()
+    guarded = built.copy()
+    experiments = guarded.rows("select * from klaviyo_raw.experiments")
+    guardrails = {"unsubscribed": 0.1, "complained": 0.05, "bounced": 0.5}
+    guarded.land("experiments", [{**row, "guardrails": guardrails} for row in experiments])
+    guarded.dbt("run", "--selector", "measure")
+    with_earlier, without = guarded.copy(), guarded.copy()
     for table in TABLES:
         rows = with_earlier.rows(f"select * from marts.{table}")  # noqa: S608
         assert rows, f"{table} is empty: nothing would be seen"

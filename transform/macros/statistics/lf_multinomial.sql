@@ -1,7 +1,7 @@
 {#-
     Always-valid p-value of a multinomial with known shares (Lindon and Malek, arXiv 2011.03567): the counts may be looked at after every
-    event without raising the error rate. It is one over the Bayes factor of shares spread about the known ones, Dirichlet with `srm_concentration` times
-    them, against the known ones.
+    event without raising the error rate. It is one over the Bayes factor of shares spread about the known ones against the known ones: the mean over
+    Dirichlet distributions with each of `srm_concentrations` times them, a small one for small audiences, a large one for small deviations.
 -#}
 
 {#-
@@ -20,17 +20,23 @@
 {%- endmacro %}
 
 
-{#- What an arm of share `share` and `observed` units adds to the logarithm of the Bayes factor. -#}
-{% macro lf_multinomial_term(observed, share) -%}
-    {%- set prior = "(" ~ lf_double(var('srm_concentration')) ~ " * " ~ share ~ ")" -%}
+{#- What an arm of share `share` and `observed` units adds to the logarithm of the Bayes factor with a concentration. -#}
+{% macro lf_multinomial_term(observed, share, concentration) -%}
+    {%- set prior = "(" ~ lf_double(concentration) ~ " * " ~ share ~ ")" -%}
     {{ lf_log_gamma("(" ~ prior ~ " + " ~ observed ~ ")") }} - {{ lf_log_gamma(prior) }} - {{ observed }} * ln({{ share }})
 {%- endmacro %}
 
 
-{#- The p-value of `total` units, from the sum of the terms of all arms. -#}
-{% macro lf_multinomial_p(total, terms) -%}
-    {%- set concentration = lf_double(var('srm_concentration')) -%}
-    least(1e0, {{ lf_exp(
-        "-(" ~ terms ~ " + " ~ lf_log_gamma(concentration) ~ " - " ~ lf_log_gamma("(" ~ concentration ~ " + " ~ total ~ ")") ~ ")"
-    ) }})
+{#- The logarithm of the Bayes factor of `total` units with a concentration, from the sum of the terms of all arms. -#}
+{% macro lf_multinomial_evidence(total, terms, concentration) -%}
+    {{ terms }} + {{ lf_log_gamma(lf_double(concentration)) }} - {{ lf_log_gamma("(" ~ lf_double(concentration) ~ " + " ~ total ~ ")") }}
+{%- endmacro %}
+
+
+{#- The p-value, from the logarithms of the Bayes factors with all concentrations: double columns (they are repeated). -#}
+{% macro lf_multinomial_p(evidences) -%}
+    {%- set largest = "greatest(" ~ evidences | join(", ") ~ ")" if evidences | length > 1 else evidences[0] -%}
+    least(1e0, {{ lf_exp("-(" ~ largest ~ ")") }} * {{ evidences | length }}e0 / (
+        {%- for evidence in evidences %}{{ ' + ' if not loop.first }}{{ lf_exp(evidence ~ " - (" ~ largest ~ ")") }}{% endfor -%}
+    ))
 {%- endmacro %}

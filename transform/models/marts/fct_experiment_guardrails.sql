@@ -32,8 +32,14 @@ outcome_metrics as (
 
 metric_roles as (
 
+    select * from {{ ref('int_metric_roles') }}
+
+),
+
+loaded_roles as (
+
     select distinct role
-    from {{ ref('int_metric_roles') }}
+    from metric_roles
 
 ),
 
@@ -44,7 +50,7 @@ margins as (
         experiments.experiment_key,
         experiments.experiment_version,
         outcome_metrics.metric,
-        metric_roles.role is not null as is_loaded,
+        loaded_roles.role is not null as is_loaded,
         case
             when experiments.guardrails is null then {{ lf_number('outcome_metrics.margin') }}
             else {{ lf_number(lf_json_text_at('experiments.guardrails', 'outcome_metrics.metric')) }}
@@ -52,7 +58,7 @@ margins as (
 
     from experiments
     cross join outcome_metrics
-    left join metric_roles on outcome_metrics.role = metric_roles.role
+    left join loaded_roles on outcome_metrics.role = loaded_roles.role
 
 ),
 

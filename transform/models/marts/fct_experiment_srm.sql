@@ -9,6 +9,11 @@
     )
 }}
 
+{%- set evidences = [] %}
+{%- for concentration in var('srm_concentrations') %}
+{%- do evidences.append('evidence_' ~ loop.index) %}
+{%- endfor %}
+
 with
 
 moments as (
@@ -113,7 +118,9 @@ weigh as {{ lf_fence() }} (
     select
         *,
         share * total as expected,
-        {{ lf_multinomial_term('observed', 'share') }} as multinomial_term
+        {%- for concentration in var('srm_concentrations') %}
+        {{ lf_multinomial_term('observed', 'share', concentration) }} as multinomial_term_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
     from expect
 
@@ -129,11 +136,25 @@ add_arms as {{ lf_fence() }} (
         count(*) - 1 as degrees,
         min(expected) as least_expected,
         max(total) as total,
-        sum(multinomial_term) as multinomial_terms,
+        {%- for concentration in var('srm_concentrations') %}
+        sum(multinomial_term_{{ loop.index }}) as multinomial_terms_{{ loop.index }},
+        {%- endfor %}
         sum((observed - expected) * (observed - expected) / nullif(expected, 0)) as statistic
 
     from weigh
     group by experiment_key, experiment_version, slot_key, stage
+
+),
+
+weigh_evidence as {{ lf_fence() }} (
+
+    select
+        *,
+        {%- for concentration in var('srm_concentrations') %}
+        {{ lf_multinomial_evidence('total', 'multinomial_terms_' ~ loop.index, concentration) }} as evidence_{{ loop.index }}{{ ',' if not loop.last }}
+        {%- endfor %}
+
+    from add_arms
 
 ),
 
@@ -147,10 +168,10 @@ test as (
         end as p_value_chi_square,
         case
             when statistic is not null and degrees > 0 and least_expected >= {{ var('srm_min_expected') }}
-                then {{ lf_multinomial_p('total', 'multinomial_terms') }}
+                then {{ lf_multinomial_p(evidences) }}
         end as p_value
 
-    from add_arms
+    from weigh_evidence
 
 ),
 
