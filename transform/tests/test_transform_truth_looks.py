@@ -101,7 +101,7 @@ SAMPLE = (
     "control5_clicks_48",
     "control5_revenue_10",
     "equal5_one_look",
-    "equal5_never_planned",
+    "equal2_never_planned",
     "better20_often_one_look",
     "better20_often_live",
 )
