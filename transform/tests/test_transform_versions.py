@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 from transform_project import Row, Warehouse
 
@@ -70,7 +68,7 @@ def test_a_version_is_measured_as_if_there_had_been_no_other(
 
     def current(warehouse: Warehouse) -> list[str]:
         rows = warehouse.rows(f"select * from marts.{table} where experiment_version > 0")  # noqa: S608
-        return sorted(str(sorted(row.items())) for row in rows)
+        return sorted(str(sorted((name, compared(value)) for name, value in row.items())) for row in rows)
 
     assert current(with_earlier) == current(without)
     assert current(without)

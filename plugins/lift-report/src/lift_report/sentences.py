@@ -304,8 +304,8 @@ def _lacking(slot: Slot) -> list[str]:
         least = verdict.least_received or 0
         found.append(f"{least} of at least {receipts} recipients in the smallest group")
     if verdict.least_expected_conversions is not None and verdict.least_expected_conversions < expected:
-        least = _fixed(verdict.least_expected_conversions, 1)
-        found.append(f"{least} of at least {expected} {_noun(slot)} to be expected in the smallest group")
+        smallest = _fixed(verdict.least_expected_conversions, 1)
+        found.append(f"{smallest} of at least {expected} {_noun(slot)} to be expected in the smallest group")
     if verdict.measured_at and (
         verdict.started_at is None or verdict.started_at > verdict.measured_at - timedelta(hours=hours)
     ):
