@@ -50,7 +50,7 @@ CATALOGUE = Catalogue.of(OutcomeMetric(**row) for row in OUTCOME_METRICS)
 THRESHOLDS = {
     "alpha": 0.05, "srm_alpha": 0.001, "srm_min_expected": 8, "crossover_max_rate": 0.01,
     "crossover_min_profiles": 10, "min_hours": 24, "min_received_per_arm": 100, "min_conversions": 30,
-    "min_expected_conversions_per_arm": 10, "min_days_to_decide": 3,
+    "min_expected_conversions_per_arm": 10, "min_days_to_decide": None,
 }  # fmt: skip
 """What a verdict was judged by: the project's defaults."""
 RULES = {

@@ -651,8 +651,8 @@ FIGURES: dict[str, st.SearchStrategy[Any]] = {
             {"corrected_lift": 0.15},
             (
                 "bold is about 15.0 % ahead of control in clicks (measured: 20.0 %), and chance alone hardly"
-                " explains it. It is too early to call it the winner: that takes 3 days, and the days in which"
-                " orders still count."
+                " explains it. It is too early to call it the winner: that takes three days, and the days in"
+                " which orders still count."
             ),
             "Do not send it to everyone yet.",
         ),

@@ -91,9 +91,11 @@ def _why_above_zero(slot: Slot) -> str:
 
 def _why_ahead_too_early(slot: Slot) -> str:
     days = _threshold(slot.verdict, "min_days_to_decide", 0)
-    least = f"{formatting.plural(days, 'day', 'days')}, and " if days else ""
-    takes = f"that takes {least}the days in which orders still count"
+    takes = f"that takes {formatting.plural(days, 'day', 'days')}" if days else _UNTIL_DECIDED
     return f"{_why_above_zero(slot)} It is too early to call it the winner: {takes}."
+
+
+_UNTIL_DECIDED = "that takes three days, and the days in which orders still count"
 
 
 def _why_fixed_above_zero(slot: Slot) -> str:

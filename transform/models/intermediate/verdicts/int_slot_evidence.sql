@@ -196,9 +196,10 @@ evidence as (
             and totals.least_expected_conversions >= {{ var('min_expected_conversions_per_arm') }}, false
         ) as has_minimum,
         -- Days, and as long as an outcome of the first recipients may still come.
-        coalesce({{ lf_days_between('first_receipts.started_at', lf_now()) }} >= {{ lf_larger(
-            'experiments.attribution_window_days', var('min_days_to_decide')
-        ) }}, false) as is_mature,
+        coalesce(
+            {{ lf_days_between('first_receipts.started_at', lf_now()) }}
+            >= {{ var('min_days_to_decide') if var('min_days_to_decide') is not none else lf_larger('experiments.attribution_window_days', 3) }}, false
+        ) as is_mature,
         coalesce(outcome_metrics.kind = 'share' and totals.converted = totals.units, false) as have_all_converted,
         coalesce(count_challengers.compared, 0) = 0 as has_one_arm,
         coalesce(foremost.is_better and not foremost.is_blocked, false) as has_better,
