@@ -78,7 +78,7 @@ unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 chaos: $(VENV)/.dev ## Kill the real tap a hundred times and go on from the last state; of this `make test` is a sample
 	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles -k kill
 
-truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; an hour on two cores
+truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py
 
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and a quarter of an hour

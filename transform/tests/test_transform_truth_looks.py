@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from statistics import NormalDist
 
 import pytest
@@ -136,9 +137,9 @@ def test_what_is_said_is_wrong_no_oftener_than_promised(
     assert not [(what, count) for what, count, limit in held if count > most(judged.experiments, limit)]
 
 
-def test_exact_chances_of_few_decide_nothing_of_a_live_experiment(first_run: Warehouse) -> None:
+@pytest.mark.parametrize("scenario", [LIVE["control5_rare_10"], replace(ENDED["equal2_as_planned"], people=500)])
+def test_exact_chances_of_few_decide_nothing(first_run: Warehouse, scenario: Scenario) -> None:
     """So that the scenarios may leave them out."""
-    scenario = LIVE["control5_rare_10"]
     exact, left_out = (judge(first_run, "few", scenario, 30, beta_below=below) for below in (30, 0))
     exact.seconds = left_out.seconds
     assert exact == left_out

@@ -287,11 +287,9 @@ def judge(
 ) -> Judged:
     """Simulate a scenario and ask the project what it says of it, in one build.
 
-    Exact chances of few conversions decide nothing of a live experiment and take most of the time: of those they
-    are left out.
+    Exact chances of few conversions decide nothing and take most of the time: they are left out.
     """
-    if scenario.ending == LIVE:
-        variables = {"beta_below": 0, **variables}
+    variables = {"beta_below": 0, **variables}
     begun = time.process_time()
     warehouse = empty.copy()
     land(warehouse, scenario, draw(scenario, experiments, name), NOW - timedelta(days=20))
