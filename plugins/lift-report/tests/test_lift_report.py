@@ -567,6 +567,17 @@ def test_a_slot_with_little_in_it_is_a_page(verdict: str, rule: str | None, sent
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().split()
 
 
+@pytest.mark.parametrize("rule", ["waiting_for_planned_stop", "waiting_for_outcomes"])
+def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
+    rows = spring()
+    before = slot_of(read(rows), "spring", "hero")
+    assert view_facts.tiles(before, chart_geometry.forest(before, "clicked"))
+    for row in rows.rows["fct_experiment_verdicts"]:
+        row |= {"rule": rule, "verdict": "running", "winning_arm": None, "decision": "fixed"}
+    slot = slot_of(read(rows), "spring", "hero")
+    assert view_facts.tiles(slot, chart_geometry.forest(slot, "clicked")) == []
+
+
 HELD_OUT: dict[str, Any] = {
     "scope": "experiment", "experiment_key": "spring", "experiment_version": 2, "metric": "revenue", "units": 9000,
     "held_out_units": 1000, "mean": 2.0, "held_out_mean": 1.5, "difference": 0.5, "interval_low": -0.1,

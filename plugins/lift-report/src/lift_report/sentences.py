@@ -408,12 +408,12 @@ def _record_of_equivalence(slot: Slot) -> str:
 
 
 def _record_of_running(slot: Slot) -> str:
-    if slot.verdict.rule in _WAITING:
+    if slot.verdict.rule in WAITING:
         return why(slot)
     return _undecided("Undecided so far", slot)
 
 
-_WAITING = ("waiting_for_planned_stop", "waiting_for_outcomes")
+WAITING = ("waiting_for_planned_stop", "waiting_for_outcomes")
 """The rules of a test that has one look: before it, its figures are not told."""
 
 

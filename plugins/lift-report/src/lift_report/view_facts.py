@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lift_report import formatting, labels
+from lift_report import formatting, labels, sentences
 
 if TYPE_CHECKING:
     from lift_report.chart_geometry import Forest
@@ -74,9 +74,10 @@ def lead(slot: Slot, primary: Forest | None) -> Result | None:
 def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
     """The figures that are told first: of the arm that is spoken of, and of what it takes to decide.
 
-    None if the figures are not to be used, or nobody has received anything.
+    None if the figures are not to be used or not to be seen yet, or nobody has received anything.
     """
-    if slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
+    is_waiting = slot.verdict.rule in sentences.WAITING
+    if is_waiting or slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
         return []
     verdict, row = slot.verdict, lead(slot, primary)
     found = []
