@@ -36,7 +36,7 @@
 {#- The p-value, from the logarithms of the Bayes factors with all concentrations: double columns (they are repeated). -#}
 {% macro lf_multinomial_p(evidences) -%}
     {%- set largest = "greatest(" ~ evidences | join(", ") ~ ")" if evidences | length > 1 else evidences[0] -%}
-    least(1e0, {{ lf_exp("-(" ~ largest ~ ")") }} * {{ evidences | length }}e0 / (
+    least(1e0, {{ lf_exp("least(-(" ~ largest ~ "), 700e0)") }} * {{ evidences | length }}e0 / (
         {%- for evidence in evidences %}{{ ' + ' if not loop.first }}{{ lf_exp(evidence ~ " - (" ~ largest ~ ")") }}{% endfor -%}
     ))
 {%- endmacro %}

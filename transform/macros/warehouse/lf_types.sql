@@ -70,9 +70,14 @@
 {%- endmacro %}
 
 {% macro postgres__lf_number(text) -%}
-    {#- There is no cast that may fail; an exponent of two digits cannot overflow. -#}
+    {#-
+        There is no cast that may fail; an exponent of two digits cannot overflow, nor can 308 digits, which is how jsonb writes 1e300. No bound of
+        a pattern may exceed 255.
+    -#}
     case
-        when {{ text }} ~ '^[-+]?([0-9]{1,200}([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$'
+        when
+            {{ text }} ~ '^[-+]?([0-9]{1,200}([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$'
+            or {{ text }} ~ '^[-+]?[0-9]{1,200}[0-9]{0,108}([.][0-9]*)?$'
             then cast({{ text }} as double precision)
     end
 {%- endmacro %}
