@@ -171,10 +171,7 @@ plan as {{ lf_fence() }} (
         converted,
         people,
         total / nullif(receipts, 0) as mean,
-        {{ lf_sample_variance('receipts', 'total', 'total_of_squares') }} * (1e0 / {{ control_n }} + 1e0 / {{ arm_n }}) / 2e0 as square,
-        {{ lf_standard_error(
-            lf_sample_variance('receipts', 'total', 'total_of_squares') ~ ' * (1e0 / ' ~ control_n ~ ' + 1e0 / ' ~ arm_n ~ ')'
-        ) }} as se,
+        {{ lf_standard_error(lf_pooled_square(lf_sample_variance('receipts', 'total', 'total_of_squares'), control_n, arm_n)) }} as se,
         {{ lf_double(effect) }} * total / nullif(receipts, 0) as effect,
         {{ control_n }} + {{ arm_n }} as n,
         {{ lf_power_z() }} as power_z,
@@ -207,7 +204,7 @@ select
     people,
     mean,
     (half_width + power_z * se) / nullif(mean, 0) as lift_at_any_time,
-    {{ lf_relative_mde('mean', 'square', 'k') }} as lift_at_the_end,
+    {{ lf_relative_mde('mean', '(se * se / 2e0)', 'k') }} as lift_at_the_end,
     needed * {{ lf_double(profiles) }} as profiles_needed,
     power(k * se / nullif(effect, 0), 2) * {{ lf_double(profiles) }} as profiles_needed_at_the_end,
     {{ lf_power('effect', 'se', 'half_width') }} as chance,

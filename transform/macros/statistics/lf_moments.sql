@@ -33,29 +33,40 @@
 {%- endmacro %}
 
 
-{#-
-    Variance of a share after one success and one failure more (Laplace): of arms taken together, so that it is never 0, not even where
-    nobody or everybody converted.
--#}
-{% macro lf_pooled_share_variance(n, sum) -%}
-    {{ lf_share_variance('((' ~ sum ~ ' + 1e0) / (' ~ n ~ ' + 2e0))') }}
+{#- Variance of one unit, by the kind of the outcome: of a share its own, of a mean that of the sample. -#}
+{% macro lf_unit_variance(kind, n, total, squares) -%}
+    case {{ kind }}
+        when 'share' then {{ lf_share_variance('(' ~ total ~ ' / nullif(' ~ n ~ ', 0))') }}
+        else {{ lf_sample_variance(n, total, squares) }}
+    end
 {%- endmacro %}
 
 
 {#-
-    Squared standard error that decides about a difference: the larger of the sum of the arms' own, `square`, and of what `pooled_variance`, the
-    variance of one unit over both arms together, gives for `n` and `control_n` units. An arm with a handful of conversions, or without the
-    large order that comes one day, has nearly no variance of its own, and its interval would exclude 0 by chance.
+    The same of arms taken together. A share is that after one success and one failure more (Laplace), so that its variance is never 0, not even
+    where nobody or everybody converted.
 -#}
-{% macro lf_decisive_square(square, pooled_variance, n, control_n) -%}
-    {%- set pooled = "(" ~ pooled_variance ~ " / nullif(" ~ n ~ ", 0) + " ~ pooled_variance ~ " / nullif(" ~ control_n ~ ", 0))" -%}
+{% macro lf_pooled_variance(kind, n, total, squares) -%}
+    case {{ kind }}
+        when 'share' then {{ lf_share_variance('((' ~ total ~ ' + 1e0) / (' ~ n ~ ' + 2e0))') }}
+        else {{ lf_sample_variance(n, total, squares) }}
+    end
+{%- endmacro %}
+
+
+{#- Squared standard error of the difference of two arms whose units have one variance. -#}
+{% macro lf_pooled_square(variance, n, control_n) -%}
+    ({{ variance }} / nullif({{ n }}, 0) + {{ variance }} / nullif({{ control_n }}, 0))
+{%- endmacro %}
+
+
+{#-
+    Squared standard error that decides about a difference: the larger of `square`, by the arms' own variances, and `pooled`, by that of the arms
+    taken together. An arm with a handful of conversions, or without the large order that comes one day, has nearly no variance of its own, and
+    its interval would exclude 0 by chance.
+-#}
+{% macro lf_decisive_square(square, pooled) -%}
     {{ lf_larger(square, pooled) if var('pool_variances') else square }}
-{%- endmacro %}
-
-
-{#- The larger of two numbers; where one is null, the other. Warehouses differ in what `greatest` makes of null. -#}
-{% macro lf_larger(one, other) -%}
-    coalesce(greatest({{ one }}, {{ other }}), {{ one }}, {{ other }})
 {%- endmacro %}
 
 

@@ -245,10 +245,8 @@ estimate as (
         accumulate.*,
         experiments.primary_metric as metric,
         accumulate.total / nullif(accumulate.units, 0) as mean,
-        case outcome_metrics.kind
-            when 'share' then {{ lf_share_variance('(accumulate.total / nullif(accumulate.units, 0))') }}
-            else {{ lf_sample_variance('accumulate.units', 'accumulate.total', 'accumulate.total_of_squares') }}
-        end / nullif(accumulate.units, 0) as square,
+        {{ lf_unit_variance('outcome_metrics.kind', 'accumulate.units', 'accumulate.total', 'accumulate.total_of_squares') }}
+            / nullif(accumulate.units, 0) as square,
         outcome_metrics.kind
 
     from accumulate
@@ -268,13 +266,10 @@ pair as {{ lf_fence() }} (
         estimate.square + controls.square as own_square,
         estimate.units + controls.units as compared_units,
         estimate.mean - controls.mean as difference,
-        case estimate.kind
-            when 'share' then {{ lf_pooled_share_variance('(estimate.units + controls.units)', '(estimate.total + controls.total)') }}
-            else {{ lf_sample_variance(
-                '(estimate.units + controls.units)', '(estimate.total + controls.total)',
-                '(estimate.total_of_squares + controls.total_of_squares)'
-            ) }}
-        end as both_variance
+        {{ lf_pooled_variance(
+            'estimate.kind', '(estimate.units + controls.units)', '(estimate.total + controls.total)',
+            '(estimate.total_of_squares + controls.total_of_squares)'
+        ) }} as both_variance
 
     from estimate
     left join estimate as controls
@@ -293,7 +288,7 @@ compare as {{ lf_fence() }} (
 
     select
         *,
-        {{ lf_standard_error(lf_decisive_square('own_square', 'both_variance', 'units', 'control_units')) }} as spread
+        {{ lf_standard_error(lf_decisive_square('own_square', lf_pooled_square('both_variance', 'units', 'control_units'))) }} as spread
 
     from pair
 

@@ -5,7 +5,7 @@
         unique_key=['experiment_key', 'experiment_version'],
         partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
         full_refresh=false,
-        on_schema_change='append_new_columns',
+        on_schema_change='fail',
     )
 }}
 

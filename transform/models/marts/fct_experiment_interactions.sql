@@ -113,10 +113,7 @@ estimate as (
         cells.*,
         experiments.primary_metric as metric,
         cells.total / cells.n as mean,
-        case outcome_metrics.kind
-            when 'share' then {{ lf_share_variance('(cells.total / cells.n)') }}
-            else {{ lf_sample_variance('cells.n', 'cells.total', 'cells.total_of_squares') }}
-        end / cells.n as square,
+        {{ lf_unit_variance('outcome_metrics.kind', 'cells.n', 'cells.total', 'cells.total_of_squares') }} / cells.n as square,
         outcome_metrics.kind,
         arms.is_control,
         other_arms.is_control as other_is_control
@@ -150,16 +147,12 @@ contrast as {{ lf_fence() }} (
         both_arms.mean - arm_alone.mean - (other_alone.mean - neither.mean) as difference,
         both_arms.square + arm_alone.square + other_alone.square + neither.square as own_square,
         1e0 / both_arms.n + 1e0 / arm_alone.n + 1e0 / other_alone.n + 1e0 / neither.n as inverse_units,
-        case both_arms.kind
-            when 'share' then {{ lf_pooled_share_variance(
-                '(both_arms.n + arm_alone.n + other_alone.n + neither.n)', '(both_arms.total + arm_alone.total + other_alone.total + neither.total)'
-            ) }}
-            else {{ lf_sample_variance(
-                '(both_arms.n + arm_alone.n + other_alone.n + neither.n)',
-                '(both_arms.total + arm_alone.total + other_alone.total + neither.total)',
-                '(both_arms.total_of_squares + arm_alone.total_of_squares + other_alone.total_of_squares + neither.total_of_squares)'
-            ) }}
-        end as pooled_variance,
+        {{ lf_pooled_variance(
+            'both_arms.kind',
+            '(both_arms.n + arm_alone.n + other_alone.n + neither.n)',
+            '(both_arms.total + arm_alone.total + other_alone.total + neither.total)',
+            '(both_arms.total_of_squares + arm_alone.total_of_squares + other_alone.total_of_squares + neither.total_of_squares)'
+        ) }} as pooled_variance,
         both_arms.n + arm_alone.n + other_alone.n + neither.n as compared_units
 
     from estimate as both_arms
@@ -197,9 +190,7 @@ measure_spread as {{ lf_fence() }} (
 
     select
         *,
-        {{ lf_standard_error(
-            lf_larger('own_square', 'pooled_variance * inverse_units') if var('pool_variances') else 'own_square'
-        ) }} as spread
+        {{ lf_standard_error(lf_decisive_square('own_square', 'pooled_variance * inverse_units')) }} as spread
 
     from contrast
 

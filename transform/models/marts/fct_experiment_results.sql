@@ -13,6 +13,7 @@
     )
 }}
 
+{%- set slot = 'experiment_key, experiment_version, slot_key, metric, analysis, attribution' %}
 {%- set own = 'experiment_key, experiment_version, slot_key, analysis, attribution, is_primary' %}
 
 with
@@ -75,10 +76,10 @@ spread as (
 
     select
         *,
-        case kind
-            when 'share' then {{ lf_share_variance('unit_mean') }}
-            else {{ lf_sample_variance('n', 'total', 'total_of_squares') }}
-        end as unit_variance,
+        {{ lf_unit_variance('kind', 'n', 'total', 'total_of_squares') }} as unit_variance,
+        sum(n) over (partition by {{ slot }}) as slot_n,
+        sum(total) over (partition by {{ slot }}) as slot_total,
+        sum(total_of_squares) over (partition by {{ slot }}) as slot_total_of_squares,
         {{ lf_sample_variance('n', 'denominator_total', 'denominator_of_squares') }} as denominator_variance,
         {{ lf_sample_covariance('n', 'denominator_total', 'total', 'denominator_product') }} as denominator_covariance,
         {{ lf_sample_variance('n', 'covariate_total', 'covariate_of_squares') }} as covariate_variance,
@@ -88,31 +89,12 @@ spread as (
 
 ),
 
--- Over all arms of the slot together: what an arm has of its own says little while few of its units converted.
-pool_slots as (
-
-    select
-        experiment_key,
-        experiment_version,
-        slot_key,
-        metric,
-        analysis,
-        attribution,
-        case max(kind)
-            when 'share' then {{ lf_pooled_share_variance('sum(n)', 'sum(total)') }}
-            when 'mean' then {{ lf_sample_variance('sum(n)', 'sum(total)', 'sum(total_of_squares)') }}
-        end as pooled_variance
-
-    from sum_up
-    group by experiment_key, experiment_version, slot_key, metric, analysis, attribution
-
-),
-
 estimate as (
 
     select
-        spread.*,
-        pool_slots.pooled_variance,
+        *,
+        -- Over all arms of the slot: what an arm has of its own says little while few of its units converted.
+        case when kind <> 'ratio' then {{ lf_pooled_variance('kind', 'slot_n', 'slot_total', 'slot_total_of_squares') }} end as pooled_variance,
         case kind when 'ratio' then total / nullif(denominator_total, 0) else unit_mean end as mean,
         case kind
             when 'ratio'
@@ -123,14 +105,6 @@ estimate as (
         end as variance
 
     from spread
-    left join pool_slots
-        on
-            spread.experiment_key = pool_slots.experiment_key
-            and spread.experiment_version = pool_slots.experiment_version
-            and spread.slot_key = pool_slots.slot_key
-            and spread.metric = pool_slots.metric
-            and spread.analysis = pool_slots.analysis
-            and spread.attribution = pool_slots.attribution
 
 ),
 
@@ -196,10 +170,7 @@ pool as {{ lf_fence() }} (
         {{ lf_cuped_theta('both_n', 'both_total', 'both_covariate_total', 'both_covariate_of_squares', 'both_covariate_product') }} as theta,
         both_total / nullif(both_n, 0) as both_unit_mean,
         both_denominator_total / nullif(both_n, 0) as both_denominator_mean,
-        case kind
-            when 'share' then {{ lf_pooled_share_variance('both_n', 'both_total') }}
-            else {{ lf_sample_variance('both_n', 'both_total', 'both_total_of_squares') }}
-        end as both_unit_variance,
+        {{ lf_pooled_variance('kind', 'both_n', 'both_total', 'both_total_of_squares') }} as both_unit_variance,
         {{ lf_sample_variance('both_n', 'both_denominator_total', 'both_denominator_of_squares') }} as both_denominator_variance,
         {{ lf_sample_covariance('both_n', 'both_denominator_total', 'both_total', 'both_denominator_product') }} as both_denominator_covariance,
         {{ lf_sample_variance('both_n', 'both_covariate_total', 'both_covariate_of_squares') }} as both_covariate_variance,
@@ -246,8 +217,9 @@ compare as {{ lf_fence() }} (
         {{ lf_relative_cuped_square(
             'mean', 'cuped_square', 'control_mean', 'control_variance', 'theta', 'control_covariate_variance', 'control_covariance', 'control_n'
         ) }} as relative_cuped_square,
-        {{ lf_decisive_square('(square + control_square)', 'both_variance', 'n', 'control_n') }} as decisive_square,
-        {{ lf_decisive_square('(cuped_square + cuped_control_square)', 'both_cuped_variance', 'n', 'control_n') }} as decisive_cuped_square,
+        {{ lf_decisive_square('(square + control_square)', lf_pooled_square('both_variance', 'n', 'control_n')) }} as decisive_square,
+        {{ lf_decisive_square('(cuped_square + cuped_control_square)', lf_pooled_square('both_cuped_variance', 'n', 'control_n')) }}
+            as decisive_cuped_square,
         {{ lf_relative_square('mean', '(both_variance / nullif(n, 0))', 'control_mean', '(both_variance / nullif(control_n, 0))') }}
             as pooled_relative_square,
         {{ lf_relative_cuped_square(
@@ -263,9 +235,8 @@ decide_squares as {{ lf_fence() }} (
 
     select
         *,
-        {{ lf_larger('relative_square', 'pooled_relative_square') if var('pool_variances') else 'relative_square' }} as decisive_relative_square,
-        {{ lf_larger('relative_cuped_square', 'pooled_relative_cuped_square') if var('pool_variances') else 'relative_cuped_square' }}
-            as decisive_relative_cuped_square
+        {{ lf_decisive_square('relative_square', 'pooled_relative_square') }} as decisive_relative_square,
+        {{ lf_decisive_square('relative_cuped_square', 'pooled_relative_cuped_square') }} as decisive_relative_cuped_square
 
     from compare
 

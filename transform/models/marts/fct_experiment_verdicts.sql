@@ -127,7 +127,6 @@ verdicts as (
         evidence.is_not_yet_safe,
         evidence.is_told_apart,
         evidence.is_mature,
-        evidence.has_ended,
 
         ---------- timestamps
         evidence.started_at,
@@ -159,69 +158,6 @@ verdicts as (
             evidence.experiment_key = currencies.experiment_key
             and evidence.experiment_version = currencies.experiment_version
 
-),
-
-final_columns as (
-
-    select
-        experiment_key,
-        experiment_version,
-        slot_key,
-        primary_metric,
-        verdict,
-        rule,
-        winning_arm,
-        control_arm,
-        challenger_arm,
-        srm_p_value,
-        srm_stage,
-        crossover_rate,
-        rendered,
-        crossovers,
-        units,
-        received,
-        least_received,
-        converted,
-        started_at,
-        ended_at,
-        measured_at,
-        channel,
-        currency,
-        effect,
-        interval_low,
-        interval_high,
-        p_value,
-        chance_to_win,
-        expected_loss,
-        relative_lift,
-        has_several_challengers,
-        is_not_yet_safe,
-        blocking_metric,
-        blocking_low,
-        blocking_margin,
-        effect_of_interest,
-        minimum_detectable_effect,
-        days_to_decision,
-        smart_allocation_uplift,
-        smart_allocation_uplift_error,
-        thresholds,
-        preregistration_sha256,
-        decision,
-        corrected_lift,
-        money_metric,
-        money_effect,
-        money_low,
-        money_high,
-        blocked_arms,
-        first_blocked_arm,
-        runner_up_arm,
-        runner_up_p_value,
-        is_told_apart,
-        is_mature,
-        least_expected_conversions
-
-    from verdicts
-
 )
 
-select * from final_columns
+select * from verdicts

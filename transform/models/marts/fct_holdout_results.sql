@@ -35,10 +35,7 @@ estimate as (
         outcome_metrics.kind,
         outcome_metrics.unit,
         moments.total / nullif(moments.units, 0) as mean,
-        case outcome_metrics.kind
-            when 'share' then {{ lf_share_variance('(moments.total / nullif(moments.units, 0))') }}
-            else {{ lf_sample_variance(lf_double('moments.units'), 'moments.total', 'moments.total_of_squares') }}
-        end as variance
+        {{ lf_unit_variance('outcome_metrics.kind', lf_double('moments.units'), 'moments.total', 'moments.total_of_squares') }} as variance
 
     from moments
     inner join outcome_metrics on moments.metric = outcome_metrics.metric
@@ -56,12 +53,9 @@ pair as {{ lf_fence() }} (
         sent.mean - held_out.mean as difference,
         sent.n + held_out.n as compared_units,
         sent.variance / nullif(sent.n, 0) + held_out.variance / nullif(held_out.n, 0) as own_square,
-        case sent.kind
-            when 'share' then {{ lf_pooled_share_variance('(sent.n + held_out.n)', '(sent.total + held_out.total)') }}
-            else {{ lf_sample_variance(
-                '(sent.n + held_out.n)', '(sent.total + held_out.total)', '(sent.total_of_squares + held_out.total_of_squares)'
-            ) }}
-        end as both_variance
+        {{ lf_pooled_variance(
+            'sent.kind', '(sent.n + held_out.n)', '(sent.total + held_out.total)', '(sent.total_of_squares + held_out.total_of_squares)'
+        ) }} as both_variance
 
     from estimate as sent
     inner join estimate as held_out
@@ -79,7 +73,7 @@ measure_spread as {{ lf_fence() }} (
 
     select
         *,
-        {{ lf_standard_error(lf_decisive_square('own_square', 'both_variance', 'n', 'held_out_n')) }} as spread
+        {{ lf_standard_error(lf_decisive_square('own_square', lf_pooled_square('both_variance', 'n', 'held_out_n'))) }} as spread
 
     from pair
 

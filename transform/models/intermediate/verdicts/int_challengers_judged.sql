@@ -37,13 +37,20 @@ current_results as (
         results.*,
         case when results.estimator = 'cuped' then results.cuped_difference else results.difference end as effect,
         case when results.estimator = 'cuped' then results.cuped_low else results.interval_low end as effect_low,
-        case when results.estimator = 'cuped' then results.cuped_high else results.interval_high end as effect_high
+        case when results.estimator = 'cuped' then results.cuped_high else results.interval_high end as effect_high,
+        ends.is_fixed,
+        ends.may_decide,
+        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest
 
     from results
     inner join experiments
         on
             results.experiment_key = experiments.experiment_key
             and results.experiment_version = experiments.experiment_version
+    inner join ends
+        on
+            results.experiment_key = ends.experiment_key
+            and results.experiment_version = ends.experiment_version
     where
         not results.is_control
         and results.units > 0
@@ -54,22 +61,8 @@ current_results as (
 
 challengers as (
 
-    select
-        current_results.*,
-        ends.is_fixed,
-        ends.may_decide,
-        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest
-
-    from current_results
-    inner join experiments
-        on
-            current_results.experiment_key = experiments.experiment_key
-            and current_results.experiment_version = experiments.experiment_version
-    inner join ends
-        on
-            current_results.experiment_key = ends.experiment_key
-            and current_results.experiment_version = ends.experiment_version
-    where current_results.is_decisive
+    select * from current_results
+    where is_decisive
 
 ),
 

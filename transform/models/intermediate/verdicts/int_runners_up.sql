@@ -33,8 +33,8 @@ pair as {{ lf_fence() }} (
         best.mean - others.mean as difference,
         {{ lf_double('best.units + others.units') }} as compared_units,
         {{ lf_standard_error(lf_decisive_square(
-            '(best.variance / nullif(best.units, 0) + others.variance / nullif(others.units, 0))', 'best.pooled_variance',
-            lf_double('best.units'), lf_double('others.units')
+            '(best.variance / nullif(best.units, 0) + others.variance / nullif(others.units, 0))',
+            lf_pooled_square('best.pooled_variance', lf_double('best.units'), lf_double('others.units'))
         )) }} as spread,
         count(*) over (partition by best.experiment_key, best.experiment_version, best.slot_key) as others
 
