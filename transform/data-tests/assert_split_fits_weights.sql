@@ -1,12 +1,12 @@
 {{ config(severity='warn') }}
 
 {#- Sample ratio of the assignment itself: a hash splits as the weights say, so a misfit means that they were changed, or ids are not what they seem. -#}
-with observed as (
+with units as (
     select
         arms.experiment_key,
         arms.slot_key,
         arms.weight_bp,
-        {{ lf_double('count(ledger.profile_id)') }} as units
+        {{ lf_double('count(ledger.profile_id)') }} as observed
     from {{ ref('int_experiment_arms') }} as arms
     left join {{ ref('fct_assignments') }} as ledger
         on
@@ -20,29 +20,12 @@ with observed as (
     group by arms.experiment_key, arms.slot_key, arms.arm_key, arms.weight_bp
 ),
 
-expected as (
-    select
-        *,
-        weight_bp * sum(units) over (partition by experiment_key, slot_key)
-        / sum(weight_bp) over (partition by experiment_key, slot_key) as expected_units
-    from observed
-),
-
-statistics as (
-    select
-        experiment_key,
-        slot_key,
-        count(*) - 1 as degrees,
-        min(expected_units) as least_expected,
-        sum((units - expected_units) * (units - expected_units) / nullif(expected_units, 0)) as statistic
-    from expected
-    group by experiment_key, slot_key
+tested as (
+    {{ lf_multinomial_test('units', ['experiment_key', 'slot_key']) }}
 )
 
 select
     'Experiment ' || experiment_key || ': the arms of ' || slot_key || ' do not have the sizes that their weights say. '
     || 'Were the weights changed after the first assignment? Then raise the version.' as problem
-from statistics
-where
-    least_expected >= {{ var('srm_min_expected') }}
-    and {{ lf_chi2_sf('statistic', 'degrees') }} < {{ var('srm_alpha') }}
+from tested
+where p_value < {{ var('srm_alpha') }}

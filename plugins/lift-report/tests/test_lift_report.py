@@ -292,6 +292,49 @@ def test_every_row_of_every_table_is_on_the_page(report: Report) -> None:
         assert f"<td>{day.units:,}</td>" in days
 
 
+def quality(rows: Rows, **arms: dict[str, Any]) -> Rows:
+    """What may lie in the data of the arms of `spring · hero`."""
+    key = {"experiment_key": "spring", "experiment_version": 1, "slot_key": "hero"}
+    for arm, figures in arms.items():
+        rows.add("fct_experiment_data_quality", **key, arm_key=arm, received=1000, **figures)
+    return rows
+
+
+def test_suspected_bots_are_named_with_their_arms() -> None:
+    bots = {"suspected_bot_rate": 0.002, "suspected_bots": 2, "has_unequal_bots": False}
+    page = render(read(quality(spring(), bold={**bots, "suspected_bots": 3}, plain=bots)))
+    trusted = part(page, "Can it be trusted?", "spring · hero</h3>")
+    assert "are not flagged, left out of all clicks by people: 2 in plain (0.20 %), 3 in bold (0.20 %)." in trusted
+    assert "more than chance" not in trusted
+    page = render(read(quality(spring(), bold={**bots, "has_unequal_bots": True}, plain=bots)))
+    assert "The arms differ by more than chance explains" in part(page, "Can it be trusted?", "spring · hero</h3>")
+    page = render(read(quality(spring(), bold={"suspected_bots": 0}, plain={})))
+    assert "No clicks that look like a scanner's" in part(page, "Can it be trusted?", "spring · hero</h3>")
+    assert "what they seem" not in part(page, "Can it be trusted?", "spring · cta</h3>")
+
+
+def test_who_was_assigned_after_the_message_is_told() -> None:
+    rows = quality(spring(), bold={"received_before_assigned": 40}, plain={"received_before_assigned": 2})
+    sentence = "42 of 2,000 recipients had a message before they were assigned"
+    assert sentence in part(render(read(rows)), "Can it be trusted?", "spring · hero</h3>")
+    assert f"spring v1 hero: {sentence}" in as_text(read(rows), Path("report.html"))
+
+
+def test_two_metrics_that_report_the_same_are_told_on_top() -> None:
+    rows = spring()
+    pair = {"role": "ordered", "metric_id": "MetA", "integration_key": "shopify", "events": 1200}
+    pair |= {"other_metric_id": "MetB", "other_integration_key": "api", "other_events": 1000}
+    rows.add("fct_double_reports", **pair, matched_events=990, is_doubled=True)
+    rows.add("fct_double_reports", **{**pair, "metric_id": "MetX"}, matched_events=1, is_doubled=False)
+    report = read(rows)
+    sentence = "The metrics MetA (shopify) and MetB (api) report the same events as ordered, 990 of 1,000 of the"
+    top = plain(render(report).partition("</header>")[0])
+    assert sentence in top
+    assert "MetX" not in top
+    assert sentence in as_text(report, Path("report.html"))
+    assert [row["metric_id"] for row in json.loads(as_json(report, Path("report.html")))["doubled"]] == ["MetA"]
+
+
 def test_other_analyses_and_both_series_are_in_the_table_of_all_figures() -> None:
     rows = spring()
     for arm, mean in (("plain", 0.0611), ("bold", 0.0822)):
@@ -574,8 +617,24 @@ def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
     assert view_facts.tiles(before, chart_geometry.forest(before, "clicked"))
     for row in rows.rows["fct_experiment_verdicts"]:
         row |= {"rule": rule, "verdict": "running", "winning_arm": None, "decision": "fixed"}
-    slot = slot_of(read(rows), "spring", "hero")
+    report = read(rows)
+    slot = slot_of(report, "spring", "hero")
     assert view_facts.tiles(slot, chart_geometry.forest(slot, "clicked")) == []
+    # Nor in a picture, a table, the summary or what machines read; whether it does harm stays.
+    assert (slot.results, slot.others, slot.days, slot.stages) == ((), (), (), ())
+    assert slot.guardrails == before.guardrails
+    figure = slot.measure("clicked").level(before.primary[0].mean)
+    assert figure in render(read(spring()))
+    for told in (render(report), as_text(report, Path("page.html"))):
+        assert figure not in told
+    assert "Figures come with the look" in render(report)
+    [hero] = [
+        slot
+        for experiment in json.loads(as_json(report, Path("page.html")))["experiments"]
+        for slot in experiment["slots"]
+        if slot["verdict"]["slot_key"] == "hero"
+    ]
+    assert hero["results"] == []
 
 
 HELD_OUT: dict[str, Any] = {

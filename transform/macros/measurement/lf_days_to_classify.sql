@@ -6,6 +6,13 @@
     {%- if not execute or flags.WHICH not in ('build', 'run') -%}
         {{ return([]) }}
     {%- endif -%}
+    {%- set held = adapter.get_columns_in_relation(classified) | map(attribute='name') | map('lower') | list -%}
+    {%- if 'is_suspected_bot' not in held -%}
+        {%- do exceptions.raise_compiler_error(
+            "int_events_classified was made by an earlier version of this project and does not know suspected bots and order numbers. Build it anew:"
+            ~ " dbt run --full-refresh --select int_events_classified"
+        ) -%}
+    {%- endif -%}
     {%- set query -%}
         with
 

@@ -79,8 +79,8 @@
 {%- endmacro %}
 
 
-{#- Whether a person caused an event, by what the seed `event_roles` says of its role; every event of a role that it does not name. -#}
-{% macro lf_is_human(events, event_roles) -%}
+{#- Whether no flag of an event says that a machine did it, by what the seed `event_roles` says of its role; true of a role that it does not name. -#}
+{% macro lf_is_unflagged(events, event_roles) -%}
     case {{ event_roles }}.machine_flag
         when 'machine_open' then not {{ events }}.is_machine_open
         when 'bot_click' then not {{ events }}.is_bot_click
@@ -107,4 +107,20 @@
     {{ lf_double(
         "case max(" ~ aggregation ~ ") when 'any' then 1 when 'count' then count(*) else coalesce(sum(" ~ value ~ "), 0) end"
     ) }}
+{%- endmacro %}
+
+
+{#- A query: the integration whose metrics alone play a role, by the variable `counting_integrations`. -#}
+{% macro lf_counting_integrations() -%}
+    {%- for role, integration_key in var('counting_integrations').items() %}
+    select
+        {{ dbt.string_literal(dbt.escape_single_quotes(role | string)) }} as role,
+        {{ dbt.string_literal(dbt.escape_single_quotes(integration_key | string)) }} as integration_key
+    {% if not loop.last %}union all{% endif %}
+    {%- else %}
+    select
+        {{ lf_text('null') }} as role,
+        {{ lf_text('null') }} as integration_key
+    where false
+    {%- endfor %}
 {%- endmacro %}

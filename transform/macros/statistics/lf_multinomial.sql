@@ -40,3 +40,90 @@
         {%- for evidence in evidences %}{{ ' + ' if not loop.first }}{{ lf_exp(evidence ~ " - (" ~ largest ~ ")") }}{% endfor -%}
     ))
 {%- endmacro %}
+
+
+{#-
+    A query: one row per key with whether its arms have the units that their weights promise. `arms` is a relation with `weight_bp` and `observed`; an
+    arm of weight 0 expects nobody and takes no degree of freedom.
+
+    Returned beside the key: `degrees`, `least_expected` units of an arm, `statistic` and `p_value_chi_square` of Pearson's test for one look, and
+    `p_value`, always valid. The p-values are null while an arm expects fewer than `srm_min_expected`.
+-#}
+{% macro lf_multinomial_test(arms, key) -%}
+    {%- set key = key | join(', ') -%}
+    {%- set evidences = [] -%}
+    {%- for concentration in var('srm_concentrations') -%}
+        {%- do evidences.append('evidence_' ~ loop.index) -%}
+    {%- endfor -%}
+    with
+
+    expect as (
+
+        select
+            *,
+            {{ lf_double('weight_bp') }} / sum(weight_bp) over (partition by {{ key }}) as share,
+            {{ lf_double('sum(observed) over (partition by ' ~ key ~ ')') }} as total
+
+        from {{ arms }}
+        where weight_bp > 0
+
+    ),
+
+    weigh as {{ lf_fence() }} (
+
+        select
+            *,
+            share * total as expected,
+            {%- for concentration in var('srm_concentrations') %}
+            {{ lf_multinomial_term('observed', 'share', concentration) }} as multinomial_term_{{ loop.index }}{{ ',' if not loop.last }}
+            {%- endfor %}
+
+        from expect
+
+    ),
+
+    add_arms as {{ lf_fence() }} (
+
+        select
+            {{ key }},
+            count(*) - 1 as degrees,
+            min(expected) as least_expected,
+            max(total) as total,
+            {%- for concentration in var('srm_concentrations') %}
+            sum(multinomial_term_{{ loop.index }}) as multinomial_terms_{{ loop.index }},
+            {%- endfor %}
+            sum((observed - expected) * (observed - expected) / nullif(expected, 0)) as statistic
+
+        from weigh
+        group by {{ key }}
+
+    ),
+
+    weigh_evidence as {{ lf_fence() }} (
+
+        select
+            *,
+            {%- for concentration in var('srm_concentrations') %}
+            {{ lf_multinomial_evidence('total', 'multinomial_terms_' ~ loop.index, concentration) }} as evidence_{{ loop.index }}{{ ',' if not loop.last }}
+            {%- endfor %}
+
+        from add_arms
+
+    )
+
+    select
+        {{ key }},
+        degrees,
+        least_expected,
+        statistic,
+        case
+            when statistic is not null and least_expected >= {{ var('srm_min_expected') }}
+                then {{ lf_chi2_sf('statistic', 'degrees') }}
+        end as p_value_chi_square,
+        case
+            when statistic is not null and degrees > 0 and least_expected >= {{ var('srm_min_expected') }}
+                then {{ lf_multinomial_p(evidences) }}
+        end as p_value
+
+    from weigh_evidence
+{%- endmacro %}

@@ -65,7 +65,7 @@
 {%- endmacro %}
 
 
-{#- A timestamp moved by `number` (a SQL expression) of a `unit`: 'day' or 'hour'. -#}
+{#- A timestamp moved by `number` (a SQL expression) of a `unit`: 'day', 'hour' or 'second'. -#}
 {% macro lf_dateadd(unit, number, moment) -%}
     {{ return(adapter.dispatch('lf_dateadd')(unit, number, moment)) }}
 {%- endmacro %}

@@ -29,12 +29,6 @@ assignments as (
 
 ),
 
-outcomes as (
-
-    select * from {{ ref('int_outcomes') }}
-
-),
-
 outcome_days as (
 
     select * from {{ ref('int_outcome_days') }}
@@ -47,21 +41,9 @@ outcome_metrics as (
 
 ),
 
--- The capped values of the final sums say where the cap is.
 caps as (
 
-    select
-        outcomes.experiment_key,
-        outcomes.experiment_version,
-        outcomes.metric,
-        max(outcomes.value) as cap
-
-    from outcomes
-    inner join outcome_metrics on outcomes.metric = outcome_metrics.metric
-    where
-        outcome_metrics.is_capped
-        and outcomes.attribution = 'assigned_window'
-    group by outcomes.experiment_key, outcomes.experiment_version, outcomes.metric
+    select * from {{ ref('int_value_caps') }}
 
 ),
 

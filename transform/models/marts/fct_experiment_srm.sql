@@ -9,10 +9,7 @@
     )
 }}
 
-{%- set evidences = [] %}
-{%- for concentration in var('srm_concentrations') %}
-{%- do evidences.append('evidence_' ~ loop.index) %}
-{%- endfor %}
+{%- set stage_key = ['experiment_key', 'experiment_version', 'slot_key', 'stage'] %}
 
 with
 
@@ -100,78 +97,9 @@ arms as (
 
 ),
 
--- An arm of weight 0 expects nobody and takes no degree of freedom.
-expect as (
-
-    select
-        *,
-        {{ lf_double('weight_bp') }} / sum(weight_bp) over (partition by experiment_key, experiment_version, slot_key, stage) as share,
-        {{ lf_double('sum(observed) over (partition by experiment_key, experiment_version, slot_key, stage)') }} as total
-
-    from arms
-    where weight_bp > 0
-
-),
-
-weigh as {{ lf_fence() }} (
-
-    select
-        *,
-        share * total as expected,
-        {%- for concentration in var('srm_concentrations') %}
-        {{ lf_multinomial_term('observed', 'share', concentration) }} as multinomial_term_{{ loop.index }}{{ ',' if not loop.last }}
-        {%- endfor %}
-
-    from expect
-
-),
-
-add_arms as {{ lf_fence() }} (
-
-    select
-        experiment_key,
-        experiment_version,
-        slot_key,
-        stage,
-        count(*) - 1 as degrees,
-        min(expected) as least_expected,
-        max(total) as total,
-        {%- for concentration in var('srm_concentrations') %}
-        sum(multinomial_term_{{ loop.index }}) as multinomial_terms_{{ loop.index }},
-        {%- endfor %}
-        sum((observed - expected) * (observed - expected) / nullif(expected, 0)) as statistic
-
-    from weigh
-    group by experiment_key, experiment_version, slot_key, stage
-
-),
-
-weigh_evidence as {{ lf_fence() }} (
-
-    select
-        *,
-        {%- for concentration in var('srm_concentrations') %}
-        {{ lf_multinomial_evidence('total', 'multinomial_terms_' ~ loop.index, concentration) }} as evidence_{{ loop.index }}{{ ',' if not loop.last }}
-        {%- endfor %}
-
-    from add_arms
-
-),
-
 test as (
 
-    select
-        *,
-        case
-            when statistic is not null and least_expected >= {{ var('srm_min_expected') }}
-                then {{ lf_chi2_sf('statistic', 'degrees') }}
-        end as p_value_chi_square,
-        case
-            when statistic is not null and degrees > 0 and least_expected >= {{ var('srm_min_expected') }}
-                then {{ lf_multinomial_p(evidences) }}
-        end as p_value
-
-    from weigh_evidence
+    {{ lf_multinomial_test('arms', stage_key) }}
 
 ),
 

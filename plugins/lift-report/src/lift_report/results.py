@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 from lift_report.older_verdicts import completed
 from lift_report.outcome_metrics import Catalogue, Measure
 from lift_report.tables import (
+    ArmQuality,
     Balance,
     Day,
+    DoubleReport,
     Guardrail,
     Holdout,
     Interaction,
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lift_report.warehouse import Warehouse
+
+
+AWAITING_THE_LOOK = ("waiting_for_planned_stop", "waiting_for_outcomes")
+"""The rules of a test with one look that has not come yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,18 @@ class Slot:
     guardrails: tuple[Guardrail, ...]
     splits: tuple[tuple[Weight, ...], ...]
     next_split: tuple[NextWeight, ...]
+    qualities: tuple[ArmQuality, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
 
     @property
     def name(self) -> str:
         """Its key."""
         return self.verdict.slot_key
+
+    @property
+    def awaits_its_look(self) -> bool:
+        """Whether it is a test with one look that has not come yet, so that nothing of its outcomes is told."""
+        return self.verdict.rule in AWAITING_THE_LOOK
 
     @property
     def primary(self) -> tuple[Result, ...]:
@@ -122,6 +134,7 @@ class Report:
     Attributes:
         experiments: The running ones first, each one's newest version first.
         absent: The tables that are not there, and what is missing in others, each with what it takes.
+        doubled: The pairs of metrics that report the same events.
         catalogue: How the metrics are spoken of.
         holdouts: What the messages earned at all, that of all experiments together first.
     """
@@ -129,6 +142,7 @@ class Report:
     experiments: tuple[Experiment, ...]
     plays: tuple[Play, ...]
     absent: Mapping[str, str]
+    doubled: tuple[DoubleReport, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
     holdouts: tuple[Holdout, ...] = ()
 
@@ -164,6 +178,7 @@ def read(warehouse: Warehouse) -> Report:
     guardrails = _by_slot(rows_of(warehouse, tables, Guardrail))
     next_weights = _by_slot(rows_of(warehouse, tables, NextWeight))
     weights = _by_slot(rows_of(warehouse, tables, Weight))
+    qualities = _by_slot(rows_of(warehouse, tables, ArmQuality))
     interactions = rows_of(warehouse, tables, Interaction)
     catalogue = Catalogue.of(rows_of(warehouse, tables, OutcomeMetric))
 
@@ -193,20 +208,25 @@ def read(warehouse: Warehouse) -> Report:
             ),
             key=lambda other: other[1],
         )
+        # Who sees the figures before the one look that was planned has looked.
+        is_told = verdict.rule not in AWAITING_THE_LOOK
+        told = measured if is_told else []
+        drawn = stages[key] if is_told else []
         return Slot(
             verdict=completed(verdict, measured, balances[key], guardrails[key]),
             arms=arms,
             control=next((row.arm_key for row in measured if row.is_control), None),
-            results=tuple(row for row in measured if row in shown),
-            others=tuple(row for row in measured if row not in shown),
-            days=tuple(sorted(days[key], key=lambda row: (order(row.arm_key), row.day))),
-            stages=tuple(sorted(stages[key], key=lambda row: (row.stage_index, order(row.arm_key)))),
+            results=tuple(row for row in told if row in shown),
+            others=tuple(row for row in told if row not in shown),
+            days=tuple(sorted(days[key] if is_told else (), key=lambda row: (order(row.arm_key), row.day))),
+            stages=tuple(sorted(drawn, key=lambda row: (row.stage_index, order(row.arm_key)))),
             balances=tuple(sorted(balances[key], key=lambda row: _STAGES.get(row.stage, len(_STAGES)))),
             guardrails=tuple(
                 sorted(guardrails[key], key=lambda row: (catalogue.order(row.metric), order(row.arm_key)))
             ),
             splits=tuple(tuple(sorted(weights[other], key=lambda row: order(row.arm_key))) for other in earlier),
             next_split=tuple(sorted(next_weights[key], key=lambda row: order(row.arm_key))),
+            qualities=tuple(sorted(qualities[key], key=lambda row: order(row.arm_key))),
             catalogue=catalogue,
         )
 
@@ -257,7 +277,18 @@ def read(warehouse: Warehouse) -> Report:
             *(row.experiment_key, -row.experiment_version),
         ),
     )
-    return Report(tuple(experiments), tuple(plays), absent, catalogue, tuple(holdouts))
+    doubled = sorted(
+        (row for row in rows_of(warehouse, tables, DoubleReport) if row.is_doubled),
+        key=lambda row: (row.role, row.metric_id, row.other_metric_id),
+    )
+    return Report(
+        tuple(experiments),
+        tuple(plays),
+        absent,
+        doubled=tuple(doubled),
+        catalogue=catalogue,
+        holdouts=tuple(holdouts),
+    )
 
 
 def _decisive(rows: Sequence[Result]) -> set[Result]:

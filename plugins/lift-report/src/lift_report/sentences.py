@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import Guardrail, Verdict, Weight
+    from lift_report.tables import DoubleReport, Guardrail, Verdict, Weight
 
 
 # Why a verdict holds.
@@ -408,13 +408,9 @@ def _record_of_equivalence(slot: Slot) -> str:
 
 
 def _record_of_running(slot: Slot) -> str:
-    if slot.verdict.rule in WAITING:
+    if slot.awaits_its_look:
         return why(slot)
     return _undecided("Undecided so far", slot)
-
-
-WAITING = ("waiting_for_planned_stop", "waiting_for_outcomes")
-"""The rules of a test that has one look: before it, its figures are not told."""
 
 
 def _record_of_inconclusive(slot: Slot) -> str:
@@ -568,6 +564,55 @@ def balance(slot: Slot) -> tuple[str, str]:
     if any(row.p_value is not None for row in slot.balances) or slot.verdict.srm_p_value is not None:
         return "good", "Group sizes are as planned"
     return "open", "Group sizes not tested yet"
+
+
+def data_faults(slot: Slot) -> list[tuple[str, str]]:
+    """What in the data of a slot may lie: tone and sentence of each; none where nothing was looked at."""
+    if not slot.qualities:
+        return []
+    return [_suspected_bots(slot), *_assigned_late(slot)]
+
+
+def _suspected_bots(slot: Slot) -> tuple[str, str]:
+    counts = {row.arm_key: row.suspected_bots or 0 for row in slot.qualities}
+    if not sum(counts.values()):
+        return "good", "No clicks that look like a scanner's beside those that are flagged."
+    told = ", ".join(
+        f"{formatting.count(count)} in {arm}{_rate(row.suspected_bot_rate)}"
+        for (arm, count), row in zip(counts.items(), slot.qualities, strict=True)
+    )
+    sentence = f"Clicks of scanners that are not flagged, left out of all clicks by people: {told}."
+    if any(row.has_unequal_bots for row in slot.qualities):
+        unequal = "The arms differ by more than chance explains, and what was not recognised may differ as well:"
+        return "bad", f"{sentence} {unequal} hold the clicks against the orders before believing them."
+    return "note", sentence
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else f" ({formatting.share(rate)})"
+
+
+def _assigned_late(slot: Slot) -> list[tuple[str, str]]:
+    late = sum(row.received_before_assigned or 0 for row in slot.qualities)
+    if not late:
+        return []
+    received = formatting.count(sum(row.received or 0 for row in slot.qualities))
+    told = f"{formatting.count(late)} of {received} recipients had a message before they were assigned, so they"
+    remedy = "Assign before sending, and raise the version for the next send."
+    return [("bad", f"{told} were not shown their variant. {remedy}")]
+
+
+def double_report(row: DoubleReport) -> str:
+    """That two metrics report the same events, and what to do."""
+    rarer = min(row.events or 0, row.other_events or 0)
+    names = f"{row.metric_id} ({row.integration_key or 'unknown'})"
+    names += f" and {row.other_metric_id} ({row.other_integration_key or 'unknown'})"
+    counted = f"{formatting.count(row.matched_events)} of {formatting.count(rarer)}"
+    return (
+        f"The metrics {names} report the same events as {row.role},"
+        f" {counted} of the rarer one: each counts twice."
+        " Say which counts in the variable counting_integrations, or take one out in metric_role_overrides."
+    )
 
 
 def harm(slot: Slot) -> tuple[str, str]:

@@ -21,6 +21,7 @@ def as_text(report: Report, output: Path) -> str:
     """A few lines for each slot, each of which says what it speaks of, and the page's path last."""
     lines = [line for experiment, slot in report.slots for line in _slot(experiment, slot)] or ["no results yet"]
     lines += [line for row in report.holdouts if (line := _holdout(report, row))]
+    lines += [sentences.double_report(row) for row in report.doubled]
     return "\n".join(formatting.one_line(line) for line in [*lines, f"report: {output}"])
 
 
@@ -29,8 +30,11 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     yield f"{name} {labels.verdict_title(slot)}. {sentences.why(slot)}"
     if figures := list(_figures(slot)):
         yield f"{name} {'; '.join(figures)}"
-    if slot.results:
+    if slot.results or slot.awaits_its_look:
         yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
+    for tone, words in sentences.data_faults(slot):
+        if tone == "bad":
+            yield f"{name} {words}"
     if slot.next_split:
         yield f"{name} next split {sentences.split_with_reason(slot.next_split)}"
 
@@ -67,6 +71,7 @@ def as_json(report: Report, output: Path) -> str:
                 for experiment in report.experiments
             ],
             "holdouts": [asdict(row) for row in report.holdouts],
+            "doubled": [asdict(row) for row in report.doubled],
             "playbook": [asdict(play) for play in report.plays],
             "metrics": [asdict(metric) for metric in report.catalogue.metrics.values()],
         },

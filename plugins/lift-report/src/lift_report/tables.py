@@ -249,6 +249,43 @@ class NextWeight(OfSlot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArmQuality(OfSlot):
+    """What in the data of an arm may lie.
+
+    Attributes:
+        received_before_assigned: Recipients who were not shown the arm, because they were assigned later.
+        suspected_bots: Recipients with clicks that no person makes, and that are not flagged.
+        has_unequal_bots: Whether chance does not explain how unequal the suspected bots are in the slot's arms.
+    """
+
+    TABLE: ClassVar[str] = "fct_experiment_data_quality"
+    arm_key: str
+    received: int | None = None
+    received_before_assigned: int | None = None
+    flagged_bots: int | None = None
+    suspected_bots: int | None = None
+    suspected_bot_rate: float | None = None
+    suspected_bots_p_value: float | None = None
+    has_unequal_bots: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubleReport(Table):
+    """Whether two metrics that play one role report the same events, so that each counts twice."""
+
+    TABLE: ClassVar[str] = "fct_double_reports"
+    role: str
+    metric_id: str
+    other_metric_id: str
+    integration_key: str | None = None
+    other_integration_key: str | None = None
+    events: int | None = None
+    other_events: int | None = None
+    matched_events: int | None = None
+    is_doubled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout(Table):
     """What the messages earned at all, by whom they were not sent to: one outcome metric.
 
@@ -318,7 +355,7 @@ class OutcomeMetric(Table):
 
 TABLES: tuple[type[Table], ...] = (
     *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
-    *(Holdout, Play, OutcomeMetric),
+    *(Holdout, ArmQuality, DoubleReport, Play, OutcomeMetric),
 )
 """Everything that is read."""
 

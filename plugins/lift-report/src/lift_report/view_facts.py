@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lift_report import formatting, labels, sentences
+from lift_report import formatting, labels
 
 if TYPE_CHECKING:
     from lift_report.chart_geometry import Forest
@@ -76,8 +76,7 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
 
     None if the figures are not to be used or not to be seen yet, or nobody has received anything.
     """
-    is_waiting = slot.verdict.rule in sentences.WAITING
-    if is_waiting or slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
+    if slot.awaits_its_look or slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
         return []
     verdict, row = slot.verdict, lead(slot, primary)
     found = []

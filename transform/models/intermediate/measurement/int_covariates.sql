@@ -1,4 +1,4 @@
-{#- What was before the assignment does not change any more: each profile is looked up once. -#}
+{#- What was before does not change any more: each profile is looked up once, and again only if its receipt turns out to be older than was known. -#}
 {{
     config(
         materialized='incremental',
@@ -12,6 +12,12 @@ with
 assignments as (
 
     select * from {{ ref('fct_assignments') }}
+
+),
+
+receipts as (
+
+    select * from {{ ref('int_messages_received') }}
 
 ),
 
@@ -65,35 +71,80 @@ assigned as (
 
 ),
 
+-- From the receipt on, what a profile does may be the arm's.
+periods as (
+
+    select
+        assigned.experiment_key,
+        assigned.experiment_version,
+        assigned.profile_id,
+        least(assigned.assigned_at, coalesce(receipts.received_at, assigned.assigned_at)) as ends_at,
+        false as is_correction
+
+    from assigned
+    left join receipts
+        on
+            assigned.experiment_key = receipts.experiment_key
+            and assigned.experiment_version = receipts.experiment_version
+            and assigned.profile_id = receipts.profile_id
+    {%- if is_incremental() %}
+
+    union all
+
+    select
+        receipts.experiment_key,
+        receipts.experiment_version,
+        receipts.profile_id,
+        receipts.received_at as ends_at,
+        true as is_correction
+
+    from receipts
+    inner join assignments
+        on
+            receipts.experiment_key = assignments.experiment_key
+            and receipts.experiment_version = assignments.experiment_version
+            and receipts.profile_id = assignments.profile_id
+            and receipts.received_at < assignments.assigned_at
+    inner join {{ this }} as known
+        on
+            receipts.experiment_key = known.experiment_key
+            and receipts.experiment_version = known.experiment_version
+            and receipts.profile_id = known.profile_id
+    group by receipts.experiment_key, receipts.experiment_version, receipts.profile_id, receipts.received_at
+    having count(case when known.ends_at <= receipts.received_at then 1 end) = 0
+    {%- endif %}
+
+),
+
 earliest as (
 
-    select {{ lf_dateadd('day', -1 * var('covariate_days'), 'min(assigned_at)') }} as begins_at
-    from assigned
+    select {{ lf_dateadd('day', -1 * var('covariate_days'), 'min(ends_at)') }} as begins_at
+    from periods
 
 ),
 
 before as (
 
     select
-        assigned.experiment_key,
-        assigned.experiment_version,
-        assigned.profile_id,
+        periods.experiment_key,
+        periods.experiment_version,
+        periods.profile_id,
         {%- for covariate in lf_covariates() %}
         {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.role', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
         {%- endfor %}
 
-    from assigned
+    from periods
     inner join events
         on
-            assigned.profile_id = events.profile_id
-            and assigned.assigned_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'assigned.assigned_at') }} <= events.occurred_at
+            periods.profile_id = events.profile_id
+            and periods.ends_at > events.occurred_at
+            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
     cross join covariate_roles
     where
         events.is_human
         and events.occurred_at >= (select earliest.begins_at from earliest)
         and events.role in ({% for covariate in lf_covariates() %}covariate_roles.{{ covariate }}_role{{ ', ' if not loop.last }}{% endfor %})
-    group by assigned.experiment_key, assigned.experiment_version, assigned.profile_id
+    group by periods.experiment_key, periods.experiment_version, periods.profile_id
 
 ),
 
@@ -101,21 +152,27 @@ covariates as (
 
     select
         ---------- ids
-        assigned.experiment_key,
-        assigned.experiment_version,
-        assigned.profile_id,
+        periods.experiment_key,
+        periods.experiment_version,
+        periods.profile_id,
 
         ---------- numerics
         {%- for covariate in lf_covariates() %}
         {{ lf_double('coalesce(before.' ~ covariate ~ ', 0)') }} as {{ covariate }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {%- endfor %},
 
-    from assigned
+        ---------- booleans
+        periods.is_correction,
+
+        ---------- timestamps
+        periods.ends_at
+
+    from periods
     left join before
         on
-            assigned.experiment_key = before.experiment_key
-            and assigned.experiment_version = before.experiment_version
-            and assigned.profile_id = before.profile_id
+            periods.experiment_key = before.experiment_key
+            and periods.experiment_version = before.experiment_version
+            and periods.profile_id = before.profile_id
 
 )
 

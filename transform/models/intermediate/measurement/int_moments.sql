@@ -38,6 +38,36 @@ outcome_metrics as (
 
 ),
 
+-- Few, so that the rows of everybody need not be compared with each other.
+corrected as (
+
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        min(ends_at) as ends_at
+
+    from covariates
+    where is_correction
+    group by experiment_key, experiment_version, profile_id
+
+),
+
+last_covariates as (
+
+    select covariates.*
+    from covariates
+    left join corrected
+        on
+            covariates.experiment_key = corrected.experiment_key
+            and covariates.experiment_version = corrected.experiment_version
+            and covariates.profile_id = corrected.profile_id
+    where
+        corrected.profile_id is null
+        or covariates.ends_at = corrected.ends_at
+
+),
+
 attributions as (
 
     {% for attribution in lf_attributions() -%}
@@ -105,7 +135,7 @@ units as (
         assignments.profile_id,
         receipts.profile_id is not null as has_received,
         coalesce(receipts.has_opened, false) as has_opened,
-        covariates.{{ lf_covariates() | join(',\n        covariates.') }}
+        last_covariates.{{ lf_covariates() | join(',\n        last_covariates.') }}
 
     from assignments
     -- Of an earlier version or a deleted experiment nothing is measured any more.
@@ -120,11 +150,11 @@ units as (
             assignments.experiment_key = receipts.experiment_key
             and assignments.experiment_version = receipts.experiment_version
             and assignments.profile_id = receipts.profile_id
-    left join covariates
+    left join last_covariates
         on
-            assignments.experiment_key = covariates.experiment_key
-            and assignments.experiment_version = covariates.experiment_version
-            and assignments.profile_id = covariates.profile_id
+            assignments.experiment_key = last_covariates.experiment_key
+            and assignments.experiment_version = last_covariates.experiment_version
+            and assignments.profile_id = last_covariates.profile_id
 
 ),
 

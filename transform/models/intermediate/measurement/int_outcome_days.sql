@@ -93,6 +93,7 @@ actions as (
         receipts.received_at,
         receipts.token_clicked_at,
         timed_events.event_id,
+        timed_events.order_id,
         timed_events.role,
         timed_events.is_human,
         timed_events.value,
@@ -199,6 +200,115 @@ attribute_actions as (
 
 ),
 
+attributed_events as (
+
+    select
+        attribute_actions.experiment_key,
+        attribute_actions.experiment_version,
+        attribute_actions.profile_id,
+        timed_roles.metric,
+        timed_roles.aggregation,
+        timed_roles.sign,
+        attribute_actions.attribution,
+        attribute_actions.occurred_on,
+        attribute_actions.occurred_at,
+        attribute_actions.order_id,
+        attribute_actions.value
+
+    from attribute_actions
+    inner join timed_roles
+        on
+            attribute_actions.experiment_key = timed_roles.experiment_key
+            and attribute_actions.experiment_version = timed_roles.experiment_version
+            and attribute_actions.role = timed_roles.role
+    where
+        timed_roles.sign = 1
+        and attribute_actions.occurred_at <= {{ lf_dateadd('day', 'timed_roles.window_days', 'attribute_actions.received_at') }}
+        and (attribute_actions.is_human or timed_roles.counts_machines)
+
+),
+
+-- What is taken off, such as refunds, with the role whose events it takes back.
+reversals as (
+
+    select
+        actions.experiment_key,
+        actions.experiment_version,
+        actions.profile_id,
+        timed_roles.metric,
+        timed_roles.aggregation,
+        outcome_metrics.role as reversed_role,
+        actions.event_id,
+        actions.order_id,
+        actions.value,
+        actions.occurred_on,
+        actions.occurred_at
+
+    from actions
+    inner join timed_roles
+        on
+            actions.experiment_key = timed_roles.experiment_key
+            and actions.experiment_version = timed_roles.experiment_version
+            and actions.role = timed_roles.role
+    inner join outcome_metrics on timed_roles.metric = outcome_metrics.metric
+    where
+        timed_roles.sign = -1
+        and actions.occurred_at <= {{ lf_dateadd('day', 'timed_roles.window_days', 'actions.received_at') }}
+        and (actions.is_human or timed_roles.counts_machines)
+
+),
+
+-- Of those, whose order is known, inside the window or not.
+matched_reversals as (
+
+    select distinct
+        reversals.event_id,
+        reversals.metric
+
+    from reversals
+    inner join events
+        on
+            reversals.profile_id = events.profile_id
+            and reversals.reversed_role = events.role
+            and reversals.order_id = events.order_id
+
+),
+
+-- It is credited as its order is, and not at all where the order does not count. Whose order is not known may be of any that was large enough.
+attributed_reversals as (
+
+    select distinct
+        reversals.experiment_key,
+        reversals.experiment_version,
+        reversals.profile_id,
+        reversals.metric,
+        reversals.aggregation,
+        attributed_events.attribution,
+        reversals.event_id,
+        reversals.occurred_on,
+        reversals.value
+
+    from reversals
+    left join matched_reversals
+        on
+            reversals.event_id = matched_reversals.event_id
+            and reversals.metric = matched_reversals.metric
+    inner join attributed_events
+        on
+            reversals.experiment_key = attributed_events.experiment_key
+            and reversals.experiment_version = attributed_events.experiment_version
+            and reversals.profile_id = attributed_events.profile_id
+            and reversals.metric = attributed_events.metric
+    where
+        case
+            when matched_reversals.event_id is not null then reversals.order_id = attributed_events.order_id
+            else
+                attributed_events.occurred_at <= reversals.occurred_at
+                and attributed_events.value >= abs(reversals.value)
+        end
+
+),
+
 -- A role whose values are taken off has the sign -1, whichever sign they are sent with.
 counted_events as (
 
@@ -228,25 +338,30 @@ counted_events as (
     union all
 
     select
-        attribute_actions.experiment_key,
-        attribute_actions.experiment_version,
-        attribute_actions.profile_id,
-        timed_roles.metric,
-        timed_roles.aggregation,
-        timed_roles.sign,
-        attribute_actions.attribution,
-        attribute_actions.occurred_on,
-        attribute_actions.value
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        aggregation,
+        sign,
+        attribution,
+        occurred_on,
+        value
+    from attributed_events
 
-    from attribute_actions
-    inner join timed_roles
-        on
-            attribute_actions.experiment_key = timed_roles.experiment_key
-            and attribute_actions.experiment_version = timed_roles.experiment_version
-            and attribute_actions.role = timed_roles.role
-    where
-        attribute_actions.occurred_at <= {{ lf_dateadd('day', 'timed_roles.window_days', 'attribute_actions.received_at') }}
-        and (attribute_actions.is_human or timed_roles.counts_machines)
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        profile_id,
+        metric,
+        aggregation,
+        -1 as sign,
+        attribution,
+        occurred_on,
+        value
+    from attributed_reversals
 
 ),
 

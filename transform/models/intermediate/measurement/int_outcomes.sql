@@ -12,6 +12,12 @@ receipts as (
 
 ),
 
+caps as (
+
+    select * from {{ ref('int_value_caps') }}
+
+),
+
 outcome_metrics as (
 
     select * from {{ ref('outcome_metrics') }}
@@ -34,46 +40,7 @@ sum_days as (
 
 ),
 
--- One huge order decides nothing: the cap is a percentile of all buyers of all arms together, and so the same in every arm.
-rank_buyers as (
-
-    select
-        sum_days.experiment_key,
-        sum_days.experiment_version,
-        sum_days.metric,
-        sum_days.attribution,
-        sum_days.uncapped_value,
-        row_number() over (
-            partition by sum_days.experiment_key, sum_days.experiment_version, sum_days.metric, sum_days.attribution
-            order by sum_days.uncapped_value
-        ) as place,
-        count(*) over (
-            partition by sum_days.experiment_key, sum_days.experiment_version, sum_days.metric, sum_days.attribution
-        ) as buyers
-
-    from sum_days
-    inner join outcome_metrics on sum_days.metric = outcome_metrics.metric
-    where
-        outcome_metrics.is_capped
-        and sum_days.uncapped_value > 0
-
-),
-
-caps as (
-
-    select
-        experiment_key,
-        experiment_version,
-        metric,
-        attribution,
-        min(uncapped_value) as cap
-
-    from rank_buyers
-    where place >= {{ lf_double(var('revenue_cap_percentile')) }} * buyers
-    group by experiment_key, experiment_version, metric, attribution
-
-),
-
+-- One huge order decides nothing. The cap was fixed before, and is the same in every arm.
 cap_values as (
 
     select
@@ -86,7 +53,6 @@ cap_values as (
             sum_days.experiment_key = caps.experiment_key
             and sum_days.experiment_version = caps.experiment_version
             and sum_days.metric = caps.metric
-            and sum_days.attribution = caps.attribution
 
 ),
 

@@ -15,9 +15,15 @@ renamed as (
         metric_id,
         {{ lf_json_text('event_properties', '$message') }} as message_id,
         {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
+        coalesce(
+            {{ lf_json_if_named('event_properties', 'OrderId', lf_json_text('event_properties', 'OrderId')) }},
+            {{ lf_json_if_named('event_properties', 'order_id', lf_json_text('event_properties', 'order_id')) }},
+            {{ lf_json_text('event_properties', '$event_id') }}
+        ) as order_id,
 
         ---------- texts
         {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
+        {{ lf_json_if_named('event_properties', 'URL', lf_json_text('event_properties', 'URL')) }} as url,
 
         ---------- numerics
         {{ lf_json_if_named('event_properties', '$value', lf_json_number('event_properties', '$value')) }} as value,

@@ -1,0 +1,253 @@
+{#- Fixed when a version is first measured: a cap that moves while an experiment runs changes what was counted before. -#}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        full_refresh=false,
+        on_schema_change='fail',
+    )
+}}
+
+with
+
+assignments as (
+
+    select * from {{ ref('fct_assignments') }}
+
+),
+
+receipts as (
+
+    select * from {{ ref('int_messages_received') }}
+
+),
+
+events as (
+
+    select * from {{ ref('int_events_classified') }}
+
+),
+
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+outcome_metrics as (
+
+    select * from {{ ref('outcome_metrics') }}
+
+),
+
+counted_roles as (
+
+    {{ lf_counted_roles('outcome_metrics') }}
+
+),
+
+sent as (
+
+    select
+        experiment_key,
+        experiment_version,
+        min(received_at) as sent_at
+    from receipts
+    group by experiment_key, experiment_version
+
+),
+
+starts as (
+
+    select
+        assignments.experiment_key,
+        assignments.experiment_version,
+        min(assignments.assigned_at) as first_assigned_at,
+        least(min(assignments.assigned_at), min(sent.sent_at)) as started_at
+
+    from assignments
+    inner join sent
+        on
+            assignments.experiment_key = sent.experiment_key
+            and assignments.experiment_version = sent.experiment_version
+    group by assignments.experiment_key, assignments.experiment_version
+
+),
+
+capped as (
+
+    select
+        starts.experiment_key,
+        starts.experiment_version,
+        starts.started_at,
+        counted_roles.metric,
+        counted_roles.role,
+        counted_roles.counts_machines,
+        {{ lf_window_days('experiments', 'counted_roles') }} as window_days
+
+    from starts
+    inner join experiments
+        on
+            starts.experiment_key = experiments.experiment_key
+            and starts.experiment_version = experiments.experiment_version
+    cross join counted_roles
+    inner join outcome_metrics on counted_roles.metric = outcome_metrics.metric
+    {% if is_incremental() -%}
+    left join {{ this }} as known
+        on
+            starts.experiment_key = known.experiment_key
+            and starts.experiment_version = known.experiment_version
+            and counted_roles.metric = known.metric
+    {% endif -%}
+    where
+        outcome_metrics.is_capped
+        and counted_roles.sign = 1
+        {%- if is_incremental() %}
+        and known.metric is null
+        {%- endif %}
+
+),
+
+-- Those of the first run; who joins later may have been moved by the experiment.
+audience as (
+
+    select distinct
+        assignments.experiment_key,
+        assignments.experiment_version,
+        assignments.profile_id
+
+    from assignments
+    inner join starts
+        on
+            assignments.experiment_key = starts.experiment_key
+            and assignments.experiment_version = starts.experiment_version
+            and assignments.assigned_at = starts.first_assigned_at
+
+),
+
+-- What a profile spent in a time as long as the outcome's window: the same kind of number as is capped.
+values_before as (
+
+    select
+        capped.experiment_key,
+        capped.experiment_version,
+        capped.metric,
+        events.profile_id,
+        floor(
+            {{ lf_double(lf_days_between('events.occurred_at', 'capped.started_at')) }} / capped.window_days
+        ) as period,
+        max(case when audience.profile_id is not null then 1 else 0 end) as is_of_audience,
+        sum(events.value) as value
+
+    from capped
+    inner join events
+        on
+            capped.role = events.role
+            and capped.started_at > events.occurred_at
+            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'capped.started_at') }} <= events.occurred_at
+    left join audience
+        on
+            capped.experiment_key = audience.experiment_key
+            and capped.experiment_version = audience.experiment_version
+            and events.profile_id = audience.profile_id
+    where
+        events.profile_id is not null
+        and events.value > 0
+        and (events.is_human or capped.counts_machines)
+    group by
+        capped.experiment_key,
+        capped.experiment_version,
+        capped.metric,
+        events.profile_id,
+        floor(
+            {{ lf_double(lf_days_between('events.occurred_at', 'capped.started_at')) }} / capped.window_days
+        )
+
+),
+
+populations as (
+
+    select
+        experiment_key,
+        experiment_version,
+        metric,
+        value,
+        'audience' as population
+    from values_before
+    where is_of_audience = 1
+
+    union all
+
+    select
+        experiment_key,
+        experiment_version,
+        metric,
+        value,
+        'account' as population
+    from values_before
+
+),
+
+rank_values as (
+
+    select
+        *,
+        row_number() over (partition by experiment_key, experiment_version, metric, population order by value) as place,
+        count(*) over (partition by experiment_key, experiment_version, metric, population) as purchases
+
+    from populations
+
+),
+
+-- Three always lie above it: a percentile alone is the largest value where there are few.
+found as (
+
+    select
+        experiment_key,
+        experiment_version,
+        metric,
+        population,
+        max(purchases) as purchases,
+        min(value) as cap
+
+    from rank_values
+    where
+        purchases >= {{ var('revenue_cap_buyers') }}
+        and place >= least({{ lf_double(var('revenue_cap_percentile')) }} * purchases, purchases - 3)
+        and {{ var('revenue_cap_percentile') }} < 1
+    group by experiment_key, experiment_version, metric, population
+
+),
+
+value_caps as (
+
+    select
+        ---------- ids
+        capped.experiment_key,
+        capped.experiment_version,
+        capped.metric,
+
+        ---------- texts
+        coalesce(of_audience.population, of_account.population, 'none') as population,
+
+        ---------- numerics
+        {{ lf_double('coalesce(of_audience.cap, of_account.cap)') }} as cap,
+        coalesce(of_audience.purchases, of_account.purchases, 0) as purchases
+
+    from capped
+    left join found as of_audience
+        on
+            capped.experiment_key = of_audience.experiment_key
+            and capped.experiment_version = of_audience.experiment_version
+            and capped.metric = of_audience.metric
+            and of_audience.population = 'audience'
+    left join found as of_account
+        on
+            capped.experiment_key = of_account.experiment_key
+            and capped.experiment_version = of_account.experiment_version
+            and capped.metric = of_account.metric
+            and of_account.population = 'account'
+
+)
+
+select * from value_caps
