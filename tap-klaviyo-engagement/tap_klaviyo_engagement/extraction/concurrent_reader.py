@@ -23,8 +23,11 @@ PACKED = 8_000_000
 """Bytes of further pages that may wait compressed; they take a tenth of their size or less."""
 
 IDLE = 0.03
-"""Seconds of waiting for a page after which others are compressed. A shorter wait means that the processor is the
-bottleneck, and compressing would make that worse."""
+"""Seconds of waiting for a page after which others are compressed."""
+
+BUSY = 0.5
+"""Share of such a wait that the process computes. Above it the processor is the bottleneck, not the network, and
+compressing would make that worse: it took a quarter of the time of a tap whose server answers at once."""
 
 
 class Sized(Protocol):
@@ -98,6 +101,7 @@ class ConcurrentReader(Generic[Unit, Page]):
         self._held = 0
         self._packed = 0
         self._idle_since = math.inf
+        self._computed_before = 0.0
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -148,7 +152,8 @@ class ConcurrentReader(Generic[Unit, Page]):
                     self._refill()
                     self._changed.notify_all()
                     return slot.unit, None
-                self._idle_since = min(self._idle_since, time.monotonic())
+                if self._idle_since == math.inf:
+                    self._idle_since, self._computed_before = time.monotonic(), time.process_time()
                 self._changed.wait()
             if self._failure is not None:
                 raise self._failure
@@ -225,7 +230,10 @@ class ConcurrentReader(Generic[Unit, Page]):
 
     @property
     def _may_pack(self) -> bool:
-        return self._packed < PACKED and time.monotonic() - self._idle_since >= IDLE
+        waited = time.monotonic() - self._idle_since
+        if self._packed >= PACKED or waited < IDLE:
+            return False
+        return time.process_time() - self._computed_before < BUSY * waited
 
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -124,6 +124,11 @@ class Batcher:
         """Whether no record waits or is in flight."""
         return not (self._group_of or self._keys_in_flight or self._deferred)
 
+    @property
+    def waiting(self) -> int:
+        """How many rows are in no batch yet."""
+        return len(self._group_of) + sum(map(len, self._deferred.values()))
+
     def unsettled_from(self) -> float:
         """The first epoch that may have a record of which it is not known what became; infinite when none has."""
         return min(
@@ -192,7 +197,8 @@ class Batcher:
         others = (outcome.rejected, outcome.unnamed, outcome.unsettled, outcome.unchanged)
         tally.accepted += len(batch.keys) - sum(map(len, others))
         self._batches_in_flight.remove(batch)
-        self._release(batch)
+        self._keys_in_flight.difference_update(batch.keys)
+        self._release(batch.keys)
 
     def failed(self, batch: Batch, why: str) -> None:
         """Book a batch as unsettled, and the stream with it: nothing more of the stream is sent in this run."""
@@ -278,10 +284,9 @@ class Batcher:
             if self._keys_in_flight:
                 self._dispatcher.collect()
 
-    def _release(self, batch: Batch) -> None:
-        """Buffer the first row of each key that waited for the batch."""
-        self._keys_in_flight.difference_update(batch.keys)
-        for key in [key for key in batch.keys if key in self._deferred]:
+    def _release(self, keys: Iterable[Key]) -> None:
+        """Buffer the first row that waited behind each key: the only way on for who leaves a buffer or a batch."""
+        for key in [key for key in keys if key in self._deferred]:
             deferred = self._deferred[key]
             if key in self._unsettled_keys:
                 self._unsettle(self._unsettled_keys[key], len(deferred), deferred[0].since)
@@ -309,7 +314,8 @@ class Batcher:
         self._buffered_bytes -= buffer.size
         limits = group.route.limits
         envelope = self.sink.envelope_size(group)
-        batches = list(bulk.split(self._unsent(group, buffer), _payload_size, limits, envelope=envelope))
+        unsent = self._unsent(group, buffer)
+        batches = list(bulk.split(unsent, _payload_size, limits, envelope=envelope))
         if not partly and batches and len(batches[-1]) < limits.items:
             rest = batches.pop()
             kept = self._open_buffer(group, min(row.since for _, row in rest))
@@ -332,6 +338,9 @@ class Batcher:
                 del self._group_of[key]
             self._keys_in_flight.update(batch.keys)
         self._batches_in_flight += ready
+        if len(unsent) < len(buffer.rows):
+            left = dict(unsent)
+            self._release([key for key in buffer.rows if key not in left])
         for batch in ready:
             if self._given_up is None:
                 self._dispatcher.dispatch(self, batch)

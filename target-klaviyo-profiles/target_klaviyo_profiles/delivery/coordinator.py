@@ -173,12 +173,23 @@ class Coordinator:
             OutputError: the rejects file cannot be written.
         """
         while not all(batcher.empty for batcher in self._batchers.values()):
+            waiting = self._waiting
             for batcher in self._batchers.values():
                 batcher.flush()
             if self._in_flight:
                 self.collect()
+            elif self._waiting >= waiting:
+                msg = (
+                    f"{counted(waiting, 'row')} cannot be sent, which is a fault of this program; nothing is lost"
+                )
+                raise AssertionError(msg)
         self._rejects.sync()
         self._emit_settled()
+
+    @property
+    def _waiting(self) -> int:
+        """Rows that are in no batch yet. While none is in flight, each flush leaves fewer of them."""
+        return sum(batcher.waiting for batcher in self._batchers.values())
 
     def close(self) -> None:
         """The input has ended and everything is settled: if a record comes in another run, it is sent again."""
