@@ -85,7 +85,8 @@ CHANGES = {
         '41: dimensions: is `["country", "segment:VIPs", "tenure"]`, but was `["country", "property:plan"',
     ),
     "no dimension": (
-        "dimensions: [country, {property: plan}, {segment: VIPs}, tenure]\n", "", ": dimensions: is not given, but was",
+        "dimensions: [country, {property: plan}, {segment: VIPs}, tenure]\n", "",
+        ": dimensions: is not given, but was",
     ),
     "window": ("days: 7", "days: 8", "25: attribution_window_days: is `8`, but was `7` when the version began"),
 }  # fmt: skip

@@ -139,7 +139,7 @@ AUDIENCE = (
     ),
 )
 DIMENSION = (
-    Key(DimensionKind.PROPERTY, "A property of the profile, by each of its values; none that begins with `lf_`", _TEXT),
+    Key(DimensionKind.PROPERTY, "A property of the profile, by its values; none that begins with `lf_`", _TEXT),
     Key(DimensionKind.SEGMENT, "Klaviyo's id or name of a segment: those who are in it, and the others", _TEXT),
     Key(DimensionKind.LIST, "Klaviyo's id or name of a list: those who are on it, and the others", _TEXT),
 )
