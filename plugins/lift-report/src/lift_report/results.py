@@ -10,15 +10,18 @@ from lift_report.older_verdicts import completed
 from lift_report.outcome_metrics import Catalogue, Measure
 from lift_report.tables import (
     Balance,
+    Check,
     Day,
     Guardrail,
     Holdout,
     Interaction,
+    Level,
     NextWeight,
     OfSlot,
     OutcomeMetric,
     Play,
     Result,
+    SinceReceipt,
     Stage,
     Verdict,
     Weight,
@@ -42,6 +45,9 @@ class Slot:
         others: Of those who received or opened only, or credited in another way.
         splits: The shares of this version and of those before it, the oldest first.
         catalogue: How the metrics are spoken of.
+        levels: For whom it worked, dimension by dimension as the definition has them, the largest level first.
+        checks: What may be wrong, or worth knowing.
+        since: The primary metric by days since the receipt.
     """
 
     verdict: Verdict
@@ -56,6 +62,9 @@ class Slot:
     splits: tuple[tuple[Weight, ...], ...]
     next_split: tuple[NextWeight, ...]
     catalogue: Catalogue = field(default_factory=Catalogue)
+    levels: tuple[Level, ...] = ()
+    checks: tuple[Check, ...] = ()
+    since: tuple[SinceReceipt, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,6 +174,9 @@ def read(warehouse: Warehouse) -> Report:
     next_weights = _by_slot(rows_of(warehouse, tables, NextWeight))
     weights = _by_slot(rows_of(warehouse, tables, Weight))
     interactions = rows_of(warehouse, tables, Interaction)
+    levels = _by_slot(rows_of(warehouse, tables, Level))
+    checks = _by_slot(rows_of(warehouse, tables, Check))
+    since = _by_slot(rows_of(warehouse, tables, SinceReceipt))
     catalogue = Catalogue.of(rows_of(warehouse, tables, OutcomeMetric))
 
     def slot(verdict: Verdict) -> Slot:
@@ -208,6 +220,14 @@ def read(warehouse: Warehouse) -> Report:
             splits=tuple(tuple(sorted(weights[other], key=lambda row: order(row.arm_key))) for other in earlier),
             next_split=tuple(sorted(next_weights[key], key=lambda row: order(row.arm_key))),
             catalogue=catalogue,
+            levels=tuple(sorted(levels[key], key=lambda row: (*_place(row, levels[key]), order(row.arm_key)))),
+            checks=tuple(
+                sorted(
+                    checks[key],
+                    key=lambda row: (row.health_check, order(row.arm_key), catalogue.order(row.item), row.item),
+                )
+            ),
+            since=tuple(sorted(since[key], key=lambda row: (order(row.arm_key), row.day))),
         )
 
     groups: dict[tuple[str, int], list[Verdict]] = defaultdict(list)
@@ -275,11 +295,23 @@ def _decisive(rows: Sequence[Result]) -> set[Result]:
 
 
 _STAGES = {stage: index for index, stage in enumerate(("assigned", "written", "received", "opened"))}
+_LEVELS = {kind: index for index, kind in enumerate(("level", "none", "other"))}
 _PLAYS = {verdict: index for index, verdict in enumerate(("rule", "anti_pattern", "open", "gap"))}
 
 
 def _key(row: OfSlot) -> _Key:
     return row.experiment_key, row.experiment_version, row.slot_key
+
+
+def _place(row: Level, rows: Iterable[Level]) -> tuple[int, str, int, int, str]:
+    """Where a level stands: the dimensions as they are defined, of each the largest level first."""
+    people = sum(
+        other.units
+        for other in rows
+        if (other.dimension, other.level_kind, other.level) == (row.dimension, row.level_kind, row.level)
+    )
+    kind = _LEVELS.get(row.level_kind, len(_LEVELS))
+    return row.position or 0, row.dimension, kind, -people, row.level
 
 
 def _arm(row: Weight | NextWeight) -> str:
