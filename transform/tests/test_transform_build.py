@@ -23,15 +23,19 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
     published = {f"pub_klaviyo_{name}" for name in names}
     assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
-    assert jobs["publish"] == jobs["assign"] - ledgers
+    assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
+    assert "int_unit_dimensions" not in jobs["measure"]
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
         "fct_content_playbook",
         "fct_experiment_daily",
+        "fct_experiment_dimensions",
         "fct_experiment_funnel",
         "fct_experiment_guardrails",
+        "fct_experiment_health",
         "fct_experiment_interactions",
+        "fct_experiment_novelty",
         "fct_experiment_results",
         "fct_experiment_srm",
         "fct_experiment_verdicts",
