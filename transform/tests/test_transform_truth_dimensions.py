@@ -1,6 +1,6 @@
 """Is a group told apart from the control only where something is, whatever overlaps, and whenever somebody looks?
 
-People are drawn one by one, because a group is counted from them. `make truth` simulates 1,000 experiments of each.
+People are drawn one by one, because a group is counted from them. `make truth` simulates 1,000 experiments.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ QUESTION = f"""
 
 
 def told_apart(empty: Warehouse, name: str, audience: Audience, experiments: int) -> tuple[int, int, int, int]:
-    """Of how many experiments at any look any group, a country without effect, and the one with it is told apart."""
+    """Of how many experiments at any look a group, a country without effect, and the one with it is told apart."""
     chance = np.random.default_rng(zlib.crc32(name.encode()))
     size = (experiments, audience.people)
     levels = {dimension: chance.choice(len(parts), size=size, p=parts) for dimension, parts in DIMENSIONS.items()}
