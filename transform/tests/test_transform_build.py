@@ -23,7 +23,8 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
     published = {f"pub_klaviyo_{name}" for name in names}
     assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
-    assert jobs["publish"] == jobs["assign"] - ledgers
+    assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
+    assert "int_unit_dimensions" not in jobs["measure"]
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
@@ -31,9 +32,12 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_double_reports",
         "fct_experiment_daily",
         "fct_experiment_data_quality",
+        "fct_experiment_dimensions",
         "fct_experiment_funnel",
         "fct_experiment_guardrails",
+        "fct_experiment_health",
         "fct_experiment_interactions",
+        "fct_experiment_novelty",
         "fct_experiment_results",
         "fct_experiment_srm",
         "fct_experiment_verdicts",
@@ -133,3 +137,35 @@ def test_a_variable_may_shorten_the_wait(warehouse: Warehouse) -> None:
     rows = warehouse.query("select thresholds from marts.fct_experiment_verdicts where verdict = 'too_early'")
     assert len(rows) == 2
     assert all(json.loads(thresholds)["min_hours"] == 0 for (thresholds,) in rows)
+
+
+def test_a_profile_stays_what_it_was_when_it_was_assigned(warehouse: Warehouse) -> None:
+    """By each dimension of the definition, whatever it became since; the experiment without any has no row."""
+    counted = """
+        select dimension, level, count(*) as profiles
+        from intermediate.int_unit_dimensions
+        group by dimension, level
+        order by dimension
+    """
+    before = warehouse.query(counted)
+    members = sorted((level, count) for dimension, level, count in before if dimension.startswith("list:"))
+    assert members == [("in", 40), ("out", 200)]
+    others = [row for row in before if not row[0].startswith("list:")]
+    assert others == [("device", None, 240), ("property:näme", "x", 240), ("tenure", "new", 240)]
+    profiles = warehouse.rows("select id, email, created, updated from klaviyo_raw.profiles")
+    changed = [
+        {**row, "created": f"{row['created']}", "updated": f"{row['updated']}", "properties": {"näme": "y"}}
+        for row in profiles
+    ]
+    warehouse.land("profiles", changed)
+    warehouse.dbt("run", "--select", "int_unit_dimensions", "fct_experiment_dimensions")
+    assert warehouse.query(counted) == before
+    shown = """
+        select level_kind, level, sum(units)
+        from marts.fct_experiment_dimensions
+        where slot_key = 'hero' and dimension like 'list:%'
+        group by level_kind, level
+    """
+    assert [(kind, level, int(units)) for kind, level, units in warehouse.query(shown)] == [
+        ("other", "(other)", 240)
+    ]

@@ -325,6 +325,24 @@ def test_adjusted_p_values_are_those_of_growthbook(reference: Path, evaluate: Ca
         assert [found[tie] for tie in range(len(expected))] == pytest.approx(expected, abs=1e-8)
 
 
+def test_false_discoveries_are_those_of_benjamini_and_hochberg(evaluate: Calculator) -> None:
+    """Their example (1995, section 4.1): of 15 comparisons 4 are found at 0.05, where Holm finds 3."""
+    given = (
+        *(0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459),
+        *(0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0),
+    )
+    inputs = [{"place": 0, "tie": tie, "p": p} for tie, p in enumerate(given)]
+    found = {}
+    for name in ("bh", "holm"):
+        rows = evaluate.rows(name, evaluate.rows(f"{name}_step", inputs))
+        found[name] = {row["tie"]: row["adjusted"] for row in rows}
+    assert [tie for tie, p in sorted(found["bh"].items()) if p < 0.05] == [0, 1, 2, 3]
+    assert [tie for tie, p in sorted(found["holm"].items()) if p < 0.05] == [0, 1, 2]
+    # Each is the least of p · 15 / rank over the ranks from its own on.
+    least = [min(p * 15 / rank for rank, p in enumerate(given, 1) if rank > tie) for tie in range(15)]
+    assert [found["bh"][tie] for tie in range(15)] == pytest.approx(least, abs=1e-12)
+
+
 def test_chances_to_be_best_are_those_of_the_reference(reference: Path, evaluate: Calculator) -> None:
     cases = vectors(reference, "p_best_normal_reference.json")["cases"]
     inputs = [

@@ -289,6 +289,15 @@ METRICS = {
 SENT_AT = NOW - timedelta(days=7)
 
 
+DIMENSIONS = [
+    {"dimension": "property:näme", "kind": "property", "name": "näme", "position": 0},
+    {"dimension": "list:Zürich — 東京", "kind": "list", "name": "Zürich — 東京", "position": 1},
+    {"dimension": "tenure", "kind": "tenure", "name": "", "position": 2},
+    {"dimension": "device", "kind": "device", "name": "", "position": 3},
+]
+"""By what the effects of `spring` are shown in the small world."""
+
+
 def small_world(members: int = 240) -> World:
     """Two live experiments and one send.
 
@@ -327,7 +336,7 @@ def small_world(members: int = 240) -> World:
         ],
         templates=[],
         experiments=[
-            experiment("spring"),
+            experiment("spring", dimensions=DIMENSIONS),
             experiment("autumn", traffic_bp=3000, audience_type="list", audience="Zürich — 東京"),
         ],
         experiment_arms=[

@@ -213,6 +213,70 @@ class Rows:
             measured_at=START + dt.timedelta(days=days),
         )  # fmt: skip
 
+    def levels(self, experiment: str, slot: str, arms: dict[str, float], version: int = 1) -> None:
+        """Groups of a slot: the challengers are 8 points ahead on phones, and told apart there."""
+        key = {"experiment_key": experiment, "experiment_version": version, "slot_key": slot}
+        control, *_ = arms
+        base = arms[control]
+        for dimension, kind, level, units, difference in (
+            ("device", "level", "computer", 3000, 0.01),
+            ("device", "level", "mobile", 4000, 0.08),
+            ("device", "none", "(none)", 1000, 0.02),
+            ("device", "other", "(other)", 20, 0.02),
+            ("segment:VIPs", "level", "in", 2000, 0.02),
+            ("segment:VIPs", "level", "out", 6000, 0.02),
+        ):
+            is_apart, is_small = level == "mobile", kind == "other"
+            compared: dict[str, Any] = {
+                "control_mean": base, "difference": difference, "relative_lift": difference / base,
+            }  # fmt: skip
+            if not is_small:
+                wide = 0.02 if is_apart else 0.03
+                compared |= {
+                    "interval_low": difference - wide, "interval_high": difference + wide,
+                    "p_value": 0.0001 if is_apart else 0.4, "p_value_bh": 0.0005 if is_apart else 0.7,
+                }  # fmt: skip
+            for arm in arms:
+                is_control = arm == control
+                self.add(
+                    "fct_experiment_dimensions", **key, arm_key=arm, dimension=dimension, level_kind=kind,
+                    level=level, is_control=is_control, position=("device", "segment:VIPs").index(dimension),
+                    is_told_apart=is_apart and not is_control, units=30 if is_small and is_control else units,
+                    mean=base if is_control else base + difference, **({} if is_control else compared),
+                )  # fmt: skip
+
+    def health(self, experiment: str, slot: str, arms: dict[str, float], version: int = 1) -> None:
+        """A sound slot, and its primary metric by days since the receipt."""
+        key = {"experiment_key": experiment, "experiment_version": version, "slot_key": slot}
+        control, *challengers = arms
+
+        def check(name: str, arm: str, item: str, value: float | None, **figures: float) -> None:
+            self.add(
+                "fct_experiment_health", **key, health_check=name, arm_key=arm, item=item, value=value,
+                is_warning=False, **{"units": 480, **figures},
+            )  # fmt: skip
+
+        check("crossover", "*", "*", 0.002, threshold=0.01)
+        for arm, rate in arms.items():
+            check("hours_to_click", arm, "*", 2.5, low=0.7, high=30.2)
+            for day in range(6):
+                so_far, wide = (1 - 0.6 ** (day + 1)) / (1 - 0.6**6), 0.008 + 0.001 * day
+                difference = so_far * (rate - arms[control])
+                compared = {
+                    "difference": difference, "interval_low": difference - wide,
+                    "interval_high": difference + wide,
+                }  # fmt: skip
+                self.add(
+                    "fct_experiment_novelty", **key, arm_key=arm, metric="clicked", day=day, units=10_000,
+                    total=10_000 * rate * so_far, mean=rate * so_far, **({} if arm == control else compared),
+                )  # fmt: skip
+        for arm in challengers:
+            for item, value in {"opened": 0.02, "clicked": -0.01}.items():
+                check("covariate_balance", arm, item, value, threshold=0.1, p_value=0.6)
+            check("covariate_balance", arm, "ordered", None, threshold=0.1)
+            for item, value in {"first_days": 0.48, "later_days": 0.31}.items():
+                check("novelty", arm, item, value, threshold=3, p_value=0.7)
+
     def _result(  # noqa: PLR0913, PLR0917
         self,
         key: dict[str, Any],

@@ -52,6 +52,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fct_content_playbook", attribute="has_emoji", value="yes", channel="email", experiments=3, verdict="rule",
         pooled_lift=0.05, pooled_low=0.01, pooled_high=0.09,
     )  # fmt: skip
+    rows.levels("spring", "hero", {"plain": 0.05, "bold": 0.07})
+    rows.levels("spring", "cta", {"plain": 0.05, "big": 0.051, "an_arm_with_a_rather_long_name": 0.052})
+    rows.health("spring", "cta", {"plain": 0.05, "big": 0.051, "an_arm_with_a_rather_long_name": 0.052})
     return _written(rows, tmp_path_factory.mktemp("report"))
 
 
@@ -60,7 +63,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Names that are markup, without an end, or from right to left."""
     script = "</style></svg><script>console.error('ran')</script><img src=x onerror=console.error(1)>"
     rows = Rows()
-    rows.slot(script, "W" * 300, {"\u202e\u05d0" + script: 0.05, "x" * 200: 0.06, "'\" onload=1": 0.01})
+    arms = {"\u202e\u05d0" + script: 0.05, "x" * 200: 0.06, "'\" onload=1": 0.01}
+    rows.slot(script, "W" * 300, arms)
+    rows.levels(script, "W" * 300, arms)
+    rows.health(script, "W" * 300, arms)
+    for row in rows.rows["fct_experiment_dimensions"]:
+        row |= {"dimension": f"property:{script}{row['position']}", "level": f"{row['level']}{'y' * 100}{script}"}
     return _written(rows, tmp_path_factory.mktemp("hostile"))
 
 

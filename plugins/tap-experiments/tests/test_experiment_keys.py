@@ -54,6 +54,7 @@ def test_what_is_left_out_has_a_neutral_value(folder: Path) -> None:
         "guardrails: {unsubscribed: 0.2, complained: 0}\n",
         "planned_stop: 2026-12-31\n",
         "decision: always\n",
+        "dimensions: [country, {property: plan}, {segment: VIPs}, tenure]\n",
         "minimum_detectable_effect: 10\n",
     ):
         change(folder, line, "")
@@ -68,6 +69,7 @@ def test_what_is_left_out_has_a_neutral_value(folder: Path) -> None:
     assert (experiment.balance_tries, experiment.balance_days) == (1, 0)
     assert (experiment.secondary_metrics, experiment.planned_stop) == ((), None)
     assert experiment.decision == "always"
+    assert experiment.dimensions == ()
     assert experiment.minimum_detectable_effect is None
     assert experiment.guardrails == {"unsubscribed": 0.1, "complained": 0.05, "bounced": 0.5}
 
@@ -159,6 +161,22 @@ OTHERS = {
     "guardrail name": ("complained: 0", "complaind: 0", "22: guardrails.complaind: is an unknown key; did you me"),
     "guardrail margin": ("complained: 0", "complained: -1", "22: guardrails.complained: `-1` is not a percentage"),
     "unknown decision": ("decision: always", "decision: often", "40: decision: `often` is not known here; use"),
+    "unknown dimension": ("[country,", "[county,", "41: dimensions[0]: `county` is not known here; did you mean "),
+    "bare property": ("[country,", "[plan,", "41: dimensions[0]: `plan` is not known here; use one of `coun"),
+    "bare segment": ("[country,", "[segment,", "41: dimensions[0]: `segment` is not known here; write `{seg"),
+    "dimension twice": ("[country,", "[tenure,", "41: dimensions[3]: names `tenure` again; remove it"),
+    "two in one": ("{property: plan}", "{property: plan, list: x}", "41: dimensions[1]: names no single dimens"),
+    "unknown kind": ("{property: plan}", "{props: plan}", "41: dimensions[1].props: is an unknown key; "),
+    "nested": ("{property: plan}", "{property: a.b}", "41: dimensions[1].property: `a.b` names no property that"),
+    "own": ("{property: plan}", "{property: lf_x}", "41: dimensions[1].property: `lf_x` is written by experi"),
+    "blank name": ("{segment: VIPs}", "{segment: ' '}", "41: dimensions[2].segment: is blank; give a text"),
+    "many dimensions": (
+        "[country, {property: plan}", "[country" + "".join(f", {{property: p{n}}}" for n in range(8)),
+        "41: dimensions: has 11, more than 10; keep those that you would act on",
+    ),
+    "no list of dimensions": (
+        "[country, {property: plan}, {segment: VIPs}, tenure]", "country", "41: dimensions: is not a list; write ",
+    ),
     "no day": ("2026-12-31", "2026-13-31", "23: planned_stop: `2026-13-31` is not a date; write year, month and"),
     "no effect": ("effect: 10", "effect: 0", "24: minimum_detectable_effect: is zero; give the smallest"),
     "large effect": ("effect: 10", "effect: 1001", "24: minimum_detectable_effect: `1001` is not a percentage"),

@@ -120,6 +120,13 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "planned_stop": st.dates().map(str),
         "decision": st.just("always"),
         "minimum_detectable_effect": between(1, 100_000),
+        "dimensions": st.lists(
+            st.sampled_from(["country", "device", "tenure"])
+            | st.builds(lambda kind, name: {kind: name}, st.sampled_from(["segment", "list"]), TEXTS)
+            | st.builds(lambda name: {"property": name}, st.sampled_from(["plan", "$source", "Föö bar-1"])),
+            max_size=10,
+            unique_by=json.dumps,
+        ),
         "campaign_message_ids": st.just(["01ABC"]),
     }
     return {
@@ -199,7 +206,7 @@ def test_a_sound_definition_loads_and_its_numbers_hold(definition: dict[str, Any
 
 PROMISED = {
     "primary_metric", "secondary_metrics", "guardrails", "planned_stop", "minimum_detectable_effect",
-    "attribution_window_days", "version", "decision",
+    "attribution_window_days", "version", "decision", "dimensions",
 }  # fmt: skip
 
 

@@ -56,7 +56,8 @@ def faults() -> list[str]:
 def test_the_hash_is_that_of_canonical_json(folder: Path) -> None:
     [(experiment, _)] = load(folder.parent, PropertyFormat.LIST).pairs
     canonical = (
-        '{"attribution_window_days":7,"guardrails":{"complained":0.0,"unsubscribed":0.2},"key":"every_key",'
+        '{"attribution_window_days":7,"dimensions":["country","property:plan","segment:VIPs","tenure"],'
+        '"guardrails":{"complained":0.0,"unsubscribed":0.2},"key":"every_key",'
         '"minimum_detectable_effect":0.1,"planned_stop":"2026-12-31","primary_metric":"revenue",'
         '"secondary_metrics":["clicked","ordered"],"version":3}'
     )
@@ -79,8 +80,16 @@ CHANGES = {
     "no stop": ("planned_stop: 2026-12-31\n", "", ": planned_stop: is not given, but was `2026-12-31` when"),
     "effect": ("effect: 10", "effect: 5", "24: minimum_detectable_effect: is `0.05`, but was `0.1` when"),
     "decision": ("decision: always", "decision: fixed", "40: decision: is `fixed`, but was "),
+    "dimension": (
+        "{property: plan}, ", "",
+        '41: dimensions: is `["country", "segment:VIPs", "tenure"]`, but was `["country", "property:plan"',
+    ),
+    "no dimension": (
+        "dimensions: [country, {property: plan}, {segment: VIPs}, tenure]\n", "",
+        ": dimensions: is not given, but was",
+    ),
     "window": ("days: 7", "days: 8", "25: attribution_window_days: is `8`, but was `7` when the version began"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("status", ["live", "ended"])
@@ -109,6 +118,7 @@ def test_one_look_is_a_promise_that_cannot_be_taken_back(
     ("old", "new"),
     [
         ("[ordered, clicked]", "[clicked, ordered]"),
+        ("[country, {property: plan}", "[{property: plan}, country"),
         ("unsubscribed: 0.2, complained: 0", "complained: 0, unsubscribed: 0.20"),
         ("traffic: 80", "traffic: 100"),
         ("{plain: 70, bold: 30}", "{plain: 60, bold: 40}"),

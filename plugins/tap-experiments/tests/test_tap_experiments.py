@@ -120,6 +120,12 @@ def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
         "planned_stop": "2026-12-31",
         "decision": "always",
         "minimum_detectable_effect": 0.1,
+        "dimensions": [
+            {"dimension": "country", "kind": "country", "name": "", "position": 0},
+            {"dimension": "property:plan", "kind": "property", "name": "plan", "position": 1},
+            {"dimension": "segment:VIPs", "kind": "segment", "name": "VIPs", "position": 2},
+            {"dimension": "tenure", "kind": "tenure", "name": "", "position": 3},
+        ],
         "preregistration_sha256": lock["sha256"],
     }
     assert {name: experiment[name] for name in expected} == expected

@@ -6,17 +6,28 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lift_report import formatting, labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import date
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import Day, Guardrail, Holdout, Interaction, NextWeight, Play, Result, Stage, Weight
+    from lift_report.tables import (
+        Day,
+        Guardrail,
+        Holdout,
+        Interaction,
+        Level,
+        NextWeight,
+        Play,
+        Result,
+        SinceReceipt,
+        Stage,
+        Weight,
+    )
 
 _MARGIN = 0.06
 _FEW, _MANY = 3, 5
@@ -170,7 +181,7 @@ def forest(slot: Slot, metric: str, *, is_small: bool = False) -> Forest | None:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How the difference of an arm came about, day by day.
+    """How the difference of an arm came about, day by day, of the calendar or since the receipt.
 
     Attributes:
         line: Path of the differences, in a box of 100 by 100; empty with less than two days.
@@ -180,7 +191,7 @@ class Curve:
     """
 
     arm: str
-    days: tuple[Day, ...]
+    days: tuple[Day | SinceReceipt, ...]
     line: str
     band: str
     last: tuple[float, float | None, float, float | None]
@@ -201,28 +212,63 @@ class Curves:
 
 def curves(slot: Slot) -> Curves | None:
     """The pictures of the days of a slot; none before there is anything to compare."""
-    measure = slot.measure(slot.verdict.primary_metric)
     by_arm: dict[str, list[Day]] = defaultdict(list)
     for row in slot.days:
-        if row.difference is not None and row.arm_key != slot.control and row.metric == measure.metric:
+        if _is_drawn(slot, row):
             by_arm[row.arm_key].append(row)
     if not by_arm:
         return None
     first = min(rows[0].day for rows in by_arm.values())
-    length = max((rows[-1].day - first).days for rows in by_arm.values())
+    return _curves(
+        slot,
+        by_arm,
+        lambda row: (row.day - first).days,
+        lambda offset: formatting.day(first + timedelta(offset)),
+        lambda offset: formatting.day(first + timedelta(offset)).rsplit(" ", 1)[0],
+    )
+
+
+def since_receipt(slot: Slot) -> Curves | None:
+    """The pictures of the days since the receipt; none of a single day, which is no curve."""
+    by_arm: dict[str, list[SinceReceipt]] = defaultdict(list)
+    for row in slot.since:
+        if _is_drawn(slot, row):
+            by_arm[row.arm_key].append(row)
+    if max(map(len, by_arm.values()), default=0) <= 1:
+        return None
+    return _curves(slot, by_arm, lambda row: row.day, lambda offset: f"day {offset} since the receipt", str)
+
+
+_Dated = TypeVar("_Dated", bound="Day | SinceReceipt")
+
+
+def _is_drawn(slot: Slot, row: Day | SinceReceipt) -> bool:
+    return row.difference is not None and row.arm_key != slot.control and row.metric == slot.verdict.primary_metric
+
+
+def _curves(
+    slot: Slot,
+    by_arm: Mapping[str, list[_Dated]],
+    offset: Callable[[_Dated], int],
+    name: Callable[[int], str],
+    tick: Callable[[int], str],
+) -> Curves:
+    """Curves over days that are counted from the first one: how many after it, and what one is called."""
+    measure = slot.measure(slot.verdict.primary_metric)
+    length = max(offset(rows[-1]) for rows in by_arm.values())
     scale = _of_days(by_arm.values())
 
-    def across(day: date) -> float:
-        return round(100 * (day - first).days / length, 3) if length else 50.0
+    def across(days: int) -> float:
+        return round(100 * days / length, 3) if length else 50.0
 
     def down(value: float) -> float:
         return round(100 - scale.place(value), 3)
 
-    def curve(arm: str, rows: list[Day]) -> Curve:
-        points = [(across(row.day), down(row.difference or 0)) for row in rows]
+    def curve(arm: str, rows: list[_Dated]) -> Curve:
+        points = [(across(offset(row)), down(row.difference or 0)) for row in rows]
         banded = [row for row in rows if row.interval_low is not None and row.interval_high is not None]
-        upper = [(across(row.day), down(row.interval_high or 0)) for row in banded]
-        lower = [(across(row.day), down(row.interval_low or 0)) for row in banded]
+        upper = [(across(offset(row)), down(row.interval_high or 0)) for row in banded]
+        lower = [(across(offset(row)), down(row.interval_low or 0)) for row in banded]
         end = rows[-1]
         return Curve(
             arm,
@@ -236,22 +282,21 @@ def curves(slot: Slot) -> Curves | None:
                 None if end.interval_low is None else down(end.interval_low),
             ),
             tone=measure.tone(end.interval_low, end.interval_high),
-            said=f"{arm} on {formatting.day(end.day)}: {measure.change(end.difference)}, "
+            said=f"{arm} on {name(offset(end))}: {measure.change(end.difference)}, "
             f"interval {measure.span(end.interval_low, end.interval_high)}",
         )
 
     every = max(1, math.ceil((length + 1) / _DAY_TICKS))
-    shown = [first + timedelta(offset) for offset in range(0, length + 1, every)]
     return Curves(
         measure,
         zero=down(0),
         ticks=tuple((down(value), measure.tick(value, scale.step)) for value in scale.ticks),
-        days=tuple((across(day), formatting.day(day).rsplit(" ", 1)[0]) for day in shown),
+        days=tuple((across(days), tick(days)) for days in range(0, length + 1, every)),
         curves=tuple(curve(arm, by_arm[arm]) for arm in by_arm),
     )
 
 
-def _of_days(arms: Iterable[list[Day]]) -> Scale:
+def _of_days(arms: Iterable[Sequence[Day | SinceReceipt]]) -> Scale:
     """A scale on which the end can be read: the first days' intervals, which are huge, are cut by its ends."""
     arms = list(arms)
     ends = Scale.around((v for rows in arms for v in _ends(rows[-1])), margin=0)
@@ -260,7 +305,7 @@ def _of_days(arms: Iterable[list[Day]]) -> Scale:
     return Scale.around([max(everything.low, ends.low - room), min(everything.high, ends.high + room)])
 
 
-def _ends(row: Day | Result | Guardrail | Interaction | Holdout) -> _Interval:
+def _ends(row: Day | SinceReceipt | Result | Guardrail | Interaction | Holdout | Level) -> _Interval:
     return row.interval_low, row.difference, row.interval_high
 
 
@@ -409,6 +454,56 @@ def holdouts(report: Report) -> tuple[Holdouts, ...]:
         spans = (_span(scale, measure, labels.holdout_name(row), _ends(row)) for row in group)
         found.append(Holdouts(measure, _axis(scale, measure.tick), tuple(zip(group, spans, strict=True))))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Those of one level: who they are, and how a challenger does among them.
+
+    Attributes:
+        control: The control among them; none where it has nobody.
+        span: Coloured where it is told apart after the adjustment, and nowhere else.
+    """
+
+    level: Level
+    control: Level | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """For whom a slot worked, by dimension, on one axis with the results of everybody."""
+
+    measure: Measure
+    axis: Axis
+    everybody: tuple[tuple[Result, Span], ...]
+    dimensions: tuple[tuple[str, tuple[Group, ...]], ...]
+
+
+def groups(slot: Slot) -> Groups | None:
+    """The levels of a slot; none where the definition names no dimension, or nothing is compared yet."""
+    challengers = [row for row in slot.levels if not row.is_control and row.units]
+    if not any(row.difference is not None for row in challengers):
+        return None
+    measure = slot.measure(slot.verdict.primary_metric)
+    everybody = [row for row in slot.primary if row.difference is not None]
+    scale = Scale.around(v for ends in (*map(_ends, challengers), *map(_ends, everybody)) for v in ends)
+    controls = {(row.dimension, row.level_kind, row.level): row for row in slot.levels if row.is_control}
+    by_dimension: dict[str, list[Group]] = defaultdict(list)
+    for row in challengers:
+        key = (row.dimension, row.level_kind, row.level)
+        title = f"{row.arm_key}, {labels.level_name(row)}"
+        span = _span(scale, measure, title, _ends(row))
+        tone = ("bad" if (row.difference or 0) < 0 else "good") if row.is_told_apart else "open"
+        control = controls.get(key)
+        coloured = Span(span.low, span.point, span.high, tone, span.said)
+        by_dimension[row.dimension].append(Group(row, control if control and control.units else None, coloured))
+    return Groups(
+        measure,
+        _axis(scale, measure.tick),
+        tuple((row, _span(scale, measure, f"{row.arm_key}, everybody", _ends(row))) for row in everybody),
+        tuple((dimension, tuple(rows)) for dimension, rows in by_dimension.items()),
+    )
 
 
 @dataclass(frozen=True, slots=True)

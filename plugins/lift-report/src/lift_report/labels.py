@@ -8,11 +8,20 @@ from lift_report.formatting import readable
 
 if TYPE_CHECKING:
     from lift_report.results import Slot
-    from lift_report.tables import Holdout, Play
+    from lift_report.tables import Holdout, Level, Play
 
 SIGNS = {"good": "\N{CHECK MARK}", "bad": "!", "note": "!", "open": "\N{HORIZONTAL ELLIPSIS}"}
 """The sign beside each colour: nothing is said by colour alone."""
 _STAGES = {"written": "Written to Klaviyo"}
+_DIMENSIONS = {"device": "Device they read with", "tenure": "New or old"}
+_LEVELS = {
+    ("segment", "in"): "in {name}",
+    ("segment", "out"): "not in {name}",
+    ("list", "in"): "on {name}",
+    ("list", "out"): "not on {name}",
+    ("tenure", "new"): "new profiles",
+    ("tenure", "old"): "older profiles",
+}
 _CHANNELS = {"email": "E-mail", "sms": "SMS", "push": "Push"}
 _ANALYSES = {"received": "Only who received it", "opened": "Only who opened it"}
 _VERDICTS = {
@@ -91,6 +100,22 @@ def holdout_name(row: Holdout) -> str:
     if row.scope == "global":
         return "All experiments"
     return f"{row.experiment_key}{f', version {row.experiment_version}' if row.experiment_version > 1 else ''}"
+
+
+def dimension_name(dimension: str) -> str:
+    """What effects are shown by."""
+    kind, _, name = dimension.partition(":")
+    return f"{readable(kind)} {name}" if name else _DIMENSIONS.get(kind) or readable(kind)
+
+
+def level_name(row: Level) -> str:
+    """Those of a level, without its dimension where the level says it."""
+    kind, _, name = row.dimension.partition(":")
+    if row.level_kind == "none":
+        return "not known"
+    if row.level_kind == "other":
+        return "all others"
+    return _LEVELS.get((kind, row.level), "{level}").format(name=name, level=row.level)
 
 
 def stage_name(stage: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lift_report import chart_geometry, formatting, labels, sentences, view_facts
+from lift_report import chart_geometry, exploratory, formatting, labels, sentences, view_facts
 
 if TYPE_CHECKING:
     from lift_report.results import Report
@@ -38,6 +38,7 @@ def render(report: Report) -> str:
     """One self-contained HTML page; the same bytes for the same results."""
     page = _PAGE.render(
         report=report,
+        exploratory=exploratory,
         facts=view_facts,
         geometry=chart_geometry,
         formatting=formatting,

@@ -11,16 +11,19 @@ from lift_report.outcome_metrics import Catalogue, Measure
 from lift_report.tables import (
     ArmQuality,
     Balance,
+    Check,
     Day,
     DoubleReport,
     Guardrail,
     Holdout,
     Interaction,
+    Level,
     NextWeight,
     OfSlot,
     OutcomeMetric,
     Play,
     Result,
+    SinceReceipt,
     Stage,
     Verdict,
     Weight,
@@ -48,6 +51,9 @@ class Slot:
         others: Of those who received or opened only, or credited in another way.
         splits: The shares of this version and of those before it, the oldest first.
         catalogue: How the metrics are spoken of.
+        levels: For whom it worked, dimension by dimension as the definition has them, the largest level first.
+        checks: What may be wrong, or worth knowing.
+        since: The primary metric by days since the receipt.
     """
 
     verdict: Verdict
@@ -63,6 +69,9 @@ class Slot:
     next_split: tuple[NextWeight, ...]
     qualities: tuple[ArmQuality, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
+    levels: tuple[Level, ...] = ()
+    checks: tuple[Check, ...] = ()
+    since: tuple[SinceReceipt, ...] = ()
 
     @property
     def name(self) -> str:
@@ -180,6 +189,9 @@ def read(warehouse: Warehouse) -> Report:
     weights = _by_slot(rows_of(warehouse, tables, Weight))
     qualities = _by_slot(rows_of(warehouse, tables, ArmQuality))
     interactions = rows_of(warehouse, tables, Interaction)
+    levels = _by_slot(rows_of(warehouse, tables, Level))
+    checks = _by_slot(rows_of(warehouse, tables, Check))
+    since = _by_slot(rows_of(warehouse, tables, SinceReceipt))
     catalogue = Catalogue.of(rows_of(warehouse, tables, OutcomeMetric))
 
     def slot(verdict: Verdict) -> Slot:
@@ -208,17 +220,19 @@ def read(warehouse: Warehouse) -> Report:
             ),
             key=lambda other: other[1],
         )
-        # Who sees the figures before the one look that was planned has looked.
-        is_told = verdict.rule not in AWAITING_THE_LOOK
-        told = measured if is_told else []
-        drawn = stages[key] if is_told else []
+        # Who sees the figures before the planned look has looked: nothing of the outcomes gets further.
+        seals = verdict.rule in AWAITING_THE_LOOK
+        told, drawn, grouped, followed = (
+            [] if seals else rows for rows in (measured, stages[key], levels[key], since[key])
+        )
+        checked = [row for row in checks[key] if not (seals and row.health_check == "novelty")]
         return Slot(
             verdict=completed(verdict, measured, balances[key], guardrails[key]),
             arms=arms,
             control=next((row.arm_key for row in measured if row.is_control), None),
             results=tuple(row for row in told if row in shown),
             others=tuple(row for row in told if row not in shown),
-            days=tuple(sorted(days[key] if is_told else (), key=lambda row: (order(row.arm_key), row.day))),
+            days=tuple(sorted(days[key] if not seals else (), key=lambda row: (order(row.arm_key), row.day))),
             stages=tuple(sorted(drawn, key=lambda row: (row.stage_index, order(row.arm_key)))),
             balances=tuple(sorted(balances[key], key=lambda row: _STAGES.get(row.stage, len(_STAGES)))),
             guardrails=tuple(
@@ -228,6 +242,14 @@ def read(warehouse: Warehouse) -> Report:
             next_split=tuple(sorted(next_weights[key], key=lambda row: order(row.arm_key))),
             qualities=tuple(sorted(qualities[key], key=lambda row: order(row.arm_key))),
             catalogue=catalogue,
+            levels=tuple(sorted(grouped, key=lambda row: (*_place(row, grouped), order(row.arm_key)))),
+            checks=tuple(
+                sorted(
+                    checked,
+                    key=lambda row: (row.health_check, order(row.arm_key), catalogue.order(row.item), row.item),
+                )
+            ),
+            since=tuple(sorted(followed, key=lambda row: (order(row.arm_key), row.day))),
         )
 
     groups: dict[tuple[str, int], list[Verdict]] = defaultdict(list)
@@ -306,11 +328,23 @@ def _decisive(rows: Sequence[Result]) -> set[Result]:
 
 
 _STAGES = {stage: index for index, stage in enumerate(("assigned", "written", "received", "opened"))}
+_LEVELS = {kind: index for index, kind in enumerate(("level", "none", "other"))}
 _PLAYS = {verdict: index for index, verdict in enumerate(("rule", "anti_pattern", "open", "gap"))}
 
 
 def _key(row: OfSlot) -> _Key:
     return row.experiment_key, row.experiment_version, row.slot_key
+
+
+def _place(row: Level, rows: Iterable[Level]) -> tuple[int, str, int, int, str]:
+    """Where a level stands: the dimensions as they are defined, of each the largest level first."""
+    people = sum(
+        other.units
+        for other in rows
+        if (other.dimension, other.level_kind, other.level) == (row.dimension, row.level_kind, row.level)
+    )
+    kind = _LEVELS.get(row.level_kind, len(_LEVELS))
+    return row.position or 0, row.dimension, kind, -people, row.level
 
 
 def _arm(row: Weight | NextWeight) -> str:

@@ -267,10 +267,15 @@ _TOO_GOOD = 0.5
 """A relative lift above which something is likelier to be wrong than right (Twyman's law)."""
 
 
+def is_too_good(verdict: Verdict) -> bool:
+    """Whether a lift is so large that something is likelier to be wrong than right."""
+    return verdict.relative_lift is not None and abs(verdict.relative_lift) > _TOO_GOOD
+
+
 def _reservation(slot: Slot) -> str:
     """What stands against sending the challenger to everyone, each in a sentence with a space before it."""
     verdict, found = slot.verdict, []
-    if verdict.relative_lift is not None and abs(verdict.relative_lift) > _TOO_GOOD:
+    if is_too_good(verdict):
         found.append("A difference of that size is rarely true: look at how it was measured before anything else.")
     if verdict.is_not_yet_safe:
         found.append("It is not shown yet that it does no harm beyond the limits.")

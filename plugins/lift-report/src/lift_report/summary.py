@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lift_report import formatting, labels, sentences
+from lift_report import exploratory, formatting, labels, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,10 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     for tone, words in sentences.data_faults(slot):
         if tone == "bad":
             yield f"{name} {words}"
+    if exploratory.compared(slot):
+        yield f"{name} by group, exploratory: {exploratory.who(slot)}"
+    for words in exploratory.health(slot):
+        yield f"{name} {words}"
     if slot.next_split:
         yield f"{name} next split {sentences.split_with_reason(slot.next_split)}"
 
@@ -85,6 +89,8 @@ def _with_sentences(slot: Slot) -> dict[str, Any]:
         "words": sentences.why(slot),
         "advice": sentences.advice(slot),
         "reason": sentences.for_the_record(slot),
+        "who": exploratory.who(slot),
+        "health": exploratory.health(slot),
         "next": sentences.split(slot.next_split),
         "next_reason": sentences.split_reason(slot.next_split) if slot.next_split else "",
     }

@@ -353,9 +353,76 @@ class OutcomeMetric(Table):
     unit: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level(OfSlot):
+    """An arm by the primary metric among profiles that were of one level of a dimension when they were assigned.
+
+    Attributes:
+        level_kind: `level`; `none` of profiles that had no value, `other` of all levels that are too small.
+        p_value_bh: Adjusted for all levels and arms of the version; none where there are too few to compare.
+    """
+
+    TABLE: ClassVar[str] = "fct_experiment_dimensions"
+    arm_key: str
+    dimension: str
+    level_kind: str
+    level: str
+    is_control: bool
+    units: int
+    position: int | None = None
+    is_told_apart: bool | None = None
+    mean: float | None = None
+    control_mean: float | None = None
+    difference: float | None = None
+    interval_low: float | None = None
+    interval_high: float | None = None
+    relative_lift: float | None = None
+    p_value: float | None = None
+    p_value_bh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(OfSlot):
+    """A check of an experiment's health: `crossover`, `covariate_balance`, `hours_to_click` or `novelty`.
+
+    Attributes:
+        arm_key: `*` for all of the slot.
+        item: The covariate, or `first_days` and `later_days`; else `*`.
+        low: Lower quartile, where the value is a median.
+    """
+
+    TABLE: ClassVar[str] = "fct_experiment_health"
+    health_check: str
+    arm_key: str
+    item: str
+    units: int | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    threshold: float | None = None
+    p_value: float | None = None
+    is_warning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinceReceipt(OfSlot):
+    """An arm up to a day after the first receipt, by the primary metric of who has been seen for so long."""
+
+    TABLE: ClassVar[str] = "fct_experiment_novelty"
+    arm_key: str
+    metric: str
+    day: int
+    units: int | None = None
+    total: float | None = None
+    mean: float | None = None
+    difference: float | None = None
+    interval_low: float | None = None
+    interval_high: float | None = None
+
+
 TABLES: tuple[type[Table], ...] = (
     *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
-    *(Holdout, ArmQuality, DoubleReport, Play, OutcomeMetric),
+    *(Holdout, ArmQuality, DoubleReport, Play, OutcomeMetric, Level, Check, SinceReceipt),
 )
 """Everything that is read."""
 

@@ -127,6 +127,22 @@ class Experiments(DefinitionStream):
             "minimum_detectable_effect", th.NumberType(nullable=True), description="Relative, as a fraction"
         ),
         th.Property(
+            "dimensions",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("dimension", _TEXT, required=True),
+                    th.Property("kind", _TEXT, required=True),
+                    th.Property("name", _TEXT, required=True),
+                    th.Property("position", _INTEGER, required=True),
+                    additional_properties=False,
+                    nullable=False,
+                ),
+                nullable=False,
+            ),
+            required=True,
+            description="By what the effect is shown besides; of a property, segment or list with its name",
+        ),
+        th.Property(
             "preregistration_sha256", _TEXT, required=True, description="Of what must not change after the start"
         ),
         th.Property(
@@ -181,6 +197,15 @@ class Experiments(DefinitionStream):
                 "decision": experiment.decision.value,
                 "planned_stop": experiment.planned_stop.isoformat() if experiment.planned_stop else None,
                 "minimum_detectable_effect": experiment.minimum_detectable_effect,
+                "dimensions": [
+                    {
+                        "dimension": dimension.label,
+                        "kind": dimension.kind.value,
+                        "name": dimension.name,
+                        "position": position,
+                    }
+                    for position, dimension in enumerate(experiment.dimensions)
+                ],
                 "preregistration_sha256": digest(preregistration(experiment)),
                 "audience_conditions": [
                     {"field": condition.field, "operator": condition.operator.value, "values": [*condition.values]}

@@ -231,13 +231,19 @@ swept as (
 
 ),
 
-suspected as (
+found as (
 
     select event_id from soon
 
-    union
+    union all
 
     select event_id from swept
+
+),
+
+suspected as (
+
+    select distinct event_id from found
 
 ),
 

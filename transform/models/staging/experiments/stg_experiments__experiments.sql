@@ -53,6 +53,7 @@ renamed as (
         {{ lf_json_array('campaign_message_ids') }} as campaign_message_ids,
         {{ lf_json_array('secondary_metrics') }} as secondary_metrics,
         {{ lf_json_array('audience_conditions') }} as audience_conditions,
+        {{ lf_json_array('dimensions') }} as dimensions,
         guardrails,
         metric_windows,
 

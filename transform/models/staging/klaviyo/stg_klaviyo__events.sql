@@ -24,6 +24,9 @@ renamed as (
         ---------- texts
         {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
         {{ lf_json_if_named('event_properties', 'URL', lf_json_text('event_properties', 'URL')) }} as url,
+        {%- for column, key in {'client_type': 'Client Type', 'client_os_family': 'Client OS Family'}.items() %}
+        {{ lf_json_if_named('event_properties', key, lf_json_text('event_properties', key)) }} as {{ column }},
+        {%- endfor %}
 
         ---------- numerics
         {{ lf_json_if_named('event_properties', '$value', lf_json_number('event_properties', '$value')) }} as value,

@@ -29,7 +29,7 @@ _OPERATORS = {
 """What each field of Klaviyo's own may be compared by, beside `exists`; a property by everything."""
 
 # Every warehouse can look these up in a JSON object without quoting.
-_PROPERTY = re.compile(r"properties\.[\w$][\w $-]{0,99}")
+_PROPERTY = re.compile(rf"properties\.{schema.PROPERTY}")
 
 
 def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...]]:

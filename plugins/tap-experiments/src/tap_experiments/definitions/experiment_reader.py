@@ -15,6 +15,7 @@ import yaml
 from tap_experiments.definitions import schema
 from tap_experiments.definitions.allocation import read_allocation, refuse_former_key
 from tap_experiments.definitions.audience import read_audience
+from tap_experiments.definitions.dimensions import read_dimensions
 from tap_experiments.definitions.model import (
     FALLBACK,
     HASH_MARK,
@@ -159,6 +160,7 @@ class _Reader:
             planned_stop=planned_stop,
             decision=decision,
             minimum_detectable_effect=effect / WHOLE if effect else None,
+            dimensions=read_dimensions(fields["dimensions"]),
             attribution_window_days=fields["attribution_window_days"].integer(1, 365),
             campaign_message_ids=tuple(value.text() for value in fields["campaign_message_ids"].sequence()),
             slots=slots,

@@ -102,6 +102,26 @@ class Decision(StrEnum):
     FIXED = "fixed"
 
 
+class DimensionKind(StrEnum):
+    """By what profiles are grouped, as they were when they were assigned.
+
+    Attributes:
+        COUNTRY: The country of the profile's location.
+        DEVICE: What it opened or clicked with last.
+        TENURE: Whether the profile was new.
+        PROPERTY: A property of its own.
+        SEGMENT: Whether it was in a segment.
+        LIST: Whether it was on a list.
+    """
+
+    COUNTRY = "country"
+    DEVICE = "device"
+    TENURE = "tenure"
+    PROPERTY = "property"
+    SEGMENT = "segment"
+    LIST = "list"
+
+
 class Method(StrEnum):
     """Where the weights of a slot's arms come from."""
 
@@ -123,6 +143,24 @@ class Condition:
     field: str
     operator: Operator
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """By what effects are told apart from each other.
+
+    Attributes:
+        kind: What it is.
+        name: Of the property, or Klaviyo's id or name of the list or segment; else empty.
+    """
+
+    kind: DimensionKind
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is called in the warehouse: `country`, `property:plan`."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +250,8 @@ class Experiment:
     decision: Decision
     minimum_detectable_effect: float | None
     """Relative, as a fraction."""
+    dimensions: tuple[Dimension, ...]
+    """By what the effect is told, chosen before it is seen; it decides nothing."""
     attribution_window_days: int
     campaign_message_ids: tuple[str, ...]
     slots: tuple[Slot, ...]

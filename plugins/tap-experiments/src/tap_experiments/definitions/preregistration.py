@@ -40,6 +40,8 @@ def preregistration(experiment: Experiment) -> dict[str, Any]:
 
     # Locks of before there was a choice do not name it.
     decision = {} if experiment.decision is Decision.ALWAYS else {"decision": experiment.decision.value}
+    labels = [dimension.label for dimension in experiment.dimensions]
+    dimensions = {"dimensions": sorted(labels)} if labels else {}
     return {
         "key": experiment.key,
         "version": experiment.version,
@@ -50,6 +52,7 @@ def preregistration(experiment: Experiment) -> dict[str, Any]:
         "minimum_detectable_effect": experiment.minimum_detectable_effect,
         "attribution_window_days": experiment.attribution_window_days,
         **decision,
+        **dimensions,
     }
 
 

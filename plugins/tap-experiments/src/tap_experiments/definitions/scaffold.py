@@ -40,6 +40,7 @@ attribution_window_days: 5
 # planned_stop: 2030-12-31
 # decision: fixed                   # one test, on that day; else it may be decided at every look
 # minimum_detectable_effect: 10
+# dimensions: [country, device, tenure, {property: plan}, {segment: VIPs}]    # who it worked for; decides nothing
 
 slots:
   hero:

@@ -15,6 +15,7 @@ from tap_experiments.definitions.model import (
     AudienceType,
     Channel,
     Decision,
+    DimensionKind,
     Method,
     Operator,
     Status,
@@ -35,6 +36,11 @@ MAX_EFFECT = 1000
 MAX_VERSION = 999_999_999
 DEFAULT_FLOOR_BP, DEFAULT_HALF_LIFE_DAYS, DEFAULT_AT_MOST = 500, 90, 100_000
 DEFAULT_BALANCE_DAYS = 90
+MAX_DIMENSIONS = 10
+PROPERTY = r"[\w$][\w $-]{0,99}"
+"""The names of properties that every warehouse can look up in a JSON object without quoting."""
+PLAIN_DIMENSIONS = (DimensionKind.COUNTRY.value, DimensionKind.DEVICE.value, DimensionKind.TENURE.value)
+"""Those that need no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,11 @@ AUDIENCE = (
         "Conditions on the profile that must all hold: a field and one operator each",
         {"type": "array", "items": mapping(CONDITION, minProperties=2, maxProperties=2)},
     ),
+)
+DIMENSION = (
+    Key(DimensionKind.PROPERTY, "A property of the profile, by its values; none that begins with `lf_`", _TEXT),
+    Key(DimensionKind.SEGMENT, "Klaviyo's id or name of a segment: those who are in it, and the others", _TEXT),
+    Key(DimensionKind.LIST, "Klaviyo's id or name of a list: those who are on it, and the others", _TEXT),
 )
 LAYER = (
     Key("name", "Experiments of one layer never share a profile", _NAME, required=True),
@@ -290,6 +301,22 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
             "Smallest relative effect worth finding, in per cent",
             {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_EFFECT},
         ),
+        Key(
+            "dimensions",
+            "By what the effect is shown besides, as profiles were when they were assigned: `country`, `device`, "
+            "`tenure` (new or old), or a property, segment or list; decides nothing",
+            {
+                "type": "array",
+                "items": {
+                    "oneOf": [
+                        {"enum": [*PLAIN_DIMENSIONS]},
+                        mapping(DIMENSION, minProperties=1, maxProperties=1),
+                    ]
+                },
+                "maxItems": MAX_DIMENSIONS,
+                "uniqueItems": True,
+            },
+        ),
         Key("attribution_window_days", "Orders count this long after a receipt", _whole(1, 365), required=True),
         Key(
             "campaign_message_ids",
@@ -312,6 +339,7 @@ def sections(catalogue: Catalogue) -> tuple[tuple[str, tuple[Key, ...]], ...]:
         ("", root(catalogue)),
         ("audience.", AUDIENCE),
         ("audience.where[].", CONDITION),
+        ("dimensions[].", DIMENSION),
         ("layer.", LAYER),
         ("balance.", BALANCE),
         ("secondary_metrics[].", metric(catalogue.names)),
