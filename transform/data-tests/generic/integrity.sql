@@ -35,7 +35,7 @@ from (
             min(
                 case
                     {%- for problem, condition in faults.items() %}
-                    when {{ condition }} then {{ dbt.string_literal(dbt.escape_single_quotes(problem)) }}
+                    when {{ condition }} then {{ dbt.string_literal(problem | replace("'", '')) }}
                     {%- endfor %}
                 end
             ),
