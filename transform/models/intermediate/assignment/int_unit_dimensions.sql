@@ -9,6 +9,7 @@
         on_schema_change='fail',
     )
 }}
+{%- set devices_since = lf_devices_since(ref('int_experiment_dimensions'), ref('fct_assignments'), this) %}
 
 with
 
@@ -98,14 +99,6 @@ wanted as (
 
 ),
 
-earliest as (
-
-    select {{ lf_dateadd('day', -1 * var('covariate_days'), 'min(assigned_at)') }} as begins_at
-    from wanted
-    where kind = 'device'
-
-),
-
 -- What somebody clicks with after the message may be the message's doing: only what was before counts.
 touches as (
 
@@ -127,7 +120,11 @@ touches as (
     inner join event_roles on roles.role = event_roles.role
     where
         wanted.kind = 'device'
-        and events.occurred_at >= (select earliest.begins_at from earliest)
+        {% if devices_since -%}
+        and events.occurred_at >= {{ lf_dateadd('day', -1 * var('covariate_days'), "cast('" ~ devices_since ~ "' as " ~ lf_type('timestamp') ~ ")") }}
+        {%- else -%}
+        and 1 = 0
+        {%- endif %}
         and event_roles.is_touch
         and {{ lf_is_unflagged('events', 'event_roles') }}
 
