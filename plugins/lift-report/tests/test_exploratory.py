@@ -114,7 +114,7 @@ def test_without_dimensions_there_is_no_such_part() -> None:
 @pytest.mark.parametrize("rule", ["waiting_for_planned_stop", "waiting_for_outcomes"])
 def test_before_its_look_no_figure_of_a_group_or_a_day_is_shown(rule: str, tmp_path: Path) -> None:
     report, slot = slot_of(hero(**WAITING | {"rule": rule, "relative_lift": 0.9}))
-    assert slot.levels == slot.since == ()
+    assert (slot.levels, slot.since) == ((), ())
     assert "Who it worked for" not in render(report)
     explained = part(report, "What else may explain it?")
     assert "The groups were alike before" in explained

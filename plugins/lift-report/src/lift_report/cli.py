@@ -13,14 +13,14 @@ from lift_report.page import render
 from lift_report.results import read
 from lift_report.summary import as_json, as_text
 from lift_report.warehouse import DuckDB, ReportError
-from singer_program.command import invoke, run, to_stderr
+from singer_program.command import run_command, to_stderr
 
 _NAME = "lift-report"
 
 
 def main() -> int:
     """Write the page and print the verdicts; returns the exit code."""
-    return run(lambda: invoke(command, _NAME), _tell, errors=(ReportError,), output="the verdicts")
+    return run_command(command, _NAME, errors=(ReportError,), output="the verdicts")
 
 
 @click.command()
@@ -50,11 +50,7 @@ def command(warehouse: Path, schema: str, output: Path, form: str) -> None:
     if report.absent:
         lacks = "; ".join(f"`{table}` {lack}" for table, lack in report.absent.items())
         build = f"dbt build --select {' '.join(report.absent)}"
-        _tell(f"parts of the page are missing: {one_line(lacks)}. Build: {build}")
-
-
-def _tell(line: str) -> None:
-    to_stderr(f"{_NAME}: {line}")
+        to_stderr(f"{_NAME}: parts of the page are missing: {one_line(lacks)}. Build: {build}")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from lift_report.older_verdicts import completed
@@ -220,20 +220,14 @@ def read(warehouse: Warehouse) -> Report:
             ),
             key=lambda other: other[1],
         )
-        # Who sees the figures before the planned look has looked: nothing of the outcomes gets further.
-        seals = verdict.rule in AWAITING_THE_LOOK
-        told, drawn, grouped, followed = (
-            [] if seals else rows for rows in (measured, stages[key], levels[key], since[key])
-        )
-        checked = [row for row in checks[key] if not (seals and row.health_check == "novelty")]
-        return Slot(
+        found = Slot(
             verdict=completed(verdict, measured, balances[key], guardrails[key]),
             arms=arms,
             control=next((row.arm_key for row in measured if row.is_control), None),
-            results=tuple(row for row in told if row in shown),
-            others=tuple(row for row in told if row not in shown),
-            days=tuple(sorted(days[key] if not seals else (), key=lambda row: (order(row.arm_key), row.day))),
-            stages=tuple(sorted(drawn, key=lambda row: (row.stage_index, order(row.arm_key)))),
+            results=tuple(row for row in measured if row in shown),
+            others=tuple(row for row in measured if row not in shown),
+            days=tuple(sorted(days[key], key=lambda row: (order(row.arm_key), row.day))),
+            stages=tuple(sorted(stages[key], key=lambda row: (row.stage_index, order(row.arm_key)))),
             balances=tuple(sorted(balances[key], key=lambda row: _STAGES.get(row.stage, len(_STAGES)))),
             guardrails=tuple(
                 sorted(guardrails[key], key=lambda row: (catalogue.order(row.metric), order(row.arm_key)))
@@ -242,15 +236,16 @@ def read(warehouse: Warehouse) -> Report:
             next_split=tuple(sorted(next_weights[key], key=lambda row: order(row.arm_key))),
             qualities=tuple(sorted(qualities[key], key=lambda row: order(row.arm_key))),
             catalogue=catalogue,
-            levels=tuple(sorted(grouped, key=lambda row: (*_place(row, grouped), order(row.arm_key)))),
+            levels=tuple(sorted(levels[key], key=lambda row: (*_place(row, levels[key]), order(row.arm_key)))),
             checks=tuple(
                 sorted(
-                    checked,
+                    checks[key],
                     key=lambda row: (row.health_check, order(row.arm_key), catalogue.order(row.item), row.item),
                 )
             ),
-            since=tuple(sorted(followed, key=lambda row: (order(row.arm_key), row.day))),
+            since=tuple(sorted(since[key], key=lambda row: (order(row.arm_key), row.day))),
         )
+        return _sealed(found) if found.awaits_its_look else found
 
     groups: dict[tuple[str, int], list[Verdict]] = defaultdict(list)
     for verdict in sorted(verdicts, key=lambda row: row.slot_key):
@@ -266,6 +261,7 @@ def read(warehouse: Warehouse) -> Report:
                         row
                         for row in interactions
                         if (row.experiment_key, row.experiment_version) == (key, version)
+                        and not any(verdict.rule in AWAITING_THE_LOOK for verdict in rows)
                     ),
                     key=lambda row: (
                         not row.is_flagged,
@@ -310,6 +306,20 @@ def read(warehouse: Warehouse) -> Report:
         doubled=tuple(doubled),
         catalogue=catalogue,
         holdouts=tuple(holdouts),
+    )
+
+
+def _sealed(slot: Slot) -> Slot:
+    """Without anything of the outcomes: who sees them before the planned look has looked."""
+    return replace(
+        slot,
+        results=(),
+        others=(),
+        days=(),
+        stages=(),
+        levels=(),
+        since=(),
+        checks=tuple(row for row in slot.checks if row.health_check != "novelty"),
     )
 
 

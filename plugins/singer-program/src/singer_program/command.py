@@ -28,18 +28,22 @@ config_option = click.option(
 """The option `--config` of a click command, for `Settings.read`."""
 
 
-def run_command(command: click.Command, name: str, *, errors: tuple[type[Exception], ...] = ()) -> int:
+def run_command(
+    command: click.Command, name: str, *, errors: tuple[type[Exception], ...] = (), output: str = "the answer"
+) -> int:
     """Run a click command, or a group of them, with the arguments of the process.
 
     Args:
         command: The command.
         name: The program's, which begins every line on standard error.
         errors: Those of other packages that a person can mend, told by their text.
+        output: See `run`.
 
     Returns:
         The exit status.
     """
-    return run(lambda: invoke(command, name), lambda line: to_stderr(f"{name}: {line}"), errors=errors)
+    tell = lambda line: to_stderr(f"{name}: {line}")  # noqa: E731 - too short for a name
+    return run(lambda: invoke(command, name), tell, errors=errors, output=output)
 
 
 def invoke(command: click.Command, name: str) -> None:
