@@ -145,7 +145,7 @@ def test_the_template_shows_everybody_the_assigned_arm(loop: Loop) -> None:
 
 
 def test_a_second_publish_repairs_a_profile_changed_by_hand_and_sends_nothing_else(loop: Loop) -> None:
-    """In the same request as a text that was made for it. That nothing is sent otherwise, the demo says as well."""
+    """In the same request as a text that was made for it; to every other profile, and to the template, nothing."""
     victim = loop.audience()[0]
     loop.execute(
         "insert into klaviyo_raw.profile_contents values (?, 'lf_body', 'Grüße, \"Zoë\"', timestamp '2026-11-01')",
@@ -173,6 +173,7 @@ def test_a_second_publish_repairs_a_profile_changed_by_hand_and_sends_nothing_el
     before = loop.writes()
     loop.run("publish")
     assert loop.query("select id from publish.pub_klaviyo_profiles") == [(victim.id,)]
+    assert loop.query("select name from publish.pub_klaviyo_templates") == []
     assert loop.writes() == before | {"bulk_import_profiles 202": before["bulk_import_profiles 202"] + 1}
     assert loop.held() == loop.wanted()
     repaired = loop.sandbox.store.profile(victim.id)
@@ -198,6 +199,7 @@ def test_a_send_comes_back_whole_late_events_included(loop: Loop) -> None:
 
 def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     """By the job `changes`, whose last tasks are those of `measure`."""
+    assert tasks_of("pipeline")[: len(tasks_of("prepare"))] == tasks_of("prepare")
     assert tasks_of("changes")[-2:] == tasks_of("measure")
     run = loop.changes
     assert run is not None
