@@ -61,7 +61,7 @@ lint: $(VENV)/.dev ## Style
 typing: $(VENV)/.dev ## Types
 	@# The files named conftest.py are modules of one name, which do not go together: each by itself.
 	@echo "mypy"; $(BIN)/mypy --no-error-summary $(PACKAGES) transform/tests scripts benchmarks tests --exclude '/conftest\.py$$'
-	@for file in conftest.py $(wildcard $(addsuffix /tests/conftest.py,$(PACKAGES) transform)); do \
+	@for file in conftest.py $(wildcard $(addsuffix /tests/conftest.py,. $(PACKAGES) transform)); do \
 		echo "mypy $$file"; $(BIN)/mypy --no-error-summary $$file || exit 1; done
 
 docs: $(VENV)/.dev ## Are the generated tables and files fresh? (make docs WRITE=--write renews them)
