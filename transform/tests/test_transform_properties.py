@@ -140,8 +140,11 @@ def account(first_run: Warehouse, selects: dict[str, str]) -> Account:
 
 
 @FEW
-@given(definitions())
-def test_any_definitions_are_assigned_by_the_recipe(account: Account, defined: list[Definition]) -> None:
+@given(definitions(), st.integers(0, 5000))
+def test_any_definitions_are_assigned_by_the_recipe_and_a_ramp_keeps_every_arm(
+    account: Account, defined: list[Definition], step: int
+) -> None:
+    """A ramp, over the rows in another order."""
     account.define(defined)
     slots: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for key, slot, _, start, end in account.ranges():
@@ -163,19 +166,12 @@ def test_any_definitions_are_assigned_by_the_recipe(account: Account, defined: l
     assert not members["left"] & members["right"]
     assert labels["mail"] == labels["text"]
 
-
-@FEW
-@given(definitions(), st.integers(0, 5000))
-def test_a_ramp_keeps_every_earlier_arm(account: Account, defined: list[Definition], step: int) -> None:
-    """And a replay, with the rows in another order, is the same."""
-    account.define(defined)
-    before = account.assigned()
     for definition in defined:
         definition.row["traffic_bp"] = min(definition.row["traffic_bp"] + step, 10_000)
     account.world.profiles.reverse()
     account.world.segment_memberships.reverse()
     account.define(defined)
-    assert before <= account.assigned()
+    assert assigned <= account.assigned()
 
 
 def test_a_quota_is_exact_whatever_the_weights(account: Account) -> None:

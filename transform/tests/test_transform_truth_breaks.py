@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transform_project import Row, Warehouse, bucket, small_world
+from transform_project import ASSIGN, Row, Warehouse, bucket, small_world
 
 ON_ENGINES = ["duckdb"]
 """What is joined and counted is compared on all engines elsewhere."""
@@ -20,11 +20,17 @@ def arm_of(profile: str) -> str:
     return "control" if bucket("split-spring-1-hero", profile) < 5000 else "bold"
 
 
-def measure(warehouse: Warehouse) -> None:
-    """What of the job these tests look at; staging is views, which are there."""
-    marts = [f"fct_experiment_{mart}" for mart in ("results", "srm", "guardrails", "verdicts")]
-    models = ("path:models/intermediate/measurement", "path:models/intermediate/verdicts")
-    warehouse.dbt("run", "--select", *models, *marts)
+RESULTS = ("path:models/intermediate/measurement", "fct_experiment_results")
+VERDICTS = (
+    *RESULTS,
+    "path:models/intermediate/verdicts",
+    *(f"fct_experiment_{mart}" for mart in ("srm", "guardrails", "verdicts")),
+)
+
+
+def measure(warehouse: Warehouse, models: tuple[str, ...]) -> None:
+    """What of the job a test looks at; staging is views, which are there."""
+    warehouse.dbt("run", "--select", *models)
 
 
 def verdict(warehouse: Warehouse) -> Row:
@@ -46,7 +52,7 @@ def test_machine_opens_do_not_move_the_primary_metric(warehouse: Warehouse) -> N
     for event in opened:
         event["event_properties"] = {**event["event_properties"], "machine_open": True}
     warehouse.land("events", [*world.events, *opened])
-    measure(warehouse)
+    measure(warehouse, RESULTS)
     after = {row[:2]: row[2:] for row in warehouse.query(PRIMARY)}
     assert after.pop(("bold", "opened_all")) == (len(opened), len(opened))
     del before["bold", "opened_all"]
@@ -59,11 +65,11 @@ def test_late_events_count_as_if_they_had_been_on_time(built: Warehouse, first_r
     late = world.events[::3]
     everything, world.events = world.events, [event for event in world.events if event not in late]
     world.land(warehouse)
-    warehouse.dbt("build", "--selector", "assign", "--exclude-resource-type", "test")
-    measure(warehouse)
+    warehouse.dbt(*ASSIGN)
+    measure(warehouse, RESULTS)
     assert warehouse.query(PRIMARY) != built.query(PRIMARY)
     warehouse.land("events", everything)
-    measure(warehouse)
+    measure(warehouse, RESULTS)
     assert warehouse.query(PRIMARY) == built.query(PRIMARY)
 
 
@@ -77,7 +83,7 @@ def test_a_template_with_a_wrong_branch_is_caught(warehouse: Warehouse) -> None:
         if event["metric_id"] == "MetOpn"
     ]
     warehouse.land("events", [*world.events, *clicks])
-    measure(warehouse)
+    measure(warehouse, VERDICTS)
     assert verdict(warehouse)["verdict"] == "invalid_crossover"
     assert verdict(warehouse)["rule"] == "crossover_above_limit"
 
@@ -91,7 +97,7 @@ def test_a_lossy_writeback_is_caught_before_the_send(warehouse: Warehouse) -> No
             profile["properties"]["lf_assignments"] = [f"spring:hero:{arm}"]
     warehouse.land("profiles", world.profiles)
     warehouse.land("events", [])
-    measure(warehouse)
+    measure(warehouse, VERDICTS)
     alarms = warehouse.query(
         "select stage from marts.fct_experiment_srm"
         " where is_alarm and experiment_key = 'spring' and slot_key = 'hero'"

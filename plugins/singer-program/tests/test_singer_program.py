@@ -32,7 +32,8 @@ class Nowhere(Sink):
     def process_record(self, record, context):
         if record.get("n") == "wait":
             print("waiting", flush=True)
-            time.sleep(60)
+            for _ in range(600):  # one long sleep would outlast a signal that came just before it
+                time.sleep(0.1)
     def process_batch(self, context): pass
 
 class TargetNowhere(ProgramTarget):
@@ -283,7 +284,8 @@ def call():
     try:
         print("complete")
         print("ready", file=sys.stderr, flush=True)
-        time.sleep(60)
+        for _ in range(600):  # as above
+            time.sleep(0.1)
     finally:
         print("cleaned up")
 sys.exit(run(call, print))

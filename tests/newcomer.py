@@ -1,0 +1,90 @@
+"""A copy of the repository in which its commands are run, with a sandbox that stands in for the account."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.simulation import truth
+
+ROOT = Path(__file__).parent.parent
+DBT = ".meltano/utilities/dbt/venv/bin"
+PIPELINE = "make pipeline ENVIRONMENT=prod"
+TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
+PROFILES = [
+    {
+        "type": "SCHEMA",
+        "stream": "profiles",
+        "schema": {"properties": {"email": {"type": "string"}}},
+        "key_properties": [],
+    },
+    {"type": "RECORD", "stream": "profiles", "record": {"email": "ada@customers.example.org"}},
+]
+DEVELOPERS = ("DBT_", "KLAVIYO_", "MAKE", "MELTANO_", "MFLAGS", "PYTEST_", "TAP_", "TARGET_", "VIRTUAL_ENV")
+
+
+@dataclass
+class Place:
+    """A copy of the repository as a newcomer has it: nothing installed, nothing of the developer's own."""
+
+    root: Path
+    environment: dict[str, str]
+    sandbox: Sandbox
+
+    @property
+    def home(self) -> Path:
+        """What `PIPELINE` leaves behind."""
+        return self.root / "output" / "prod"
+
+    def run(self, command: str) -> str:
+        done = subprocess.run(  # noqa: S602 - the README's own commands
+            command,
+            shell=True,
+            executable="/bin/bash",
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+
+@contextmanager
+def newcomer(root: Path) -> Iterator[Place]:
+    """Copy what git lists into `root`, and start an account for it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
+    (root / "truth.yml").write_text("baseline: {click: 0.1}\n")
+    with duckdb.connect(str(root / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("create schema klaviyo_raw; create schema publish")
+        warehouse.execute("create table publish.pub_klaviyo_profiles as select 'P1' as id")
+    with Sandbox(profiles=6_000, events=9_000, segments=3, seed=11, truth=TRUTH) as sandbox:
+        settings = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+        (root / "config.json").write_text(json.dumps(settings))
+        elsewhere = [folder for folder in os.environ["PATH"].split(os.pathsep) if not folder.startswith(str(ROOT))]
+        environment = {
+            # The machine's own settings stay (certificates, proxies, a package index); what a developer set goes.
+            **{name: value for name, value in os.environ.items() if not name.startswith(DEVELOPERS)},
+            "PATH": os.pathsep.join([str(root / ".venv" / "bin"), str(root / DBT), *elsewhere]),
+            "URL": sandbox.url,
+            "MELTANO_DATABASE_URI": f"sqlite:///{root}/meltano.db",
+        }
+        for prefix in ("TAP_KLAVIYO_ENGAGEMENT", "TARGET_KLAVIYO_PROFILES"):
+            environment[f"{prefix}_API_KEY"] = sandbox.api_key
+            environment[f"{prefix}_API_URL"] = sandbox.url
+        yield Place(root, environment, sandbox)
