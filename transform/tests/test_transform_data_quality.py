@@ -42,7 +42,7 @@ def arm_of(profile: str) -> str:
     return "control" if bucket("split-spring-1-hero", profile) < 5000 else "bold"
 
 
-def event(metric: str, profile: str, seconds: float, name: str = "", **properties: object) -> Row:
+def event(metric: str, profile: str, seconds: float, name: str = "", /, **properties: object) -> Row:
     """An event of so many seconds after the send."""
     return {
         "id": f"{profile}/{metric}/{seconds}/{name}",
