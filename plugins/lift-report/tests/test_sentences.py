@@ -877,7 +877,7 @@ HARMFUL = "What does harm beyond a limit keeps the least share. "
 @pytest.mark.parametrize(
     ("figures", "reason"),
     [
-        ({"rule": "winner", "best_arm": "bold", "best_chance": 0.9999}, f"bold won{LEAST}"),
+        ({"rule": "winner", "best_arm": "bold", "best_chance": 0.9999}, f"bold is ahead{LEAST}"),
         ({"rule": "equal_chances"}, "Equal: no variant is likelier to be the best than another."),
         ({"rule": "equal_by_floor"}, "Equal: of so many variants none can have more than the least share."),
         ({"rule": "kept_too_early"}, "Unchanged: it is too early to learn from it."),
@@ -893,7 +893,7 @@ HARMFUL = "What does harm beyond a limit keeps the least share. "
         ),
         (
             {"rule": "winner", "best_arm": "bold", "floor_bp": 250},
-            "bold won; every variant keeps a least share, and the control enough to be compared with.",
+            "bold is ahead; every variant keeps a least share, and the control enough to be compared with.",
         ),
         ({"rule": None}, ""),
         ({"rule": "of_tomorrow"}, ""),

@@ -671,7 +671,7 @@ def share_reason(weight: Weight | NextWeight) -> str:
     if weight.rule in _UNCHANGED_OR_EQUAL:
         return _UNCHANGED_OR_EQUAL[weight.rule]
     if weight.rule == "winner" and weight.best_arm:
-        best = f"{weight.best_arm} won"
+        best = f"{weight.best_arm} is ahead"  # of a winner, and of who is not safe yet
     elif weight.rule == "likeliest_best" and weight.best_arm:
         chance = _chance(weight.best_chance)
         best = (
