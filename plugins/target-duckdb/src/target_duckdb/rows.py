@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import isinf
+from operator import attrgetter
 from typing import Any, Literal, cast
 
 import msgspec
@@ -67,6 +68,7 @@ class Decoder:
         self._keys = tuple(n for n, each in enumerate(layout.properties) if each.name in layout.keys)
         self._decode, self._decode_any = _record_decoders(layout)
         names = [f"c{n}" for n in range(len(layout.properties))]
+        self._values = [attrgetter(name) for name in names]
         self._schema_names = [*names, EXTRACTED]
 
     def columns(self, lines: Sequence[bytes]) -> pa.RecordBatch:
@@ -116,16 +118,16 @@ class Decoder:
 
     def _columns(self, lines: Sequence[bytes]) -> pa.RecordBatch:
         messages = list(map(self._decode, lines))
-        rows = [message.record for message in messages]
+        rows = list(map(_record_of, messages))
         arrays = [
-            self._array(each, [getattr(row, f"c{n}") for row in rows])
-            for n, each in enumerate(self._layout.properties)
+            self._array(each, list(map(value, rows)))
+            for each, value in zip(self._layout.properties, self._values, strict=True)
         ]
         for n in self._keys:
             if arrays[n].null_count:
                 message = f"its key `{self._layout.properties[n].name}` is missing or null; let the tap give one"
                 raise RowError(message)
-        arrays.append(pa.array([message.time_extracted for message in messages], pa.string()))
+        arrays.append(pa.array(list(map(_extracted_of, messages)), pa.string()))
         return pa.RecordBatch.from_arrays(arrays, names=self._schema_names)
 
     def _array(self, column: Property, values: Values) -> pa.Array:
@@ -140,7 +142,10 @@ class Decoder:
             case Kind.BOOLEAN:
                 return pa.array(values, pa.bool_())
             case Kind.JSON:
-                return pa.array([None if (text := bytes(raw)) == b"null" else text for raw in values], pa.string())
+                texts = list(map(bytes, values))
+                if b"null" in texts:
+                    texts = [None if text == b"null" else text for text in texts]
+                return pa.array(texts, pa.string())
             case Kind.TIME:
                 texts = pa.array(values, pa.string())
                 if pc.all(pc.match_substring_regex(texts, _TIMESTAMP)).as_py() is False:
@@ -193,6 +198,8 @@ def _whole(name: str, value: float) -> int:
     message = f"`{name}` is no whole number, as its SCHEMA declares it; let the tap declare a number"
     raise RowError(message)
 
+
+_record_of, _extracted_of = attrgetter("record"), attrgetter("time_extracted")
 
 _UNFIT = (RowError, msgspec.MsgspecError, pa.ArrowException, RecursionError, UnicodeDecodeError, ValueError)
 """What a row that cannot be held raises."""
