@@ -83,12 +83,14 @@ def load(
     return Loaded(states, told, loader.rejects)
 
 
-def run(
-    path: Path, messages: Iterable[Json | bytes], **settings: object
-) -> subprocess.CompletedProcess[bytes]:
+def run(path: Path, messages: Iterable[Json | bytes], **settings: object) -> subprocess.CompletedProcess[bytes]:
     """Load messages by way of the command."""
     return subprocess.run(  # noqa: S603
-        PROGRAM, input=b"\n".join([*lines_of(messages), b""]), env=environment(path, **settings), capture_output=True, check=False
+        PROGRAM,
+        input=b"\n".join([*lines_of(messages), b""]),
+        env=environment(path, **settings),
+        capture_output=True,
+        check=False,
     )
 
 

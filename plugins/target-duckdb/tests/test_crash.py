@@ -42,7 +42,9 @@ def read(states: bytes) -> int:
 def counted(path: Path) -> dict[str, tuple[int, int]]:
     """Rows of each table, and of how many different keys."""
     with duckdb.connect(str(path)) as warehouse:
-        tables = [name for (name,) in warehouse.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        tables = [
+            name for (name,) in warehouse.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+        ]
         return {
             name: warehouse.execute(f"SELECT count(*), count(DISTINCT id) FROM {SCHEMA}.{name}").fetchall()[0]  # noqa: S608
             for name in tables
@@ -54,12 +56,18 @@ def test_a_kill_at_any_moment_loses_nothing_and_loads_nothing_by_halves(tmp_path
     path, chance, done, kills = tmp_path / "w", random.Random(7), 0, 0  # noqa: S311 - no secret
     whole = b"\n".join([*lines_of(messages()), b""])
     began = time.monotonic()
-    subprocess.run(PROGRAM, input=whole, env=environment(tmp_path / "t", batch_rows=BATCH), check=True, capture_output=True)  # noqa: S603
+    subprocess.run(
+        PROGRAM, input=whole, env=environment(tmp_path / "t", batch_rows=BATCH), check=True, capture_output=True
+    )  # noqa: S603
     length = time.monotonic() - began
     while kills < KILLS:
         given = b"\n".join([*lines_of(messages(done)), b""])
         process = subprocess.Popen(  # noqa: S603
-            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(path, batch_rows=BATCH)
+            PROGRAM,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(path, batch_rows=BATCH),
         )
         try:
             states, _ = process.communicate(given, timeout=chance.uniform(0.3, 1.0) * length)
@@ -83,7 +91,11 @@ def test_a_kill_at_any_moment_loses_nothing_and_loads_nothing_by_halves(tmp_path
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_its_status_and_without_half_a_batch(number: int, tmp_path: Path) -> None:
     process = subprocess.Popen(  # noqa: S603
-        PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(tmp_path / "w", batch_rows=BATCH)
+        PROGRAM,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(tmp_path / "w", batch_rows=BATCH),
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -105,9 +117,10 @@ def test_a_full_disk_is_told_in_a_line_and_gone_on_from(tmp_path: Path) -> None:
     most = 3 << 20
     given = b"\n".join([*lines_of(messages()), b""])
     random_text = random.Random(3)  # noqa: S311 - texts that no compression makes small
-    given += b"\n".join(
-        lines_of(record("a", id=n + ROWS, v=random_text.randbytes(3_000).hex()) for n in range(2_000))
-    ) + b'\n{"type": "STATE", "value": {"read": 99999}}\n'
+    given += (
+        b"\n".join(lines_of(record("a", id=n + ROWS, v=random_text.randbytes(3_000).hex()) for n in range(2_000)))
+        + b'\n{"type": "STATE", "value": {"read": 99999}}\n'
+    )
     done = subprocess.run(  # noqa: S603
         PROGRAM,
         input=given,
@@ -139,7 +152,9 @@ sys.stdin.readline()
 def test_a_file_that_is_open_elsewhere_is_waited_for(who: str, tmp_path: Path) -> None:
     path = tmp_path / "w"
     load(path, [schema("s", {"id": {"type": "integer"}})])
-    other = subprocess.Popen([sys.executable, "-c", HOLD, path, who], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path, who], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )  # noqa: S603
     assert other.stdin is not None
     assert other.stdout is not None
     other.stdout.readline()

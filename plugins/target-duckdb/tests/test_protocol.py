@@ -32,7 +32,14 @@ def test_the_last_row_of_a_key_wins_within_a_batch_and_between_them(batch_rows: 
     load(tmp_path / "w", [messages[0], record("s", a=0, b="0")], batch_rows=batch_rows)
     found = {(row["a"], row["b"]): row["v"] for row in held(tmp_path / "w", "s")}
     assert len(held(tmp_path / "w", "s")) == 6
-    assert found == {(0, "0"): None, (1, "1"): "19", (0, "1"): "15", (2, "0"): "14", (1, "0"): "16", (2, "1"): "17"}
+    assert found == {
+        (0, "0"): None,
+        (1, "1"): "19",
+        (0, "1"): "15",
+        (2, "0"): "14",
+        (1, "0"): "16",
+        (2, "1"): "17",
+    }
 
 
 def test_keys_are_the_same_as_their_column_holds_them(tmp_path: Path) -> None:
@@ -53,7 +60,10 @@ def test_without_a_key_rows_are_appended(tmp_path: Path) -> None:
 
 
 def test_a_row_without_its_key_is_refused(tmp_path: Path) -> None:
-    done = load(tmp_path / "w", [schema("s", {"id": ID, "v": TEXT}), record("s", v="a"), record("s", id=None), record("s", id=1)])
+    done = load(
+        tmp_path / "w",
+        [schema("s", {"id": ID, "v": TEXT}), record("s", v="a"), record("s", id=None), record("s", id=1)],
+    )
     assert [row["id"] for row in held(tmp_path / "w", "s")] == [1]
     assert done.rejects == {"s": 2}
     assert "its key `id` is missing or null" in done.told[0]
@@ -63,7 +73,10 @@ def test_a_schema_amid_a_stream_adds_columns_and_widens_types(tmp_path: Path) ->
     messages = [
         schema("s", {"id": ID, "n": WHOLE, "code": WHOLE, "any": TEXT}),
         record("s", id=1, n=2, code=7, any="x"),
-        schema("s", {"id": ID, "n": {"type": "number"}, "code": TEXT, "any": {"type": ["object", "string"]}, "new": TEXT}),
+        schema(
+            "s",
+            {"id": ID, "n": {"type": "number"}, "code": TEXT, "any": {"type": ["object", "string"]}, "new": TEXT},
+        ),
         record("s", id=2, n=2.5, code="07", any={"a": 1}, new="y"),
         schema("s", {"id": ID, "n": WHOLE}),
         record("s", id=3, n=5),
@@ -98,7 +111,10 @@ def test_a_type_that_would_change_a_value_ends_the_run(
 
 def test_a_whole_number_that_its_column_of_doubles_would_change_costs_its_row(tmp_path: Path) -> None:
     load(tmp_path / "w", [schema("s", {"id": ID, "v": {"type": "number"}})])
-    done = load(tmp_path / "w", [schema("s", {"id": ID, "v": WHOLE}), record("s", id=1, v=2**60), record("s", id=2, v=2**60 + 1)])
+    done = load(
+        tmp_path / "w",
+        [schema("s", {"id": ID, "v": WHOLE}), record("s", id=1, v=2**60), record("s", id=2, v=2**60 + 1)],
+    )
     assert held(tmp_path / "w", "s") == [{"id": 1, "v": float(2**60)}]
     assert done.rejects == {"s": 1}
 
@@ -120,8 +136,14 @@ def test_tables_that_others_made_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 def test_names_that_differ_by_case_are_columns_of_their_own_in_every_run(tmp_path: Path) -> None:
-    load(tmp_path / "w", [schema("s", {"id": ID, "Name": TEXT, "name": TEXT}), record("s", id=1, Name="A", name="a")])
-    load(tmp_path / "w", [schema("s", {"id": ID, "name": TEXT, "Name": TEXT}), record("s", id=2, Name="B", name="b")])
+    load(
+        tmp_path / "w",
+        [schema("s", {"id": ID, "Name": TEXT, "name": TEXT}), record("s", id=1, Name="A", name="a")],
+    )
+    load(
+        tmp_path / "w",
+        [schema("s", {"id": ID, "name": TEXT, "Name": TEXT}), record("s", id=2, Name="B", name="b")],
+    )
     load(tmp_path / "w", [schema("s", {"id": ID, "name": TEXT}), record("s", id=3, name="c")])
     marked = marked_name("name")
     assert held(tmp_path / "w", "s", "id") == [
@@ -228,7 +250,9 @@ def test_ten_refused_rows_are_told_one_by_one(tmp_path: Path) -> None:
 
 
 def test_properties_that_no_schema_declares_are_told_once(tmp_path: Path) -> None:
-    done = load(tmp_path / "w", [schema("s", {"id": ID}), *(record("s", id=n, extra=n) for n in range(30))], batch_rows=5)
+    done = load(
+        tmp_path / "w", [schema("s", {"id": ID}), *(record("s", id=n, extra=n) for n in range(30))], batch_rows=5
+    )
     assert len(held(tmp_path / "w", "s")) == 30
     [told] = done.told
     assert "properties that its SCHEMA does not declare, such as `extra`" in told
@@ -271,7 +295,10 @@ def test_interleaved_streams_however_their_messages_are_written(
 
 
 def test_the_command_loads_and_says_what_was_refused(tmp_path: Path) -> None:
-    done = run(tmp_path / "w", [schema("s", {"id": ID, "v": TEXT}), record("s", id=1, v="a"), record("s", id=2, v=1), state({"a": 1})])
+    done = run(
+        tmp_path / "w",
+        [schema("s", {"id": ID, "v": TEXT}), record("s", id=1, v="a"), record("s", id=2, v=1), state({"a": 1})],
+    )
     assert done.returncode == 0
     assert done.stdout == b'{"a": 1}\n'
     assert held(tmp_path / "w", "s") == [{"id": 1, "v": "a"}]

@@ -20,12 +20,35 @@ from target_duckdb.columns import column_names
 
 # Everything but halves of surrogate pairs, which are no characters.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
-    ["", "'VIP'", '"', '""', "a,b", "a\nb", "a\r\n", "\\", "\\N", "NULL", "null", "\0", "\u2028", "  ", "é😀", "{}", "1"]
+    [
+        "",
+        "'VIP'",
+        '"',
+        '""',
+        "a,b",
+        "a\nb",
+        "a\r\n",
+        "\\",
+        "\\N",
+        "NULL",
+        "null",
+        "\0",
+        "\u2028",
+        "  ",
+        "é😀",
+        "{}",
+        "1",
+    ]
 )
 INTEGERS = st.integers(-(2**127), 2**127 - 1) | st.integers(-10, 10)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 DOCUMENTS = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**40), 10**40) | FLOATS | st.decimals(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**40), 10**40)
+    | FLOATS
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | TEXTS,
     lambda each: st.lists(each, max_size=4) | st.dictionaries(TEXTS, each, max_size=4),
     max_leaves=12,
 )
@@ -72,7 +95,24 @@ KINDS: dict[str, tuple[dict[str, Any], st.SearchStrategy[Any], Callable[[Any], A
     ),
 }
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
-    ["select", "ORDER", "a b", 'a"b', "a\\b", "", "Name", "name", "NAME", "é", "É", "a.b", "_sdc_batched_at", "a\0b", "n", "stage"]
+    [
+        "select",
+        "ORDER",
+        "a b",
+        'a"b',
+        "a\\b",
+        "",
+        "Name",
+        "name",
+        "NAME",
+        "é",
+        "É",
+        "a.b",
+        "_sdc_batched_at",
+        "a\0b",
+        "n",
+        "stage",
+    ]
 )
 
 
@@ -84,7 +124,8 @@ def streams(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
     rows = draw(
         st.lists(
             st.fixed_dictionaries(
-                {"id": st.integers(0, 5)}, optional={name: st.none() | KINDS[kind][1] for name, kind in kinds.items()}
+                {"id": st.integers(0, 5)},
+                optional={name: st.none() | KINDS[kind][1] for name, kind in kinds.items()},
             ),
             max_size=12,
         )
@@ -95,7 +136,10 @@ def streams(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
 @given(streams(), st.integers(1, 13), st.booleans(), st.integers(1, 20))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_value_of_every_record_is_held_as_it_is(
-    stream: tuple[dict[str, str], list[dict[str, Any]]], batch_rows: int, has_key: bool, at_a_time: int  # noqa: FBT001
+    stream: tuple[dict[str, str], list[dict[str, Any]]],
+    batch_rows: int,
+    has_key: bool,
+    at_a_time: int,  # noqa: FBT001
 ) -> None:
     kinds, rows = stream
     properties = {"id": {"type": "integer"}, **{name: KINDS[kind][0] for name, kind in kinds.items()}}
@@ -259,7 +303,19 @@ def test_types_are_those_of_the_models_sources(tmp_path: Path) -> None:
     load(tmp_path / "w", [schema("s", kinds)])
     found = types(tmp_path / "w", "s")
     assert list(found.values()) == [
-        *("VARCHAR", "TIMESTAMP", "JSON", "JSON", "HUGEINT", "DOUBLE", "BOOLEAN", "JSON", "JSON", "TIMESTAMP", "DOUBLE"),
+        *(
+            "VARCHAR",
+            "TIMESTAMP",
+            "JSON",
+            "JSON",
+            "HUGEINT",
+            "DOUBLE",
+            "BOOLEAN",
+            "JSON",
+            "JSON",
+            "TIMESTAMP",
+            "DOUBLE",
+        ),
         *("TIMESTAMP", "TIMESTAMP"),
     ]
     assert list(found)[-2:] == ["_sdc_extracted_at", "_sdc_batched_at"]

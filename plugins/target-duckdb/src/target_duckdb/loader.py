@@ -135,7 +135,9 @@ class Loader:
             return self._state is not None
         now = time.monotonic()
         self._since = self._since or now
-        return self._rows >= self._batch_rows or self._bytes >= self._batch_bytes or now - self._since > _LONGEST_WAIT
+        return (
+            self._rows >= self._batch_rows or self._bytes >= self._batch_bytes or now - self._since > _LONGEST_WAIT
+        )
 
     def _end(self) -> None:
         """Let nothing go on: after an error or a signal, what is under way is given up."""

@@ -26,9 +26,7 @@ _EXACT_FLOAT = 2**53
 """Up to here every whole number is a float."""
 _EXACT_DIGITS = 15
 """A number in so many characters is what its nearest double is printed as."""
-_TIMESTAMP = (
-    r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"  # what DuckDB reads, without its leniency
-)
+_TIMESTAMP = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"  # what DuckDB reads, without its leniency
 _TYPES: Mapping[Kind, Any] = {
     Kind.TEXT: str | None,
     Kind.TIME: str | None,
@@ -258,7 +256,9 @@ class _OddNames:
     def decode(self, line: bytes) -> Any:  # noqa: ANN401 - what a struct of the fields is
         message = self._decode(line)
         given = message.record
-        message.record = cast("Any", _Values({key: decode(given.get(name, _NULL)) for key, name, decode in self._fields}))
+        message.record = cast(
+            "Any", _Values({key: decode(given.get(name, _NULL)) for key, name, decode in self._fields})
+        )
         return message
 
 
@@ -320,7 +320,9 @@ def _reason(line: bytes, error: Exception, layout: Layout) -> str:
     except RecursionError:
         return "it is nested too deeply; let the tap write it as text"
     except ValueError:
-        message = f"a line of the stream `{layout.stream}` is not JSON: does the tap print something, or was it ended?"
+        message = (
+            f"a line of the stream `{layout.stream}` is not JSON: does the tap print something, or was it ended?"
+        )
         raise InputError(message) from None
     if isinstance(error, msgspec.ValidationError):
         return f"{error}; correct the tap or the SCHEMA"

@@ -32,9 +32,14 @@ class TargetDuckDB(ProgramTarget):
 
     name = "target-duckdb"
     package_name = "target-duckdb"
-    capabilities: ClassVar[list[CapabilitiesEnum]] = [PluginCapabilities.ABOUT, PluginCapabilities.STRUCTURED_LOGGING]
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
     config_jsonschema = th.PropertiesList(
-        th.Property("path", th.StringType, required=True, title="Path", description="DuckDB file; made if there is none"),
+        th.Property(
+            "path", th.StringType, required=True, title="Path", description="DuckDB file; made if there is none"
+        ),
         th.Property(
             "default_target_schema",
             th.StringType,

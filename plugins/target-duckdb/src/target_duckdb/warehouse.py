@@ -111,7 +111,9 @@ class Warehouse:
         with self._faults():
             tables = [(self._table(rows.layout), rows) for rows in parts]
             loads = [
-                (table, self._without(table.changed, table, _staged(rows))) for table, rows in tables if rows.batches
+                (table, self._without(table.changed, table, _staged(rows)))
+                for table, rows in tables
+                if rows.batches
             ]
             try:
                 self._commit(loads)
@@ -146,7 +148,8 @@ class Warehouse:
             names = ", ".join(quoted(name) for name, _ in table.columns)
             values = ", ".join(cast.expression for _, cast in table.columns)
             self._connection.execute(
-                f"INSERT INTO {table.name} ({names}, {quoted(BATCHED_AT)}) SELECT {values}, ? FROM {_STAGE}", [batched]
+                f"INSERT INTO {table.name} ({names}, {quoted(BATCHED_AT)}) SELECT {values}, ? FROM {_STAGE}",
+                [batched],
             )
 
     def _last_of_each_key(self, table: _Table, stage: pa.Table) -> pa.Table:
@@ -196,7 +199,9 @@ class Warehouse:
         columns = {names[each.name]: each for each in layout.properties}
         wanted = {name: each.kind.value for name, each in columns.items()} | dict.fromkeys(_OWN, Kind.TIME.value)
         if not held:
-            columns_sql = ", ".join(f"{quoted(name)} {kind}{_STORED.get(kind, '')}" for name, kind in wanted.items())
+            columns_sql = ", ".join(
+                f"{quoted(name)} {kind}{_STORED.get(kind, '')}" for name, kind in wanted.items()
+            )
             self._connection.execute(f"CREATE TABLE {table} ({columns_sql})")
             held = wanted
         own = {folded(name) for name in held}
@@ -244,7 +249,9 @@ class Warehouse:
         }.get(kind, "")
         if using and whole and kind is Kind.NUMBER:
             back = f"TRY_CAST(CAST({column} AS DOUBLE) AS HUGEINT)"
-            if self._rows(f"SELECT 1 FROM {table} WHERE {back} IS DISTINCT FROM {column} AND {column} IS NOT NULL LIMIT 1"):
+            if self._rows(
+                f"SELECT 1 FROM {table} WHERE {back} IS DISTINCT FROM {column} AND {column} IS NOT NULL LIMIT 1"
+            ):
                 using = ""
         if not using:
             message = (
@@ -336,7 +343,9 @@ def cast_of(value: str, kind: Kind, held: str) -> Cast:
         return Cast(cast, f"{value} IS NOT NULL AND {timed} IS NULL", reason="is a time that does not exist")
     if kind is Kind.JSON:
         unfit = f"{value} IS NOT NULL AND TRY_CAST({value} AS JSON) IS NULL"
-        return Cast(f"CAST({value} AS JSON)", unfit, reason="is JSON that DuckDB cannot read; let the tap write it as text")
+        return Cast(
+            f"CAST({value} AS JSON)", unfit, reason="is JSON that DuckDB cannot read; let the tap write it as text"
+        )
     if kind is Kind.INTEGER:
         whole = f"TRY_CAST({value} AS HUGEINT)"
         unfit = f"{value} IS NOT NULL AND {whole} IS NULL"
