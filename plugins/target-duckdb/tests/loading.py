@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from target_duckdb.loader import Loader
+from target_duckdb.loader import Loader, write_state
 from target_duckdb.warehouse import Warehouse
 
 PROGRAM = (sys.executable, "-m", "target_duckdb", "--config=ENV")
@@ -47,7 +47,7 @@ def lines_of(messages: Iterable[Json | bytes]) -> list[bytes]:
     return [each if isinstance(each, bytes) else json.dumps(each).encode() for each in messages]
 
 
-def load(
+def load(  # noqa: PLR0913 - settings of the loader
     path: Path,
     messages: Iterable[Json | bytes],
     *,
@@ -121,3 +121,20 @@ def types(path: Path, table: str) -> dict[str, str]:
                 [SCHEMA, table],
             ).fetchall()
         )
+
+
+def main(path: Path, batch_rows: int) -> None:
+    """Load standard input, as the command does."""
+    loader = Loader(
+        lambda: Warehouse(str(path), SCHEMA, 5, tell=print, refuse=print),
+        batch_rows=batch_rows,
+        batch_bytes=1 << 30,
+        fail_on_reject=False,
+        emit=write_state,
+        tell=print,
+    )
+    loader.load([line] for line in sys.stdin.buffer.read().splitlines())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -92,7 +92,7 @@ class _ProgramPlugin(PluginBase):
     @property
     @override
     def _env_var_config(self) -> dict[str, Any]:
-        """The settings in the environment; the SDK leaves a number with a fraction as text, which is a number here.
+        """The settings in the environment; the SDK leaves a number as text, which is a number here.
 
         Raises:
             ProgramError: one is not of its type; its value is not told.

@@ -105,9 +105,9 @@ def folded(name: str) -> str:
 def column_names(properties: Collection[str], held: Collection[str], reserved: Collection[str]) -> dict[str, str]:
     """What the column of each property is called: as the property, if it can be.
 
-    DuckDB holds one column of names that differ only by case. The first of such properties has it, or the one whose
-    name is exactly that of the column; another is called by its name and a hash of it, so that it is the same column
-    in every run. So is a property without a name, and one that is called like a column of the loader's own.
+    DuckDB holds one column of names that differ only by case. The first of such properties has it, or the one
+    whose name is exactly that of the column; another is called by its name and a hash of it, so that it is the
+    same column in every run. So is a property without a name, and one called like a column of the loader's own.
 
     Args:
         properties: Names of the properties, in their order.

@@ -1,4 +1,4 @@
-"""Singer messages into the warehouse: rows wait in memory until there are enough, and STATE until they are committed."""
+"""Singer messages into the warehouse: rows wait until there are enough, and STATE until they are committed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import msgspec
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from singer_program.errors import InputError, ProgramError
 from singer_program.output import give_up
@@ -26,7 +26,7 @@ _TOLD_ROWS = 10
 """Refused rows of a stream that are told one by one."""
 
 _ROUTE = re.compile(rb'\{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*"[^"\\,]*"\Z')
-"""A line that begins like this is a record of that stream, whatever follows: what is read of it later says so again."""
+"""A line that begins like this is a record of that stream: whoever decodes the whole of it sees to that again."""
 
 
 class _Header(msgspec.Struct):
@@ -243,8 +243,8 @@ class Loader:
         for name in self._streams:
             if name != layout.stream and folded(name) == folded(layout.stream):
                 message = (
-                    f"the streams `{name}` and `{layout.stream}` differ by case only, and DuckDB holds one table of both"
-                    " names: rename one, with a stream map of the tap"
+                    f"the streams `{name}` and `{layout.stream}` differ by case only, and DuckDB holds one"
+                    " table of both names: rename one, with a stream map of the tap"
                 )
                 raise ProgramError(message)
         if known is not None:
@@ -268,7 +268,8 @@ class Loader:
         count = self._rejects[stream] = self._rejects.get(stream, 0) + 1
         told = f"a row of the stream `{stream}` ({key}) is refused: {reason}"
         if self._fail_on_reject:
-            raise ProgramError(f"{told}. Nothing since the last STATE is loaded (setting `on_reject`)")
+            message = f"{told}. What came after the last STATE comes again (setting `on_reject`)"
+            raise ProgramError(message)
         if count <= _TOLD_ROWS:
             self._tell(told)
 
@@ -324,7 +325,7 @@ class _Stream:
         self.lines, self.bytes = [], 0
         if batch.num_rows:
             self._batches.append(batch)
-        return batch.num_rows
+        return len(batch)
 
     def taken(self) -> Rows:
         """What waits, which it then does no more."""

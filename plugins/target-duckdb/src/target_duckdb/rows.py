@@ -14,8 +14,8 @@ from operator import attrgetter
 from typing import Any, Literal, cast
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from singer_program.errors import InputError
 from target_duckdb.columns import Kind, Layout, Property
@@ -26,7 +26,8 @@ _EXACT_FLOAT = 2**53
 """Up to here every whole number is a float."""
 _EXACT_DIGITS = 15
 """A number in so many characters is what its nearest double is printed as."""
-_TIMESTAMP = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"  # what DuckDB reads, without its leniency
+_TIMESTAMP = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+"""What is a time: DuckDB alone would also take `infinity` and times without an hour."""
 _TYPES: Mapping[Kind, Any] = {
     Kind.TEXT: str | None,
     Kind.TIME: str | None,
@@ -92,13 +93,13 @@ class Decoder:
                 yield line
 
     def _repaired(self, line: bytes) -> bytes:
-        """The line as UTF-8 that holds no half of a surrogate pair, and read without the check for what is undeclared."""
+        """The line with U+FFFD for what is no character; undeclared properties are told, and passed from then on."""
         repaired = without_lone_surrogates(line)
         if repaired != line and not self._replaced:
             self._replaced = True
             self._tell(
-                f"texts of the stream `{self._layout.stream}` hold what is no character (bytes beyond UTF-8 or half a"
-                " surrogate pair); each became U+FFFD"
+                f"texts of the stream `{self._layout.stream}` hold what is no character (bytes beyond UTF-8 or"
+                " half a surrogate pair); each became U+FFFD"
             )
         if self._decode is not self._decode_any:
             try:
@@ -107,8 +108,8 @@ class Decoder:
                 if unknown := re.search(r"contains unknown field `(.*)`", str(error), re.DOTALL):
                     self._decode = self._decode_any
                     self._tell(
-                        f"records of the stream `{self._layout.stream}` have properties that its SCHEMA does not declare,"
-                        f" such as `{unknown[1]}`: they are not loaded; let the tap declare them"
+                        f"records of the stream `{self._layout.stream}` have properties that its SCHEMA does not"
+                        f" declare, such as `{unknown[1]}`: they are not loaded; let the tap declare them"
                     )
             except (msgspec.MsgspecError, RecursionError):
                 pass
@@ -140,10 +141,10 @@ class Decoder:
             case Kind.BOOLEAN:
                 return pa.array(values, pa.bool_())
             case Kind.JSON:
-                texts = list(map(bytes, values))
-                if b"null" in texts:
-                    texts = [None if text == b"null" else text for text in texts]
-                return pa.array(texts, pa.string())
+                documents: list[bytes | None] = list(map(bytes, values))
+                if b"null" in documents:
+                    documents = [None if text == b"null" else text for text in documents]
+                return pa.array(documents, pa.string())
             case Kind.TIME:
                 texts = pa.array(values, pa.string())
                 if pc.all(pc.match_substring_regex(texts, _TIMESTAMP)).as_py() is False:
@@ -159,13 +160,15 @@ class Decoder:
         texts = [bytes(raw) for raw in values]
         numbers = [None if text == b"null" else _number(name, text) for text in texts]
         if name not in self._inexact and any(
-            len(text) > _EXACT_DIGITS and number is not None and Decimal(repr(number)) != Decimal(text.decode())
+            (len(text) > _EXACT_DIGITS or number == 0)
+            and number is not None
+            and Decimal(repr(number)) != Decimal(text.decode())
             for text, number in zip(texts, numbers, strict=True)
         ):
             self._inexact.add(name)
             self._tell(
-                f"numbers of `{name}` in the stream `{self._layout.stream}` have more digits than a DOUBLE: the nearest one"
-                " is held; let the tap declare a string to keep every digit"
+                f"numbers of `{name}` in the stream `{self._layout.stream}` have more digits than a DOUBLE: the"
+                " nearest one is held; let the tap declare a string to keep every digit"
             )
         return pa.array(numbers, pa.float64())
 
@@ -219,7 +222,7 @@ def _record_decoders(layout: Layout) -> tuple[Callable[[bytes], Any], Callable[[
 
     def decoder(*, strict: bool) -> Callable[[bytes], Any]:
         row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=strict, gc=False)
-        stream = Literal[layout.stream]  # type: ignore[valid-type]
+        stream: Any = Literal.__getitem__(layout.stream)
         record = msgspec.defstruct("Record", [("record", row), ("stream", stream)], bases=(_Record,), kw_only=True)
         return msgspec.json.Decoder(record).decode
 
@@ -244,7 +247,7 @@ class _OddMessage(_Record):
 
 
 class _OddNames:
-    """Reads the records of a stream with names that hold quotes, backslashes or control characters: rare, and slower."""
+    """Reads records with names that hold quotes, backslashes or control characters: rare, and slower."""
 
     def __init__(self, layout: Layout) -> None:
         self._decode = msgspec.json.Decoder(_OddMessage).decode
@@ -267,7 +270,7 @@ _HIGH, _LOW, _END = 0xD800, 0xDC00, 0xE000
 
 
 def without_lone_surrogates(line: bytes) -> bytes:
-    r"""A line of JSON in which U+FFFD stands for bytes that are not UTF-8, and for each half of a pair `\\ud83d\\ude00`."""
+    """A line of JSON in which U+FFFD stands for bytes that are not UTF-8, and for each escaped half of a pair."""
     line = line.decode("utf-8", "replace").encode() if not _is_utf8(line) else line
     escapes = list(_ESCAPE.finditer(line)) if b"\\u" in line else []
     codes = [(each.start(), int(each[1], 16)) for each in escapes if each[1] and _HIGH <= int(each[1], 16) < _END]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from select import select
-from typing import IO, TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar, cast
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import PluginCapabilities
@@ -59,7 +60,7 @@ class TargetDuckDB(ProgramTarget):
             th.IntegerType(minimum=1),
             default=96 << 20,
             title="Bytes of a batch",
-            description="Bytes of input after which a batch is committed, however few its rows are; bounds the memory",
+            description="Bytes of input after which a batch is committed, however few its rows are",
         ),
         th.Property(
             "lock_timeout",
@@ -74,7 +75,7 @@ class TargetDuckDB(ProgramTarget):
             allowed_values=["warn", "fail"],
             default="warn",
             title="On reject",
-            description="Whether a row that cannot be held is told and left out (`warn`), or ends the run (`fail`)",
+            description="Whether a row that cannot be held is told and left out (`warn`) or ends the run (`fail`)",
         ),
     ).to_dict()
 
@@ -84,8 +85,8 @@ class TargetDuckDB(ProgramTarget):
         """Add nothing: the SDK's settings are those of its sinks."""
 
     @override
-    def listen(self, file_input: IO[str] | None = None) -> None:
-        """Load the input.
+    def listen(self, file_input: IO[str] | None = None) -> None:  # type: ignore[misc]
+        """Load the input; the SDK's own loop, which this takes the place of, reads each record by itself.
 
         Raises:
             ProgramError: something a person can mend.
@@ -117,7 +118,9 @@ class TargetDuckDB(ProgramTarget):
             tell=self.logger.warning,
         )
         try:
-            loader.load(chunks(sys.stdin.buffer if file_input is None else file_input.buffer))
+            loader.load(
+                chunks(sys.stdin.buffer if file_input is None else cast("TextIOWrapper", file_input).buffer)
+            )
         finally:
             for each in opened:
                 each.close()

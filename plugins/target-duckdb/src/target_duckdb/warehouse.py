@@ -1,4 +1,8 @@
-"""The DuckDB file: its tables follow the streams, and what is written is committed whole or not at all."""
+"""The DuckDB file: its tables follow the streams, and what is written is committed whole or not at all.
+
+Names go into the statements by `quoted`, values as parameters or in a registered table.
+"""
+# ruff: noqa: S608
 
 from __future__ import annotations
 
@@ -9,11 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from singer_program.errors import ProgramError, one_line
 from target_duckdb.columns import Kind, Layout, column_names, folded
@@ -143,7 +146,8 @@ class Warehouse:
                 chosen = ", ".join(f"{cast.expression} AS k{n}" for n, (_, cast) in enumerate(table.keys))
                 same = " AND ".join(f"held.{quoted(name)} = given.k{n}" for n, (name, _) in enumerate(table.keys))
                 self._connection.execute(
-                    f"DELETE FROM {table.name} AS held USING (SELECT DISTINCT {chosen} FROM {_STAGE}) AS given WHERE {same}"
+                    f"DELETE FROM {table.name} AS held"
+                    f" USING (SELECT DISTINCT {chosen} FROM {_STAGE}) AS given WHERE {same}"
                 )
             names = ", ".join(quoted(name) for name, _ in table.columns)
             values = ", ".join(cast.expression for _, cast in table.columns)
@@ -188,7 +192,8 @@ class Warehouse:
             WarehouseError: It cannot.
         """
         found = self._rows(
-            f"SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
+            "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+            " WHERE database_name = current_database()"
             f" AND {_sql_folded('schema_name')} = ? AND {_sql_folded('table_name')} = ? ORDER BY column_index",
             folded(self._schema),
             folded(layout.stream),
@@ -255,8 +260,8 @@ class Warehouse:
                 using = ""
         if not using:
             message = (
-                f"the stream `{stream}` now declares {_TOLD[kind]} in the column `{name}`, which holds {held}: no value"
-                f" is changed to fit. Correct the tap, or rename the column ({table}) and read the stream anew"
+                f"the stream `{stream}` now declares {_TOLD[kind]} in the column `{name}`, which holds {held}: no"
+                f" value is changed to fit. Correct the tap, or rename the column of {table} and read it anew"
             )
             raise WarehouseError(message)
         self._connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {wanted} USING {using}")
@@ -308,7 +313,7 @@ class _Table:
 
 
 _STORED = {Kind.JSON.value: " USING COMPRESSION zstd"}
-"""How columns of documents are kept: in half the room of DuckDB's choice, written in less time and read in the same."""
+"""How documents are kept: in half the room of DuckDB's choice, written in less time and read in the same."""
 _SCALARS = (Kind.TEXT.value, Kind.INTEGER.value, Kind.NUMBER.value, Kind.BOOLEAN.value)
 _WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 _HELD_AS_IT_IS = {
@@ -349,7 +354,9 @@ def cast_of(value: str, kind: Kind, held: str) -> Cast:
     if kind is Kind.INTEGER:
         whole = f"TRY_CAST({value} AS HUGEINT)"
         unfit = f"{value} IS NOT NULL AND {whole} IS NULL"
-        reason = "is beyond the range of whole numbers, or beyond what a DOUBLE holds exactly; let the tap declare a string"
+        reason = (
+            "is beyond the range of whole numbers, or of those that a DOUBLE holds; let the tap declare a string"
+        )
         if held == Kind.NUMBER:
             back = f"TRY_CAST(TRY_CAST({whole} AS DOUBLE) AS HUGEINT)"
             changed = f"{value} IS NOT NULL AND {back} IS DISTINCT FROM {whole}"
@@ -410,8 +417,8 @@ def _connected(path: str, patience: float, tell: Tell) -> duckdb.DuckDBPyConnect
                 raise WarehouseError(message) from error
             if time.monotonic() >= until:
                 message = (
-                    f"`{path}` is still open in {_holder(error)} after {patience:g} s (setting `lock_timeout`): wait until"
-                    " that has ended, or end it, and run this again; nothing was loaded"
+                    f"`{path}` is still open in {_holder(error)} after {patience:g} s (setting `lock_timeout`):"
+                    " wait until that has ended, or end it, and run this again; nothing was loaded"
                 )
                 raise WarehouseError(message) from error
             if not told:
