@@ -91,6 +91,7 @@ RULES = {
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
+    "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report", "singer_program"), ("singer_sdk",)),
 }
 
