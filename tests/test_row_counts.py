@@ -1,4 +1,4 @@
-"""Every row of every stream arrives, from the sandbox through the tap and the loader into its table, in small batches."""
+"""Every row of every stream arrives, from the sandbox through the tap and the loader, in small batches."""
 
 from __future__ import annotations
 

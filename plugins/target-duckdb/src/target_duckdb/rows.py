@@ -93,7 +93,7 @@ class Decoder:
                 yield line
 
     def _repaired(self, line: bytes) -> bytes:
-        """The line with U+FFFD for what is no character; undeclared properties are told, and passed from then on."""
+        """The line with U+FFFD for what is no character; undeclared properties are told, and passed then on."""
         repaired = without_lone_surrogates(line)
         if repaired != line and not self._replaced:
             self._replaced = True
