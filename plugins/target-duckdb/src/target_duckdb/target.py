@@ -84,8 +84,8 @@ class TargetDuckDB(ProgramTarget):
     def append_builtin_config(cls, config_jsonschema: dict[str, object]) -> None:
         """Add nothing: the SDK's settings are those of its sinks."""
 
-    @override
-    def listen(self, file_input: IO[str] | None = None) -> None:  # type: ignore[misc]
+    @override  # type: ignore[misc]
+    def listen(self, file_input: IO[str] | None = None) -> None:
         """Load the input; the SDK's own loop, which this takes the place of, reads each record by itself.
 
         Raises:
@@ -118,9 +118,8 @@ class TargetDuckDB(ProgramTarget):
             tell=self.logger.warning,
         )
         try:
-            loader.load(
-                chunks(sys.stdin.buffer if file_input is None else cast("TextIOWrapper", file_input).buffer)
-            )
+            file = sys.stdin if file_input is None else file_input
+            loader.load(chunks(cast("IO[bytes]", cast("TextIOWrapper", file).buffer)))
         finally:
             for each in opened:
                 each.close()
