@@ -131,7 +131,7 @@ def streams(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]]]:
 
 
 @given(streams(), st.integers(1, 13), st.booleans(), st.integers(1, 20))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_value_of_every_record_is_held_as_it_is(
     stream: tuple[dict[str, str], list[dict[str, Any]]],
     batch_rows: int,

@@ -130,8 +130,7 @@ class Loader:
 
     def _is_due(self) -> bool:
         """Whether what waits is written now."""
-        waits = self._rows or any(stream.lines for stream in self._streams.values())
-        if not waits:  # nothing came before a STATE that is not written, or being written
+        if not self._rows:  # nothing came before a STATE that is not written, or being written
             return self._state is not None
         now = time.monotonic()
         self._since = self._since or now
@@ -161,14 +160,10 @@ class Loader:
             assert stream is not None  # noqa: S101 - a line begins with no NUL
             stream.lines.append(line)
             stream.bytes += len(line)
+            self._rows += 1
             if stream.bytes >= _DECODED_BYTES:
-                self._decoded(stream)
-
-    def _decoded(self, stream: _Stream) -> None:
-        self._rows += stream.decode()
-        self._changed[stream.layout.stream] = stream
-        if self._rows >= self._batch_rows:
-            self._flush()
+                stream.decode()
+                self._changed[stream.layout.stream] = stream
 
     def _read(self, line: bytes, prefix: bytes) -> tuple[_Stream | None, bytes]:
         """Do what a line says that is no record of a known route; of a record, tell its stream and its route."""
@@ -187,6 +182,7 @@ class Loader:
             if _ROUTE.match(prefix) is None:
                 stream.lines.append(line)
                 stream.bytes += len(line)
+                self._rows += 1
                 return none
             self._routes[prefix] = stream
             return stream, prefix
@@ -319,13 +315,12 @@ class _Stream:
         self._decoder = decoder
         self._batches: list[pa.RecordBatch] = []
 
-    def decode(self) -> int:
-        """Make columns of the lines that came; returns how many rows they are."""
+    def decode(self) -> None:
+        """Make columns of the lines that came."""
         batch = self._decoder.columns(self.lines)
         self.lines, self.bytes = [], 0
         if batch.num_rows:
             self._batches.append(batch)
-        return len(batch)
 
     def taken(self) -> Rows:
         """What waits, which it then does no more."""
