@@ -84,8 +84,8 @@ class TargetDuckDB(ProgramTarget):
     def append_builtin_config(cls, config_jsonschema: dict[str, object]) -> None:
         """Add nothing: the SDK's settings are those of its sinks."""
 
-    @override
-    def listen(self, file_input: IO[str] | None = None) -> None:  # type: ignore[misc]
+    @override  # type: ignore[misc]  # the SDK's own loop is declared final
+    def listen(self, file_input: IO[str] | None = None) -> None:
         """Load the input; the SDK's own loop, which this takes the place of, reads each record by itself.
 
         Raises:
@@ -119,7 +119,11 @@ class TargetDuckDB(ProgramTarget):
         )
         try:
             loader.load(
-                chunks(sys.stdin.buffer if file_input is None else cast("TextIOWrapper", file_input).buffer)
+                chunks(
+                    sys.stdin.buffer
+                    if file_input is None
+                    else cast("IO[bytes]", cast("TextIOWrapper", file_input).buffer)
+                )
             )
         finally:
             for each in opened:
