@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments
+	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments \
+	plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
@@ -76,8 +77,8 @@ unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	CHAOS_KILLS=$${CHAOS_KILLS:-8} KLAVIYO_LOOP_TEST_DIALECTS=$${KLAVIYO_LOOP_TEST_DIALECTS:-bigquery} \
 		$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
-chaos: $(VENV)/.dev ## Kill the tap and the target a hundred times, cut runs anywhere, and go on; of this `make test` is a sample
-	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles -k 'kill or is_lost or however_late'
+chaos: $(VENV)/.dev ## Kill tap, target and loader a hundred times each, cut runs anywhere, and go on; of this `make test` is a sample
+	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles plugins/target-duckdb -k 'kill or is_lost or however_late'
 
 truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py

@@ -20,6 +20,7 @@ from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
@@ -163,6 +164,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (EXPERIMENTS, "keys"): keys,
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
+    (Path("plugins/target-duckdb/README.md"), "settings"): lambda: settings(TargetDuckDB.config_jsonschema),
     **{
         (file, f"settings of {name}"): plugin(file, name, schema)
         for file, name, schema in (
@@ -170,6 +172,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
             (EXTRACTORS, "tap-klaviyo-reconcile", OWN_SETTINGS),
             (EXTRACTORS, "tap-experiments", TapExperiments.config_jsonschema),
             (EXTRACTORS, "tap-duckdb", TapDuckDB.config_jsonschema),
+            (LOADERS, "target-duckdb", TargetDuckDB.config_jsonschema),
             (LOADERS, "target-klaviyo-profiles", TargetKlaviyoProfiles.config_jsonschema),
         )
     },

@@ -20,6 +20,7 @@ FOLDERS = (
     "plugins/singer-program",
     "plugins/tap-duckdb",
     "plugins/tap-experiments",
+    "plugins/target-duckdb",
 )
 
 

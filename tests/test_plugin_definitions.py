@@ -19,6 +19,7 @@ from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +28,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-reconcile": TapKlaviyoReconcile,
     "tap-experiments": TapExperiments,
     "tap-duckdb": TapDuckDB,
+    "target-duckdb": TargetDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }
 ASK = "import json, {module} as m; print(json.dumps(m.{plugin}.config_jsonschema))"
@@ -246,7 +248,7 @@ def test_local_packages_are_installed_from_the_project_root() -> None:
         pip_url = plugin["pip_url"]
         assert "-e ./" not in pip_url
         assert (
-            f"$MELTANO_PROJECT_ROOT/{'plugins/' if name in ('tap-experiments', 'tap-duckdb') else ''}"
+            f"$MELTANO_PROJECT_ROOT/{'plugins/' if 'klaviyo' not in name else ''}"
             f"{plugin.get('inherit_from', name)}" in pip_url
         )
         if "klaviyo" in name:

@@ -91,6 +91,7 @@ RULES = {
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
+    "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report", "singer_program"), ("singer_sdk",)),
 }
 
@@ -143,7 +144,7 @@ def test_no_secret_is_committed() -> None:
 
 def test_versions_are_fixed_once() -> None:
     constraints = (ROOT / "constraints.txt").read_text()
-    assert re.search(r"^duckdb==1\.2\.2\b", constraints, re.MULTILINE)
+    assert re.search(r"^duckdb==2\.0\.1\b", constraints, re.MULTILINE)
     assert re.search(r"^dbt-core==1\.11\.", constraints, re.MULTILINE)
     assert "://" not in constraints
 

@@ -200,7 +200,7 @@ TYPES = {
         ["2026-01-02", None],
         {"type": ["array", "null"], "items": {"type": ["string", "null"], "format": "date"}},
     ),
-    'STRUCT(at TIMESTAMPTZ, "odd name" VARCHAR)[]': (
+    'STRUCT("at" TIMESTAMPTZ, "odd name" VARCHAR)[]': (
         "[{'at': '2026-01-02 03:04:05+00', 'odd name': 'x'}, {'at': NULL, 'odd name': NULL}, NULL]",
         [{"at": "2026-01-02T03:04:05+00:00", "odd name": "x"}, {"at": None, "odd name": None}, None],
         {

@@ -92,21 +92,28 @@ class _ProgramPlugin(PluginBase):
     @property
     @override
     def _env_var_config(self) -> dict[str, Any]:
-        """The settings in the environment.
+        """The settings in the environment; the SDK leaves a number as text, which is a number here.
 
         Raises:
             ProgramError: one is not of its type; its value is not told.
         """
         try:
-            return dict(super()._env_var_config)
+            return self._with_numbers(super()._env_var_config)
         except ValueError:
             raise ProgramError(*self._unreadable_variables()) from None
+
+    def _with_numbers(self, values: dict[str, Any]) -> dict[str, Any]:
+        properties = self.config_jsonschema["properties"]
+        return {
+            name: float(value) if isinstance(value, str) and "number" in properties[name]["type"] else value
+            for name, value in values.items()
+        }
 
     def _unreadable_variables(self) -> list[str]:
         faults = []
         for name, schema in self.config_jsonschema["properties"].items():
             try:
-                parse_environment_config({"properties": {name: schema}}, self._env_var_prefix)
+                self._with_numbers(parse_environment_config({"properties": {name: schema}}, self._env_var_prefix))
             except ValueError:
                 variable = f"{self._env_var_prefix}{name.upper().replace('-', '_')}"
                 faults.append(f"wrong settings: {variable} is not {_expected(schema)}")
@@ -177,4 +184,6 @@ def _without_secrets(fault: str, secrets: list[str]) -> str:
 
 def _expected(schema: dict[str, Any]) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return "a whole number" if "integer" in types else "JSON"
+    if "integer" in types:
+        return "a whole number"
+    return "a number" if "number" in types else "JSON"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import date, datetime, time
 
-    from duckdb.typing import DuckDBPyType
+    from duckdb.sqltypes import DuckDBPyType
 
 
 class UnsupportedTypeError(Exception):

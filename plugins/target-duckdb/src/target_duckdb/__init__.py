@@ -1,0 +1,1 @@
+"""Singer streams as the tables of a DuckDB file."""
