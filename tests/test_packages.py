@@ -44,9 +44,11 @@ def test_a_wheel_works_by_itself(folder: str, wheels: Path, tmp_path: Path) -> N
     module = project["name"].replace("-", "_")
     _run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
+    # By its file: another package of the name may be published, in a later version.
+    [wheel] = wheels.glob(f"{module}-*.whl")
     _run(
         UV, "pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "constraints.txt",
-        "--find-links", wheels, project["name"],
+        "--find-links", wheels, wheel,
     )  # fmt: skip
     where = _run(python, "-c", f"import {module}, pathlib; print(pathlib.Path({module}.__file__).parent)").strip()
     assert str(tmp_path) in where, "the installed wheel, not the checkout"

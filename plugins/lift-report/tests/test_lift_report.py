@@ -635,6 +635,12 @@ def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
         if slot["verdict"]["slot_key"] == "hero"
     ]
     assert hero["results"] == []
+    found = before.verdict
+    seen = [found.effect, found.interval_low, found.interval_high, found.p_value, found.relative_lift]
+    assert None not in seen
+    assert not set(map(json.dumps, seen)) & set(re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", json.dumps(hero)))
+    assert hero["verdict"]["challenger_arm"] is None
+    assert hero["verdict"]["received"] == found.received
 
 
 HELD_OUT: dict[str, Any] = {

@@ -1,16 +1,4 @@
-{#-
-    A row outlives its definition: of an earlier version or a deleted experiment it keeps what was measured last.
--#}
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy=lf_replace_strategy(),
-        unique_key=['experiment_key', 'experiment_version'],
-        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-    )
-}}
+{{ config(**lf_outlives_definition(on_schema_change='append_new_columns')) }}
 
 {%- set group = 'experiment_key, experiment_version, slot_key, dimension' %}
 {%- set family = 'experiment_key, experiment_version' %}
@@ -319,31 +307,28 @@ estimate as (
 
 ),
 
-pair as {{ lf_fence() }} (
+pair as (
+
+    {{ lf_against_control(
+        'estimate', ['experiment_key', 'experiment_version', 'slot_key', 'dimension', 'level_kind', 'level'],
+        ['units', 'converted', 'total', 'total_of_squares', 'mean', 'square']
+    ) }}
+
+),
+
+pool as {{ lf_fence() }} (
 
     select
-        estimate.*,
-        controls.mean as control_mean,
-        controls.units as control_units,
-        controls.square as control_square,
-        estimate.units + controls.units as both_units,
-        estimate.converted + controls.converted as both_converted,
+        *,
+        mean - control_mean as difference,
+        square + control_square as own_square,
+        units + control_units as both_units,
+        converted + control_converted as both_converted,
         {{ lf_pooled_variance(
-            'estimate.kind', '(estimate.units + controls.units)', '(estimate.total + controls.total)',
-            '(estimate.total_of_squares + controls.total_of_squares)'
+            'kind', '(units + control_units)', '(total + control_total)', '(total_of_squares + control_total_of_squares)'
         ) }} as both_variance
 
-    from estimate
-    left join estimate as controls
-        on
-            estimate.experiment_key = controls.experiment_key
-            and estimate.experiment_version = controls.experiment_version
-            and estimate.slot_key = controls.slot_key
-            and estimate.dimension = controls.dimension
-            and estimate.level_kind = controls.level_kind
-            and estimate.level = controls.level
-            and controls.is_control
-            and estimate.is_control <> controls.is_control
+    from pair
 
 ),
 
@@ -352,14 +337,12 @@ expect as {{ lf_fence() }} (
 
     select
         *,
-        mean - control_mean as difference,
-        square + control_square as own_square,
         case kind
             when 'share' then least(both_converted, both_units - both_converted)
             else both_converted
         end * least(units, control_units) / nullif(both_units, 0) as expected_conversions
 
-    from pair
+    from pool
 
 ),
 

@@ -1,16 +1,4 @@
-{#-
-    A row outlives its definition: of an earlier version or a deleted experiment it keeps what was measured last.
--#}
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy=lf_replace_strategy(),
-        unique_key=['experiment_key', 'experiment_version'],
-        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-    )
-}}
+{{ config(**lf_outlives_definition(on_schema_change='append_new_columns')) }}
 
 {%- set slot = 'experiment_key, experiment_version, slot_key' %}
 
@@ -76,36 +64,29 @@ covariates as (
 
 ),
 
-pair_covariates as {{ lf_fence() }} (
+pair_covariates as (
+
+    {{ lf_against_control(
+        'covariates', ['experiment_key', 'experiment_version', 'slot_key', 'item'], ['n', 'total', 'total_of_squares', 'mean', 'variance']
+    ) }}
+
+),
+
+pool_covariates as {{ lf_fence() }} (
 
     select
-        covariates.experiment_key,
-        covariates.experiment_version,
-        covariates.slot_key,
-        covariates.arm_key,
-        covariates.item,
-        covariates.n,
-        covariates.n + controls.n as compared_units,
-        covariates.mean - controls.mean as difference,
-        (covariates.variance + controls.variance) / 2e0 as variance,
-        covariates.variance / nullif(covariates.n, 0) + controls.variance / nullif(controls.n, 0) as own_square,
+        *,
+        n + control_n as compared_units,
+        mean - control_mean as difference,
+        (variance + control_variance) / 2e0 as both_variance,
+        variance / nullif(n, 0) + control_variance / nullif(control_n, 0) as own_square,
         {{ lf_pooled_square(
-            lf_pooled_variance(
-                "'mean'", '(covariates.n + controls.n)', '(covariates.total + controls.total)',
-                '(covariates.total_of_squares + controls.total_of_squares)'
-            ),
-            'covariates.n', 'controls.n'
+            lf_pooled_variance("'mean'", '(n + control_n)', '(total + control_total)', '(total_of_squares + control_total_of_squares)'),
+            'n', 'control_n'
         ) }} as pooled_square
 
-    from covariates
-    inner join covariates as controls
-        on
-            covariates.experiment_key = controls.experiment_key
-            and covariates.experiment_version = controls.experiment_version
-            and covariates.slot_key = controls.slot_key
-            and covariates.item = controls.item
-            and controls.is_control
-            and covariates.is_control <> controls.is_control
+    from pair_covariates
+    where control_n is not null
 
 ),
 
@@ -113,10 +94,10 @@ spread_covariates as {{ lf_fence() }} (
 
     select
         *,
-        difference / {{ lf_standard_error('variance') }} as standardized_difference,
+        difference / {{ lf_standard_error('both_variance') }} as standardized_difference,
         {{ lf_standard_error(lf_decisive_square('own_square', 'pooled_square')) }} as spread
 
-    from pair_covariates
+    from pool_covariates
 
 ),
 
@@ -241,32 +222,30 @@ relate_parts as {{ lf_fence() }} (
 
 ),
 
-pair_parts as {{ lf_fence() }} (
+pair_parts as (
+
+    {{ lf_against_control(
+        'relate_parts', ['experiment_key', 'experiment_version', 'slot_key'],
+        ['n', 'first_mean', 'later_mean', 'first_square', 'later_square', 'covariance']
+    ) }}
+
+),
+
+compare_parts as {{ lf_fence() }} (
 
     select
-        relate_parts.experiment_key,
-        relate_parts.experiment_version,
-        relate_parts.slot_key,
-        relate_parts.arm_key,
-        relate_parts.n,
-        relate_parts.n + controls.n as compared_units,
-        relate_parts.first_mean / nullif(controls.first_mean, 0) as first_ratio,
-        relate_parts.later_mean / nullif(controls.later_mean, 0) as later_ratio,
-        relate_parts.first_square + relate_parts.later_square - 2e0 * relate_parts.covariance
-            + controls.first_square + controls.later_square - 2e0 * controls.covariance as square
+        *,
+        n + control_n as compared_units,
+        first_mean / nullif(control_first_mean, 0) as first_ratio,
+        later_mean / nullif(control_later_mean, 0) as later_ratio,
+        first_square + later_square - 2e0 * covariance + control_first_square + control_later_square - 2e0 * control_covariance as square
 
-    from relate_parts
-    inner join relate_parts as controls
-        on
-            relate_parts.experiment_key = controls.experiment_key
-            and relate_parts.experiment_version = controls.experiment_version
-            and relate_parts.slot_key = controls.slot_key
-            and controls.is_control
-            and relate_parts.is_control <> controls.is_control
+    from pair_parts
     where
-        least(relate_parts.first_mean, relate_parts.later_mean, controls.first_mean, controls.later_mean) > 0
+        least(first_mean, later_mean, control_first_mean, control_later_mean) > 0
+        and control_n is not null
         and {{ lf_larger(
-            lf_larger('relate_parts.first_square', 'relate_parts.later_square'), lf_larger('controls.first_square', 'controls.later_square')
+            lf_larger('first_square', 'later_square'), lf_larger('control_first_square', 'control_later_square')
         ) }} <= {{ lf_double('0.1') }}
 
 ),
@@ -277,7 +256,7 @@ test_parts as (
         *,
         {{ lf_always_valid_p('ln(first_ratio / later_ratio)', lf_standard_error('square'), 'compared_units') }} as p_value
 
-    from pair_parts
+    from compare_parts
 
 ),
 

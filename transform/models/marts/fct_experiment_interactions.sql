@@ -1,13 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy=lf_replace_strategy(),
-        unique_key=['experiment_key', 'experiment_version'],
-        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
-        full_refresh=false,
-        on_schema_change='fail',
-    )
-}}
+{{ config(**lf_outlives_definition()) }}
 
 with
 

@@ -1,17 +1,4 @@
-{#-
-    A row outlives its definition: of an earlier version or a deleted experiment it keeps what was measured last. A column that is added here is added
-    to the table as well, empty in the rows of before.
--#}
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy=lf_replace_strategy(),
-        unique_key=['experiment_key', 'experiment_version'],
-        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-    )
-}}
+{{ config(**lf_outlives_definition(on_schema_change='append_new_columns')) }}
 
 {%- set slot = 'experiment_key, experiment_version, slot_key, metric, analysis, attribution' %}
 {%- set own = 'experiment_key, experiment_version, slot_key, analysis, attribution, is_primary' %}

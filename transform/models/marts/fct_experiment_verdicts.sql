@@ -1,17 +1,4 @@
-{#-
-    A row outlives its definition: of an earlier version or a deleted experiment it keeps the last verdict. A column that is added here is added to the
-    table as well, empty in the rows of before.
--#}
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy=lf_replace_strategy(),
-        unique_key=['experiment_key', 'experiment_version'],
-        partition_by=lf_replace_partition(['experiment_key', 'experiment_version']),
-        full_refresh=false,
-        on_schema_change='append_new_columns',
-    )
-}}
+{{ config(**lf_outlives_definition(on_schema_change='append_new_columns')) }}
 {%- set thresholds = {} %}
 {%- for name in [
     'alpha', 'srm_alpha', 'srm_min_expected', 'crossover_max_rate', 'crossover_min_profiles', 'min_hours', 'min_received_per_arm',

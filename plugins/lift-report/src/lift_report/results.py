@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 
 AWAITING_THE_LOOK = ("waiting_for_planned_stop", "waiting_for_outcomes")
 """The rules of a test with one look that has not come yet."""
+SEEN_AT_THE_LOOK = (
+    *("challenger_arm", "effect", "interval_low", "interval_high", "p_value", "chance_to_win", "expected_loss"),
+    *("relative_lift", "corrected_lift", "money_metric", "money_effect", "money_low", "money_high"),
+    *("runner_up_arm", "runner_up_p_value", "is_told_apart", "has_several_challengers"),
+    *("smart_allocation_uplift", "smart_allocation_uplift_error"),
+)
+"""What a verdict tells of the difference between the arms: guardrails and what the plan needs are not among it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +320,7 @@ def _sealed(slot: Slot) -> Slot:
     """Without anything of the outcomes: who sees them before the planned look has looked."""
     return replace(
         slot,
+        verdict=replace(slot.verdict, **dict.fromkeys(SEEN_AT_THE_LOOK)),
         results=(),
         others=(),
         days=(),

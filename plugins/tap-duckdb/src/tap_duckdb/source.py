@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -12,9 +13,11 @@ from singer_program.errors import ProgramError
 from tap_duckdb.types import JsonType, UnsupportedTypeError, json_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from duckdb import DuckDBPyConnection
+
+T = TypeVar("T")
 
 BATCH = 5_000
 """Rows held at a time; DuckDB streams the rest."""
@@ -56,6 +59,7 @@ class Source:
     """A DuckDB file, open for reading only, in one transaction from the first look to the last row."""
 
     def __init__(self, path: str) -> None:
+        self._thread = ThreadPoolExecutor(1, "query")
         if not Path(path).is_file():
             message = f"setting `path`: there is no file `{path}`; give it the DuckDB file, or build that first"
             raise SourceError(message)
@@ -113,26 +117,32 @@ class Source:
         order = f" ORDER BY {', '.join(map(_quoted, table.primary_key))}" if table.primary_key else ""
         query = f"SELECT {selected} FROM {_quoted(table.schema)}.{_quoted(table.name)}{order}"  # noqa: S608  quoted
         try:
-            result = self._connection.execute(query)
-            while batch := result.fetchmany(BATCH):
+            result = self._ended_by_a_signal(lambda: self._connection.execute(query))
+            while batch := self._ended_by_a_signal(lambda: result.fetchmany(BATCH)):
                 for values in batch:
                     row = dict(zip(names, values, strict=False))
                     for name, convert in converters:
                         if row[name] is not None:
                             row[name] = convert(row[name])
                     yield row
-        except RuntimeError as error:
-            # DuckDB 1.2.2 answers a signal during a query by this, whatever the signal's handler raised.
-            if isinstance(error.__cause__, SystemExit | KeyboardInterrupt):
-                self._connection.interrupt()  # else its threads go on, and the process waits for them
-                raise error.__cause__ from None
-            raise
         except duckdb.Error as error:
             message = f"{table.schema}.{table.name} cannot be read: {_first_line(error)}"
             raise SourceError(message) from error
         except ValueError as error:
             message = f"{table.schema}.{table.name}.{name} has a value that cannot be written as JSON: {error}"
             raise SourceError(message) from error
+
+    def _ended_by_a_signal(self, call: Callable[[], T]) -> T:
+        """What a call that may take long returns.
+
+        A thread of its own makes it: DuckDB 2.0.1 lets no handler of a signal run while the main thread is in a query.
+        """
+        answer = self._thread.submit(call)
+        try:
+            return answer.result()
+        except (SystemExit, KeyboardInterrupt):
+            self._connection.interrupt()  # else the query goes on, and the process waits for it
+            raise
 
     def _table(self, schema: str, name: str) -> Table:
         nullable = dict(
