@@ -135,7 +135,7 @@ class Source:
     def _ended_by_a_signal(self, call: Callable[[], T]) -> T:
         """What a call that may take long returns.
 
-        A thread of its own makes it: DuckDB 2.0.1 lets no handler of a signal run while the main thread is in a query.
+        In a thread of its own: while the main thread is in a query, DuckDB 2.0.1 lets no handler of a signal run.
         """
         answer = self._thread.submit(call)
         try:
