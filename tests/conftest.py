@@ -16,10 +16,11 @@ from newcomer import PIPELINE, Place, newcomer
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with newcomer(tmp_path_factory.mktemp("place") / "klaviyo-loop") as place:
+        place.install()
         yield place
 
 
 @pytest.fixture(scope="session")
 def piped(place: Place) -> str:
-    """What the pipeline printed on the account, by which everything was installed as well."""
+    """What the pipeline printed on the account."""
     return place.run(PIPELINE)

@@ -34,7 +34,7 @@ DEVELOPERS = ("DBT_", "KLAVIYO_", "MAKE", "MELTANO_", "MFLAGS", "PYTEST_", "TAP_
 
 @dataclass
 class Place:
-    """A copy of the repository as a newcomer has it: nothing installed, nothing of the developer's own."""
+    """A copy of the repository as a newcomer has it, without anything of the developer's own."""
 
     root: Path
     environment: dict[str, str]
@@ -44,6 +44,15 @@ class Place:
     def home(self) -> Path:
         """What `PIPELINE` leaves behind."""
         return self.root / "output" / "prod"
+
+    def install(self) -> None:
+        """Install what the pipeline needs; Meltano's plugins are those that `make setup` installed here."""
+        self.run("make .venv/.run")
+        for plugin in (ROOT / ".meltano").glob("*/*/venv"):
+            link = self.root / plugin.relative_to(ROOT)
+            link.parent.mkdir(parents=True)
+            link.symlink_to(plugin)
+        (self.root / ".meltano" / ".ready").touch()
 
     def run(self, command: str) -> str:
         done = subprocess.run(  # noqa: S602 - the README's own commands

@@ -120,21 +120,16 @@ def test_a_refund_of_an_order_of_before_is_not_the_arms(warehouse: Warehouse) ->
     for profile in kept:
         world.events.append(event("MetOrd", profile, -DAY, **{"$value": 50, "OrderId": f"old-{profile}"}))
         world.events.append(event("MetOrd", profile, DAY, **{"$value": 70, "OrderId": f"new-{profile}"}))
-    world.land(warehouse)
-    build(warehouse)
     before = of_hero(warehouse, "revenue")
 
     def refund(profile: str, value: float, number: str) -> Row:
         return event("MetRef", profile, 2 * DAY, number, **{"$value": value, "OrderId": f"{number}-{profile}"})
 
-    old = [refund(profile, 50, "old") for profile in kept]
-    warehouse.land("events", [*world.events, *old])
+    world.events += [refund(profile, 50, "old") for profile in kept]
+    world.events += [refund(profile, -70, "new") for profile in kept[:5]]
+    world.land(warehouse)
     build(warehouse)
-    assert of_hero(warehouse, "revenue") == before
-    new = [refund(profile, -70, "new") for profile in kept[:5]]
-    warehouse.land("events", [*world.events, *old, *new])
-    build(warehouse)
-    assert of_hero(warehouse, "revenue") == {**before, "bold": pytest.approx(before["bold"] - 5 * 70)}
+    assert of_hero(warehouse, "revenue") == {**before, "bold": pytest.approx(before["bold"] + 30 * 70 - 5 * 70)}
 
 
 # Assignments of after the receipt.
@@ -210,7 +205,6 @@ def scanned(profiles: list[str]) -> list[Row]:
 
 def test_bots_that_are_not_flagged_make_no_winner(warehouse: Warehouse) -> None:
     world = small_world()
-    build(warehouse)
     before = {metric: of_hero(warehouse, metric) for metric in ("clicked", "clicked_all", "ordered")}
     of_bold = [profile for profile in ids(world) if arm_of(profile) == "bold"]
     quiet = [profile for profile in of_bold if ids(world).index(profile) % 5][:40]

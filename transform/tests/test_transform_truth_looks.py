@@ -140,7 +140,7 @@ def test_what_is_said_is_wrong_no_oftener_than_promised(
 @pytest.mark.parametrize("scenario", [LIVE["control5_rare_10"], replace(ENDED["equal2_as_planned"], people=500)])
 def test_exact_chances_of_few_decide_nothing(first_run: Warehouse, scenario: Scenario) -> None:
     """So that the scenarios may leave them out."""
-    exact, left_out = (judge(first_run, "few", scenario, 30, beta_below=below) for below in (30, 0))
+    exact, left_out = (judge(first_run, "few", scenario, 12, beta_below=below) for below in (30, 0))
     exact.seconds = left_out.seconds
     assert exact == left_out
 
@@ -150,7 +150,7 @@ def test_sound_sizes_are_no_alarm_however_often_they_are_looked_at(
     first_run: Warehouse, record_property: Record, split: str
 ) -> None:
     """Every hour for thirty days."""
-    experiments = max(EXPERIMENTS, 1000)
+    experiments = max(EXPERIMENTS, 300)
     begun = time.process_time()
     alarmed = alarms(first_run, SPLITS[split], 20_000, 720, experiments)
     record_property("truth", [split, "sizes alarm", experiments, alarmed, 0.005, time.process_time() - begun])

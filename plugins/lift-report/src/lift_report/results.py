@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lift_report.older_verdicts import completed
 from lift_report.outcome_metrics import Catalogue, Measure
@@ -318,9 +318,10 @@ def read(warehouse: Warehouse) -> Report:
 
 def _sealed(slot: Slot) -> Slot:
     """Without anything of the outcomes: who sees them before the planned look has looked."""
+    unseen: dict[str, Any] = dict.fromkeys(SEEN_AT_THE_LOOK)
     return replace(
         slot,
-        verdict=replace(slot.verdict, **dict.fromkeys(SEEN_AT_THE_LOOK)),
+        verdict=replace(slot.verdict, **unseen),
         results=(),
         others=(),
         days=(),

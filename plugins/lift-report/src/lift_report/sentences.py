@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
 
 def why(slot: Slot) -> str:
     """Why the verdict holds, as a marketer reads it."""
-    verdict = slot.verdict
-    rule = verdict.rule if verdict.rule in _WHY else _RULE_OF.get(verdict.verdict)
-    if rule is None:
-        named = f": {verdict.rule}" if verdict.rule else ""
-        return f"It was decided by a rule that this report does not know{named}."
-    return _WHY[rule](slot)
+    told = _sentences(slot.verdict)
+    if told is None:
+        rule = slot.verdict.rule
+        return f"It was decided by a rule that this report does not know{f': {rule}' if rule else ''}."
+    return told.why(slot)
 
 
 def _why_srm_alarm(slot: Slot) -> str:
@@ -171,43 +171,6 @@ def _why_undecided(slot: Slot) -> str:
     return f"So far {_best_of(slot, several=effect < 0)} {standing}{_certainty(slot) if effect else '.'}"
 
 
-_WHY: dict[str, Callable[[Slot], str]] = {
-    "srm_alarm": _why_srm_alarm,
-    "crossover_above_limit": _why_crossover,
-    "nobody_received": _why_nobody_received,
-    "below_minimum": _why_below_minimum,
-    "ended_below_minimum": _why_ended_below_minimum,
-    "one_arm_left": _why_one_arm,
-    "everybody_converted": _why_everybody,
-    "guardrail_exceeded": _why_guardrail,
-    "ended_before_planned_stop": _why_ended_before_stop,
-    "waiting_for_planned_stop": _why_waiting_for_stop,
-    "waiting_for_outcomes": _why_waiting_for_outcomes,
-    "ahead_too_early": _why_ahead_too_early,
-    "fixed_test_above_zero": _why_fixed_above_zero,
-    "fixed_tests_below_zero": _why_fixed_below_zero,
-    "interval_above_zero": _why_above_zero,
-    "likely_at_planned_end": _why_likely_better,
-    "intervals_below_zero": _why_below_zero,
-    "unlikely_at_planned_end": _why_likely_worse,
-    "interval_within_half_effect": _why_equivalent,
-    "ended_undecided": _why_ended_undecided,
-    "undecided": _why_undecided,
-}
-_RULE_OF = {
-    "invalid_srm": "srm_alarm",
-    "invalid_crossover": "crossover_above_limit",
-    "no_data": "nobody_received",
-    "too_early": "below_minimum",
-    "blocked_guardrail": "guardrail_exceeded",
-    "ahead": "ahead_too_early",
-    "winner": "interval_above_zero",
-    "control_wins": "intervals_below_zero",
-    "equivalent": "interval_within_half_effect",
-    "running": "undecided",
-    "inconclusive": "ended_undecided",
-}
-"""The rule of a verdict whose row names none, or one that is not known here: the first by which it can hold."""
 _CERTAIN = (
     *("interval_above_zero", "ahead_too_early", "fixed_test_above_zero"),
     *("intervals_below_zero", "fixed_tests_below_zero"),
@@ -338,8 +301,8 @@ def _threshold(verdict: Verdict, name: str, default: float) -> float:
 
 def for_the_record(slot: Slot) -> str:
     """The figures by which a rule held, in one sentence."""
-    told = _RECORDS.get(slot.verdict.verdict)
-    return told(slot) if told else why(slot)
+    told = _sentences(slot.verdict)
+    return why(slot) if told is None else told.record(slot)
 
 
 def _record_of_sizes(slot: Slot) -> str:
@@ -412,33 +375,75 @@ def _record_of_equivalence(slot: Slot) -> str:
     return f"No arm differs by more than half of the smallest effect of interest{told}."
 
 
-def _record_of_running(slot: Slot) -> str:
-    if slot.awaits_its_look:
-        return why(slot)
+def _record_of_undecided(slot: Slot) -> str:
     return _undecided("Undecided so far", slot)
 
 
-def _record_of_inconclusive(slot: Slot) -> str:
-    if slot.verdict.rule in ("ended_before_planned_stop", "one_arm_left", "everybody_converted"):
-        return why(slot)
-    if slot.verdict.rule == "ended_below_minimum":
-        return f"Ended below the minimum: {_minimum(slot.verdict)}"
+def _record_of_ended_undecided(slot: Slot) -> str:
     return _undecided("Ended undecided", slot)
 
 
-_RECORDS: dict[str, Callable[[Slot], str]] = {
-    "invalid_srm": _record_of_sizes,
-    "invalid_crossover": _record_of_crossovers,
-    "no_data": _record_of_nobody,
-    "too_early": _record_of_minimum,
-    "blocked_guardrail": _record_of_harm,
-    "ahead": _record_of_winner,
-    "winner": _record_of_winner,
-    "control_wins": _record_of_control,
-    "equivalent": _record_of_equivalence,
-    "running": _record_of_running,
-    "inconclusive": _record_of_inconclusive,
+def _record_of_ended_below_minimum(slot: Slot) -> str:
+    return f"Ended below the minimum: {_minimum(slot.verdict)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentences:
+    """What is said of a rule.
+
+    Attributes:
+        why: To whoever sends the message.
+        record: To whoever checks it.
+    """
+
+    why: Callable[[Slot], str]
+    record: Callable[[Slot], str]
+
+
+_SENTENCES = {
+    "srm_alarm": _Sentences(_why_srm_alarm, _record_of_sizes),
+    "crossover_above_limit": _Sentences(_why_crossover, _record_of_crossovers),
+    "nobody_received": _Sentences(_why_nobody_received, _record_of_nobody),
+    "below_minimum": _Sentences(_why_below_minimum, _record_of_minimum),
+    "ended_below_minimum": _Sentences(_why_ended_below_minimum, _record_of_ended_below_minimum),
+    "one_arm_left": _Sentences(_why_one_arm, _why_one_arm),
+    "everybody_converted": _Sentences(_why_everybody, _why_everybody),
+    "guardrail_exceeded": _Sentences(_why_guardrail, _record_of_harm),
+    "ended_before_planned_stop": _Sentences(_why_ended_before_stop, _why_ended_before_stop),
+    "waiting_for_planned_stop": _Sentences(_why_waiting_for_stop, _why_waiting_for_stop),
+    "waiting_for_outcomes": _Sentences(_why_waiting_for_outcomes, _why_waiting_for_outcomes),
+    "ahead_too_early": _Sentences(_why_ahead_too_early, _record_of_winner),
+    "fixed_test_above_zero": _Sentences(_why_fixed_above_zero, _record_of_winner),
+    "fixed_tests_below_zero": _Sentences(_why_fixed_below_zero, _record_of_control),
+    "interval_above_zero": _Sentences(_why_above_zero, _record_of_winner),
+    "likely_at_planned_end": _Sentences(_why_likely_better, _record_of_winner),
+    "intervals_below_zero": _Sentences(_why_below_zero, _record_of_control),
+    "unlikely_at_planned_end": _Sentences(_why_likely_worse, _record_of_control),
+    "interval_within_half_effect": _Sentences(_why_equivalent, _record_of_equivalence),
+    "ended_undecided": _Sentences(_why_ended_undecided, _record_of_ended_undecided),
+    "undecided": _Sentences(_why_undecided, _record_of_undecided),
 }
+_RULE_OF = {
+    "invalid_srm": "srm_alarm",
+    "invalid_crossover": "crossover_above_limit",
+    "no_data": "nobody_received",
+    "too_early": "below_minimum",
+    "blocked_guardrail": "guardrail_exceeded",
+    "ahead": "ahead_too_early",
+    "winner": "interval_above_zero",
+    "control_wins": "intervals_below_zero",
+    "equivalent": "interval_within_half_effect",
+    "running": "undecided",
+    "inconclusive": "ended_undecided",
+}
+"""The rule of a verdict whose row names none, or one that is not known here: the first by which it can hold."""
+
+
+def _sentences(verdict: Verdict) -> _Sentences | None:
+    """What is said of a verdict; none of one that is not known here."""
+    return _SENTENCES.get(verdict.rule or "") or _SENTENCES.get(_RULE_OF.get(verdict.verdict, ""))
+
+
 _NOT_COMPARED = "No arm can be compared with the control"
 
 
