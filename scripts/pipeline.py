@@ -133,7 +133,14 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         JobFailed: a task failed.
     """
     # The plugins are those that `make setup` installed; Meltano would look again before each job.
-    command = [str(BIN / "meltano"), "--log-format=json", f"--environment={environment}", "run", "--no-install", job]
+    command = [
+        str(BIN / "meltano"),
+        "--log-format=json",
+        f"--environment={environment}",
+        "run",
+        "--no-install",
+        job,
+    ]
     run = Run(tasks_of(job), tell)
     log.parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -12,7 +12,8 @@ from lift_report.formatting import one_line
 from lift_report.page import render
 from lift_report.results import read
 from lift_report.summary import as_json, as_text
-from lift_report.warehouse import DuckDB, ReportError
+from lift_report.tables import TABLES
+from lift_report.warehouse import DuckDB, Printed, ReportError, printed_by_dbt
 from singer_program.command import run_command, to_stderr
 
 _NAME = "lift-report"
@@ -24,8 +25,14 @@ def main() -> int:
 
 
 @click.command()
-@click.option("--warehouse", type=click.Path(path_type=Path), required=True, help="DuckDB file with the results.")
+@click.option("--warehouse", type=click.Path(path_type=Path), help="DuckDB file with the results.")
 @click.option("--schema", default="marts", show_default=True, help="Where the results are in it.")
+@click.option(
+    "--dbt",
+    type=click.Path(path_type=Path),
+    help="Instead: the command of dbt, which reads them from any warehouse.",
+)
+@click.option("--dbt-project", type=click.Path(path_type=Path), help="With --dbt: the folder of its project.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Where to write the page.")
 @click.option(
     "--format",
@@ -35,10 +42,18 @@ def main() -> int:
     show_default=True,
     help="Of what is printed.",
 )
-def command(warehouse: Path, schema: str, output: Path, form: str) -> None:
+def command(  # noqa: PLR0913, PLR0917 - options
+    warehouse: Path | None, schema: str, dbt: Path | None, dbt_project: Path | None, output: Path, form: str
+) -> None:
     """Write the results of experiments as one HTML page."""
-    with DuckDB(warehouse, schema) as database:
-        report = read(database)
+    if (warehouse is None) == (dbt is None) or (dbt is None) != (dbt_project is None):
+        message = "give either --warehouse, or --dbt and --dbt-project"
+        raise click.UsageError(message)
+    if warehouse is not None:
+        with DuckDB(warehouse, schema) as database:
+            report = read(database)
+    elif dbt is not None and dbt_project is not None:
+        report = read(Printed(printed_by_dbt(dbt, dbt_project, [table.TABLE for table in TABLES])))
     page = render(report).encode(errors="replace")
     try:
         write(output, page)

@@ -1,13 +1,16 @@
-"""Where the results are read from. Another warehouse is another class with these two methods."""
+"""Where the results are read from: a DuckDB file, or any warehouse by way of dbt."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -83,6 +86,69 @@ class DuckDB:
             "another process is writing it, wait for it" if busy else "it is no sound DuckDB file of this version"
         )
         return ReportError(f"`{self._path}` cannot be read; {remedy} ({str(error).splitlines()[0]})")
+
+
+class Printed:
+    """What the macro `print_results` of the dbt project printed, from whatever warehouse its target is."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._tables = {table["table"]: table for line in lines if (table := _table_of(line)) is not None}
+
+    def tables(self) -> Mapping[str, frozenset[str]]:
+        """See `Warehouse`."""
+        return {name: frozenset(map(str.lower, table["columns"])) for name, table in self._tables.items()}
+
+    def read(self, table: str, columns: Sequence[str]) -> list[Row]:
+        """See `Warehouse`."""
+        places = {column.lower(): place for place, column in enumerate(self._tables[table]["columns"])}
+        chosen = [places[column] for column in columns]
+        return [tuple(_value(row[place]) for place in chosen) for row in self._tables[table]["rows"]]
+
+
+def printed_by_dbt(program: Path, project: Path, models: Iterable[str]) -> list[bytes]:
+    """Have dbt print the rows of models.
+
+    Args:
+        program: The command `dbt`. Its target and its secrets are those of the environment.
+        project: The folder of the project, with its profiles.yml.
+        models: Names; those that are not built are left out.
+
+    Raises:
+        ReportError: If dbt cannot be run, or fails.
+    """
+    asked = json.dumps({"models": sorted(models)})
+    folders = ("--project-dir", str(project), "--profiles-dir", str(project))
+    command = (str(program), "--quiet", "run-operation", "print_results", "--args", asked, *folders)
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell
+    except OSError as error:
+        message = f"`{program}` cannot be run: {error.strerror}; give the command of dbt with --dbt"
+        raise ReportError(message) from error
+    if done.returncode:
+        said = [line.strip() for line in (done.stdout + done.stderr).decode(errors="replace").splitlines()]
+        reason = next((line for line in reversed(said) if line), f"it ended with {done.returncode}")
+        message = f"dbt cannot read the results: {reason}; try its connection with `{program} debug`"
+        raise ReportError(message)
+    return done.stdout.splitlines()
+
+
+def _table_of(line: bytes) -> Mapping[str, Any] | None:
+    """The table that a line tells of; none of a line with something else that dbt had to say."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.keys() >= {"table", "columns", "rows"} else None
+
+
+def _value(told: Any) -> Any:  # noqa: ANN401  whatever the warehouse holds
+    match told:
+        case {"number": text}:
+            return int(text) if text.removeprefix("-").isdecimal() else float(text)
+        case {"time": text}:
+            return datetime.fromisoformat(text) if len(text) > len("2026-01-31") else date.fromisoformat(text)
+        case _:
+            return told
 
 
 def _quoted(name: str) -> str:

@@ -1,0 +1,49 @@
+"""The report reads the results through dbt, on every warehouse."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transform_project import Warehouse
+
+from lift_report.page import render
+from lift_report.results import read
+from lift_report.tables import TABLES
+from lift_report.warehouse import DuckDB, Printed
+
+
+@pytest.fixture
+def printed(built: Warehouse) -> Printed:
+    asked = {"models": [table.TABLE for table in TABLES]}
+    said = built.dbt("run-operation", "print_results", "--args", json.dumps(asked)).said
+    return Printed(line.encode() for line in said)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Each engine's client has its own kinds of numbers and times."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def test_every_value_comes_as_it_is(built: Warehouse, printed: Printed) -> None:
+    tables = printed.tables()
+    assert set(tables) == {table.TABLE for table in TABLES}
+    for table, columns in tables.items():
+        names = sorted(columns)
+        rows = built.query(f"select {', '.join(names)} from marts.{table}")  # noqa: S608
+        held = [tuple(map(_plain, row)) for row in rows]
+        assert sorted(map(repr, printed.read(table, names))) == sorted(map(repr, held)), table
+
+
+def test_the_page_is_the_same_as_from_the_file(built: Warehouse, printed: Printed) -> None:
+    page = render(read(printed))
+    assert "spring" in page
+    if built.project.engine.name == "duckdb":
+        with DuckDB(Path(built.database), "marts") as warehouse:
+            assert render(read(warehouse)) == page
