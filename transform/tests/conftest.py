@@ -79,7 +79,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.parse(engine, tmp_path_factory.mktemp("artifacts"))
-    # What is parsed stays to the end: to look through it again and again for garbage takes a tenth of the time here.
+    # What is parsed stays to the end: to look through it for garbage, again and again, takes a tenth of the time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
