@@ -17,7 +17,7 @@ from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.connection_test import ConnectionTest
-from tap_klaviyo_engagement.extraction.record_decoder import decode
+from tap_klaviyo_engagement.extraction.record_decoder import decode, without_nul
 from tap_klaviyo_engagement.name_lookup import NameLookup
 from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
 from tap_klaviyo_engagement.times import second
@@ -79,7 +79,12 @@ class RunContext:
         return Client(
             ApiKey(settings.api_key),
             Governor(time.monotonic, share=settings.rate_limit_share),
-            Transport(session, self.sleep, timeout=(10.0, settings.request_timeout)),
+            Transport(
+                session,
+                self.sleep,
+                timeout=(10.0, settings.request_timeout),
+                received=without_nul if settings.nul_characters == "replace" else None,
+            ),
             api_url=settings.api_url,
             user_agent=f"tap-klaviyo-engagement/{version('tap-klaviyo-engagement')}",
             decode=decode,

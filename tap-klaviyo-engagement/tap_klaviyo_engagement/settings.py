@@ -83,6 +83,16 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
     ),
     th.Property(
+        "nul_characters",
+        th.StringType,
+        default="keep",
+        allowed_values=["keep", "replace"],
+        description=(
+            "What becomes of the character NUL in texts and documents: PostgreSQL cannot hold it, `replace` puts "
+            "U+FFFD in its place"
+        ),
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0),
         default=60,
@@ -112,6 +122,7 @@ class Settings:
     report_lookback: timedelta
     rate_limit_share: float
     concurrency: int | None
+    nul_characters: str
     request_timeout: float
 
     @classmethod
@@ -141,6 +152,7 @@ class Settings:
             report_lookback=timedelta(days=given["report_lookback"]),
             rate_limit_share=given["rate_limit_share"],
             concurrency=int(given["concurrency"]) if "concurrency" in given else None,
+            nul_characters=given["nul_characters"],
             request_timeout=given["request_timeout"],
         )
 

@@ -22,7 +22,7 @@ from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.model.records import Event
 from klaviyo_wire import jsonapi
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
-from tap_klaviyo_engagement.extraction.record_decoder import RecordDecoder, Unreadable, decode, plain
+from tap_klaviyo_engagement.extraction.record_decoder import RecordDecoder, Unreadable, decode, plain, without_nul
 from tap_klaviyo_engagement.times import normalised
 
 Json = dict[str, Any]
@@ -271,6 +271,20 @@ def test_a_broken_page_is_refused(body: bytes) -> None:
 def test_half_a_surrogate_pair_in_bytes_is_mended_too() -> None:
     (row,) = SHAPE.page(b'{"data":[{"id":"1","attributes":{"name":"\xed\xa0\xbd"}}]}').rows
     assert plain(SHAPE.record(row, {}))["name"] == "\ufffd"
+
+
+@given(st.recursive(st.text('\0\\u0a"é'), lambda inner: st.lists(inner) | st.dictionaries(st.text("\0\\"), inner)))
+def test_nul_is_replaced_however_deep(value: Any) -> None:  # noqa: ANN401 - JSON
+    def mended(value: Any) -> Any:  # noqa: ANN401 - JSON
+        if isinstance(value, str):
+            return value.replace("\0", "\ufffd")
+        if isinstance(value, list):
+            return list(map(mended, value))
+        return {mended(key): mended(each) for key, each in value.items()}
+
+    for ascii_only in (True, False):
+        body = json.dumps(value, ensure_ascii=ascii_only).encode()
+        assert json.loads(without_nul(body)) == mended(value)
 
 
 @pytest.mark.parametrize("time", ["soon", "", 7, True, [], {}, "24:00", "P1D"])

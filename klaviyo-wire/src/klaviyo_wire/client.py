@@ -37,13 +37,15 @@ class Transport:
     """What the loop needs of the outside world; a test gives its own.
 
     `timeout` is (connect, read) in seconds; `patience` the longest that is waited for a place or as `Retry-After`
-    says, in seconds: with a daily quota it is hours, and failing beats sleeping through them.
+    says, in seconds: with a daily quota it is hours, and failing beats sleeping through them. `received` is given
+    the body of each answer, and returns the one that is read.
     """
 
     session: requests.Session
     sleep: Callable[[float], None]
     timeout: tuple[float, float] = (10.0, 60.0)
     patience: float = 600.0
+    received: Callable[[bytes], bytes] | None = None
 
 
 class Client:
@@ -260,7 +262,7 @@ class Client:
                 place.throttled(fault.retry_after or 1.0)
         if fault is not None:
             raise fault
-        return body
+        return body if self._transport.received is None else self._transport.received(body)
 
     def _unanswered(self, where: str, error: Exception) -> Retriable:
         if self._reached:

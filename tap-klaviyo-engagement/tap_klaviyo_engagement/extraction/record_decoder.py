@@ -7,6 +7,7 @@ the bytes it came in: decoding and encoding it is where a tap spends most of its
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -192,6 +193,10 @@ class RecordDecoder:
         return value
 
 
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""Its escape, behind any number of escaped backslashes."""
+
+
 def decode(body: bytes) -> Any:  # noqa: ANN401 - whatever the JSON says
     """A JSON body as values that can be written as UTF-8.
 
@@ -202,6 +207,11 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - whatever the JSON says
         return msgspec.json.decode(body)
     except ValueError:
         return msgspec.json.decode(_rewritten(body))
+
+
+def without_nul(body: bytes) -> bytes:
+    """A JSON body with U+FFFD for the character NUL, however deep: it stands in JSON as an escape only."""
+    return _NUL.sub(rb"\1\\ufffd", body) if rb"\u0000" in body else body
 
 
 def plain(record: Record) -> Json:
