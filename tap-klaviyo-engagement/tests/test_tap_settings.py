@@ -76,6 +76,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "report_lookback": "3",
         "rate_limit_share": "0.25",
         "concurrency": "4",
+        "nul_characters": "replace",
         "request_timeout": "5",
     }
     assert given.keys() == SCHEMA["properties"].keys() & given.keys()
@@ -95,6 +96,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         report_lookback=timedelta(days=3),
         rate_limit_share=0.25,
         concurrency=4,
+        nul_characters="replace",
         request_timeout=5,
     )
     assert "subscriptions" in tap.streams["profiles"].schema["properties"]

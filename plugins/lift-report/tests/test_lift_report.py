@@ -858,7 +858,7 @@ def test_a_place_that_cannot_be_written_is_one_line(
 def test_a_wrong_use_names_the_option(
     run: Callable[..., tuple[int, str, str]],
 ) -> None:
-    assert run("--output", "report.html") == (1, "", "lift-report: Missing option '--warehouse'.\n")
+    assert run("--warehouse", "klaviyo.duckdb") == (1, "", "lift-report: Missing option '--output'.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
