@@ -81,7 +81,8 @@ GUARDED = {"guarded": Scenario(SPLITS["control5"], Clicks(0.1), 20_000, guarded=
 def planned(outcome: Clicks | Revenue, lift: float) -> int:
     """Profiles of two equal arms with which a single test of 5 % finds an effect in four of five."""
     z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
-    return math.ceil(4 * outcome.variance() * (z / (outcome.mean(lift) - outcome.mean(0))) ** 2)
+    both = outcome.variance(0) + outcome.variance(lift)
+    return math.ceil(2 * both * (z / (outcome.mean(lift) - outcome.mean(0))) ** 2)
 
 
 BETTER = {

@@ -42,4 +42,5 @@ def test_the_next_split_is_no_worse_than_equal_shares(
     )
     record_property("truth", [f"rounds_{name}", what, played.rounds, played.winners, ALPHA, seconds])
     assert played.winners <= most(played.rounds, ALPHA)
-    assert gain >= -3 * float(played.gains.std()) / math.sqrt(experiments)
+    # Where no arm is better, every gain is 0 but for the rounding of the shares' sum.
+    assert gain >= -3 * float(played.gains.std()) / math.sqrt(experiments) - 1e-12

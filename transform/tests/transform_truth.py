@@ -52,9 +52,9 @@ class Clicks:
         """Of a unit whose arm is better by a relative `lift`."""
         return self.rate * (1 + lift)
 
-    def variance(self) -> float:
-        """Of a unit of the control."""
-        return self.rate * (1 - self.rate)
+    def variance(self, lift: float) -> float:
+        """Of a unit of that arm."""
+        return self.mean(lift) * (1 - self.mean(lift))
 
     def draw(self, chance: np.random.Generator, units: Numbers, lift: float) -> tuple[Numbers, Numbers, Numbers]:
         """How many of `units` convert, the sums of what they bring, and of its squares."""
@@ -88,9 +88,9 @@ class Revenue:
         """Of a unit whose arm has more buyers by a relative `lift`."""
         return self.buyers * (1 + lift) * self.moment(1)
 
-    def variance(self) -> float:
-        """Of a unit of the control."""
-        return self.buyers * self.moment(2) - self.mean(0) ** 2
+    def variance(self, lift: float) -> float:
+        """Of a unit of that arm."""
+        return self.buyers * (1 + lift) * self.moment(2) - self.mean(lift) ** 2
 
     def draw(self, chance: np.random.Generator, units: Numbers, lift: float) -> tuple[Numbers, Numbers, Numbers]:
         """How many of `units` buy, the sums of what they spend, and of its squares."""

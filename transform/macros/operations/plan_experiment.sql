@@ -163,22 +163,46 @@ moments as (
 
 ),
 
--- The control and the smallest arm beside it are compared.
+estimate as {{ lf_fence() }} (
+
+    select
+        *,
+        total / nullif(receipts, 0) as mean,
+        {{ lf_sample_variance('receipts', 'total', 'total_of_squares') }} as variance
+
+    from moments
+
+),
+
+lift as {{ lf_fence() }} (
+
+    select
+        *,
+        {{ lf_lifted_variance(lf_kind_of_outcome(metric), 'mean', 'variance', lf_double(effect)) }} as lifted_variance
+
+    from estimate
+
+),
+
+-- The control and the smallest arm beside it are compared, by the spread that decides.
 plan as {{ lf_fence() }} (
 
     select
         receipts,
         converted,
         people,
-        total / nullif(receipts, 0) as mean,
-        {{ lf_standard_error(lf_pooled_square(lf_sample_variance('receipts', 'total', 'total_of_squares'), control_n, arm_n)) }} as se,
-        {{ lf_double(effect) }} * total / nullif(receipts, 0) as effect,
+        mean,
+        {{ lf_standard_error(lf_larger(
+            '(variance / ' ~ control_n ~ ' + lifted_variance / ' ~ arm_n ~ ')',
+            '((' ~ control_n ~ ' * variance + ' ~ arm_n ~ ' * lifted_variance) / (' ~ control_n ~ ' * ' ~ arm_n ~ '))'
+        )) }} as se,
+        {{ lf_double(effect) }} * mean as effect,
         {{ control_n }} + {{ arm_n }} as n,
         {{ lf_power_z() }} as power_z,
         {{ lf_two_sided_z() }} as two_sided_z,
         {{ lf_two_sided_z() }} + {{ lf_power_z() }} as k
 
-    from moments
+    from lift
 
 ),
 

@@ -2,6 +2,19 @@
     Planning: what a sample can find. Arguments are double columns or expressions.
 -#}
 
+{#-
+    Variance of one unit of an arm that is better by a relative `effect`, from mean and variance of the control's: of a share its own; of a mean that of
+    more units who bring as much as before.
+-#}
+{% macro lf_lifted_variance(kind, mean, variance, effect) -%}
+    {%- if kind == 'share' -%}
+        {{ lf_share_variance("(" ~ mean ~ " * (1e0 + " ~ effect ~ "))") }}
+    {%- else -%}
+        ({{ variance }} * (1e0 + {{ effect }}))
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#- Chance that a two-sided test with half-width `half_width` finds an effect whose estimate has standard error `se`. -#}
 {% macro lf_power(effect, se, half_width) -%}
     (1e0 - ({{ lf_phi("((" ~ half_width ~ " - " ~ effect ~ ") / " ~ se ~ ")") }})
