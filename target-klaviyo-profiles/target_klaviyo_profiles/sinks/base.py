@@ -127,6 +127,10 @@ class Sink(ABC):
         """
         return later
 
+    def supersedes(self, later: Group, earlier: Group) -> bool:  # noqa: ARG002 - for sinks to override
+        """Whether a row makes an earlier one of its key, in another group and not sent yet, needless."""
+        return False
+
     def row(self, record: Mapping[str, object]) -> Row | None:
         """The record checked, mapped and encoded; None when there is nothing to write.
 
