@@ -20,7 +20,7 @@ from werkzeug import Request, Response
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.errors import ConfigurationError, CursorExpired, MissingScope, Retriable, Unreachable
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, MissingScope, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
 
 if TYPE_CHECKING:
@@ -341,13 +341,22 @@ def test_a_listing_without_a_list_is_a_broken_answer_not_an_empty_one(
     assert [page["data"] for page in client.pages("get_lists")] == [[{"id": "L"}]]
 
 
-def test_a_page_that_names_itself_as_the_next_one_is_not_followed_for_ever(
-    httpserver: HTTPServer, client: Client
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_pages_that_name_each_other_as_the_next_one_are_not_followed_for_ever(
+    length: int, httpserver: HTTPServer, client: Client
 ) -> None:
-    page = {"data": [], "links": {"next": httpserver.url_for("/api/lists") + "?page%5Bcursor%5D=x"}}
-    httpserver.expect_request("/api/lists").respond_with_json(page)
-    with pytest.raises(CursorExpired):
-        list(client.pages("get_lists"))
+    """The pages up to then are given: their rows are good."""
+
+    def answer(request: Request) -> Response:
+        number = int(request.args.get("page[cursor]", "-1"))
+        following = f"{httpserver.url_for('/api/lists')}?page%5Bcursor%5D={(number + 1) % length}"
+        return Response(json.dumps({"data": [{"id": str(number)}], "links": {"next": following}}))
+
+    httpserver.expect_request("/api/lists").respond_with_handler(answer)
+    found = []
+    with pytest.raises(EndlessListing, match="get_lists"):
+        found.extend(page["data"][0]["id"] for page in client.pages("get_lists"))
+    assert len(httpserver.log) == length + 1
 
 
 def test_the_proxy_of_the_environment_is_used(

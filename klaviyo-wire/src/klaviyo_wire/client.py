@@ -16,7 +16,8 @@ import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import ConfigurationError, CursorExpired, Retriable, Unreachable, classify
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, Retriable, Unreachable, classify
+from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.redaction import redact
 
 if TYPE_CHECKING:
@@ -197,19 +198,21 @@ class Client:
             params: As for `fetch`.
 
         Raises:
-            CursorExpired: also when a page names itself as the next one.
+            CursorExpired: the listing is to be read again.
+            EndlessListing: a page names one that came before as the next one.
         """
         following: Mapping[str, str] = params
+        asked = PagesAsked()
         while True:
+            if asked.again(following):
+                msg = f"{operation}: Klaviyo names a page as the next one that was read before; try again later"
+                raise EndlessListing(msg)
             page = self.fetch(operation, decode, path=path, params=following)
             yield page
             to = link(page)
             if to is None:
                 return
-            asked, following = following, dict(parse_qsl(urlsplit(to).query, keep_blank_values=True))
-            if following == asked:
-                msg = f"{operation}: a page names itself as the next one"
-                raise CursorExpired(msg)
+            following = dict(parse_qsl(urlsplit(to).query, keep_blank_values=True))
 
     def _document(self, body: bytes) -> jsonapi.Json:
         document = self._decode(body)
