@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import socket
 import threading
 import zlib
@@ -20,7 +21,7 @@ from werkzeug import Request, Response
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.errors import ConfigurationError, EndlessListing, MissingScope, Retriable, Unreachable
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, MissingScope, NotFound, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
 
 if TYPE_CHECKING:
@@ -368,6 +369,21 @@ def test_the_proxy_of_the_environment_is_used(
     httpserver.expect_request("/api/lists").respond_with_json({"data": []})
     assert _client("http://klaviyo.invalid", time).call("get_lists") == {"data": []}
     assert httpserver.log[0][0].host == "klaviyo.invalid"
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_a_value_that_leads_to_another_path_is_no_id(value: str, httpserver: HTTPServer, client: Client) -> None:
+    with pytest.raises(NotFound, match="there is nothing of the id"):
+        list(client.pages("get_profiles_for_list", path={"id": value}))
+    assert not httpserver.log
+
+
+@pytest.mark.parametrize("value", ["...", "a/b", "../x", "%2e%2e", "a?b#c", "é"])
+def test_any_other_value_is_one_segment(value: str, httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_json({"data": []})
+    assert list(client.pages("get_profiles_for_list", path={"id": value})) == [{"data": []}]
+    [(request, _)] = httpserver.log
+    assert request.environ["REQUEST_URI"] == f"/api/lists/{quote(value, safe='')}/profiles"
 
 
 @pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])

@@ -16,7 +16,7 @@ import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import ConfigurationError, EndlessListing, Retriable, Unreachable, classify
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, NotFound, Retriable, Unreachable, classify
 from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.redaction import redact
 
@@ -110,10 +110,11 @@ class Client:
                 nothing happened (429) is retried.
 
         Raises:
-            KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up.
+            KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up. `NotFound` also of a
+                path value that no resource can have.
         """
         endpoint = ENDPOINTS[operation]
-        url = self._api_url + endpoint.path.format(**{name: quote(value, safe="") for name, value in path.items()})
+        url = self._api_url + endpoint.path.format(**{name: _segment(endpoint, path[name]) for name in path})
         if params:
             url = f"{url}?{urlencode(params, quote_via=quote)}"
         data = body if isinstance(body, bytes) or body is None else bulk.encode(body)
@@ -274,6 +275,18 @@ class Client:
             f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
             "check the setting `api_url` and this machine's network"
         )
+
+
+def _segment(endpoint: Endpoint, value: str) -> str:
+    """A value as one segment of a path; `.`, `..` and nothing would lead to another endpoint.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    if value in {"", ".", ".."}:
+        msg = f"{endpoint.method} {endpoint.path}: there is nothing of the id `{value}`"
+        raise NotFound(msg, status=404)
+    return quote(value, safe="")
 
 
 def _no_body(_body: bytes) -> jsonapi.Json:

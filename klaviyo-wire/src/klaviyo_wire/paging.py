@@ -11,8 +11,8 @@ REMEMBERED = 10_000
 class PagesAsked:
     """The pages of one listing, in bounded memory.
 
-    A cycle of at most `REMEMBERED` pages is found when its first page is named again. A longer one is found by marks
-    that are left at the first, second, fourth, eighth … page (Brent 1980), within three times its length.
+    A cycle of at most `REMEMBERED` pages is found when its first page is named again. A longer one is found by
+    marks that are left at the first, second, fourth, eighth … page (Brent 1980), within three times its length.
     """
 
     def __init__(self) -> None:
