@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import socket
 import threading
 import zlib
@@ -20,7 +21,7 @@ from werkzeug import Request, Response
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.errors import ConfigurationError, CursorExpired, MissingScope, Retriable, Unreachable
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, MissingScope, NotFound, Retriable, Unreachable
 from klaviyo_wire.ratelimit import Governor
 
 if TYPE_CHECKING:
@@ -341,13 +342,22 @@ def test_a_listing_without_a_list_is_a_broken_answer_not_an_empty_one(
     assert [page["data"] for page in client.pages("get_lists")] == [[{"id": "L"}]]
 
 
-def test_a_page_that_names_itself_as_the_next_one_is_not_followed_for_ever(
-    httpserver: HTTPServer, client: Client
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_pages_that_name_each_other_as_the_next_one_are_not_followed_for_ever(
+    length: int, httpserver: HTTPServer, client: Client
 ) -> None:
-    page = {"data": [], "links": {"next": httpserver.url_for("/api/lists") + "?page%5Bcursor%5D=x"}}
-    httpserver.expect_request("/api/lists").respond_with_json(page)
-    with pytest.raises(CursorExpired):
-        list(client.pages("get_lists"))
+    """The pages up to then are given: their rows are good."""
+
+    def answer(request: Request) -> Response:
+        number = int(request.args.get("page[cursor]", "-1"))
+        following = f"{httpserver.url_for('/api/lists')}?page%5Bcursor%5D={(number + 1) % length}"
+        return Response(json.dumps({"data": [{"id": str(number)}], "links": {"next": following}}))
+
+    httpserver.expect_request("/api/lists").respond_with_handler(answer)
+    found = []
+    with pytest.raises(EndlessListing, match="get_lists"):
+        found.extend(page["data"][0]["id"] for page in client.pages("get_lists"))
+    assert len(httpserver.log) == length + 1
 
 
 def test_the_proxy_of_the_environment_is_used(
@@ -359,6 +369,21 @@ def test_the_proxy_of_the_environment_is_used(
     httpserver.expect_request("/api/lists").respond_with_json({"data": []})
     assert _client("http://klaviyo.invalid", time).call("get_lists") == {"data": []}
     assert httpserver.log[0][0].host == "klaviyo.invalid"
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_a_value_that_leads_to_another_path_is_no_id(value: str, httpserver: HTTPServer, client: Client) -> None:
+    with pytest.raises(NotFound, match="there is nothing of the id"):
+        list(client.pages("get_profiles_for_list", path={"id": value}))
+    assert not httpserver.log
+
+
+@pytest.mark.parametrize("value", ["...", "a/b", "../x", "%2e%2e", "a?b#c", "é"])
+def test_any_other_value_is_one_segment(value: str, httpserver: HTTPServer, client: Client) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_json({"data": []})
+    assert list(client.pages("get_profiles_for_list", path={"id": value})) == [{"data": []}]
+    [(request, _)] = httpserver.log
+    assert request.environ["REQUEST_URI"] == f"/api/lists/{quote(value, safe='')}/profiles"
 
 
 @pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
+from singer_program.settings import unknown_settings
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
@@ -165,6 +166,8 @@ class TapKlaviyoEngagement(Tap):
             )
         except ConfigValidationError as error:
             raise ConfigurationError("; ".join(map(_with_remedy, error.errors))) from error
+        if faults := unknown_settings(tap.config, tap.config_jsonschema["properties"]):
+            raise ConfigurationError("; ".join(faults))
         _ = tap.run.client
         return tap
 

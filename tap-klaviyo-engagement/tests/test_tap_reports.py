@@ -419,7 +419,7 @@ def test_what_klaviyo_adds_breaks_nothing(stub: Stub, run_tap: RunTap) -> None:
                 "data": {"attributes": {"results": []}},
                 "links": {"next": "?fields[campaign-values-report]=results"},
             },
-            "names a page as the one after itself",
+            "names a page as the next one that was read before",
             id="a circle",
         ),
     ],

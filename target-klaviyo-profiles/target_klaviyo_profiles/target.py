@@ -17,7 +17,8 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
 from singer_program.errors import InputError
-from singer_program.reader import MessageReader
+from singer_program.reader import MessageReader, UnreadableRecord
+from singer_program.settings import unknown_settings
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
@@ -37,12 +38,18 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.delivery.batcher import Batcher
 
 
+class RecordReader(MessageReader):
+    """A record that cannot be read costs itself, like any other that cannot be written."""
+
+    gives_unreadable_records = True
+
+
 class TargetKlaviyoProfiles(Target):
     """Writes records to Klaviyo; STATE follows only what is settled."""
 
     name = PACKAGE
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
-    message_reader_class = MessageReader
+    message_reader_class = RecordReader
     time: ClassVar[Time] = Time()
     # What the SDK adds by default and this target has no use for: `flattening_*` would take `properties` apart;
     # `validate_records` would end the run on a record that the sinks refuse one by one.
@@ -88,11 +95,15 @@ class TargetKlaviyoProfiles(Target):
             ConfigurationError: with all faults in one line, which never holds the key.
         """
         try:
-            return super()._validate_config(raise_errors=raise_errors)
+            found = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
-            faults = map(with_remedy, error.errors)
-            msg = f"the settings are wrong: {'; '.join(faults)}"
-            raise ConfigurationError(msg) from None
+            faults = list(map(with_remedy, error.errors))
+        else:
+            faults = unknown_settings(self.config, self.config_jsonschema["properties"])
+            if not faults or not raise_errors:
+                return found + faults
+        msg = f"the settings are wrong: {'; '.join(faults)}"
+        raise ConfigurationError(msg) from None
 
     @cached_property
     def settings(self) -> Settings:
@@ -187,7 +198,7 @@ class TargetKlaviyoProfiles(Target):
             refused += tally.rejected.total()
             for line in tally.summary(stream, dry=self.settings.dry_run):
                 self.logger.info(line)
-        if refused:
+        if refused and self.coordinator.has_written_rejects:
             self.logger.info(
                 "refused records, with reasons and remedies, are in %s", self.coordinator.rejects_path
             )
@@ -220,7 +231,9 @@ class TargetKlaviyoProfiles(Target):
         stream = message_dict["stream"]
         assert self.mapper is not None  # noqa: S101 - made with the target
         for stream_map in self.mapper.stream_maps.get(stream, ()) or self._without_schema(stream):
-            record = stream_map.transform(message_dict["record"])
+            record = message_dict["record"]
+            if not isinstance(record, UnreadableRecord):
+                record = stream_map.transform(record)
             if record is not None:
                 sink = self._sinks_active[stream_map.stream_alias]
                 sink.process_record(record, {})

@@ -79,6 +79,7 @@ def command(
         ({"api_key": KEY, "revision": "new"}, _lines(SCHEMA), "the setting `revision` is 'new'"),
         ({"api_key": KEY, "rate_limit_share": 0}, "", "rate_limit_share"),
         ({"api_key": KEY, "concurrency": 0}, "", "concurrency"),
+        ({"api_key": KEY, "concurency": 4}, "", "no setting `concurency`; did you mean `concurrency`?"),
         ({"api_key": KEY, "on_reject": "ignore"}, "", "'ignore' is not one of ['warn', 'fail']"),
         ({"api_key": KEY, "load_method": "overwrite"}, "", "'overwrite' is not one of ['upsert']"),
         ({"api_key": KEY, "rejects_path": "no/such/folder.jsonl"}, _lines(SCHEMA), "the setting `rejects_path`"),
@@ -134,6 +135,50 @@ def test_a_host_that_does_not_answer(command: Callable[..., tuple[int, str, str]
         "target-klaviyo-profiles: cannot reach http://127.0.0.1:9 (ConnectionError): "
         "check the setting `api_url` and this machine's network\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            '{"email": "big@mail.example.net", "properties": {"n": ' + "9" * 5_000 + "}}",
+            "more digits than can be read",
+        ),
+        ('{"properties": ' + '{"a":' * 9_000 + "1" + "}" * 9_000 + "}", "nested too deeply"),
+        ('{"email": "a@mail.example.net" "b"}', "is not JSON (character"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused_alone(
+    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path, record: str, said: str
+) -> None:
+    sandbox.imports.delay = 0
+    rejects = tmp_path / "rejects.jsonl"
+    config = {
+        "api_key": sandbox.api_key,
+        "api_url": sandbox.url,
+        "rejects_path": str(rejects),
+        "max_reject_ratio": 1,
+    }
+    bad = f'{{"type": "RECORD", "stream": "profiles", "record": {record}}}\n'
+    state = {"type": "STATE", "value": {"n": 1}}
+    code, out, _ = command(config, _lines(SCHEMA, RECORD) + bad + _lines(RECORD, state))
+    assert code == 0
+    assert json.loads(out) == {"n": 1}
+    [line] = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert (line["code"], line["record"], line["key"]) == ("unreadable", 2, None)
+    assert said in line["detail"]
+    assert "mail.example.net" not in rejects.read_text()
+
+
+def test_what_was_refused_before_a_wrong_key_ended_the_run_is_in_the_file(
+    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rejects = tmp_path / "rejects.jsonl"
+    config = {"api_key": "pk_wrong_0123456789", "api_url": sandbox.url, "rejects_path": str(rejects)}
+    bad = {**RECORD, "record": {"email": "no address"}}
+    code, out, _ = command(config, _lines(SCHEMA, bad, RECORD))
+    assert (code, out) == (1, "")
+    assert [json.loads(line)["code"] for line in rejects.read_text().splitlines()] == ["invalid_email"]
 
 
 def test_a_record_that_json_cannot_carry_is_refused_alone(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from klaviyo_sandbox.http.faults import AnyFault, Missing, Reset, Status, SuppressionOutcome, Throttle
+from klaviyo_sandbox.http.faults import AnyFault, Missing, Page, Reset, Status, SuppressionOutcome, Throttle
 from klaviyo_sandbox.model.records import ConsentState, Group, GroupKind, Profile, Suppression, SuppressionReason
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.rows import Rejected
@@ -277,3 +277,25 @@ def test_no_fault_loses_a_suppression(sandbox: Sandbox, mute: Load, fault: AnyFa
     run = mute({"email": each, "_action": "add"} for each in addresses)
     assert run.error is None
     assert _muted(sandbox) == set(addresses)
+
+
+@pytest.mark.parametrize("list_id", [".", "..", "../..", "./LIST01", "%2e"])
+def test_an_id_that_is_a_path_costs_its_own_records_only(sandbox: Sandbox, join: Load, list_id: str) -> None:
+    """A dot would lead to another endpoint, which answers 405 to each run anew."""
+    ids = _ids(sandbox)
+    run = join([{**JOINED, "profile_id": who, "list_id": each} for who in ids for each in (list_id, "LIST01")])
+    assert run.error is None
+    assert run.tallies["list_members"].accepted == len(ids)
+    assert [each["code"] for each in run.rejects] == ["not_found"] * len(ids)
+    assert not [name for name in sandbox.requests if name.endswith(" 405")]
+
+
+def test_a_refusal_that_speaks_of_no_record_costs_what_shares_it(sandbox: Sandbox, join: Load) -> None:
+    ids = _ids(sandbox)
+    sandbox.faults.add(Page(operation="add_profiles_to_list", status=405))
+    records = [{**JOINED, "profile_id": who} for who in ids]
+    run = join(records)
+    assert run.error is None
+    assert len(run.rejects) == len(ids)
+    assert sandbox.requests["add_profiles_to_list 405"] == 1
+    assert join(records).tallies["list_members"].accepted == len(ids)

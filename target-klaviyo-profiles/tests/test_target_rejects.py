@@ -70,6 +70,16 @@ def test_personal_data_is_written_only_where_the_user_asked_for_it(
     ]
 
 
+def test_a_pointer_to_a_column_that_is_named_like_an_address_is_masked(tmp_path: Path) -> None:
+    for personal in (True, False):
+        path = tmp_path / f"{personal}.jsonl"
+        rejects = Rejects(path, _now, personal=personal)
+        rejects.write("profiles", None, Reason("unknown_field", "no such field", "Leave it out.", f"/{ADDRESS}"))
+        rejects.close()
+        assert (ADDRESS in path.read_text()) == personal
+        assert _lines(path)[0]["pointer"].startswith("/")
+
+
 def test_without_refusals_there_is_no_file(tmp_path: Path) -> None:
     rejects = Rejects(tmp_path / "rejects.jsonl", _now, personal=True)
     rejects.close()

@@ -76,8 +76,8 @@ SITUATIONS: dict[str, dict[str, tuple[int, int, int, dict[str, int]]]] = {
             },
         )
     },
-    # The last one says again what was said before the opt-out.
-    "subscriptions_over_and_over": {"subscriptions": (4, 0, 1, {"opted_out": 1})},
+    # The opt-out takes the place of all that was said before it; the last one says that again.
+    "subscriptions_over_and_over": {"subscriptions": (2, 0, 3, {"opted_out": 1})},
     "suppressions_back_and_forth": {
         "suppressions": (5, 0, 0, {"invalid_email": 1, "missing_field": 1, "invalid_value": 1})
     },

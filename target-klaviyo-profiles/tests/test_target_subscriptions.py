@@ -24,6 +24,7 @@ from klaviyo_sandbox.model.records import (
     Suppression,
     SuppressionReason,
 )
+from klaviyo_wire import jsonapi
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.identifiers import Key
@@ -402,6 +403,87 @@ def test_records_of_one_person_take_effect_in_their_order(
     write([_imported(people[0], LEFT), _email(people[0], consent="UNSUBSCRIBED")])
     assert _states(sandbox, people[:1]) == ["UNSUBSCRIBED"]
     assert sandbox.consents.stats["profiles_repeated_in_a_request"] == 0
+
+
+def test_an_opt_out_takes_the_place_of_a_subscription_that_waits(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    """Klaviyo works these jobs in no order: sent one after the other, the subscription could be the last word."""
+    people[0] = replace(people[0], email_marketing=Consent(ConsentState.SUBSCRIBED, LEFT))
+    sandbox.store.put_profile(people[0])
+    listed = [_imported(each, LEFT, list_id="LIST01") for each in people[4:6]]
+    records = [
+        *(_imported(each, LEFT) for each in people[:4]),
+        *listed,
+        *(_email(each, consent="UNSUBSCRIBED") for each in (people[0], people[1], people[4])),
+        _email(people[1], consent="UNSUBSCRIBED"),
+    ]
+    run = write(records)
+    assert run.error is None
+    assert run.states == [{"at": "end"}]
+    tally = run.tallies["subscriptions"]
+    assert (tally.received, tally.accepted, tally.combined) == (len(records), 6, 4)
+    no, yes = "UNSUBSCRIBED", "SUBSCRIBED"
+    assert _states(sandbox, people[:6]) == [no, no, yes, yes, no, yes]
+    assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
+
+
+def test_a_subscription_never_takes_the_place_of_an_opt_out(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    run = write([_email(people[0], consent="UNSUBSCRIBED"), _imported(people[0], LEFT)])
+    assert [each["code"] for each in run.rejects] == ["opted_out"]
+    assert _states(sandbox, people[:1]) == ["UNSUBSCRIBED"]
+
+
+@pytest.mark.parametrize("historical", ["historical", "now"])
+@pytest.mark.parametrize("list_id", [None, "LIST01"])
+def test_an_opt_out_follows_a_subscription_that_was_sent_once_that_is_worked(
+    sandbox: Sandbox, write: Load, people: list[Profile], historical: str, list_id: str | None
+) -> None:
+    """In a later run; what is asked meanwhile moves the sandbox's clock, by which it works the job."""
+    sandbox.consents.default_opt_in = "single_opt_in"
+    of_list = {} if list_id is None else {"list_id": list_id}
+    given = _imported(people[0], LEFT, **of_list) if historical == "historical" else _email(people[0])
+    assert write([given]).error is None
+    run = write([_email(people[0], consent="UNSUBSCRIBED")])
+    assert run.error is None
+    assert run.tallies["subscriptions"].accepted == 1
+    assert _states(sandbox, people[:1]) == ["UNSUBSCRIBED"]
+    assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
+
+
+def test_an_opt_out_is_not_sent_while_klaviyo_shows_no_end_of_the_subscription_before_it(
+    sandbox: Sandbox, write: Load, people: list[Profile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for a confirmation, which may come or not. The STATE stays behind it, and in an hour it is sent."""
+    assert write([_email(people[0])]).error is None
+    run = write([_email(people[0], consent="UNSUBSCRIBED")])
+    assert isinstance(run.error, RunFailed)
+    assert run.states == []
+    assert "may not have worked their subscription" in str(run.error)
+    monkeypatch.setattr(subscriptions, "_UNSEEN", timedelta())
+    assert write([_email(people[0], consent="UNSUBSCRIBED")]).error is None
+    assert _states(sandbox, people[:1]) == ["UNSUBSCRIBED"]
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"subscriptions": None}, {"subscriptions": {}}, {"subscriptions": {"sms": None}}]
+)
+def test_nobody_is_subscribed_of_whom_it_is_not_told_whether_they_opted_out(
+    write: Load, people: list[Profile], monkeypatch: pytest.MonkeyPatch, held: Json, sandbox: Sandbox
+) -> None:
+    """JSON:API says of a sparse fieldset that nothing else need come; and answers change."""
+    lift = jsonapi.lift
+    monkeypatch.setattr(
+        subscriptions.jsonapi,
+        "lift",
+        lambda *given: {name: value for name, value in lift(*given).items() if name != "subscriptions"} | held,
+    )
+    run = write([_imported(people[0], LEFT)])
+    assert isinstance(run.error, RunFailed)
+    assert "did not tell whether they opted out of email" in str(run.error)
+    assert sandbox.requests["bulk_subscribe_profiles 202"] == 0
 
 
 @pytest.mark.parametrize(

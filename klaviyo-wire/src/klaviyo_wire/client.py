@@ -16,7 +16,8 @@ import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import ConfigurationError, CursorExpired, Retriable, Unreachable, classify
+from klaviyo_wire.errors import ConfigurationError, EndlessListing, NotFound, Retriable, Unreachable, classify
+from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.redaction import redact
 
 if TYPE_CHECKING:
@@ -109,10 +110,11 @@ class Client:
                 nothing happened (429) is retried.
 
         Raises:
-            KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up.
+            KlaviyoError: as `errors.classify` says; `Retriable` once the tries are used up. `NotFound` also of a
+                path value that no resource can have.
         """
         endpoint = ENDPOINTS[operation]
-        url = self._api_url + endpoint.path.format(**{name: quote(value, safe="") for name, value in path.items()})
+        url = self._api_url + endpoint.path.format(**{name: _segment(endpoint, path[name]) for name in path})
         if params:
             url = f"{url}?{urlencode(params, quote_via=quote)}"
         data = body if isinstance(body, bytes) or body is None else bulk.encode(body)
@@ -197,19 +199,21 @@ class Client:
             params: As for `fetch`.
 
         Raises:
-            CursorExpired: also when a page names itself as the next one.
+            CursorExpired: the listing is to be read again.
+            EndlessListing: a page names one that came before as the next one.
         """
         following: Mapping[str, str] = params
+        asked = PagesAsked()
         while True:
+            if asked.again(following):
+                msg = f"{operation}: Klaviyo names a page as the next one that was read before; try again later"
+                raise EndlessListing(msg)
             page = self.fetch(operation, decode, path=path, params=following)
             yield page
             to = link(page)
             if to is None:
                 return
-            asked, following = following, dict(parse_qsl(urlsplit(to).query, keep_blank_values=True))
-            if following == asked:
-                msg = f"{operation}: a page names itself as the next one"
-                raise CursorExpired(msg)
+            following = dict(parse_qsl(urlsplit(to).query, keep_blank_values=True))
 
     def _document(self, body: bytes) -> jsonapi.Json:
         document = self._decode(body)
@@ -271,6 +275,18 @@ class Client:
             f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
             "check the setting `api_url` and this machine's network"
         )
+
+
+def _segment(endpoint: Endpoint, value: str) -> str:
+    """A value as one segment of a path; `.`, `..` and nothing would lead to another endpoint.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    if value in {"", ".", ".."}:
+        msg = f"{endpoint.method} {endpoint.path}: there is nothing of the id `{value}`"
+        raise NotFound(msg, status=404)
+    return quote(value, safe="")
 
 
 def _no_body(_body: bytes) -> jsonapi.Json:

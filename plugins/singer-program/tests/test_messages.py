@@ -19,7 +19,7 @@ from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from singer_program.errors import InputError
 from singer_program.output import StdoutError
-from singer_program.reader import MessageReader
+from singer_program.reader import MessageReader, UnreadableRecord
 from singer_program.writer import MessageWriter
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_what_is_no_json_but_written_by_taps_is_read(reader: type[MessageReader]
     ("line", "said"),
     [
         (b"ada@example.net", "line 2 of the input is not JSON (character 1): does the tap print something?"),
-        (b"\xff\xfe", "line 2 of the input is not JSON: does the tap print something?"),
+        (b"\xff\xfe", "line 2 of the input is not UTF-8 (byte 3)"),
         (b"[1]", "line 2 of the input is JSON, but not a Singer message"),
         (b'{"type": 1}', "line 2 of the input is not a Singer message: its `type` is of the wrong type"),
         (b'{"stream": "s"}', "a Singer message of the input lacks `type`"),
@@ -191,3 +191,46 @@ def test_a_value_may_be_json_already() -> None:
     record = {"a": msgspec.Raw(b'{"b": 1.50}')}
     line = written(lambda writer: writer.write_records("s", [record], extracted=READ.isoformat()))
     assert b'"record":{"a":{"b": 1.50}}' in line
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b'{"n": ' + b"9" * 5_000 + b"}", "line 2 of the input has a number of more digits than can be read"),
+        (b'{"name": "Zo\xeb"}', "line 2 of the input is not UTF-8 (byte 69)"),
+        (b'{"a":' * 9_000 + b"1" + b"}" * 9_000, "line 2 of the input is nested too deeply to be read"),
+        (
+            b'{"email": "ada@example.net" "x"}',
+            "line 2 of the input is not JSON (character 85): does the tap print",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_may_be_left_to_whoever_takes_it(record: bytes, reason: str) -> None:
+    class Reader(MessageReader):
+        gives_unreadable_records = True
+
+    line = b'{"type": "RECORD", "stream": "pro\\u0066iles", "record": ' + record + b"}\n"
+    reader = Reader()
+    reader.deserialize_json(b'{"type": "STATE", "value": {}}')
+    message = reader.deserialize_json(line)
+    assert (message["type"], message["stream"], message["record"]) == ("RECORD", "profiles", {})
+    assert isinstance(message["record"], UnreadableRecord)
+    assert message["record"].reason.startswith(reason)
+    with pytest.raises(InputError):
+        MessageReader().deserialize_json(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type": "RECORD", "stream": "profiles", "record": {"id": "1", "na',
+        b'{"type": "STATE", "value": {"n": ' + b"9" * 5_000 + b"}}",
+        b"Loading 100 records }",
+    ],
+)
+def test_what_is_no_whole_record_ends_the_run(line: bytes) -> None:
+    class Reader(MessageReader):
+        gives_unreadable_records = True
+
+    with pytest.raises(InputError):
+        Reader().deserialize_json(line)

@@ -13,6 +13,7 @@ from typing_extensions import override
 from klaviyo_wire.endpoints import REPORTS
 from klaviyo_wire.errors import Refused, Retriable
 from klaviyo_wire.jsonapi import Json, next_link, resources
+from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.ratelimit import MINUTE
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.errors import StreamFault
@@ -95,7 +96,11 @@ class ReportStream(KlaviyoStream):
             StreamFault: Klaviyo has no report for this metric, or sent one that is none.
         """
         params, body = self.only_results, self.body(day, zone, metric)
+        asked = PagesAsked()
         while True:
+            if asked.again(params):
+                msg = f"the report on {day} names a page as the next one that was read before"
+                raise StreamFault(msg)
             document = self.page(params, body, quota)
             try:
                 results = document["data"]["attributes"]["results"]
@@ -106,10 +111,7 @@ class ReportStream(KlaviyoStream):
             link = next_link(document)
             if link is None:
                 return
-            asked, params = params, dict(parse_qsl(urlsplit(link).query))
-            if params == asked:
-                msg = f"the report on {day} names a page as the one after itself"
-                raise StreamFault(msg)
+            params = dict(parse_qsl(urlsplit(link).query))
 
     def page(self, params: Mapping[str, str], body: Json, quota: DailyQuota) -> Json:
         """One page of a report."""

@@ -79,6 +79,12 @@ class _Buffer:
         else:
             self.size += len(row.payload) - len(before.payload)
 
+    def drop(self, key: Key) -> _BufferedRow:
+        """Take a row out; the buffer stays, also without any."""
+        row = self.rows.pop(key)
+        self.size -= len(row.payload) + (1 if self.rows else 0)
+        return row
+
 
 class _DeferredRow(NamedTuple):
     """A row that waits because its key is in flight, and the epoch of the first record in it."""
@@ -92,8 +98,9 @@ class Batcher:
 
     Klaviyo promises no order within a job or between jobs, but the result has to be that of the records one after
     the other. So a record is combined with an earlier one of its key and group that has not been sent (the later
-    one wins); one whose key is in flight waits until that batch is completed; and one whose key is in a job of
-    which nothing is known is not sent in this run.
+    one wins), or takes the place of one in another group, where the sink says that it may; one whose key is in
+    flight waits until that batch is completed; and one whose key is in a job of which nothing is known is not sent
+    in this run.
 
     Args:
         sink: The stream's declaration.
@@ -161,14 +168,20 @@ class Batcher:
             tally.unchanged += 1
         elif self._unsettled_keys and row.key in self._unsettled_keys:
             self._unsettle(self._unsettled_keys[row.key])
-        elif self._must_wait(row):
-            self._defer(row)
+        else:
+            self._place(row)
+
+    def _place(self, row: Row) -> None:
+        """Have a row sent, or wait for what came before it."""
+        since = self._drop_superseded(row)
+        if self._must_wait(row):
+            self._defer(row, since)
         elif self._recovered is not None and row.key not in self._group_of and self._was_sent(row):
             pass
-        elif self._buffer(row, self._dispatcher.epoch):
+        elif self._buffer(row, since):
             self._send_if_full(row.group)
         else:
-            self._defer(row)
+            self._defer(row, since)
 
     def flush(self) -> None:
         """Dispatch all buffers, full or not. What waits for a batch in flight goes on waiting."""
@@ -238,6 +251,28 @@ class Batcher:
             self.tally.accepted += 1
         return True
 
+    def _drop_superseded(self, row: Row) -> int:
+        """Let go what a row makes needless of its key; the epoch of the first record that it now stands for."""
+        key, since = row.key, self._dispatcher.epoch
+        deferred = self._deferred.get(key, [])
+        while deferred and self.sink.supersedes(row.group, deferred[-1].row.group):
+            needless = deferred.pop()
+            self._deferred_bytes -= len(needless.row.payload)
+            since = min(since, needless.since)
+            self.tally.combined += 1
+        if deferred:
+            return since
+        self._deferred.pop(key, None)
+        group = self._group_of.get(key)
+        if group is not None and self.sink.supersedes(row.group, group):
+            buffer = self._buffers[group]
+            self._buffered_bytes -= buffer.size
+            since = min(since, buffer.drop(key).since)
+            self._buffered_bytes += buffer.size
+            del self._group_of[key]
+            self.tally.combined += 1
+        return since
+
     def _must_wait(self, row: Row) -> bool:
         key = row.key
         return (
@@ -267,16 +302,15 @@ class Batcher:
         self._buffered_bytes += buffer.size
         return buffer
 
-    def _defer(self, row: Row) -> None:
+    def _defer(self, row: Row, since: int) -> None:
         deferred = self._deferred.setdefault(row.key, [])
-        since = self._dispatcher.epoch
         if deferred and deferred[-1].row.group == row.group:
             combined = self.sink.combined(deferred[-1].row.payload, row.payload)
             if combined is not None:
                 before = deferred.pop()
                 self._deferred_bytes -= len(before.row.payload)
                 self.tally.combined += 1
-                row, since = row._replace(payload=combined), before.since
+                row, since = row._replace(payload=combined), min(since, before.since)
         deferred.append(_DeferredRow(row, since))
         self._deferred_bytes += len(row.payload)
         while self._deferred_bytes > row.group.route.limits.request_bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from target_klaviyo_profiles.delivery.job_poller import JobPoller
 from target_klaviyo_profiles.delivery.recovery import recover
 from target_klaviyo_profiles.delivery.submission import deliver
 from target_klaviyo_profiles.delivery.tally import counted
+from target_klaviyo_profiles.errors import OutputError
 from target_klaviyo_profiles.rows import Outcome
 from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
 
@@ -132,6 +134,11 @@ class Coordinator:
         return {stream: batcher.tally for stream, batcher in self._batchers.items()}
 
     @property
+    def has_written_rejects(self) -> bool:
+        """Whether any are in the file by now."""
+        return self._rejects.has_written
+
+    @property
     def rejects_path(self) -> Path:
         """The file that refused records are in."""
         return self._rejects.path
@@ -202,6 +209,8 @@ class Coordinator:
         """The run is over: count every record of which it is not known what became as unsettled."""
         for batcher in self._batchers.values():
             batcher.abandon(why)
+        with suppress(OutputError):  # it may be what ended the run
+            self._rejects.sync()
         self._context.ledger.close()
 
     def dispatch(self, batcher: Batcher, batch: Batch) -> None:

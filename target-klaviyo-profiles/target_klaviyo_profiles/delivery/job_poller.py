@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
-from klaviyo_wire.errors import CursorExpired, NotFound, Retriable
+from klaviyo_wire.errors import CursorExpired, EndlessListing, NotFound, Retriable
 from target_klaviyo_profiles.delivery import job_errors, poll_backoff
 from target_klaviyo_profiles.rows import Outcome, bulk_route, klaviyos_reason
 
@@ -159,7 +159,7 @@ class _Poll:
                 return True
             if status == "cancelled":
                 return self._unsettled("was cancelled")
-        except (Retriable, CursorExpired) as fault:  # a poll that fails costs a pause, not the job
+        except (Retriable, CursorExpired, EndlessListing) as fault:  # a poll that fails costs a pause, not the job
             _log.warning("cannot see job %s of %s now: %s", self._job.id, self._sink.stream, fault)
         except NotFound as fault:  # a job may be visible only after a while
             _log.warning("cannot see job %s of %s: %s", self._job.id, self._sink.stream, fault)

@@ -39,6 +39,8 @@ class Rejects:
         self._now = now
         self._buffered: list[bytes] = []
         self._descriptor: int | None = None
+        self.has_written = False
+        """Whether records of this run are in the file."""
         folder = self.path.absolute().parent
         if self.path.is_dir() or not folder.is_dir():
             fault = "is a folder" if self.path.is_dir() else f"is in a folder that does not exist ({folder})"
@@ -73,7 +75,7 @@ class Rejects:
             "record": record,
             "code": reason.code,
             "detail": reason.detail if self._plain else redact(reason.detail),
-            "pointer": reason.pointer,
+            "pointer": reason.pointer if self._plain or reason.pointer is None else redact(reason.pointer),
             "remedy": reason.remedy,
             "job": reason.job,
             "time": self._now().isoformat(timespec="seconds"),
@@ -105,6 +107,7 @@ class Rejects:
             )
             raise OutputError(msg) from error
         self._buffered.clear()
+        self.has_written = True
 
     def close(self) -> None:
         """Put everything on disk and close the file.

@@ -184,7 +184,9 @@ class _Submission:
         if not self._batch.group.shared:
             return False
         not_there = isinstance(refusal, NotFound) and not self._route.finds_rows
-        return not_there or bool(self._outside_the_rows(refusal))
+        # Nor is a row at fault where Klaviyo refuses by a status that speaks of none, such as 405 of a path.
+        unexpected = refusal.status not in RECORD_AT_FAULT and not isinstance(refusal, NotFound)
+        return not_there or unexpected or bool(self._outside_the_rows(refusal))
 
     def _outside_the_rows(self, refusal: Refused) -> list[Problem]:
         """The problems whose pointers lead neither to a row nor to something that all rows are in."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from singer_program.reader import UnreadableRecord
 from target_klaviyo_profiles.fields import PLAIN_TYPES, Field, Kind, coerced
 from target_klaviyo_profiles.rows import Group, Reason, Rejected, Resource, Route, Row
 from target_klaviyo_profiles.sinks.options import Options
@@ -127,12 +128,18 @@ class Sink(ABC):
         """
         return later
 
+    def supersedes(self, later: Group, earlier: Group) -> bool:  # noqa: ARG002 - for sinks to override
+        """Whether a row makes an earlier one of its key, in another group and not sent yet, needless."""
+        return False
+
     def row(self, record: Mapping[str, object]) -> Row | None:
         """The record checked, mapped and encoded; None when there is nothing to write.
 
         Raises:
             Rejected: it cannot be written; `key` is set as soon as it is known.
         """
+        if isinstance(record, UnreadableRecord):
+            raise Rejected(Reason("unreadable", record.reason, "Correct what writes this line."))
         known = self._known(record)
         key = self.identify(known)
         if self._cleared:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -38,7 +39,12 @@ _LOOKUP = BulkLimits(items=100, request_bytes=7_000)
 """Identifiers in one look-up: a page of profiles, and less than the 8 kB that a URL may have with many servers."""
 _QUOTES = len(quote('"",'))
 _UNSEEN = timedelta(hours=1)
-"""How long an opt-out that was sent may be missing from what Klaviyo shows; minutes were recorded."""
+"""How long what was sent may be missing from what Klaviyo shows; minutes were recorded."""
+_PATIENCE = 24
+_PAUSE = 5.0
+"""How often, and how many seconds apart, it is asked whether the subscription before an opt-out was worked."""
+_SKEW = timedelta(minutes=1)
+"""How far Klaviyo's clock may be behind this one."""
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _NO_OPT_OUTS = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
 """Reasons of suppressions that no person asked for; a subscription does not lift them."""
@@ -58,13 +64,21 @@ class Channel(StrEnum):
         return {Channel.EMAIL: "email", Channel.PUSH: PROFILE_ID}.get(self, "phone_number")
 
 
+class _Sent(NamedTuple):
+    """What was sent: when, and the time from which on Klaviyo shows it once it is worked."""
+
+    at: datetime
+    shows: datetime
+
+
 class Subscriptions(BulkSink):
     """Subscribes and unsubscribes people, one channel a record.
 
-    Two things that Klaviyo does are prevented here. It lifts the opt-out of whoever is subscribed; and of people
+    Three things that Klaviyo does are prevented here. It lifts the opt-out of whoever is subscribed; and of people
     who are not on the list that an opt-out names, it unsubscribes from everything. So before a batch is sent,
     Klaviyo is asked about the people in it. Those who opted out after they consented, or who are not on the list,
-    are refused.
+    are refused. And it works its jobs in no order, and tells of these no end: an opt-out takes the place of a
+    subscription that waits, and follows one that was sent only when Klaviyo shows that it was worked.
     """
 
     stream: ClassVar[str] = "subscriptions"
@@ -135,21 +149,60 @@ class Subscriptions(BulkSink):
         return {"data": data}
 
     @override
+    def supersedes(self, later: Group, earlier: Group) -> bool:
+        """An opt-out from a channel does, of a subscription to it; never a subscription, of an opt-out."""
+        (channel, _), (before, _) = _scope(later), _scope(earlier)
+        return later.route is _UNSUBSCRIBE and earlier.route is _SUBSCRIBE and channel is before
+
+    @override
     def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
         channel, list_id = _scope(batch.group)
         if batch.group.route is _SUBSCRIBE:
-            return Outcome(rejected=self._opted_out(batch, context))
+            outcome = self._opted_out(batch, context)
+            self._remember(_opt_in, batch, outcome, context)
+            return outcome
         try:
-            outcome = self._on_list(batch, list_id, context) if list_id else Outcome()
+            pending = self._pending(batch, context)
+            outcome = self._on_list(batch, list_id, pending, context) if list_id else Outcome()
         except NotFound:
             return Outcome(rejected=dict.fromkeys(batch.keys, no_such_list(str(list_id))))
-        sent = [key for key in batch.keys if not outcome.decided(key)]
-        # Remembered before they are sent: a run that is killed later may have sent them.
-        opt_outs = [_opt_out(key, channel, scope) for key in sent for scope in {None, list_id}]
-        context.ledger.remember(self.stream, opt_outs, context.now().isoformat())
+        why = (
+            f"Klaviyo may not have worked their subscription to {channel} yet, which would undo this: start again"
+        )
+        outcome.unsettled.update((key, why) for key in batch.keys if key in pending and not outcome.decided(key))
+        self._remember(_opt_out, batch, outcome, context)
         return outcome
 
-    def _on_list(self, batch: Batch, list_id: str, context: SinkContext) -> Outcome:
+    def _remember(self, what: _Fact, batch: Batch, outcome: Outcome, context: SinkContext) -> None:
+        """Remember what is about to be sent: a run that is killed later may have sent it."""
+        channel, list_id = _scope(batch.group)
+        facts: dict[str, list[Key]] = defaultdict(list)
+        for key, row in _rows(batch):
+            if not outcome.decided(key):
+                consented = row["subscriptions"][channel]["marketing"].get("consented_at", "")
+                facts[consented] += [what(key, channel, scope) for scope in {None, list_id}]
+        for consented, keys in facts.items():
+            context.ledger.remember(self.stream, keys, f"{context.now().isoformat()} {consented}".strip())
+
+    def _pending(self, batch: Batch, context: SinkContext) -> set[Key]:
+        """Those whose subscription this target sent, and of whom Klaviyo does not show yet that it was worked."""
+        channel, list_id = _scope(batch.group)
+        recalled = ((key, self._sent(_opt_in(key, channel, list_id), context)) for key in batch.keys)
+        sent = {key: known for key, known in recalled if known is not None}
+        for attempt in range(_PATIENCE):
+            if not sent:
+                break
+            if attempt:
+                context.sleep(_PAUSE)
+            held = dict(_found(batch, channel, context))
+            sent = {
+                key: known
+                for key, known in sent.items()
+                if not _is_subscribed_since(held.get(key, {}), channel, known.shows)
+            }
+        return set(sent)
+
+    def _on_list(self, batch: Batch, list_id: str, pending: Collection[Key], context: SinkContext) -> Outcome:
         """Decides about those who are not on the list or soon will not be: for them the request is another one.
 
         Raises:
@@ -159,7 +212,9 @@ class Subscriptions(BulkSink):
         on_it = {key for key, _ in _found(batch, channel, context, list_id)}
         outcome = Outcome()
         for key in batch.keys:
-            sent = self._opt_out_sent_at(_opt_out(key, channel, list_id), context) is not None
+            sent = self._sent(_opt_out(key, channel, list_id), context) is not None
+            if key in pending:
+                continue
             if key not in on_it and sent:
                 outcome.unchanged.add(key)
             elif key not in on_it:
@@ -170,28 +225,40 @@ class Subscriptions(BulkSink):
                 )
         return outcome
 
-    def _opted_out(self, batch: Batch, context: SinkContext) -> dict[Key, Reason]:
-        """Those of the batch who opted out after they consented, as far as that is known."""
+    def _opted_out(self, batch: Batch, context: SinkContext) -> Outcome:
+        """Refuses those who opted out after they consented; of whom that is not told, nobody is subscribed."""
         channel, _ = _scope(batch.group)
         profiles = dict(_found(batch, channel, context))
-        refused: dict[Key, Reason] = {}
+        outcome = Outcome()
         for key, row in _rows(batch):
-            held = profiles.get(key, {}).get("subscriptions") or {}
-            times = [opted_out_at(held, channel), self._opt_out_sent_at(_opt_out(key, channel, None), context)]
+            profile = profiles.get(key)
+            if profile is not None and not _tells_of(profile, channel):
+                outcome.unsettled[key] = (
+                    f"Klaviyo did not tell whether they opted out of {channel}, and a subscription would lift it: "
+                    "start again; if it stays so, report it"
+                )
+                continue
+            held = {} if profile is None else profile["subscriptions"]
+            sent = self._sent(_opt_out(key, channel, None), context)
+            times = [opted_out_at(held, channel), sent and sent.at]
             left = max((each for each in times if each is not None), default=None)
             since = row["subscriptions"][channel]["marketing"].get("consented_at")
             if left is not None and (since is None or datetime.fromisoformat(since) <= left):
-                refused[key] = _opted_out_later(channel, left)
-            elif channel is Channel.PUSH and key not in profiles:
+                outcome.rejected[key] = _opted_out_later(channel, left)
+            elif channel is Channel.PUSH and profile is None:
                 remedy = f"Correct `{PROFILE_ID}`, or leave the record out."
-                refused[key] = Reason("not_found", "the account has no such profile", remedy, f"/{PROFILE_ID}")
-        return refused
+                reason = Reason("not_found", "the account has no such profile", remedy, f"/{PROFILE_ID}")
+                outcome.rejected[key] = reason
+        return outcome
 
-    def _opt_out_sent_at(self, opt_out: Key, context: SinkContext) -> datetime | None:
-        """When this target last sent an opt-out, if Klaviyo may not show it yet."""
-        at = context.ledger.recall(self.stream, opt_out)
-        moment = None if at is None else datetime.fromisoformat(at)
-        return moment if moment is not None and context.now() - moment < _UNSEEN else None
+    def _sent(self, what: Key, context: SinkContext) -> _Sent | None:
+        """What this target last sent, if Klaviyo may not show it yet."""
+        value = context.ledger.recall(self.stream, what)
+        if value is None:
+            return None
+        at, *consented = map(datetime.fromisoformat, value.split())
+        known = _Sent(at, min([at - _SKEW, *consented]))
+        return known if context.now() - at < _UNSEEN else None
 
     def _since(self, record: Json, *, historical: bool) -> Json:
         text = record.get("consented_at")
@@ -230,6 +297,34 @@ def _opt_out(key: Key, channel: Channel, list_id: str | None) -> Key:
     return Key(channel, f"{list_id or ''}/{key.value}")
 
 
+def _opt_in(key: Key, channel: Channel, list_id: str | None) -> Key:
+    """What the ledger knows a subscription by."""
+    return Key(channel, f"+{list_id or ''}/{key.value}")
+
+
+def _name_of(channel: Channel) -> str:
+    """What a channel is called in a profile's `subscriptions`."""
+    return "mobile_push" if channel is Channel.PUSH else channel
+
+
+def _tells_of(profile: Json, channel: Channel) -> bool:
+    """Whether an answer says something of a channel: also null, which was recorded where nothing ever happened."""
+    held = profile.get("subscriptions")
+    return isinstance(held, dict) and _name_of(channel) in held
+
+
+def _is_subscribed_since(profile: Json, channel: Channel, moment: datetime) -> bool:
+    """Whether a profile shows a subscription of that moment or later."""
+    of_channel = (profile.get("subscriptions") or {}).get(_name_of(channel)) or {}
+    marketing = of_channel.get("marketing") or {}
+    times = [marketing.get(name) for name in ("consent_timestamp", "last_updated")]
+    return marketing.get("consent") == _SUBSCRIBED and any(_moment(time) >= moment for time in times if time)
+
+
+_Fact = Callable[[Key, Channel, str | None], Key]
+"""What the ledger knows something by that was sent: of a key, a channel, and a list or all."""
+
+
 def _rows(batch: Batch) -> list[tuple[Key, Json]]:
     """The people of a batch, each with what is sent of them."""
     payloads = map(msgspec.json.decode, batch.payloads)
@@ -261,7 +356,7 @@ def opted_out_at(held: Mapping[str, Json | None], channel: Channel) -> datetime 
     An opt-out of any list counts, whichever list is joined: Klaviyo says that a subscription removes "any". Of
     several times that Klaviyo gives, the latest counts; an opt-out without a time counts as later than anything.
     """
-    of_channel = held.get("mobile_push" if channel is Channel.PUSH else channel)
+    of_channel = held.get(_name_of(channel))
     marketing = (of_channel or {}).get("marketing") or {}
     said: list[str | None] = []
     if marketing.get("consent") == _UNSUBSCRIBED:
@@ -295,6 +390,8 @@ def _found(
     for values in lookups(spelled):
         params = {"filter": Operator.ANY(name, values), "page[size]": "100", "fields[profile]": shown}
         if list_id is None:
+            # Named in both: of a sparse fieldset JSON:API says that nothing else need come.
+            params["fields[profile]"] = f"{shown},subscriptions"
             params["additional-fields[profile]"] = "subscriptions"
             pages = context.client.pages("get_profiles", params=params)
         else:

@@ -18,6 +18,7 @@ from typing_extensions import override
 from singer_program.command import Tell, invoke, run, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.reader import MessageReader
+from singer_program.settings import unknown_settings
 from singer_program.signals import stop
 from singer_program.writer import MessageWriter
 
@@ -127,12 +128,17 @@ class _ProgramPlugin(PluginBase):
             ConfigValidationError: they are wrong.
         """
         try:
-            return super()._validate_config(raise_errors=raise_errors)
+            faults = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
             properties = self.config_jsonschema["properties"]
             secrets = [name for name, schema in properties.items() if schema.get("secret")]
             error.errors = [_without_secrets(fault, secrets) for fault in error.errors]
             raise
+        unknown = unknown_settings(self.config, self.config_jsonschema["properties"])
+        if unknown and raise_errors:
+            message = "unknown settings"
+            raise ConfigValidationError(message, errors=unknown)
+        return faults + unknown
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -24,6 +25,22 @@ _CHUNK = 1 << 18
 _KINDS = {"type": str, "stream": str, "record": dict, "schema": dict}
 
 
+_BEGINNING = re.compile(rb'\s*\{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.)*")\s*,')
+"""Of a RECORD message, as nearly every tap writes it."""
+
+
+class UnreadableRecord(dict[str, Any]):
+    """Stands for a record whose line cannot be read; empty.
+
+    Attributes:
+        reason: Why, and which line it is; without a value of it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
 class MessageReader(GenericSingerReader[bytes]):
     """Reads messages; an error names the number of the line, counted from 1. Whole numbers keep every digit."""
 
@@ -32,6 +49,9 @@ class MessageReader(GenericSingerReader[bytes]):
 
     For a target that has columns of decimals. NaN and the infinities, which are no JSON, stay floats.
     """
+
+    gives_unreadable_records: ClassVar[bool] = False
+    """Whether a RECORD that cannot be read is given as an `UnreadableRecord`, instead of ending the run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +102,13 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             message = self._decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            message = self._what_is_no_json(line)
+            try:
+                message = self._what_is_no_json(line)
+            except InputError as error:
+                stream = self._stream_of(line) if self.gives_unreadable_records else None
+                if stream is None:
+                    raise
+                return {"type": "RECORD", "stream": stream, "record": UnreadableRecord(error.lines[0])}
         if not isinstance(message, dict):
             msg = f"line {self._line} of the input is JSON, but not a Singer message"
             raise InputError(msg)
@@ -103,10 +129,26 @@ class MessageReader(GenericSingerReader[bytes]):
         except ValueError as error:
             where = f" (character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
             msg = f"line {self._line} of the input is not JSON{where}: does the tap print something?"
+            if isinstance(error, UnicodeDecodeError):
+                msg = f"line {self._line} of the input is not UTF-8 (byte {error.start + 1})"
+            elif not where:
+                msg = f"line {self._line} of the input has a number of more digits than can be read"
             raise InputError(msg) from None
         except RecursionError:
             msg = f"line {self._line} of the input is nested too deeply to be read"
             raise InputError(msg) from None
+
+    @staticmethod
+    def _stream_of(line: bytes | str) -> str | None:
+        """The stream of a line that is a RECORD from its beginning to its end, whatever lies between."""
+        text = line.encode("utf-8", "replace") if isinstance(line, str) else line
+        found = _BEGINNING.match(text)
+        if found is None or not text.rstrip().endswith(b"}"):  # a line that was cut is no record
+            return None
+        try:
+            return msgspec.json.decode(found[1], type=str)
+        except msgspec.DecodeError:
+            return None
 
     @staticmethod
     @override

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -98,7 +98,7 @@ def _given(fields: Mapping[str, object], files: Sequence[str], faults: list[str]
     for file in files:
         for name, value in _json_object(file) if file != "ENV" else ():
             if name not in fields:
-                faults.append(f"{file}: there is no setting `{name}`; {_nearest(name, fields)}")
+                faults += [f"{file}: {fault}" for fault in unknown_settings([name], fields)]
             elif value is not None:
                 given[name] = file, value, msgspec.convert
     return given
@@ -153,6 +153,11 @@ def _from_text(text: str, kind: Any) -> object:  # noqa: ANN401 - any annotation
         if isinstance(value, list | dict):
             return msgspec.convert(value, kind)
         raise
+
+
+def unknown_settings(given: Iterable[str], known: Mapping[str, object]) -> list[str]:
+    """A line for each given name that is no setting: misspelt, it would have no effect, and nobody be told."""
+    return [f"there is no setting `{name}`; {_nearest(name, known)}" for name in given if name not in known]
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
