@@ -354,7 +354,7 @@ def test_pages_that_name_each_other_as_the_next_one_are_not_followed_for_ever(
         return Response(json.dumps({"data": [{"id": str(number)}], "links": {"next": following}}))
 
     httpserver.expect_request("/api/lists").respond_with_handler(answer)
-    found = []
+    found: list[str] = []
     with pytest.raises(EndlessListing, match="get_lists"):
         found.extend(page["data"][0]["id"] for page in client.pages("get_lists"))
     assert len(httpserver.log) == length + 1

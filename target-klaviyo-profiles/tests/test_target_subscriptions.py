@@ -476,7 +476,7 @@ def test_nobody_is_subscribed_of_whom_it_is_not_told_whether_they_opted_out(
     """JSON:API says of a sparse fieldset that nothing else need come; and answers change."""
     lift = jsonapi.lift
     monkeypatch.setattr(
-        subscriptions.jsonapi,
+        jsonapi,
         "lift",
         lambda *given: {name: value for name, value in lift(*given).items() if name != "subscriptions"} | held,
     )

@@ -25,6 +25,7 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
     assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
     assert "int_unit_dimensions" not in jobs["measure"]
+    assert jobs["measure_after_assign"] == jobs["measure"] - jobs["assign"]
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
