@@ -18,6 +18,7 @@ import pytest
 import requests
 from werkzeug import Request, Response
 
+from klaviyo_wire import auth
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.endpoints import ENDPOINTS
@@ -369,6 +370,18 @@ def test_the_proxy_of_the_environment_is_used(
     httpserver.expect_request("/api/lists").respond_with_json({"data": []})
     assert _client("http://klaviyo.invalid", time).call("get_lists") == {"data": []}
     assert httpserver.log[0][0].host == "klaviyo.invalid"
+
+
+def test_what_a_wrong_setting_holds_of_a_secret_is_not_told(time: Time) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        _client("ftp://user:secret@a.klaviyo.com", time)
+    assert "secret" not in str(refusal.value)
+    with pytest.raises(Unreachable) as fault:
+        _client("http://user:s%40cret@127.0.0.1:9", time).call("get_lists")
+    assert "s%40cret" not in str(fault.value)
+    with pytest.raises(ConfigurationError) as refusal:
+        auth.check("pk_0123456789abcdef")
+    assert "0123456789" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])

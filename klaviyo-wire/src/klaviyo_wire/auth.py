@@ -9,6 +9,7 @@ from requests.auth import AuthBase
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError
+from klaviyo_wire.redaction import redact
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -60,5 +61,6 @@ def check(revision: str) -> None:
         ConfigurationError: it does not.
     """
     if not _REVISION.fullmatch(revision):
-        msg = f"the setting `revision` is {revision!r}: give one of Klaviyo's dates, such as {DEFAULT_REVISION}"
+        given = redact(revision)
+        msg = f"the setting `revision` is {given!r}: give one of Klaviyo's dates, such as {DEFAULT_REVISION}"
         raise ConfigurationError(msg)

@@ -75,7 +75,8 @@ class Client:
     ) -> None:
         parts = urlsplit(api_url)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
-            msg = f"the setting `api_url` is {api_url!r}: give scheme and host, such as {auth.DEFAULT_API_URL}"
+            given = redact(api_url)
+            msg = f"the setting `api_url` is {given!r}: give scheme and host, such as {auth.DEFAULT_API_URL}"
             raise ConfigurationError(msg)
         self._key = key
         self._governor = governor

@@ -7,6 +7,7 @@ from functools import cached_property
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
 from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
 from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator
 
@@ -54,7 +55,7 @@ class Events(LateArrivingStream):
         Raises:
             StreamFault: the setting names a metric that does not exist, and never did.
         """
-        found: dict[str, list[str]] = self.stream_state.get(NAMED) or {}
+        found = texts_by_name(self.stream_state, NAMED)
         names = self.metric_names
         for text in self.run.settings.metrics:
             now = [key for key, name in names.items() if text in {key, name}]
@@ -70,7 +71,7 @@ class Events(LateArrivingStream):
     @override
     def unread_listings(self) -> list[Listing]:
         """A metric that was added to the setting is read from the beginning, once."""
-        read = self.stream_state.get(READ)
+        read = texts(self.stream_state, READ)
         if read is None:
             return []
         wanted = self.metric_ids if self.run.settings.metrics else list(self.metric_names)
