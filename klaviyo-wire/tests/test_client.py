@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from time import sleep
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -22,7 +23,15 @@ from klaviyo_wire import auth
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import FIRST_CONTACT_TRIES, MAX_TRIES, Client, Transport
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.errors import ConfigurationError, EndlessListing, MissingScope, NotFound, Retriable, Unreachable
+from klaviyo_wire.errors import (
+    ConfigurationError,
+    EndlessListing,
+    MissingScope,
+    NotFound,
+    OversizedAnswer,
+    Retriable,
+    Unreachable,
+)
 from klaviyo_wire.ratelimit import Governor
 
 if TYPE_CHECKING:
@@ -370,6 +379,40 @@ def test_the_proxy_of_the_environment_is_used(
     httpserver.expect_request("/api/lists").respond_with_json({"data": []})
     assert _client("http://klaviyo.invalid", time).call("get_lists") == {"data": []}
     assert httpserver.log[0][0].host == "klaviyo.invalid"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_an_answer_that_is_too_large_is_not_held(encoding: str, httpserver: HTTPServer, time: Time) -> None:
+    """Of a few kilobytes that unpack to many megabytes, no more is unpacked than may be."""
+    body = json.dumps({"data": [{"id": "x" * 8_000_000}]}).encode()
+    sent = gzip.compress(body) if encoding == "gzip" else body
+    httpserver.expect_request("/api/lists").respond_with_data(sent, headers={"Content-Encoding": encoding})
+    transport = Transport(requests.Session(), sleep=time.sleep, most_bytes=5_000_000)
+    client = Client(ApiKey(KEY), Governor(time), transport, api_url=httpserver.url_for(""))
+    with pytest.raises(OversizedAnswer, match="more than 5 MB"):
+        client.call("get_lists")
+    assert len(httpserver.log) == 1
+    transport = Transport(requests.Session(), sleep=time.sleep, most_bytes=len(body))
+    client = Client(ApiKey(KEY), Governor(time), transport, api_url=httpserver.url_for(""))
+    assert len(client.call("get_lists")["data"][0]["id"]) == 8_000_000
+
+
+def test_an_answer_that_comes_by_drops_is_given_up(httpserver: HTTPServer, time: Time) -> None:
+    def drops(_: Request) -> Response:
+        def bytes_() -> Iterator[bytes]:
+            yield b'{"data": ['
+            for _ in range(40):
+                sleep(0.05)
+                yield b" "
+            yield b"]}"
+
+        return Response(bytes_())
+
+    httpserver.expect_request("/api/lists").respond_with_handler(drops)
+    transport = Transport(requests.Session(), sleep=time.sleep, timeout=(1.0, 1.0), most_seconds=0.2)
+    client = Client(ApiKey(KEY), Governor(time), transport, api_url=httpserver.url_for(""))
+    with pytest.raises(Retriable, match=r"did not come whole within 0\.2 s"):
+        client.call("get_lists", repeatable=False)
 
 
 def test_what_a_wrong_setting_holds_of_a_secret_is_not_told(time: Time) -> None:

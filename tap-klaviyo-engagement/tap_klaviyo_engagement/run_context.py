@@ -83,6 +83,8 @@ class RunContext:
                 session,
                 self.sleep,
                 timeout=(10.0, settings.request_timeout),
+                most_bytes=settings.response_size_limit * 1_000_000,
+                most_seconds=settings.response_timeout,
                 received=without_nul if settings.nul_characters == "replace" else None,
             ),
             api_url=settings.api_url,

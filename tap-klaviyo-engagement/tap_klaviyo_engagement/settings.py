@@ -98,6 +98,18 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=60,
         description="Seconds to wait for the next bytes of an answer before asking again",
     ),
+    th.Property(
+        "response_size_limit",
+        th.IntegerType(minimum=1),
+        default=256,
+        description="Megabytes that an answer may have, unpacked; a larger one ends its stream",
+    ),
+    th.Property(
+        "response_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=300,
+        description="Seconds in which the whole of an answer must have come; then it is asked for again",
+    ),
 ).to_dict()
 
 
@@ -124,6 +136,8 @@ class Settings:
     concurrency: int | None
     nul_characters: str
     request_timeout: float
+    response_size_limit: int
+    response_timeout: float
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -154,6 +168,8 @@ class Settings:
             concurrency=int(given["concurrency"]) if "concurrency" in given else None,
             nul_characters=given["nul_characters"],
             request_timeout=given["request_timeout"],
+            response_size_limit=int(given["response_size_limit"]),
+            response_timeout=given["response_timeout"],
         )
 
     def concurrency_of(self, rows: int) -> int:

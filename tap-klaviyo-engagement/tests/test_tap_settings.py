@@ -78,6 +78,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "concurrency": "4",
         "nul_characters": "replace",
         "request_timeout": "5",
+        "response_size_limit": "7",
+        "response_timeout": "9.5",
     }
     assert given.keys() == SCHEMA["properties"].keys() & given.keys()
     for name, text in given.items():
@@ -98,6 +100,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         concurrency=4,
         nul_characters="replace",
         request_timeout=5,
+        response_size_limit=7,
+        response_timeout=9.5,
     )
     assert "subscriptions" in tap.streams["profiles"].schema["properties"]
     assert "predictive_analytics" not in tap.streams["profiles"].schema["properties"]

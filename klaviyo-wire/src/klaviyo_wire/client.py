@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,15 @@ import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import ConfigurationError, EndlessListing, NotFound, Retriable, Unreachable, classify
+from klaviyo_wire.errors import (
+    ConfigurationError,
+    EndlessListing,
+    NotFound,
+    OversizedAnswer,
+    Retriable,
+    Unreachable,
+    classify,
+)
 from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.redaction import redact
 
@@ -33,13 +42,18 @@ NO_PARAMS: Mapping[str, str] = {}
 T = TypeVar("T")
 
 
+_PIECE = 1 << 20
+"""Most bytes of a body that are read at a time."""
+
+
 @dataclass(frozen=True)
 class Transport:
     """What the loop needs of the outside world; a test gives its own.
 
     `timeout` is (connect, read) in seconds; `patience` the longest that is waited for a place or as `Retry-After`
     says, in seconds: with a daily quota it is hours, and failing beats sleeping through them. `received` is given
-    the body of each answer, and returns the one that is read.
+    the body of each answer, and returns the one that is read. `most_bytes` is how large a body may be, and
+    `most_seconds` how long all of it may take: `timeout` bounds only the wait for the next bytes.
     """
 
     session: requests.Session
@@ -47,6 +61,8 @@ class Transport:
     timeout: tuple[float, float] = (10.0, 60.0)
     patience: float = 600.0
     received: Callable[[bytes], bytes] | None = None
+    most_bytes: int = 256 << 20
+    most_seconds: float = 300.0
 
 
 class Client:
@@ -256,8 +272,7 @@ class Client:
                     request, timeout=self._transport.timeout, allow_redirects=False, **self._network
                 )
                 with response:
-                    # In one piece: `Response.content` puts it together from pieces of 10 kB.
-                    body: bytes = response.raw.read(decode_content=True)
+                    body = self._body(where, response)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise self._unanswered(where, error) from error
             self._reached = True
@@ -268,6 +283,26 @@ class Client:
         if fault is not None:
             raise fault
         return body if self._transport.received is None else self._transport.received(body)
+
+    def _body(self, where: str, response: requests.Response) -> bytes:
+        """The body, in few pieces: `Response.content` puts it together from pieces of 10 kB.
+
+        Raises:
+            OversizedAnswer: it is larger than may be.
+            Retriable: it takes longer than may be.
+        """
+        transport = self._transport
+        until, size, pieces = time.monotonic() + transport.most_seconds, 0, []
+        while piece := response.raw.read1(_PIECE, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > transport.most_bytes:
+                msg = f"{where}: the answer has more than {transport.most_bytes / 1e6:,.0f} MB"
+                raise OversizedAnswer(msg)
+            if time.monotonic() > until:
+                msg = f"{where}: the answer did not come whole within {transport.most_seconds:g} s"
+                raise Retriable(msg)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _unanswered(self, where: str, error: Exception) -> Retriable:
         if self._reached:

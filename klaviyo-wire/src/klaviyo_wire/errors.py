@@ -78,6 +78,10 @@ class CursorExpired(KlaviyoError):  # noqa: N818
     """The page cursor is no longer valid; the rows so far stay good, the listing starts again."""
 
 
+class OversizedAnswer(KlaviyoError):  # noqa: N818
+    """An answer is larger than what may be held in memory."""
+
+
 class EndlessListing(KlaviyoError):  # noqa: N818
     """A page names one that came before as the next one: the listing would go on for ever."""
 
