@@ -332,7 +332,10 @@ class StreamSink(SdkSink):
         """Take a record as it is: the sink's declaration is stricter, and refuses one record, not the run."""
         self._received += 1
         try:
-            self._batcher.put(record)
+            if isinstance(record, UnreadableRecord):
+                self._batcher.put_unreadable(record.reason)
+            else:
+                self._batcher.put(record)
         except Exception as error:
             self._target.fail(error)
             raise

@@ -171,6 +171,19 @@ class Batcher:
         else:
             self._place(row)
 
+    def put_unreadable(self, why: str) -> None:
+        """Take a record of which no more is known than that it came.
+
+        Raises:
+            OutputError: the rejects file cannot be written.
+        """
+        self.tally.received += 1
+        if self._given_up is not None:
+            self._unsettle(self._given_up)
+            return
+        reason = Reason("unreadable", why, "Correct what writes this line.")
+        self._dispatcher.reject(self.sink.stream, None, reason, record=self.tally.received)
+
     def _place(self, row: Row) -> None:
         """Have a row sent, or wait for what came before it."""
         since = self._drop_superseded(row)

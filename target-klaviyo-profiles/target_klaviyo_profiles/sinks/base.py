@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from singer_program.reader import UnreadableRecord
 from target_klaviyo_profiles.fields import PLAIN_TYPES, Field, Kind, coerced
 from target_klaviyo_profiles.rows import Group, Reason, Rejected, Resource, Route, Row
 from target_klaviyo_profiles.sinks.options import Options
@@ -138,8 +137,6 @@ class Sink(ABC):
         Raises:
             Rejected: it cannot be written; `key` is set as soon as it is known.
         """
-        if isinstance(record, UnreadableRecord):
-            raise Rejected(Reason("unreadable", record.reason, "Correct what writes this line."))
         known = self._known(record)
         key = self.identify(known)
         if self._cleared:
