@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -409,7 +409,9 @@ def test_an_answer_that_comes_by_drops_is_given_up(httpserver: HTTPServer, time:
         return Response(bytes_())
 
     httpserver.expect_request("/api/lists").respond_with_handler(drops)
-    transport = Transport(requests.Session(), sleep=time.sleep, timeout=(1.0, 1.0), most_seconds=0.2)
+    transport = Transport(
+        requests.Session(), sleep=time.sleep, timeout=(1.0, 1.0), most_seconds=0.2, clock=monotonic
+    )
     client = Client(ApiKey(KEY), Governor(time), transport, api_url=httpserver.url_for(""))
     with pytest.raises(Retriable, match=r"did not come whole within 0\.2 s"):
         client.call("get_lists", repeatable=False)

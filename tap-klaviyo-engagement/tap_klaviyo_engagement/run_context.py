@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -85,6 +86,7 @@ class RunContext:
                 timeout=(10.0, settings.request_timeout),
                 most_bytes=settings.response_size_limit * 1_000_000,
                 most_seconds=settings.response_timeout,
+                clock=monotonic,
                 received=without_nul if settings.nul_characters == "replace" else None,
             ),
             api_url=settings.api_url,

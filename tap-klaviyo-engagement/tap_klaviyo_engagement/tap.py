@@ -25,7 +25,7 @@ from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.errors import StreamFault, concerns_all
 from tap_klaviyo_engagement.run_context import RunContext
-from tap_klaviyo_engagement.state.shapes import checked
+from tap_klaviyo_engagement.state.shapes import fault_of
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
 if TYPE_CHECKING:
@@ -158,11 +158,13 @@ class TapKlaviyoEngagement(Tap):
         Raises:
             ConfigurationError: in one line.
         """
+        if fault := fault_of(state):
+            raise ConfigurationError(fault)
         try:
             tap = cls(
                 config=config.config if config else {},
                 parse_env_config=bool(config and config.parse_env),
-                state=checked(state),
+                state=state,
                 catalog=catalog,
             )
         except ConfigValidationError as error:

@@ -65,7 +65,7 @@ class Connection:
             session.mount(scheme, HTTPAdapter(pool_maxsize=concurrency))
         self._key = ApiKey(api_key)
         self._governor = Governor(clock.monotonic, share=share)
-        self._transport = Transport(session, sleep=clock.sleep)
+        self._transport = Transport(session, sleep=clock.sleep, clock=clock.monotonic)
         self._api_url = api_url
         self._revision = revision
 

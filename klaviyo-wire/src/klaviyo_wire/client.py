@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,7 +52,8 @@ class Transport:
     `timeout` is (connect, read) in seconds; `patience` the longest that is waited for a place or as `Retry-After`
     says, in seconds: with a daily quota it is hours, and failing beats sleeping through them. `received` is given
     the body of each answer, and returns the one that is read. `most_bytes` is how large a body may be, and
-    `most_seconds` how long all of it may take: `timeout` bounds only the wait for the next bytes.
+    `most_seconds` how long all of it may take by `clock`, in monotonic seconds; without a clock it takes its time.
+    `timeout` bounds only the wait for the next bytes.
     """
 
     session: requests.Session
@@ -63,6 +63,7 @@ class Transport:
     received: Callable[[bytes], bytes] | None = None
     most_bytes: int = 256 << 20
     most_seconds: float = 300.0
+    clock: Callable[[], float] = float
 
 
 class Client:
@@ -292,14 +293,14 @@ class Client:
             Retriable: it takes longer than may be.
         """
         transport = self._transport
-        until, size, pieces = time.monotonic() + transport.most_seconds, 0, []
+        until, size, pieces = transport.clock() + transport.most_seconds, 0, []
         while piece := response.raw.read1(_PIECE, decode_content=True):
             pieces.append(piece)
             size += len(piece)
             if size > transport.most_bytes:
                 msg = f"{where}: the answer has more than {transport.most_bytes / 1e6:,.0f} MB"
                 raise OversizedAnswer(msg)
-            if time.monotonic() > until:
+            if transport.clock() > until:
                 msg = f"{where}: the answer did not come whole within {transport.most_seconds:g} s"
                 raise Retriable(msg)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

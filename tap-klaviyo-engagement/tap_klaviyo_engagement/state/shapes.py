@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.errors import StreamFault
 
 Json = dict[str, Any]
 _REMEDY = "give the state that a run of this tap wrote, or none to read everything anew"
 
 
-def checked(state: Json | None) -> Json | None:
-    """A state whose streams can be looked at.
-
-    Raises:
-        ConfigurationError: it has another shape.
-    """
+def fault_of(state: Json | None) -> str | None:
+    """What is wrong with a state whose streams cannot be looked at; None of one that is sound."""
     bookmarks = (state or {}).get("bookmarks", {})
     if not isinstance(bookmarks, dict):
-        msg = f"the `bookmarks` of the state are {_kind(bookmarks)} and no object: {_REMEDY}"
-        raise ConfigurationError(msg)
+        return f"the `bookmarks` of the state are {_kind(bookmarks)} and no object: {_REMEDY}"
     if odd := [(name, value) for name, value in bookmarks.items() if not isinstance(value, dict)]:
         told = ", ".join(f"`{name}` is {_kind(value)}" for name, value in odd)
-        msg = f"the state of a stream is an object, and here {told}: {_REMEDY}"
-        raise ConfigurationError(msg)
-    return state
+        return f"the state of a stream is an object, and here {told}: {_REMEDY}"
+    return None
 
 
 def texts(stream_state: Mapping[str, Any], name: str) -> list[str] | None:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.state.emitted_ids import EmittedIds, Sketch, digest
+from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.times import iso, moment, second
 
@@ -83,6 +84,22 @@ class LateArrivingStream(ListedStream):
             and emitted.through <= iso(self.run.now() + timedelta(seconds=1))
         )
         return emitted if emitted and known else EmittedIds()
+
+    def kept_texts(self, name: str) -> list[str] | None:
+        """What the run before kept under a name in the stream's state.
+
+        Raises:
+            StreamFault: something else stands there.
+        """
+        return texts(self.stream_state, name)
+
+    def kept_texts_by_name(self, name: str) -> dict[str, list[str]]:
+        """The same, of lists by name.
+
+        Raises:
+            StreamFault: something else stands there.
+        """
+        return texts_by_name(self.stream_state, name)
 
     @property
     def _bookmark(self) -> str:

@@ -7,7 +7,6 @@ from functools import cached_property
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
 from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
 from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator
 
@@ -55,7 +54,7 @@ class Events(LateArrivingStream):
         Raises:
             StreamFault: the setting names a metric that does not exist, and never did.
         """
-        found = texts_by_name(self.stream_state, NAMED)
+        found = self.kept_texts_by_name(NAMED)
         names = self.metric_names
         for text in self.run.settings.metrics:
             now = [key for key, name in names.items() if text in {key, name}]
@@ -71,7 +70,7 @@ class Events(LateArrivingStream):
     @override
     def unread_listings(self) -> list[Listing]:
         """A metric that was added to the setting is read from the beginning, once."""
-        read = texts(self.stream_state, READ)
+        read = self.kept_texts(READ)
         if read is None:
             return []
         wanted = self.metric_ids if self.run.settings.metrics else list(self.metric_names)
