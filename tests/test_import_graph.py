@@ -58,7 +58,7 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "client": ("errors", "emission", "extraction", "state", "run_context"),
         "stream_kinds": ("errors", "times", "extraction", "state", "client"),
         "streams": ("stream_kinds",),
-        "tap": ("errors", "emission", "settings", "run_context", "client", "streams"),
+        "tap": ("errors", "emission", "settings", "state", "run_context", "client", "streams"),
         "reconciliation": ("errors", "times", "emission", "settings", "extraction", "streams", "tap"),
         "__main__": ("tap", "reconciliation"),
     },
