@@ -66,7 +66,7 @@ HEX = {
 NOT_IN_A_MODEL = {
     "growthbook": "select {{ lf_fnv1a('input', 3) }} as hash from (select 'a' as input) as texts",
     "replay": "{{ lf_aa_replay('revenue', 90, 1000, 0, 20000) }}",
-    "plan": "{{ lf_plan_experiment('revenue', 20000, 0.5, 0.5, 0.1, 90, 5) }}",
+    "plan": "{{ lf_plan_experiment('revenue', 'mean', 20000, 0.5, 0.5, 0.1, 90, 5) }}",
 }
 """Queries that no model holds unless it is asked for."""
 REFUSED = {("redshift", "growthbook")}

@@ -15,7 +15,7 @@
         {%- do exceptions.raise_compiler_error('`arms` is 2 or more, `control_share` a per cent above 0 and below 100') -%}
     {%- endif -%}
     {%- set control = control_share / 100 if control_share else 1 / arms -%}
-    {%- set row = run_query(lf_plan_experiment(metric, profiles, control, (1 - control) / (arms - 1), effect, days, window)).rows[0] -%}
+    {%- set row = run_query(lf_plan_experiment(metric, kind, profiles, control, (1 - control) / (arms - 1), effect, days, window)).rows[0] -%}
     {%- set receipts, converted, people = row[0] | int, row[1] | int, row[2] | int -%}
     {%- if converted < 30 -%}
         {%- do exceptions.raise_compiler_error(
@@ -59,7 +59,7 @@
     The query of it: receipts, those that counted, different recipients, their mean, the lifts that can be found always and once, the profiles that `effect` takes
     always and once, and the chances that `profiles` find it. `control` and `arm` are the shares of the two arms that are compared.
 -#}
-{% macro lf_plan_experiment(metric, profiles, control, arm, effect, days, window) -%}
+{% macro lf_plan_experiment(metric, kind, profiles, control, arm, effect, days, window) -%}
 {%- set control_n, arm_n = lf_double(profiles * control), lf_double(profiles * arm) -%}
 with
 
@@ -178,7 +178,7 @@ lift as {{ lf_fence() }} (
 
     select
         *,
-        {{ lf_lifted_variance(lf_kind_of_outcome(metric), 'mean', 'variance', lf_double(effect)) }} as lifted_variance
+        {{ lf_lifted_variance(kind, 'mean', 'variance', lf_double(effect)) }} as lifted_variance
 
     from estimate
 
