@@ -83,7 +83,7 @@ chaos: $(VENV)/.dev ## Kill tap, target and loader a hundred times each, cut run
 truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py
 
-test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java, half a gigabyte and a quarter of an hour
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java and half a gigabyte; PostgreSQL takes minutes, Spark hours
 	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
 
