@@ -51,14 +51,14 @@ class TargetDuckDB(ProgramTarget):
         th.Property(
             "batch_rows",
             th.IntegerType(minimum=1),
-            default=100_000,
+            default=122_880,  # a row group of DuckDB: of fewer, all is written twice, in its log and at a checkpoint
             title="Rows of a batch",
             description="Rows, of all streams together, that are committed at once",
         ),
         th.Property(
             "batch_bytes",
             th.IntegerType(minimum=1),
-            default=96 << 20,
+            default=176 << 20,
             title="Bytes of a batch",
             description="Bytes of input after which a batch is committed, however few its rows are",
         ),
