@@ -51,7 +51,7 @@ class TargetDuckDB(ProgramTarget):
         th.Property(
             "batch_rows",
             th.IntegerType(minimum=1),
-            default=122_880,  # a row group of DuckDB: of fewer, all is written twice, in its log and at a checkpoint
+            default=122_880,  # a row group of DuckDB: of fewer, all is written twice, first to its log
             title="Rows of a batch",
             description="Rows, of all streams together, that are committed at once",
         ),
