@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -16,6 +15,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
 from singer_program.errors import InputError
+from singer_program.lines import record_stream
 
 _with_floats = msgspec.json.Decoder().decode
 _with_decimals = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -23,10 +23,6 @@ _IDLE = 1.0
 """Seconds without input after which there is time for something else."""
 _CHUNK = 1 << 18
 _KINDS = {"type": str, "stream": str, "record": dict, "schema": dict}
-
-
-_BEGINNING = re.compile(rb'\s*\{\s*"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.)*")\s*,')
-"""Of a RECORD message, as nearly every tap writes it."""
 
 
 class UnreadableRecord(dict[str, Any]):
@@ -142,13 +138,7 @@ class MessageReader(GenericSingerReader[bytes]):
     def _stream_of(line: bytes | str) -> str | None:
         """The stream of a line that is a RECORD from its beginning to its end, whatever lies between."""
         text = line.encode("utf-8", "replace") if isinstance(line, str) else line
-        found = _BEGINNING.match(text)
-        if found is None or not text.rstrip().endswith(b"}"):  # a line that was cut is no record
-            return None
-        try:
-            return msgspec.json.decode(found[1], type=str)
-        except msgspec.DecodeError:
-            return None
+        return record_stream(text) if text.rstrip().endswith(b"}") else None  # a line that was cut is no record
 
     @staticmethod
     @override

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from singer_program.errors import InputError, ProgramError
+from singer_program.lines import record_stream
 from singer_program.output import give_up
 from target_duckdb.columns import Layout, folded, layout_of
 from target_duckdb.rows import Decoder
@@ -200,10 +201,10 @@ class Loader:
         Raises:
             InputError: it is no message.
         """
-        found = re.match(rb'\s*\{\s*"type"\s*:\s*("RECORD")\s*,\s*"stream"\s*:\s*("(?:[^"\\]|\\.)*")\s*,', line)
+        stream = record_stream(line)
+        if stream is not None:
+            return _Header("RECORD", stream)
         try:
-            if found is not None:
-                return _Header(*(msgspec.json.decode(each, type=str) for each in found.groups()))
             msgspec.json.decode(line)
         except (msgspec.DecodeError, RecursionError):
             message = "a line of the input is not JSON: does the tap print something?"
