@@ -8,12 +8,13 @@ import pytest
 from transform_project import NOW, SENT_AT, Outcome, Row, Warehouse, World, bucket, small_world
 
 MODELS = ("int_metric_roles", "path:models/intermediate/measurement")
+RESULTS = (*MODELS, "fct_experiment_results")
 MARTS = ("fct_experiment_results", "fct_experiment_data_quality", "fct_double_reports")
 MESSAGE = {"$message": "MsgSpring"}
 
 
 def build(warehouse: Warehouse, **variables: object) -> Outcome:
-    """What is measured, with the tests that warn."""
+    """What is measured, with its data tests and with those that warn."""
     tests = (
         "assert_assigned_before_received",
         "assert_nothing_reported_twice",
@@ -23,6 +24,15 @@ def build(warehouse: Warehouse, **variables: object) -> Outcome:
     return warehouse.dbt(
         "build", "--select", *MODELS, *MARTS, *tests, "--exclude-resource-type", "unit_test", **variables
     )
+
+
+def measure(warehouse: Warehouse, *models: str) -> None:
+    """Those models alone, where neither a data test nor a warning is looked at; by default up to the results."""
+    warehouse.dbt("run", "--select", *(models or RESULTS))
+
+
+def assign(warehouse: Warehouse) -> None:
+    warehouse.dbt("run", "--selector", "assign")
 
 
 def of_hero(warehouse: Warehouse, metric: str, what: str = "total") -> dict[str, float]:
@@ -128,7 +138,7 @@ def test_a_refund_of_an_order_of_before_is_not_the_arms(warehouse: Warehouse) ->
     world.events += [refund(profile, 50, "old") for profile in kept]
     world.events += [refund(profile, -70, "new") for profile in kept[:5]]
     world.land(warehouse)
-    build(warehouse)
+    measure(warehouse)
     assert of_hero(warehouse, "revenue") == {**before, "bold": pytest.approx(before["bold"] + 30 * 70 - 5 * 70)}
 
 
@@ -172,19 +182,18 @@ def test_a_receipt_that_is_known_later_corrects_what_was_before(first_run: Wareh
             """
         )
 
-    whole = first_run.copy()
-    world.land(whole)
-    whole.dbt("build", "--selector", "assign", "--exclude-resource-type", "test")
-    build(whole)
     late = first_run.copy()
     world.land(late)
     of_message = [each for each in world.events if each["event_properties"].get("$message") == "MsgSpring"]
     late.land("events", [each for each in world.events if each not in of_message])
-    late.dbt("build", "--selector", "assign", "--exclude-resource-type", "test")
-    build(late)
+    assign(late)
+    whole = late.copy()
+    whole.land("events", world.events)
+    measure(whole, *MODELS)
+    measure(late, *MODELS)
     assert measured(late) != measured(whole)
     late.land("events", world.events)
-    build(late)
+    measure(late, *MODELS)
     assert measured(late) == measured(whole)
     rows = late.query("select count(*) from intermediate.int_covariates where experiment_key = 'spring'")
     build(late)
@@ -239,11 +248,12 @@ def test_a_late_receipt_unmasks_a_bot(warehouse: Warehouse) -> None:
     click = event("MetClk", profile, 2, **MESSAGE, URL="https://shop.example/")
     suspects = "select is_suspected_bot from intermediate.int_events_classified"
     classified = f"{suspects} where event_id = '{click['id']}'"
+    models = ("int_metric_roles", "int_messages_received", "int_events_classified")
     warehouse.land("events", [*(each for each in world.events if each is not receipt), click])
-    build(warehouse)
+    measure(warehouse, *models)
     assert warehouse.query(classified) == [(False,)]
     warehouse.land("events", [*world.events, click])
-    build(warehouse)
+    measure(warehouse, *models)
     assert warehouse.query(classified) == [(True,)]
 
 
@@ -279,21 +289,21 @@ def test_a_cap_is_fixed_at_the_start_and_stays(first_run: Warehouse, spenders: W
     spenders.land(warehouse)
     later = [each for each in spenders.events if each["datetime"] > warehouse.as_of]
     warehouse.land("events", [each for each in spenders.events if each not in later])
-    warehouse.dbt("build", "--selector", "assign", "--exclude-resource-type", "test")
+    assign(warehouse)
     whole = warehouse.copy()
-    build(warehouse)
+    measure(warehouse, *MODELS)
     assert warehouse.query(CAP) == []  # nobody has received anything, so nothing is measured
 
     warehouse.as_of = whole.as_of = NOW
     day = SENT_AT + timedelta(days=1)
     warehouse.land("events", [each for each in spenders.events if each["datetime"] < day])
-    build(warehouse)
+    measure(warehouse, *MODELS)
     assert warehouse.query(CAP) == [(27, "audience", 30)]
     warehouse.land("events", spenders.events)
     build(warehouse)
     assert warehouse.query(CAP) == [(27, "audience", 30)]
     whole.land("events", spenders.events)
-    build(whole)
+    measure(whole)
     assert whole.query(CAP) == warehouse.query(CAP)
     revenue = of_hero(warehouse, "revenue")
     assert revenue == of_hero(whole, "revenue")
@@ -301,7 +311,7 @@ def test_a_cap_is_fixed_at_the_start_and_stays(first_run: Warehouse, spenders: W
 
     more = [event("MetOrd", profile, -DAY * 2, "late", **{"$value": 500}) for profile in ids(spenders)[:20]]
     warehouse.land("events", [*spenders.events, *more])
-    warehouse.dbt("build", "--select", *MODELS, *MARTS, "--full-refresh", "--exclude-resource-type", "unit_test")
+    measure(warehouse, *MODELS, "--full-refresh")
     assert warehouse.query(CAP) == [(27, "audience", 30)]
 
 
@@ -309,6 +319,6 @@ def test_without_buyers_of_before_nothing_is_capped(warehouse: Warehouse) -> Non
     world = small_world()
     world.events.append(event("MetOrd", ids(world)[101], DAY, **{"$value": 1_000_000}))
     world.land(warehouse)
-    build(warehouse)
+    measure(warehouse)
     assert warehouse.query(CAP) == [(None, "none", 0)]
     assert sum(of_hero(warehouse, "revenue").values()) == pytest.approx(126 + 1_000_000)

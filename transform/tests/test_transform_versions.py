@@ -8,6 +8,8 @@ from transform_project import Row, Warehouse
 MARTS = ("results", "guardrails", "srm", "verdicts", "daily", "interactions", "funnel")
 TABLES = [*(f"fct_experiment_{mart}" for mart in MARTS), "fct_allocations_next"]
 """What outlives its version, because nothing of it is computed again once the version is raised."""
+BETWEEN = ("path:models/intermediate/verdicts", "path:models/intermediate/allocation")
+"""What reads those marts, and is read by them."""
 PLACE = {
     *("experiment_key", "slot_key", "arm_key", "other_slot_key", "other_arm_key", "metric", "primary_metric"),
     *("analysis", "attribution", "stage", "stage_index", "day", "is_control", "is_primary", "is_decisive"),
@@ -59,7 +61,7 @@ def earlier_and_not(built: Warehouse) -> tuple[Warehouse, Warehouse]:
         loud = [{name: shout(name, value) for name, value in row.items()} for row in rows]
         with_earlier.land(table, map(written, [*rows, *loud]), schema="marts")
     for warehouse in (with_earlier, without):
-        warehouse.dbt("run", "--selector", "measure")
+        warehouse.dbt("run", "--select", *TABLES, *BETWEEN)
     return with_earlier, without
 
 
