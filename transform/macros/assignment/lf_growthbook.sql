@@ -2,7 +2,7 @@
     GrowthBook's hash, version 2: FNV-1a (32 bits) of salt and unit without a separator, as decimal text; FNV-1a of that,
     modulo 10,000. Two steps, because each repeats its text, which must be a column.
 
-    Unrolled, because no loop over the characters of a text is portable; on Spark, folded. Text longer than `longest` characters gives null.
+    Unrolled, because no loop over the characters of a text is portable; folded where the engine can (DuckDB, Spark). Text longer than `longest` characters gives null.
     Characters beyond U+FFFF hash by code point, where JavaScript hashes surrogates.
 -#}
 
@@ -58,6 +58,15 @@
         {%- set hash.text = "(" ~ lf_modulo(lf_xor(hash.text, code) ~ " * " ~ prime, 4294967296) ~ ")" -%}
     {%- endfor -%}
     {{ hash.text }}
+{%- endmacro %}
+
+{% macro duckdb__lf_fnv1a(text, longest) -%}
+    {#- A third of the time of 160 steps, and dbt reads the statement of a unit test in seconds less. -#}
+    list_reduce(
+        list_transform(string_split({{ text }}, ''), lambda letter: cast(unicode(letter) as bigint)),
+        lambda hash, code: xor(hash, code) * 16777619 % 4294967296,
+        cast(2166136261 as bigint)
+    )
 {%- endmacro %}
 
 {% macro spark__lf_fnv1a(text, longest) -%}
