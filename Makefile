@@ -21,7 +21,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an ef
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java and half a gigabyte; PostgreSQL takes minutes, Spark hours
 	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
+
+test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says it works with; a minute
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
+		KLAVIYO_LOOP_WAREHOUSE=$$work/warehouse.duckdb DBT_TARGET_PATH=$$work DBT_LOG_PATH=$$work \
+		$(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1 \
+		dbt build --project-dir transform --profiles-dir transform
 
 bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)

@@ -161,7 +161,7 @@ def test_while_nothing_comes_there_is_time_for_something_else() -> None:
 
 def test_records_wait_for_the_state_behind_them() -> None:
     raw = io.BytesIO()
-    with redirect_stdout(io.TextIOWrapper(io.BufferedWriter(raw))):  # type: ignore[arg-type]
+    with redirect_stdout(io.TextIOWrapper(io.BufferedWriter(raw))):
         writer = MessageWriter()
         writer.write_message(RecordMessage(stream="s", record={"n": 1}))
         assert raw.getvalue() == b""
