@@ -316,6 +316,9 @@ class Spark(Engine):
             shutil.copytree(self.folder / database, self.files)
             for table in self._tables():
                 self.session.catalog.refreshTable(table)
+                if any(column.isPartition for column in self.session.catalog.listColumns(table)):
+                    # Which partitions there are, it knows from the catalog and not from the files.
+                    self.session.sql(f"msck repair table {table} sync partitions")
         self.opened = database
 
     @override
