@@ -2,7 +2,7 @@
 """A home (warehouse, rejects, report, log) belongs to one job at a time, and to one user of the machine.
 
 `make` and the scripts hold it while they run jobs. Jobs that Meltano is asked for directly begin with the task
-`home:hold`, which runs this file with whatever Python the shell knows: nothing but its standard library is used here.
+`home:hold`, which runs this file with whatever Python the shell knows: only its standard library is used here.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ PRIVATE = 0o077
 
 _QUEUE = ".queue"
 _FILES_IN_USE = ("klaviyo.duckdb", "ledger.sqlite")
+_FAILED = "update runs set state = 'FAIL', ended_at = ? where id = ?"
 _LEFTOVER_SECONDS = 120.0
 """How long what a killed job has left running may go on with the warehouse."""
 _SILENCE_SECONDS = 10.0
@@ -153,8 +154,8 @@ class Home:
                     if seen.get(run, ("", 0.0))[0] != beat:
                         seen[run] = (beat, now)
                     elif now - seen[run][1] > _SILENCE_SECONDS:
-                        connection.execute("update runs set state = 'FAIL', ended_at = ? where id = ?", (beat, run))
-                        connection.commit()
+                        with connection:
+                            connection.execute(_FAILED, (beat, run))
                 time.sleep(_POLL)
 
 
@@ -172,7 +173,7 @@ def _running(connection: sqlite3.Connection, environment: str) -> list[tuple[int
 
 def open_private(path: Path, mode: str) -> IO[str]:
     """Open a text file; where it is made, it is its user's alone."""
-    return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: PTH123, SIM115 - it has the opener, and the caller closes
+    return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _is_free(file: IO[str]) -> bool:
@@ -236,7 +237,8 @@ def warn_of_open_secrets(tell: Callable[[str], object], root: Path = ROOT) -> No
     with suppress(OSError):
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & PRIVATE:
-            tell(f"{_shown(file)} holds your keys and has the mode {mode:o}, so others of this machine can use them: chmod 600 {_shown(file)}")
+            name = _shown(file)
+            tell(f"{name} holds your keys and others here may read it (mode {mode:o}): chmod 600 {name}")
 
 
 def prepare(tell: Callable[[str], object], root: Path = ROOT) -> None:
@@ -261,7 +263,7 @@ def hold_for(process: int, home: Home, what: str, database: str, environment: st
     """Take the home and return; it is held until the process has ended, by a process of its own."""
     if home.is_held_by(os.environ.get(TICKET, ""), process):
         return
-    with home.held(what, process) as ticket:
+    with home.held(what, process):
         home.forget_killed_runs(database, environment)
         if os.fork() == 0:
             os.setsid()

@@ -220,7 +220,9 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
                 if isinstance(entry, dict):
                     run.hear(entry)
     if process.returncode:
-        msg = f"{run.task}: {run.reason()}"
+        killed = process.returncode < 0
+        reason = f"Meltano was killed by signal {-process.returncode}: run it again" if killed else run.reason()
+        msg = f"{run.task}: {reason}"
         raise JobFailed(msg)
     return run
 

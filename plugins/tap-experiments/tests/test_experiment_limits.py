@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_experiments import project
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.definitions.scaffold import scaffold
@@ -17,6 +16,7 @@ from tap_experiments.language.engine import Compiled, RenderError
 from tap_experiments.language.links import decorate_text
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.templating import checks
 from tap_experiments.templating.generation import generate
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def test_what_takes_too_long_for_a_reason_nobody_thought_of_is_ended(
         while True:
             pass
 
-    monkeypatch.setattr(project, "prove", forever)
-    monkeypatch.setattr(project, "processor_time", lambda: limits.processor_time(0.3))
+    monkeypatch.setattr(checks, "prove", forever)
+    monkeypatch.setattr(checks, "processor_time", lambda: limits.processor_time(0.3))
     assert str(draft / "experiment.yml") in refusal(draft)
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_is_changed_while_the_experiments_are_read_is_named(
             file.unlink()
         return generate(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(project, "generate", edited)
+    monkeypatch.setattr(checks, "generate", edited)
     with pytest.raises(DefinitionError, match=r"template\.html: was changed while .* run again"):
         load(draft.parent, PropertyFormat.LIST)
 

@@ -10,13 +10,12 @@ from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.experiment_reader import PROJECT, read_experiments
 from tap_experiments.definitions.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
 from tap_experiments.definitions.outcome_metrics import read_catalogue
-from tap_experiments.language.limits import REMEDY, TOO_SLOW, TooSlowError, processor_time
 from tap_experiments.reading.faults import DefinitionError, Fault
 from tap_experiments.reading.files import UnreadableError, read, watched
 from tap_experiments.reading.yaml_values import Document
-from tap_experiments.templating.generation import Template, flat_property, generate
-from tap_experiments.templating.lint import lint, lint_together
-from tap_experiments.templating.proof import prove
+from tap_experiments.templating.checks import check
+from tap_experiments.templating.generation import flat_property
+from tap_experiments.templating.lint import lint_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from tap_experiments.definitions.model import Experiment, Layer, Slot
     from tap_experiments.definitions.outcome_metrics import Catalogue
+    from tap_experiments.templating.generation import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def load(
     with watched() as changed:
         experiments, faults = read_experiments(root, catalogue or read_catalogue())
         holdout, holdout_faults = _global_holdout(root)
-        checked = [_checked(experiment, property_format) for experiment in experiments]
+        checked = [check(experiment, property_format) for experiment in experiments]
         faults += holdout_faults
         faults += [fault for each in checked for fault in each.faults]
         faults += _shared_names(experiments, property_format)
@@ -89,29 +89,6 @@ def load(
     lines = [str(warning) for warning in sorted(set(warnings))]
     pairs = tuple((each.experiment, each.template) for each in checked if each.template)
     return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """An experiment and what was found in it alone; without a template there are faults."""
-
-    experiment: Experiment
-    template: Template | None
-    faults: list[Fault]
-    warnings: list[Fault]
-
-
-def _checked(experiment: Experiment, property_format: PropertyFormat) -> _Checked:
-    """Generate, prove and lint, in bounded time."""
-    try:
-        with processor_time():
-            template = generate(experiment, property_format)
-            faults = [*template.faults] or prove(experiment, template, property_format)
-            return _Checked(
-                experiment, template, faults, [] if faults else lint(experiment, template, property_format)
-            )
-    except TooSlowError:
-        return _Checked(experiment, None, [experiment.fault("template", TOO_SLOW, REMEDY)], [])
 
 
 def _global_holdout(root: Path) -> tuple[GlobalHoldout, list[Fault]]:
