@@ -146,7 +146,7 @@ $(VENV)/.warehouses: $(VENV)/.dev
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)
 	@echo "Installing the Meltano plugins …"
-	@mkdir -p .meltano
+	@mkdir -p -m 700 .meltano
 	@$(BIN)/meltano install > .meltano/install.log 2>&1 || { cat .meltano/install.log >&2; exit 1; }
 	@# Python compiles what a program imports when it is started first: now, and not in the first run.
 	@for program in $(STARTED); do echo $$program; done | xargs -n 1 -P 2 sh -c '"$$0" --version >/dev/null 2>&1 || true'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-from pipeline import BIN, ROOT, JobFailed, Run, one_line_errors, rehearsal, run_job
+from home import empty, keep_private
+from pipeline import BIN, ROOT, JobFailed, Run, holding, one_line_errors, rehearsal, run_job
 
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
@@ -171,14 +171,23 @@ def next_split(run: Run) -> str:
 def empty_home() -> None:
     """Remove what an earlier demo left, except what is only parsed: dbt compares that with the files itself."""
     parsed = PARSED.read_bytes() if PARSED.exists() else b""
-    shutil.rmtree(HOME, ignore_errors=True)
-    PARSED.parent.mkdir(parents=True)
+    empty(HOME)
+    PARSED.parent.mkdir(parents=True, exist_ok=True)
     if parsed:
         PARSED.write_bytes(parsed)
 
 
+@contextmanager
+def home_of_its_own() -> Iterator[None]:
+    """Hold the demo's home, emptied, for as long as the demo plays."""
+    with holding("the demo", "demo", rehearsal(HOME, "http://127.0.0.1", "unused")):
+        empty_home()
+        yield
+
+
 def parse() -> None:
     """Let dbt parse the project for the demo, which takes it as long as a step of the pipeline."""
+    keep_private()
     HOME.mkdir(exist_ok=True)
     environment = {**os.environ, **rehearsal(HOME, "http://127.0.0.1", "unused")}
     command = [str(BIN / "meltano"), "--environment=demo", "invoke", "dbt:parse"]
@@ -202,8 +211,8 @@ def main() -> None:
 def play() -> None:
     """Play the demo."""
     began = time.monotonic()
-    empty_home()
-    with one_line_errors(LOG), sandbox() as klaviyo:
+    keep_private()
+    with one_line_errors(LOG), home_of_its_own(), sandbox() as klaviyo:
         say("sandbox", f"a local Klaviyo at {klaviyo.url}: {counted(klaviyo.counts())}")
         before = job("prepare", klaviyo)
         say("warehouse", counted(warehouse_counts()))

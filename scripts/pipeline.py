@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
+from home import PRIVATE, TICKET, Home, held_files, keep_private, open_private, prepare
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -23,6 +25,10 @@ REMEDIES = {
     "File too large": "the disk is full, or a quota is: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
     "Conflicting lock is held": "another process has the warehouse open: close it and run the job again",
 }
+
+LOG_CONFIG = ROOT / "scripts" / "logging.yaml"
+HOLD = "home:hold"
+"""The task with which every job begins, and which does nothing where the home is held already."""
 
 _ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):|\b(Error|Failure) in \w+ \w+ \(")
 _TALLY = re.compile(r"\b(Completed with|Done\. PASS=)")  # dbt's last words: how many failed, and not which
@@ -65,7 +71,8 @@ class Run:
                 self.errors.setdefault(plugin, []).append(event)
         if event == "Block run completed":
             if entry.get("success"):
-                self.tell(self.task, float(entry.get("duration_seconds", 0)))
+                if self.task != HOLD:
+                    self.tell(self.task, float(entry.get("duration_seconds", 0)))
                 self.done += 1
             else:
                 self.failure = str(entry.get("err", "")).strip()
@@ -119,8 +126,54 @@ def tasks_of(job: str) -> list[str]:
     return list(jobs[job])
 
 
+def home_of(environment: str, variables: Mapping[str, str]) -> Path:
+    """Where an environment of meltano.yml has its warehouse and all that a run leaves behind.
+
+    Raises:
+        JobFailed: there is no such environment.
+    """
+    environments = yaml.safe_load((ROOT / "meltano.yml").read_text())["environments"]
+    homes = {each["name"]: each["env"]["KLAVIYO_LOOP_HOME"] for each in environments}
+    if environment not in homes:
+        msg = f"meltano.yml has no environment {environment!r}; it has {', '.join(homes)}"
+        raise JobFailed(msg)
+    return Path(Template(homes[environment]).safe_substitute(variables, MELTANO_PROJECT_ROOT=str(ROOT)))
+
+
+@contextmanager
+def holding(what: str, environment: str, extra: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Hold the home of an environment: jobs started inside use it, all others wait. Inside itself it does nothing.
+
+    Args:
+        what: Is done, for those who wait.
+        environment: Of meltano.yml.
+        extra: Environment variables on top of this process's own.
+
+    Raises:
+        JobFailed: there is no such environment.
+    """
+    variables = {**os.environ, **(extra or {})}
+    home = Home(home_of(environment, variables), _tell_who_waits)
+    if home.is_held_by(os.environ.get(TICKET, ""), os.getpid()):
+        yield
+        return
+    prepare(_tell_who_waits)
+    with home.held(what) as ticket:
+        database = variables.get("MELTANO_DATABASE_URI") or f"sqlite:///{ROOT}/.meltano/meltano.db"
+        home.forget_killed_runs(database, environment)
+        os.environ[TICKET] = ticket.name
+        try:
+            yield
+        finally:
+            del os.environ[TICKET]
+
+
+def _tell_who_waits(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping[str, str] | None = None) -> Run:
-    """Run one Meltano job.
+    """Run one Meltano job, when all that were started before it in the same home have ended.
 
     Args:
         job: Name in meltano.yml.
@@ -130,41 +183,46 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         extra: Environment variables on top of this process's own.
 
     Raises:
-        JobFailed: a task failed.
+        JobFailed: a task failed, or there is no such job or environment.
     """
     # The plugins are those that `make setup` installed; Meltano would look again before each job.
     command = [
         str(BIN / "meltano"),
-        "--log-format=json",
+        f"--log-config={LOG_CONFIG}",
         f"--environment={environment}",
         "run",
         "--no-install",
         job,
     ]
     run = Run(tasks_of(job), tell)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("a", encoding="utf-8") as file,
-        subprocess.Popen(  # noqa: S603 - our own arguments
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process,
-    ):
-        for line in process.stdout or ():
-            file.write(line)
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                run.hear(entry)
+    with holding(job, environment, extra):
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (
+            open_private(log, "a") as file,
+            subprocess.Popen(  # noqa: S603 - our own arguments
+                command,
+                cwd=ROOT,
+                env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {})},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                umask=PRIVATE,
+                pass_fds=held_files(),  # were this process killed, Meltano would go on, and hold the home
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                file.write(line)
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(entry, dict):
+                    run.hear(entry)
     if process.returncode:
-        msg = f"{run.task}: {run.reason()}"
+        killed = process.returncode < 0
+        reason = f"Meltano was killed by signal {-process.returncode}: run it again" if killed else run.reason()
+        msg = f"{run.task}: {reason}"
         raise JobFailed(msg)
     return run
 
@@ -191,6 +249,7 @@ def main() -> None:
     parser.add_argument("job", help="a job of meltano.yml")
     parser.add_argument("--environment", default="dev", help="an environment of meltano.yml")
     arguments = parser.parse_args()
+    keep_private()
     home = ROOT / "output" / arguments.environment
     log = home / "log.jsonl"
     with one_line_errors(log):

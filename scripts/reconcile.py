@@ -10,7 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-from pipeline import ROOT, JobFailed, Run, one_line_errors, progress, run_job
+from home import keep_private
+from pipeline import ROOT, JobFailed, Run, holding, one_line_errors, progress, run_job
 
 PLUGIN = "tap-klaviyo-reconcile"
 _COUNTS = """
@@ -67,10 +68,11 @@ def reconcile(  # noqa: PLR0913
     Raises:
         JobFailed: as one line.
     """
-    export(home / "klaviyo.duckdb", home / "counts.csv")  # where the plugin's definition looks for it
     days = {"RECONCILE_FROM": first, "RECONCILE_TO": last}
     variables = {f"TAP_KLAVIYO_RECONCILE_{name}": day.isoformat() for name, day in days.items() if day}
-    return run_job("reconcile", environment, log, tell=progress, extra=variables | (extra or {}))
+    with holding("reconcile", environment, extra):
+        export(home / "klaviyo.duckdb", home / "counts.csv")  # where the plugin's definition looks for it
+        return run_job("reconcile", environment, log, tell=progress, extra=variables | (extra or {}))
 
 
 def said(run: Run) -> list[str]:
@@ -86,6 +88,7 @@ def main() -> None:
     parser.add_argument("--from", dest="first", type=date.fromisoformat, help="first day, UTC")
     parser.add_argument("--to", dest="last", type=date.fromisoformat, help="last day, UTC")
     arguments = parser.parse_args()
+    keep_private()
     home = ROOT / "output" / arguments.environment
     with one_line_errors(home / "log.jsonl"):
         run = reconcile(

@@ -16,10 +16,11 @@ from tap_experiments import project as project_module
 from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.language.engine import Compiled
 from tap_experiments.language.links import decorate_html, decorate_text
+from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.generation import Template, generate
-from tap_experiments.templating.proof import SAMPLE_PROFILES, held_properties, prove, samples
+from tap_experiments.templating.proof import held_properties, prove, samples
 
 SUBJECT = "Spring is here"
 

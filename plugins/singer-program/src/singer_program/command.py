@@ -9,6 +9,7 @@ import click
 
 from singer_program.errors import ProgramError, one_line
 from singer_program.output import StdoutError, flushed_output
+from singer_program.private import private_files
 from singer_program.signals import ended_by_signals
 
 Tell = Callable[[str], object]
@@ -31,7 +32,7 @@ config_option = click.option(
 def run_command(
     command: click.Command, name: str, *, errors: tuple[type[Exception], ...] = (), output: str = "the answer"
 ) -> int:
-    """Run a click command, or a group of them, with the arguments of the process.
+    """Run a click command, or a group of them, with the arguments of the process. Files it makes are private.
 
     Args:
         command: The command.
@@ -43,7 +44,8 @@ def run_command(
         The exit status.
     """
     tell = lambda line: to_stderr(f"{name}: {line}")  # noqa: E731 - too short for a name
-    return run(lambda: invoke(command, name), tell, errors=errors, output=output)
+    with private_files():
+        return run(lambda: invoke(command, name), tell, errors=errors, output=output)
 
 
 def invoke(command: click.Command, name: str) -> None:

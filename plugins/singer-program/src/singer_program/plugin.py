@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from singer_program.command import Tell, invoke, run, to_stderr
 from singer_program.errors import ProgramError
+from singer_program.private import private_files
 from singer_program.reader import MessageReader
 from singer_program.settings import unknown_settings
 from singer_program.signals import stop
@@ -34,6 +35,8 @@ def run_plugin(
     tell: Tell | None = None,
 ) -> int:
     """Run a tap or target, or the command named first, with the arguments of the process.
+
+    Files that a tap or target makes are private; those of a command are what it makes them.
 
     Args:
         plugin: The tap or target.
@@ -60,7 +63,8 @@ def run_plugin(
             message = f"wrong settings: {'; '.join(error.errors)}"
             raise ProgramError(message) from None
 
-    return run(call, tell or plugin.logger.critical, errors=errors, output="the records")
+    with private_files():
+        return run(call, tell or plugin.logger.critical, errors=errors, output="the records")
 
 
 class _ProgramPlugin(PluginBase):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from singer_program.private import private_files
 from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.outcome_metrics import SEED, Catalogue, read_catalogue
@@ -132,7 +133,8 @@ def preview(path: Path, property_format: str, catalogue: Catalogue, output: Path
     for experiment, template in project.pairs:
         folder = output / experiment.key
         try:
-            count = write_preview(folder, experiment, template, PropertyFormat(property_format))
+            with private_files():
+                count = write_preview(folder, experiment, template, PropertyFormat(property_format))
         except OSError as error:
             problem = f"{folder} cannot be written: {error.strerror}; give another folder with `--output`"
             raise click.ClickException(problem) from error

@@ -11,11 +11,11 @@ from tap_experiments.definitions.experiment_reader import PROJECT, read_experime
 from tap_experiments.definitions.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.reading.faults import DefinitionError, Fault
-from tap_experiments.reading.files import UnreadableError, read
+from tap_experiments.reading.files import UnreadableError, read, watched
 from tap_experiments.reading.yaml_values import Document
-from tap_experiments.templating.generation import Template, flat_property, generate
-from tap_experiments.templating.lint import lint, lint_together
-from tap_experiments.templating.proof import prove
+from tap_experiments.templating.checks import check
+from tap_experiments.templating.generation import flat_property
+from tap_experiments.templating.lint import lint_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tap_experiments.definitions.model import Experiment, Layer, Slot
     from tap_experiments.definitions.outcome_metrics import Catalogue
+    from tap_experiments.templating.generation import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Project:
 def load(
     root: Path, property_format: PropertyFormat, catalogue: Catalogue | None = None, *, locking: bool = False
 ) -> Project:
-    """Read, check and generate everything.
+    """Read, check and generate everything, once, as it stands now.
 
     Args:
         root: Folder that holds one folder per experiment.
@@ -62,25 +63,31 @@ def load(
     Raises:
         DefinitionError: With every fault of the set; then none of it may be used.
     """
-    experiments, faults = read_experiments(root, catalogue or read_catalogue())
-    holdout, holdout_faults = _global_holdout(root)
-    pairs = tuple((experiment, generate(experiment, property_format)) for experiment in experiments)
-    faults += holdout_faults
-    faults += [fault for _, template in pairs for fault in template.faults]
-    faults += [fault for pair in pairs if not pair[1].faults for fault in prove(*pair, property_format)]
-    faults += _shared_names(experiments, property_format)
-    current = [experiment for experiment in experiments if experiment.status is not Status.ENDED]
-    faults += _layers(current)
-    faults += _groups(current, {experiment.key for experiment in experiments})
-    for experiment in experiments:
-        faults += preregistration.faults(root, experiment)
-        if not locking:
-            faults += preregistration.unlocked(root, experiment)
+    with watched() as changed:
+        experiments, faults = read_experiments(root, catalogue or read_catalogue())
+        holdout, holdout_faults = _global_holdout(root)
+        checked = [check(experiment, property_format) for experiment in experiments]
+        faults += holdout_faults
+        faults += [fault for each in checked for fault in each.faults]
+        faults += _shared_names(experiments, property_format)
+        current = [experiment for experiment in experiments if experiment.status is not Status.ENDED]
+        faults += _layers(current)
+        faults += _groups(current, {experiment.key for experiment in experiments})
+        for experiment in experiments:
+            faults += preregistration.faults(root, experiment)
+            if not locking:
+                faults += preregistration.unlocked(root, experiment)
+        # Half of what is saved while it is read would be of before, half of after.
+        faults += [
+            Fault(str(file), 0, "", "was changed while the experiments were read", "run again when all is saved")
+            for file in changed()
+        ]
     if faults:
         raise DefinitionError(faults)
-    warnings = [warning for pair in pairs for warning in lint(*pair, property_format)]
+    warnings = [warning for each in checked for warning in each.warnings]
     warnings += lint_together(current, property_format)
     lines = [str(warning) for warning in sorted(set(warnings))]
+    pairs = tuple((each.experiment, each.template) for each in checked if each.template)
     return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)))
 
 

@@ -1,4 +1,4 @@
-"""The control plane under `/sandbox/`: not Klaviyo's, without authentication, for tests and demos.
+"""The control plane under `/sandbox/`: not Klaviyo's, without a key, for tests and demos.
 
 GET    /sandbox/counts                how many rows each stream has
 GET    /sandbox/requests              requests by operation and status, rows, and what writes did carelessly

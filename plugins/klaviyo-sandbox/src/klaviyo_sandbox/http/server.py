@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from klaviyo_sandbox.http import control
+from klaviyo_sandbox.http import callers, control
 from klaviyo_sandbox.http.api import Api, Request, Response, operation_of
 from klaviyo_sandbox.http.faults import (
     ExpiredCursor,
@@ -51,6 +51,7 @@ class Server:
         self._control = control_plane
         self._schedule = schedule
         self._latency = latency
+        self._port = 0
 
     async def start(self, port: int) -> web.AppRunner:
         """Listen; `account.url` then says where.
@@ -68,10 +69,14 @@ class Server:
         except OSError:
             await runner.cleanup()
             raise
-        self._account.url = f"http://{HOST}:{runner.addresses[0][1]}"
+        self._port = runner.addresses[0][1]
+        self._account.url = f"http://{HOST}:{self._port}"
         return runner
 
     async def _serve(self, incoming: web.Request) -> web.StreamResponse:
+        refused = callers.refusal(incoming.headers, incoming.headers.getall(hdrs.HOST, []), self._port)
+        if refused:
+            return web.json_response({"error": refused}, status=403)
         request = Request(incoming.method, incoming.raw_path, incoming.headers, await incoming.read())
         if request.path.startswith(control.PREFIX):
             return _sent(self._control.respond(request))

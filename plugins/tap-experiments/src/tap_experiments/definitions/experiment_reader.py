@@ -32,8 +32,10 @@ from tap_experiments.definitions.model import (
     UnitHash,
 )
 from tap_experiments.definitions.outcome_metrics import MAX_WINDOW_DAYS
-from tap_experiments.language import template_tags
+from tap_experiments.language import limits, links, template_tags
+from tap_experiments.language.engine import Compiled, RenderError
 from tap_experiments.language.links import PARAMETER
+from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.language.wrapper import DELIMITERS, Layout, lay_out
 from tap_experiments.reading.faults import Fault
 from tap_experiments.reading.files import Source, UnreadableError, read, sha256
@@ -78,7 +80,12 @@ def read_experiments(root: Path, catalogue: Catalogue) -> tuple[list[Experiment]
             continue
         if entry.is_dir():
             reader = _Reader(root, entry, catalogue)
-            experiment = reader.experiment()
+            try:
+                with limits.processor_time():
+                    experiment = reader.experiment()
+            except limits.TooSlowError:
+                faults += [*reader.faults, Fault(reader.place, 0, "", limits.TOO_SLOW, limits.REMEDY)]
+                continue
             faults += reader.faults
             if not reader.faults:
                 experiments.append(experiment)
@@ -99,8 +106,14 @@ class _Reader:
         self._document = Document(f"{self._prefix}/{DEFINITION}")
         self._texts: dict[str, str] = {}
         self._is_snippet_missing = False
+        self._reading = ""
         if not folder.resolve().is_relative_to(root.resolve()):
             self._document.fault("is a symlink out of the experiments' folder", "move the experiment into it")
+
+    @property
+    def place(self) -> str:
+        """What is being read, as messages name it."""
+        return self._reading or self._document.file
 
     @property
     def faults(self) -> list[Fault]:
@@ -470,15 +483,19 @@ class _Reader:
             value.fault(error.problem, error.remedy)
             return Source(file, "")
         self._texts[name if folder == self._folder else f"../{SNIPPETS}/{folder.name}/{name}"] = text
+        self._reading = file
         source = Source(file, text)
         if not text.strip():
             self._fault(source, value, 0, "is blank", "write what shall be shown: a blank arm flatters the others")
         for mark, remedy in _RESERVED.items():
             if mark in text.lower():
                 self._fault(source, value, text.lower().index(mark), f"holds `{mark}`", remedy)
-        if problem := template_tags.problem(text):
+        problem = template_tags.problem(text) or links.problem(text)
+        if problem:
             self._fault(source, value, *problem)
-        return source
+        elif limit := _limit(text):
+            self.faults.append(Fault(file, limit.line, value.path, str(limit), limits.REMEDY))
+        return Source(file, "") if problem and problem[2].endswith(limits.REMEDY) else source
 
     def _content(self, value: Value) -> Source:
         """A file that fills a slot."""
@@ -511,6 +528,17 @@ class _Reader:
     def _fault(self, source: Source, value: Value, offset: int, problem: str, remedy: str) -> None:
         """A fault of a file the definition names."""
         self.faults.append(Fault(source.file, source.line(offset), value.path, problem, remedy))
+
+
+def _limit(text: str) -> RenderError | None:
+    """How a text, rendered alone, asks for more than is allowed. What else is wrong with it, the whole tells."""
+    try:
+        compiled = Compiled(text)
+        for profile in SAMPLE_PROFILES:
+            compiled.render({**profile, "person": profile})
+    except RenderError as error:
+        return error if error.is_limit else None
+    return None
 
 
 def _basis_points(value: Value, default: int) -> int:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_experiments.language import template_tags
+from tap_experiments.language import limits, template_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,9 @@ _NO_VALUE = re.compile(r"\s*=?")
 _VALUE = re.compile(r"""\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s>"'][^\s>]*))""")
 _RAW_TEXT = {"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"}
 _NOT_LINKS = {"base", "link"}
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+})  # fmt: skip
 
 _TEXT_URL = re.compile(r"""https?://[^\s<>"']+""", re.IGNORECASE)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
@@ -134,6 +137,38 @@ def markups(content: str) -> Iterator[Markup]:
     return _markups(template_tags.masked(content, _TAG))
 
 
+def nesting(content: str) -> Iterator[tuple[Markup | None, list[tuple[str, int]]]]:
+    """Every tag, comment and declaration of an HTML text with the elements open before it; None is the end.
+
+    An element is its name, empty for one that is open around the text and closed in it, and where it begins. The
+    list is the same one each time, and changes.
+    """
+    stack: list[tuple[str, int]] = []
+    for markup in markups(content):
+        yield markup, stack
+        if markup.is_start and markup.name not in _VOID:
+            stack.append((markup.name, markup.start))
+            continue
+        names = [name for name, _ in stack]
+        if markup.name in names:
+            del stack[len(names) - 1 - names[::-1].index(markup.name) :]
+        elif markup.name and not markup.is_start:
+            stack.append(("", markup.start))
+    yield None, stack
+
+
+def problem(content: str) -> tuple[int, str, str] | None:
+    """Why an HTML text is too much to look through: offset, problem and remedy."""
+    for count, (markup, stack) in enumerate(nesting(content)):
+        offset = markup.start if markup else len(content)
+        if count > limits.MAX_MARKUPS:
+            return offset, f"holds more than {limits.MAX_MARKUPS:,} HTML tags", limits.REMEDY
+        if len(stack) > limits.MAX_DEPTH:
+            problem = f"opens or closes more than {limits.MAX_DEPTH} HTML elements inside one another"
+            return offset, problem, "close each, or " + limits.REMEDY
+    return None
+
+
 def _markups(masked: str) -> Iterator[Markup]:
     position = 0
     while match := _MARKUP.search(masked, position):
@@ -168,8 +203,8 @@ def _text_urls(masked: str) -> Iterator[tuple[int, int]]:
     """Where addresses stand in a plain text, without the punctuation a sentence puts behind them."""
     for match in _TEXT_URL.finditer(masked):
         url = match[0]
-        while (last := url[-1]) in ".,;:!?" or (
-            last in _BRACKETS and url.count(last) > url.count(_BRACKETS[last])
-        ):
-            url = url[:-1]
-        yield match.start(), match.start() + len(url)
+        end, extra = len(url), {last: url.count(last) - url.count(first) for last, first in _BRACKETS.items()}
+        while url[end - 1] in ".,;:!?" or extra.get(url[end - 1], 0) > 0:
+            end -= 1
+            extra[url[end]] = extra.get(url[end], 0) - 1
+        yield match.start(), match.start() + end

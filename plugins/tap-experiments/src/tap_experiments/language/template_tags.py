@@ -10,10 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_experiments.language import limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}")
+_OPENING = re.compile(r"\{[%{#]")
+_CLOSING = {"{%": "%}", "{{": "}}", "{#": "#}"}
 _UNCLOSED = re.compile(r"\{%|\{\{")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _FILTER = re.compile(r"\|\s*(\w+)")
@@ -57,11 +60,34 @@ class Tag:
         return words[0] if words else ""
 
 
+def _spans(source: str) -> Iterator[tuple[int, int]]:
+    """Where tags, variables and comments stand, each the shortest that closes on its line; in linear time.
+
+    What `{%.*?%}|{{.*?}}|{#.*?#}` finds, which looks for an end from each opening anew.
+    """
+    position, line_end = 0, -1
+    endless: set[str] = set()
+    """What nothing closes any more on this line."""
+    while match := _OPENING.search(source, position):
+        start, opening = match.start(), match[0]
+        if start > line_end:
+            found = source.find("\n", start)
+            line_end = found if found >= 0 else len(source)
+            endless.clear()
+        closing = -1 if opening in endless else source.find(_CLOSING[opening], start + 2, line_end)
+        if closing < 0:
+            endless.add(opening)
+            position = start + 1
+        else:
+            position = closing + 2
+            yield start, position
+
+
 def _lexed(source: str) -> Iterator[Tag]:
     """Every tag, variable and comment the lexer reads, in order, including those inside `{% comment %}`."""
     verbatim_end = ""
-    for match in _TAG.finditer(source):
-        tag = Tag(match[0], match.start())
+    for start, end in _spans(source):
+        tag = Tag(source[start:end], start)
         content = tag.source[2:-2].strip()
         if verbatim_end:
             if tag.source.startswith("{%") and content == verbatim_end:
@@ -119,7 +145,11 @@ def _blocks(tags: list[Tag]) -> set[str]:
 
 def masked(source: str, mask: str) -> str:
     """The text with each character of a tag, variable or comment replaced by `mask`; offsets stay."""
-    return _TAG.sub(lambda match: mask * len(match[0]), source)
+    pieces, done = [], 0
+    for start, end in _spans(source):
+        pieces += [source[done:start], mask * (end - start)]
+        done = end
+    return "".join([*pieces, source[done:]])
 
 
 def problem(source: str) -> tuple[int, str, str] | None:
@@ -127,7 +157,19 @@ def problem(source: str) -> tuple[int, str, str] | None:
 
     The text must be complete in itself: what opens in it closes in it, so that no branch can end or begin another.
     """
-    return _unclosed(source) or _unbalanced(active(source))
+    return _countless(source) or _unclosed(source) or _unbalanced(active(source))
+
+
+def _countless(source: str) -> tuple[int, str, str] | None:
+    """More tags than a message can need, or more openings that nothing closes."""
+    openings = sum(source.count(opening) for opening in _CLOSING)
+    closed = sum(1 for _ in _spans(source))
+    if closed > limits.MAX_TAGS:
+        return 0, f"holds more than {limits.MAX_TAGS:,} tags", limits.REMEDY
+    longest = max(map(len, source.split("\n")))
+    if (openings - closed) * longest > limits.MAX_SEARCH:
+        return 0, f"holds {openings - closed:,} openings of a tag that nothing closes on their line", limits.REMEDY
+    return None
 
 
 def _unclosed(source: str) -> tuple[int, str, str] | None:
@@ -156,6 +198,8 @@ def _unbalanced(tags: list[Tag]) -> tuple[int, str, str] | None:
             open_tags.pop()
         elif tag.name in blocks:
             open_tags.append(tag)
+        if len(open_tags) > limits.MAX_NESTING:
+            return tag.start, f"`{tag.source}` stands in more than {limits.MAX_NESTING} blocks", limits.REMEDY
     if open_tags:
         last = open_tags[-1]
         return last.start, f"`{last.source}` is not closed", f"add `{{% end{last.name} %}}`"

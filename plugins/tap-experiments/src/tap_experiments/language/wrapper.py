@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from typing_extensions import override
 
+from tap_experiments.language import limits
+from tap_experiments.language.limits import LimitError
 from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def lay_out(
             return ""
         return f"\0{key}\0"
 
-    environment = SandboxedEnvironment(
+    environment = _Bounded(
         variable_start_string="[[",
         variable_end_string="]]",
         block_start_string="[%",
@@ -73,22 +78,32 @@ def lay_out(
         keep_trailing_newline=True,
         finalize=_text_only,
     )
-    environment.globals = {"slot": slot}  # nothing that differs from run to run
+    environment.globals = {
+        "slot": slot,
+        "range": environment.globals["range"],
+    }  # nothing that differs from run to run
     del environment.filters["random"]
+    environment.filters = {name: _bounded(name, each) for name, each in environment.filters.items()}
 
+    template: jinja2.Template | None = None
     try:
         lines = {
             call.args[0].value: call.lineno
             for call in environment.parse(source).find_all(nodes.Call)
             if call.args and isinstance(call.args[0], nodes.Const)
         }
-        rendered = environment.from_string(source).render()
+        with limits.budget(), limits.processor_time(limits.RENDER_SECONDS):
+            template = environment.from_string(source)
+            rendered = template.render()
     except jinja2.TemplateSyntaxError as error:
         return _NOTHING, [(error.lineno, f"is not a valid template: {error.message}", "correct the syntax")]
     except Exception as error:  # noqa: BLE001  an expression of the author's can raise anything
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((frame.lineno or 0 for frame in reversed(frames) if frame.filename == "<template>"), 0)
-        return _NOTHING, [(line, f"cannot be rendered: {error}", 'place a slot as `[[ slot("key") ]]`')]
+        remedy = limits.REMEDY if limits.is_limit(error) else 'place a slot as `[[ slot("key") ]]`'
+        return _NOTHING, [(_line(error), f"cannot be rendered: {limits.reason(error)}", remedy)]
+    except limits.TooSlowError as error:
+        # Jinja has not put its own lines into this one.
+        line = template.get_corresponding_lineno(_line(error)) if template else 0
+        return _NOTHING, [(line, limits.TOO_SLOW_TO_RENDER, limits.REMEDY)]
 
     texts, placed = tuple(_PLACE.split(rendered)[::2]), tuple(_PLACE.findall(rendered))
     problems = [
@@ -101,6 +116,48 @@ def lay_out(
             problem = f"places the slot `{key}` {placed.count(key)} times"
             problems.append((lines.get(key, 0), problem, "place it once"))
     return Layout(texts, placed), problems
+
+
+def _line(error: BaseException) -> int:
+    """Where in the wrapper something happened; 0 if that is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno or 0 for frame in reversed(frames) if frame.filename == "<template>"), 0)
+
+
+class _Bounded(SandboxedEnvironment):
+    """Jinja with functions, methods, filters and operators that take and give values of sensible size only."""
+
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    @override
+    def call(self, context: Context, obj: Any, /, *values: Any, **named: Any) -> Any:
+        name = getattr(obj, "__name__", "")
+        given = [obj.__self__] if isinstance(getattr(obj, "__self__", None), str) else []
+        return limits.bounded(
+            name, lambda *_: super(_Bounded, self).call(context, obj, *values, **named), *given, *values
+        )
+
+    @override
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        sides = [limits.size(side) if isinstance(side, str | list | tuple) else side for side in (left, right)]
+        repeats = operator == "*" and sides != [left, right] and all(isinstance(side, int) for side in sides)
+        if repeats and sides[0] * sides[1] > limits.MAX_VALUE:
+            problem = f"`*` gives more than {limits.MAX_VALUE:,} characters"
+            raise LimitError(problem)
+        return limits.bounded(operator, partial(super().call_binop, context, operator), left, right)
+
+
+def _bounded(name: str, function: Any) -> Any:  # noqa: ANN401
+    """A filter that is bounded; what Jinja has noted of it stays. What it passes beside the values is no value."""
+
+    @wraps(function)
+    def bounded(*values: Any, **named: Any) -> Any:  # noqa: ANN401
+        plain = [
+            value for value in values if not isinstance(value, Context | nodes.EvalContext | SandboxedEnvironment)
+        ]
+        return limits.bounded(name, lambda *_, **__: function(*values, **named), *plain, **named)
+
+    return bounded
 
 
 def _text_only(value: object) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from singer_program.errors import ProgramError
 
+_LONGEST = 500
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Fault:
@@ -23,8 +25,13 @@ class Fault:
         """One printable line, whatever the names in it are made of."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         where = f"{place}: {self.key}" if self.key else place
-        line = f"{where}: {self.problem}; {self.remedy}"
+        line = f"{where}: {_cut(self.problem)}; {_cut(self.remedy)}"
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _cut(text: str) -> str:
+    """A text that quotes a definition, which may hold a tag of a thousand words."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class DefinitionError(ProgramError):

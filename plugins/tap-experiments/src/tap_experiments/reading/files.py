@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
 
 from tap_experiments.reading.yaml_values import did_you_mean
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 MAX_FILE_BYTES = 1_000_000
 """Far above what a mail client shows (Gmail cuts at about 102 KB), far below Klaviyo's 5 MB for a request."""
+
+Stamp = tuple[int, ...]
+"""What tells a file that was changed from the one that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,13 @@ class Source:
 
     def line(self, offset: int) -> int:
         """Line of an offset, from 1."""
-        return self.text.count("\n", 0, offset) + self.first_line
+        return bisect_left(_line_breaks(self.text), offset) + self.first_line
+
+
+@lru_cache(maxsize=8)
+def _line_breaks(text: str) -> list[int]:
+    """Where a text's lines end: a thousand faults of one file ask for it."""
+    return [match.start() for match in re.finditer("\n", text)]
 
 
 class UnreadableError(Exception):
@@ -58,6 +71,7 @@ def read(folder: Path, name: str) -> str:
             problem = f"`{name}` is not a file of this folder"
             raise UnreadableError(problem, _similar_file(folder, name))
         with path.open("rb") as file:
+            _note(path, os.fstat(file.fileno()))
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of symlinks, a NUL in the name
         problem = f"`{name}` cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -74,6 +88,41 @@ def read(folder: Path, name: str) -> str:
         problem = f"`{name}` holds a NUL character"
         raise UnreadableError(problem, "remove it")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+_noted: ContextVar[dict[Path, Stamp] | None] = ContextVar("files", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[Callable[[], list[Path]]]:
+    """Note which files are read; what is given tells those that were changed, renamed or removed since."""
+    own: dict[Path, Stamp] = {}
+    token = _noted.set(own)
+
+    def changed() -> list[Path]:
+        return sorted(path for path, stamp in own.items() if _stamp_of(path) != stamp)
+
+    try:
+        yield changed
+    finally:
+        _noted.reset(token)
+
+
+def _note(path: Path, status: os.stat_result) -> None:
+    noted = _noted.get()
+    if noted is not None:
+        noted.setdefault(path, _stamp(status))
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _stamp_of(path: Path) -> Stamp | None:
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
 
 
 def _similar_file(folder: Path, name: str) -> str:

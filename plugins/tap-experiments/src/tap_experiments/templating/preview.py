@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tap_experiments.definitions.model import FALLBACK
 from tap_experiments.language.engine import Compiled
-from tap_experiments.templating.proof import SAMPLE_PROFILES, combinations, held_properties
+from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
+from tap_experiments.templating.proof import combinations, held_properties
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_experiments.definitions.model import FALLBACK, HASH_MARK, PropertyFormat
 from tap_experiments.language.engine import Compiled, RenderError
+from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.templating.generation import KINDS, branches, flat_property
 
 if TYPE_CHECKING:
@@ -26,19 +27,6 @@ Arms = Mapping[str, str]
 
 _MOST_COMBINATIONS = 36
 """Beyond it, each arm is shown once beside the fallbacks and once beside the last arms of the other slots."""
-
-SAMPLE_PROFILES: tuple[dict[str, Any], ...] = (
-    {"first_name": "Ada", "last_name": "Byron", "email": "ada@shop.example"},
-    {"first_name": "Zoë 名前 🌷", "last_name": 'O\'Neil "the" <b>&</b>', "email": "zoe@shop.example"},
-    {
-        "first_name": "{{ first_name }}",
-        "last_name": "{% if x %}",
-        "email": "%}@shop.example",
-        "tags": ["}}", "{#"],
-    },
-    {},
-)
-"""What profiles hold beside their assignments: ordinary values, awkward ones, template code, nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from tap_experiments.language import template_tags
-from tap_experiments.language.links import markups
+from tap_experiments.language.links import nesting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,9 +30,6 @@ _MOST_PIECES = 2_000
 
 _LINE = re.compile(r"\n")
 _WORD = re.compile(r"\s+")
-_VOID = frozenset({
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-})  # fmt: skip
 _TABLE = frozenset({"table", "thead", "tbody", "tfoot", "tr", "colgroup", "select"})
 _RAW = frozenset({"script", "style", "textarea", "title", "xmp"})
 
@@ -74,19 +71,11 @@ def html_pieces(content: str) -> Pieces:
 
 
 def _texts(content: str) -> Iterator[_Text]:
-    stack: list[tuple[str, int]] = []
     start = 0
-    for markup in markups(content):
-        yield _Text(start, markup.start, stack[-1][0] if stack else "", tuple(place for _, place in stack))
-        start = markup.end
-        names = [name for name, _ in stack]
-        if markup.is_start and markup.name not in _VOID:
-            stack.append((markup.name, markup.start))
-        elif markup.name in names:
-            del stack[len(names) - 1 - names[::-1].index(markup.name) :]
-        elif markup.name and not markup.is_start:
-            stack.append(("", markup.start))  # closes what is open around the content
-    yield _Text(start, len(content), stack[-1][0] if stack else "", tuple(place for _, place in stack))
+    for markup, stack in nesting(content):
+        end = markup.start if markup else len(content)
+        yield _Text(start, end, stack[-1][0] if stack else "", tuple(place for _, place in stack))
+        start = markup.end if markup else end
 
 
 def moves_text(html: str) -> str:

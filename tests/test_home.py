@@ -1,0 +1,315 @@
+"""A home is held by one job at a time, in order, and freed by death; nobody else can read what is in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+
+import home as home_module  # noqa: E402
+from home import TICKET, Home, warn_of_open_secrets  # noqa: E402
+from pipeline import HOLD, JobFailed, holding, home_of  # noqa: E402
+
+HOLDER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from home import Home
+with Home(Path(sys.argv[2]), lambda line: print("waits", line, flush=True)).held(sys.argv[3]):
+    print("holds", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Holder:
+    """A process that holds a home, or waits for it, until it is told to let go."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", HOLDER, str(ROOT / "scripts"), str(path), what],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+    def let_go(self) -> None:
+        self.process.communicate(timeout=20)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], Holder]]:
+    started: list[Holder] = []
+
+    def start(what: str) -> Holder:
+        started.append(Holder(tmp_path / "home", what))
+        return started[-1]
+
+    yield start
+    for holder in started:
+        holder.kill()
+
+
+def test_three_started_together_hold_it_in_order_and_name_whom_they_wait_for(
+    start: Callable[[str], Holder],
+) -> None:
+    first = start("events")
+    assert first.says() == "holds"
+    second = start("publish")
+    assert f"waiting for events (process {first.process.pid}, since " in second.says()
+    third = start("measure")
+    assert "waiting for events (process" in third.says()
+    first.let_go()
+    assert second.says() == "holds"
+    assert "waiting for publish (process" in third.says()
+    second.let_go()
+    assert third.says() == "holds"
+
+
+def test_death_frees_it_also_that_of_one_who_waits(start: Callable[[str], Holder], tmp_path: Path) -> None:
+    first, second = start("a"), None
+    assert first.says() == "holds"
+    second = start("b")
+    second.says()
+    third = start("c")
+    third.says()
+    second.kill()
+    first.kill()
+    assert "waiting for" not in (said := third.says()) or "b" not in said
+    third.let_go()
+    assert [path.name for path in (tmp_path / "home" / ".queue").iterdir()] == ["door"]
+
+
+def test_a_child_that_has_the_file_holds_on(tmp_path: Path) -> None:
+    home = Home(tmp_path, print)
+    with home.held("a"):
+        child = subprocess.Popen(["sleep", "60"], pass_fds=home_module.held_files())  # noqa: S607
+        ticket = next(path for path in (tmp_path / ".queue").glob("0*"))
+        kept = ticket.with_name("kept")
+        ticket.rename(kept)  # as after a kill, which removes nothing
+    kept.rename(ticket)
+    try:
+        assert home.is_held_by(str(ticket), 0)
+    finally:
+        child.kill()
+        child.wait()
+    assert not home.is_held_by(str(ticket), 0)
+
+
+def test_a_file_that_is_left_behind_locks_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / ".queue").mkdir()
+    (tmp_path / ".queue" / "000007").write_text("a job of yesterday (process 1, since 12:00:00)")
+    told: list[str] = []
+    with Home(tmp_path, told.append).held("a"):
+        assert told == []
+
+
+def test_inside_itself_it_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TICKET, raising=False)
+    variables = {"KLAVIYO_LOOP_DEMO_HOME": str(tmp_path), "MELTANO_DATABASE_URI": "sqlite:///none"}
+    with holding("outer", "demo", variables), holding("inner", "demo", variables):
+        assert Home(tmp_path, print).is_held_by(os.environ[TICKET], 0)
+        assert Home(tmp_path, print).is_held_by("", os.getpid())
+    assert TICKET not in os.environ
+
+
+def test_the_home_of_an_environment_is_where_meltano_puts_it() -> None:
+    assert home_of("prod", {}) == ROOT / "output" / "prod"
+    assert home_of("demo", {"KLAVIYO_LOOP_DEMO_HOME": "/x"}) == Path("/x")
+    with pytest.raises(JobFailed, match="no environment 'prd'; it has dev, prod"):
+        home_of("prd", {})
+
+
+def test_every_job_begins_with_holding_it() -> None:
+    jobs = yaml.safe_load((ROOT / "meltano.yml").read_text())["jobs"]
+    assert jobs
+    assert all(job["tasks"][0] == HOLD for job in jobs)
+
+
+# what a killed job leaves behind
+
+
+@contextmanager
+def plain_meltano(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that starts `home:hold` as Meltano does, and lives on."""
+    code = (
+        "import subprocess, sys, time\n"
+        f"done = subprocess.run([{str(ROOT / 'scripts' / 'home.py')!r}])\n"
+        f"again = subprocess.run([{str(ROOT / 'scripts' / 'home.py')!r}])\n"
+        "print(done.returncode, again.returncode, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "KLAVIYO_LOOP_HOME": str(tmp_path / "home"),
+        "MELTANO_DATABASE_URI": "sqlite:///none",
+    }
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_meltano_itself_holds_it_until_it_is_dead(tmp_path: Path, start: Callable[[str], Holder]) -> None:
+    with plain_meltano(tmp_path) as meltano:
+        assert meltano.stdout
+        assert meltano.stdout.readline() == "0 0\n", "a second job of the same Meltano does not wait for the first"
+        waiting = start("publish")
+        assert f"waiting for meltano run (process {meltano.pid}," in waiting.says()
+    assert waiting.says() == "holds"
+
+
+@pytest.mark.parametrize("database", ["klaviyo.duckdb", "ledger.sqlite"])
+def test_a_program_that_outlives_its_job_is_waited_for(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "_LEFTOVER_SECONDS", 30)
+    code = f"import duckdb\nheld = duckdb.connect({str(tmp_path / database)!r})\n"
+    if database.endswith("sqlite"):
+        code = (
+            f"import sqlite3\nheld = sqlite3.connect({str(tmp_path / database)!r}, isolation_level=None)\n"
+            "held.execute('pragma locking_mode = exclusive')\nheld.execute('create table t (a)')\n"
+        )
+    code += "import sys\nprint(1, flush=True)\nsys.stdin.read()\n"
+    left = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    assert left.stdout
+    left.stdout.readline()
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        left.communicate()
+
+    with Home(tmp_path, tell).held("a"):
+        assert left.returncode == 0
+    assert told == [f"waiting for another process that has {os.path.relpath(tmp_path / database)} open"]
+
+
+RUNS = "create table runs (id integer primary key, job_name, state, ended_at, last_heartbeat_at)"
+
+
+def _runs(path: Path, *rows: tuple[str, str]) -> str:
+    """A database as Meltano's, with runs that are said to live, by name and last sign of life."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(RUNS)
+        for row in rows:
+            connection.execute(
+                "insert into runs (job_name, state, last_heartbeat_at) values (?, 'RUNNING', ?)", row
+            )
+    return f"sqlite:///{path}"
+
+
+def _ago(**time_ago: float) -> str:
+    return (datetime.now(UTC) - timedelta(**time_ago)).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def test_a_dead_run_does_not_keep_meltano_from_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home_module, "_SILENCE_SECONDS", 0.5)
+    database = _runs(tmp_path / "db", ("demo:a-to-b", _ago(seconds=1)), ("prod:a-to-b", _ago(seconds=1)))
+    told: list[str] = []
+    Home(tmp_path, told.append).forget_killed_runs(database, "demo")
+    with closing(sqlite3.connect(tmp_path / "db")) as connection:
+        states = connection.execute("select job_name, state, ended_at is null from runs").fetchall()
+    assert states == [("demo:a-to-b", "FAIL", 0), ("prod:a-to-b", "RUNNING", 1)], "another home's are its own"
+    [line] = told
+    assert "demo:a-to-b" in line
+
+
+def test_a_living_run_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home_module, "_SILENCE_SECONDS", 1.5)
+    database = _runs(tmp_path / "db", ("demo:a-to-b", _ago(seconds=0)))
+    code = (
+        "import sqlite3, sys, time, datetime\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "for _ in range(12):\n time.sleep(0.3)\n"
+        " now = str(datetime.datetime.now(datetime.timezone.utc))[:26]\n"
+        ' c.execute("update runs set last_heartbeat_at = ?", (now,))\n'
+        "c.execute(\"update runs set state = 'SUCCESS'\")"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "db")]):  # noqa: S603
+        Home(tmp_path, print).forget_killed_runs(database, "demo")
+        with closing(sqlite3.connect(tmp_path / "db")) as connection:
+            assert connection.execute("select state from runs").fetchall() == [("SUCCESS",)]
+
+
+@pytest.mark.parametrize("database", ["sqlite:////nowhere/at/all", "postgresql://x/y", ""])
+def test_what_is_no_database_of_runs_is_left_alone(tmp_path: Path, database: str) -> None:
+    (tmp_path / "empty").touch()
+    for each in (database, f"sqlite:///{tmp_path}/empty"):
+        Home(tmp_path, pytest.fail).forget_killed_runs(each, "demo")
+
+
+# others of the machine
+
+
+def test_a_home_of_before_is_closed_to_others(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.touch(0o644)
+    home = tmp_path / "home"
+    (home / "dbt").mkdir(parents=True)
+    (home / "dbt" / "manifest.json").touch(0o644)
+    (home / "klaviyo.duckdb").touch(0o664)
+    (home / "link").symlink_to(outside)
+    for path in (home, home / "dbt"):
+        path.chmod(0o755)
+    with Home(home, print).held("a"):
+        pass
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [home, *home.rglob("*")]}
+    assert modes.pop("link") == 0o644, "what lies elsewhere is not this home's"
+    assert {mode & 0o077 for mode in modes.values()} == {0}
+    assert modes["klaviyo.duckdb"] == 0o600
+
+
+def test_keys_that_others_may_read_are_told_with_the_remedy(tmp_path: Path) -> None:
+    told: list[str] = []
+    warn_of_open_secrets(told.append, tmp_path)
+    (tmp_path / ".env").touch(0o600)
+    warn_of_open_secrets(told.append, tmp_path)
+    assert told == []
+    (tmp_path / ".env").chmod(0o640)
+    warn_of_open_secrets(told.append, tmp_path)
+    [line] = told
+    assert "mode 640" in line
+    assert line.endswith(f"chmod 600 {os.path.relpath(tmp_path / '.env')}")
+
+
+def test_meltano_logs_as_its_option_says_but_at_no_level_the_records_that_pass() -> None:
+    code = (
+        "import logging, sys\nfrom meltano.core.logging import setup_logging\n"
+        "for level in ('debug', 'warning'):\n"
+        "  for file in sys.argv[1:]:\n"
+        "    setup_logging(log_level=level)\n"  # as Meltano does before it knows the project
+        "    setup_logging(log_level=level, log_config=file)\n"
+        "    records, errors = (f'meltano.plugin.{each}.extractors.tap-x' for each in ('stdout', 'stderr'))\n"
+        "    print(*(logging.getLogger(each).getEffectiveLevel() for each in (records, errors)))\n"
+    )
+    files = [str(ROOT / "logging.yaml"), str(ROOT / "scripts" / "logging.yaml")]
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, *files], capture_output=True, text=True, check=True
+    )
+    debug, ours, warning, _ = done.stdout.splitlines()
+    assert debug.split() == [str(logging.INFO), str(logging.DEBUG)]
+    assert ours.split() == [str(logging.INFO)] * 2
+    assert warning.split()[1] == str(logging.WARNING)
