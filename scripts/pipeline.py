@@ -34,6 +34,7 @@ _ERROR = re.compile(r"\b(error|ERROR|CRITICAL)\b|\w(Error|Exception):|\b(Error|F
 _TALLY = re.compile(r"\b(Completed with|Done\. PASS=)")  # dbt's last words: how many failed, and not which
 _LOG_PREFIX = re.compile(r"^([\d :,.TZ-]+\|[^|]*\|[^|]*\|| *\d\d:\d\d:\d\d) *")
 _SUMMARY = re.compile(r"[a-z_]+: |would send |refused records")
+_PUT_ASIDE = re.compile(r"rows that cannot be read were put aside")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Tell = Callable[[str, float], None]
@@ -257,6 +258,10 @@ def main() -> None:
     for line in run.said.get("target-klaviyo-profiles", ()):
         if _SUMMARY.match(line):
             print(line)
+    for plugin, lines in run.said.items():
+        for line in lines:
+            if _PUT_ASIDE.search(line):
+                print(f"{plugin}: {_LOG_PREFIX.sub('', line)}")
     for line in run.said.get("lift-report", ()):
         print(line)
 

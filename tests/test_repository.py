@@ -77,12 +77,16 @@ RULES = {
             "target_klaviyo_profiles.target",
         ),
     ),
+    # Of what Singer programs share, the rejects file alone: nothing of Singer.
     "target-klaviyo-profiles/target_klaviyo_profiles/delivery": (
-        ("target_klaviyo_profiles", "klaviyo_wire"),
+        ("target_klaviyo_profiles", "klaviyo_wire", "singer_program"),
         (
             "requests",
             "backoff",
             "singer_sdk",
+            "singer_program.plugin",
+            "singer_program.reader",
+            "singer_program.writer",
             "target_klaviyo_profiles.settings",
             "target_klaviyo_profiles.target",
         ),

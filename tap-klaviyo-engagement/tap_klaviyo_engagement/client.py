@@ -25,9 +25,10 @@ from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from tap_klaviyo_engagement.emission.emitter import Emitter
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
-from tap_klaviyo_engagement.errors import concerns_all
+from tap_klaviyo_engagement.errors import Unreadable, concerns_all, unexpected
 from tap_klaviyo_engagement.extraction.record_decoder import Record, plain
 from tap_klaviyo_engagement.state.bookmarks import BookmarkStore
+from tap_klaviyo_engagement.state.owner import claim
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -89,6 +90,23 @@ class KlaviyoStream(Stream):
         """
         return "it makes no request"
 
+    def names(self, operation: str, resource: str) -> dict[str, str]:
+        """Names by id of everything an operation lists; see `NameLookup.names`."""
+        return self.run.name_lookup.names(operation, resource, lambda fault: self.put_aside(fault, {}))
+
+    def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
+        """Put a row aside that cannot be read. Called in other threads, too.
+
+        Args:
+            fault: What is wrong with it.
+            columns: Columns of the row that are known.
+
+        Raises:
+            StreamFault: there are too many of them.
+        """
+        key = {name: str(columns[name]) for name in self.primary_keys if name in columns}
+        self.run.rejects.put_aside(self.name, {**key, "id": fault.id} if fault.id else key, fault)
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The selected columns."""
@@ -99,11 +117,19 @@ class KlaviyoStream(Stream):
         """Whether the run before counts; a catalog may say that it does not."""
         return self.replication_method == REPLICATION_INCREMENTAL
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether this run leaves something for the next one."""
+        return bool(self.replication_key) and self.incremental
+
+    def claim_state(self) -> None:
+        """Write into the stream's state whose it is, and which run goes on from it."""
+        claim(self.stream_state, self.run.account, self.run.now())
+
     @cached_property
     def bookmarks(self) -> BookmarkStore:
         """Where the bookmark is kept between runs."""
-        keeps = lambda: bool(self.replication_key) and self.incremental  # noqa: E731 - too short for a name
-        return BookmarkStore(self.stream_state, self.cursor, self.run.limit, keeps)
+        return BookmarkStore(self.stream_state, self.cursor, self.run.limit, lambda: self.keeps_state)
 
     @cached_property
     def progress(self) -> Progress:
@@ -130,16 +156,21 @@ class KlaviyoStream(Stream):
                 Emitter(self.name, writer, state, progress, self.run.now).emit(self.batches())
             else:
                 yield from super()._sync_records(context, write_messages=write_messages)
-            progress.end()
+            progress.end(self.run.rejects.counts[self.name])
         except KlaviyoError as error:
             if concerns_all(error):
                 self.logger.log(logging.ERROR, "%s", error)
                 raise SystemExit(1) from error
-            kept = " and keeps its bookmark" if self.replication_key else ""
-            self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, error)
-            self.run.failed[self.name] = str(error)
+            self._stopped(error)
         except (AbortedSyncFailedException, AbortedSyncPausedException):
             self.logger.info("%s can be read", self.name)  # a run that was asked for a few records only
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to leave the other streams unread
+            self._stopped(unexpected(error))
+
+    def _stopped(self, error: KlaviyoError) -> None:
+        kept = " and keeps its bookmark" if self.replication_key else ""
+        self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, error)
+        self.run.failed[self.name] = str(error)
 
     @property
     def _emitted_as_read(self) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.jsonapi import resources
-from tap_klaviyo_engagement.errors import StreamFault
+from klaviyo_wire.jsonapi import next_link, resources
+from tap_klaviyo_engagement.errors import StreamFault, Unreadable
+from tap_klaviyo_engagement.extraction.record_decoder import read_document
 
 if TYPE_CHECKING:
     from klaviyo_wire.client import Client
@@ -24,25 +25,25 @@ class NameLookup:
 
     client: Client
 
-    def names(self, operation: str, resource: str) -> dict[str, str]:
-        """Names by id of everything an operation lists; `resource` is the JSON:API type of the rows."""
+    def names(self, operation: str, resource: str, put_aside: Callable[[Unreadable], None]) -> dict[str, str]:
+        """Names by id of everything an operation lists.
+
+        Args:
+            operation: What is listed.
+            resource: JSON:API type of the rows.
+            put_aside: Takes a row that cannot be read.
+        """
         page = ENDPOINTS[operation].page
         params = {f"fields[{resource}]": "name"}
         if page and page.maximum:
             params["page[size]"] = str(page.maximum)
-        return {
-            row["id"]: str((row.get("attributes") or {}).get("name"))
-            for document in self.client.pages(operation, params=params)
-            for row in resources(document)
-        }
-
-    def ids(self, setting: str, wanted: tuple[str, ...], operation: str, resource: str) -> list[str]:
-        """Ids of what a setting chooses among everything an operation lists.
-
-        Raises:
-            StreamFault: the setting names something that does not exist.
-        """
-        return self.among(setting, wanted, self.names(operation, resource))
+        found: dict[str, str] = {}
+        link = lambda page: next_link(page.value)  # noqa: E731 - too short for a name
+        for page in self.client.follow(operation, read_document, link, params=params):
+            for fault in page.unreadable:
+                put_aside(fault)
+            found |= {row["id"]: str(row["attributes"].get("name")) for row in resources(page.value)}
+        return found
 
     @staticmethod
     def among(setting: str, wanted: tuple[str, ...], existing: Mapping[str, str]) -> list[str]:

@@ -16,10 +16,14 @@ from requests.adapters import HTTPAdapter
 
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
+from klaviyo_wire.errors import KlaviyoError
+from klaviyo_wire.jsonapi import resources
 from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.connection_test import ConnectionTest
+from tap_klaviyo_engagement.errors import concerns_all
 from tap_klaviyo_engagement.extraction.record_decoder import decode, without_nul
 from tap_klaviyo_engagement.name_lookup import NameLookup
+from tap_klaviyo_engagement.rejects import Rejects
 from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
 from tap_klaviyo_engagement.times import second
 
@@ -49,6 +53,8 @@ class RunContext:
     sleep: Callable[[float], None]
     failed: dict[str, str] = field(default_factory=dict)
     """Why each stream that could not finish could not."""
+    account: str | None = None
+    """Id of the account that the key is of; None where nobody asked for it, or Klaviyo does not tell."""
     snapshots: list[Json] = field(default_factory=list)
     """Rows of `membership_snapshots`: what was read completely so far."""
 
@@ -65,6 +71,11 @@ class RunContext:
             ConfigurationError: a setting makes no sense.
         """
         return Settings.of(self.config)
+
+    @cached_property
+    def rejects(self) -> Rejects:
+        """The rows that cannot be read."""
+        return Rejects(self.settings.rejects_path, self.settings.max_rejects, self.now)
 
     @cached_property
     def client(self) -> Client:
@@ -93,6 +104,25 @@ class RunContext:
             user_agent=f"tap-klaviyo-engagement/{version('tap-klaviyo-engagement')}",
             decode=decode,
         )
+
+    def ask_for_account(self) -> str:
+        """Find out whose the key is; why Klaviyo does not tell it, if it does not. Costs one request.
+
+        Raises:
+            KlaviyoError: no stream can succeed, either.
+        """
+        try:
+            found = resources(self.client.call("get_accounts", params={"fields[account]": "timezone"}))
+        except KlaviyoError as error:
+            if concerns_all(error):
+                raise
+            return str(error)
+        try:
+            (account,) = found
+            self.account = str(account["id"])
+        except (ValueError, TypeError, KeyError):
+            return "it does not name one account"
+        return ""
 
     @cached_property
     def name_lookup(self) -> NameLookup:

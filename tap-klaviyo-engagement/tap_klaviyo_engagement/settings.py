@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from singer_sdk import typing as th
@@ -17,8 +18,13 @@ from tap_klaviyo_engagement.times import moment
 CONCURRENCY = 16
 """Requests under way at once, where the setting does not say."""
 
+DEFAULT_REJECTS_PATH = "tap-klaviyo-engagement-rejects.jsonl"
+
 LARGE_PAGE = 1_000
 """Rows of a page that is a megabyte or so."""
+
+MOST_DAYS = 36_500
+"""Of a lookback: Klaviyo has no older rows, and dates begin with the year 1."""
 
 NAMES = th.ArrayType(th.StringType)
 
@@ -38,7 +44,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "event_lookback",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=MOST_DAYS),
         default=7,
         description="Days behind the bookmark that are read again for events that arrived late",
     ),
@@ -64,7 +70,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "report_lookback",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=MOST_DAYS),
         default=7,
         description="Days that `campaign_values` and `flow_values` read again, once a day: results come late",
     ),
@@ -85,12 +91,24 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "nul_characters",
         th.StringType,
-        default="keep",
+        default="replace",
         allowed_values=["keep", "replace"],
         description=(
-            "What becomes of the character NUL in texts and documents: PostgreSQL cannot hold it, `replace` puts "
-            "U+FFFD in its place"
+            "What becomes of the character NUL in texts and documents: `replace` puts U+FFFD in its place, since "
+            "many warehouses cannot hold it; `keep` is for a loader that can"
         ),
+    ),
+    th.Property(
+        "max_rejects",
+        th.IntegerType(minimum=0),
+        default=100,
+        description="Rows of a stream that a run may put aside because they cannot be read; one more stops it",
+    ),
+    th.Property(
+        "rejects_path",
+        th.StringType,
+        default=DEFAULT_REJECTS_PATH,
+        description="File that rows which cannot be read are named in, as JSON lines; made for the first one",
     ),
     th.Property(
         "request_timeout",
@@ -135,6 +153,8 @@ class Settings:
     rate_limit_share: float
     concurrency: int | None
     nul_characters: str
+    max_rejects: int
+    rejects_path: Path
     request_timeout: float
     response_size_limit: int
     response_timeout: float
@@ -167,6 +187,8 @@ class Settings:
             rate_limit_share=given["rate_limit_share"],
             concurrency=int(given["concurrency"]) if "concurrency" in given else None,
             nul_characters=given["nul_characters"],
+            max_rejects=int(given["max_rejects"]),
+            rejects_path=_file(given["rejects_path"]),
             request_timeout=given["request_timeout"],
             response_size_limit=int(given["response_size_limit"]),
             response_timeout=given["response_timeout"],
@@ -179,3 +201,15 @@ class Settings:
         them, and each is held in memory meanwhile. So no setting is not the same as `CONCURRENCY`.
         """
         return self.concurrency or (CONCURRENCY // 2 if rows >= LARGE_PAGE else CONCURRENCY)
+
+
+def _file(path: str) -> Path:
+    """A file's path.
+
+    Raises:
+        ConfigurationError: it is that of a folder.
+    """
+    if Path(path).is_dir():
+        msg = f"the setting `rejects_path` is {path!r}, which is a folder: name a file"
+        raise ConfigurationError(msg)
+    return Path(path)

@@ -23,8 +23,9 @@ from singer_program.settings import unknown_settings
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
-from tap_klaviyo_engagement.errors import StreamFault, concerns_all
+from tap_klaviyo_engagement.errors import StreamFault, concerns_all, unexpected
 from tap_klaviyo_engagement.run_context import RunContext
+from tap_klaviyo_engagement.state.owner import foreign, owners, untold
 from tap_klaviyo_engagement.state.shapes import fault_of
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
@@ -113,11 +114,64 @@ class TapKlaviyoEngagement(Tap):
         super(Tap, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         tap = cls.configured(config, _json_object(state, "state"), _json_object(catalog, "catalog"))
-        tap.sync_all()
+        tap.read_all()
         if tap.run.failed:
             reasons = "; ".join(f"{stream}: {reason}" for stream, reason in tap.run.failed.items())
             msg = f"not finished: {reasons}"
             raise StreamFault(msg)
+
+    def read_all(self) -> None:
+        """Read the streams; a state of another account is refused before the first message.
+
+        Raises:
+            ConfigurationError: nothing can be read before a person changes something.
+        """
+        self.claim_state()
+        try:
+            self.sync_all()
+        finally:
+            if told := self.run.rejects.summary():
+                self.logger.warning(told)
+
+    def claim_state(self) -> None:
+        """Find out whose the key is, if the run leaves a state, and write that into it.
+
+        Raises:
+            ConfigurationError: the state is of another account, or it is not known whether it is.
+            SystemExit: no stream can succeed.
+        """
+        keeping = [
+            stream
+            for stream in self.streams.values()
+            if isinstance(stream, KlaviyoStream) and stream.selected and stream.keeps_state
+        ]
+        if not keeping:
+            return
+        owned = owners(self.state.get("bookmarks", {}))
+        if reason := self._reason_for_no_account():
+            if owned:
+                raise ConfigurationError(untold(owned, reason))
+            self.logger.warning(
+                "the state will not say whose it is, so that of another account would be taken for this one's: "
+                "Klaviyo does not tell whose the key is (%s)",
+                reason,
+            )
+        elif fault := foreign(owned, self.run.account or ""):
+            raise ConfigurationError(fault)
+        for stream in keeping:
+            stream.claim_state()
+
+    def _reason_for_no_account(self) -> str:
+        """Why Klaviyo does not tell whose the key is; empty if it does.
+
+        Raises:
+            SystemExit: no stream can succeed.
+        """
+        try:
+            return self.run.ask_for_account()
+        except KlaviyoError as error:
+            self.logger.log(logging.ERROR, "%s", error)
+            raise SystemExit(1) from error
 
     @override
     @classmethod
@@ -141,11 +195,12 @@ class TapKlaviyoEngagement(Tap):
             assert isinstance(stream, KlaviyoStream)  # noqa: S101 - `discover_streams` makes no other
             try:
                 untried = stream.probe()
-            except KlaviyoError as error:
-                if concerns_all(error):
+            except Exception as error:  # whatever it is, the other streams are tried
+                if isinstance(error, KlaviyoError) and concerns_all(error):
                     raise
-                self.logger.log(logging.ERROR, "%s cannot be read: %s", name, error)
-                self.run.failed[name] = str(error)
+                fault = error if isinstance(error, KlaviyoError) else unexpected(error)
+                self.logger.log(logging.ERROR, "%s cannot be read: %s", name, fault)
+                self.run.failed[name] = str(fault)
             else:
                 self.logger.info("%s %s", name, f"was not tried: {untried}" if untried else "can be read")
 

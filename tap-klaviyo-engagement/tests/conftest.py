@@ -16,6 +16,7 @@ import pytest
 from typing_extensions import override
 
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
+from tap_klaviyo_engagement.run_context import RunContext
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -69,6 +70,12 @@ class Extract:
         states: list[Json] = [each["value"] for each in self.messages if each["type"] == "STATE"]
         return states[-1] if states else {}
 
+    @property
+    def marks(self) -> Json:
+        """The last state, without the number of the run that wrote it."""
+        bookmarks = self.state.get("bookmarks", {})
+        return {name: {**kept, "extraction": None} for name, kept in bookmarks.items()}
+
     def bookmark(self, stream: str) -> str | None:
         """The stream's bookmark in the last state."""
         value: str | None = self.state.get("bookmarks", {}).get(stream, {}).get("replication_key_value")
@@ -109,9 +116,17 @@ def _time_passes() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _whose_key(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers what its test says is not asked whose the key is: test_tap_owner.py is about that."""
+    if "httpserver" in request.fixturenames:
+        monkeypatch.setattr(RunContext, "ask_for_account", lambda _: "a test's own server")
+
+
 @pytest.fixture(scope="session")
-def run_tap() -> RunTap:
+def run_tap(tmp_path_factory: pytest.TempPathFactory) -> RunTap:
     """Runs the tap once, in this process, never sleeping."""
+    rejects = {"rejects_path": str(tmp_path_factory.mktemp("rejects") / "rejects.jsonl")}
 
     def run(
         config: Mapping[str, Any],
@@ -130,9 +145,9 @@ def run_tap() -> RunTap:
 
         pipe = Pipe(breaks_after)
         catalog = None if select is None else _catalog(config, select)
-        tap = Tap(config=dict(config), catalog=catalog, state=state or {}, message_writer=pipe)
+        tap = Tap(config=rejects | dict(config), catalog=catalog, state=state or {}, message_writer=pipe)
         try:
-            tap.sync_all()
+            tap.read_all()
         except Killed:
             return Extract(pipe.messages, list(tap.run.failed), killed=True)
         return Extract(pipe.messages, list(tap.run.failed))

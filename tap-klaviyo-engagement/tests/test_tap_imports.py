@@ -210,7 +210,7 @@ def test_expired_jobs_are_not_asked_for_errors(sandbox: Sandbox, config: Json, r
     before = Counter(sandbox.requests)
     extract = run_tap(config, [ERRORS], now=lambda: NOW + timedelta(hours=2))
     assert extract.records[ERRORS] == []
-    assert sandbox.requests - before == {LISTED: 1}
+    assert sandbox.requests - before == {LISTED: 1, "get_accounts 200": 1}
 
 
 def test_errors_hold_personal_data_and_are_not_selected_by_default(config: Json, run_tap: RunTap) -> None:

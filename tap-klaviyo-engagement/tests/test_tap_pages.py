@@ -88,18 +88,19 @@ def test_a_row_without_cursor_is_emitted(httpserver: HTTPServer, run_tap: RunTap
     [
         (_profile("a", "the other day"), "`updated` of profile a is not a time"),
         (_profile("a", "2026-01-01T00:00:00Z", created=1788529135), "`created` of profile a is not a time"),
-        ({"type": "profile", "attributes": {}}, "broken body: Object missing required field `id`"),
-        ("profile", "broken body: Expected `object`, got `str`"),
+        ({"type": "profile", "attributes": {}}, "Object missing required field `id`"),
+        ("profile", "Expected `object`, got `str`"),
     ],
 )
-def test_what_cannot_be_read_stops_the_stream_and_is_named(
+def test_more_than_may_be_put_aside_stops_the_stream_and_is_named(
     row: Json, said: str, httpserver: HTTPServer, run_tap: RunTap, caplog: pytest.LogCaptureFixture
 ) -> None:
     document = {"data": [_profile("z", "2026-01-01T00:00:00Z"), row], "links": {"next": None}}
     httpserver.expect_request("/api/profiles").respond_with_json(document)
-    extract = run_tap(KEY | {"api_url": httpserver.url_for("")}, ["profiles"])
+    extract = run_tap(KEY | {"api_url": httpserver.url_for(""), "max_rejects": 0}, ["profiles"])
     assert extract.failed == ["profiles"]
     assert said in caplog.text
+    assert "the setting `max_rejects` allows 0" in caplog.text
     assert extract.bookmark("profiles") is None
 
 

@@ -22,7 +22,14 @@ from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.model.records import Event
 from klaviyo_wire import jsonapi
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
-from tap_klaviyo_engagement.extraction.record_decoder import RecordDecoder, Unreadable, decode, plain, without_nul
+from tap_klaviyo_engagement.errors import Unreadable
+from tap_klaviyo_engagement.extraction.record_decoder import (
+    RecordDecoder,
+    decode,
+    plain,
+    read_document,
+    without_nul,
+)
 from tap_klaviyo_engagement.times import normalised
 
 Json = dict[str, Any]
@@ -245,20 +252,39 @@ BROKEN = [
     b'{"data":{"id":"1"}}',
     b'{"data":[{"id":"1"}]',
     b'{"data":[{"id":"1"},]}',
-    b'{"data":[null]}',
-    b'{"data":[[]]}',
-    b'{"data":[{}]}',
-    b'{"data":[{"id":1}]}',
-    b'{"data":[{"id":null}]}',
-    b'{"data":[{"id":"1","attributes":7}]}',
-    b'{"data":[{"id":"1","attributes":{"name":NaN}}]}',
-    b'{"data":[{"id":"1","attributes":{"name":01}}]}',
-    b'{"data":[{"id":"1","attributes":{"name":tru}}]}',
-    b'{"data":[{"id":"1","attributes":{"name":"a\nb"}}]}',
-    b'{"data":[{"id":"1","attributes":{"name":"\xff"}}]}',
-    b'{"data":[{"id":"1\xc3"}]}',
-    b'{"data":[],"errors":"\xc3"}',
+    b'{"data":[{"id":"1"},,{"id":"2"}]}',
     b'{"data":[{"id":"1"}]}{"data":[]}',
+    b'{"data":[{"id":"1","attributes":{"name":"',
+    b'{"data":[{"id":"1","attributes":{"name":"a"}}',
+    b'{"data":[{"id":"1"}}]',
+    b'{"data":[],"links":{"next":NaN}}',
+    b'{"data":[],"links":{"next":7}}',
+]
+"""Pages of which it is not known which rows they have, or what follows them."""
+
+UNREADABLE = [
+    (b"null", None, "no_resource"),
+    (b"[]", None, "no_resource"),
+    (b"{}", None, "no_resource"),
+    (b'{"id":1}', None, "no_resource"),
+    (b'{"id":null}', None, "no_resource"),
+    (b'{"id":"1","attributes":7}', "1", "no_resource"),
+    (b'{"id":"1","attributes":{"name":NaN}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":[-Infinity]}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":01}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":tru}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":"a\nb"}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":"a\x01b"}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":"\\x41"}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":1,}}', "1", "invalid_json"),
+    (b'{"id":"1","attributes":{"name":"\xff"}}', "1", "invalid_utf8"),
+    (b'{"id":"1\xc3"}', "1\ufffd", "invalid_utf8"),
+    (b'{"id":"1","attributes":{"name":' + b"[" * 3_000 + b"]" * 3_000 + b"}}", "1", "nested_too_deeply"),
+    (
+        b'{"attributes":{"unwanted":' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b'},"id":"1"}',
+        "1",
+        "nested_too_deeply",
+    ),
 ]
 
 
@@ -266,6 +292,34 @@ BROKEN = [
 def test_a_broken_page_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the request loop takes it for a broken answer
         SHAPE.page(body)
+
+
+@pytest.mark.parametrize(("row", "key", "code"), UNREADABLE, ids=lambda each: repr(each)[:60])
+def test_a_row_that_cannot_be_read_costs_no_other(row: bytes, key: str | None, code: str) -> None:
+    good = b'{"id":"0","attributes":{"name":{"n":1.10}}}', b'{"id":"2","attributes":{"name":"\\ud83d]}"}}'
+    for rows in ((row, *good), (good[0], row, good[1]), (*good, row)):
+        page = SHAPE.page(b'{"data":[' + b" ,\n".join(rows) + b'],"links":{"next":"https://n"},"meta":{}}')
+        assert page.following == "https://n"
+        names = [msgspec.json.encode(SHAPE.record(each, {})["name"]) for each in page.rows]
+        assert names == [b'{"n":1.10}', '"\ufffd]}"'.encode()]
+        (fault,) = page.unreadable
+        assert (fault.id, fault.code) == (key, code)
+        document = read_document(b'{"data":[' + b",".join(rows) + b'],"included":[' + row + b"]}")
+        assert [each["id"] for each in document.value["data"]] == ["0", "2"]
+        assert document.value["included"] == []
+        assert [each.id for each in document.unreadable] == [key, key]
+
+
+@settings(deadline=None)
+@given(rows=st.lists(resources(), max_size=3), form=st.sampled_from(sorted(FORMS)))
+def test_a_page_that_is_taken_apart_gives_the_same_rows(rows: list[Json], form: str) -> None:
+    rows = json.loads(json.dumps(rows).replace("Infinity", "1e308"))
+    body = FORMS[form]({"data": rows, "links": {"next": "https://n"}, "included": [{"id": '"]},{['}]})
+    whole, apart = SHAPE.page(body), SHAPE.page(body[:-1].rstrip() + b', "odd": NaN}')
+    assert apart.unreadable == []
+    assert apart.following == whole.following
+    records = [[plain(SHAPE.record(row, CONSTANTS)) for row in page.rows] for page in (whole, apart)]
+    assert records[0] == records[1]
 
 
 def test_half_a_surrogate_pair_in_bytes_is_mended_too() -> None:

@@ -408,12 +408,7 @@ def test_what_klaviyo_adds_breaks_nothing(stub: Stub, run_tap: RunTap) -> None:
     [
         pytest.param({"data": {"attributes": {}}}, "that is none", id="no results"),
         pytest.param({"data": []}, "that is none", id="a list"),
-        pytest.param({"data": {"attributes": {"results": [7]}}}, "that is none", id="a number"),
-        pytest.param(
-            {"data": {"attributes": {"results": [{"groupings": {"campaign_id": "C"}, "statistics": {}}]}}},
-            "without campaign_message_id and send_channel",
-            id="a row about nothing",
-        ),
+        pytest.param({"data": {"attributes": {"results": 7}}}, "that is none", id="a number"),
         pytest.param(
             {
                 "data": {"attributes": {"results": []}},
@@ -432,6 +427,26 @@ def test_an_answer_that_is_no_report_stops_the_stream(
     assert extract.failed == ["campaign_values"]
     assert said in _errors(caplog)[0]
     assert "oldest" not in extract.state["bookmarks"]["campaign_values"]
+
+
+def test_a_result_that_cannot_be_read_costs_itself(stub: Stub, run_tap: RunTap, tmp_path: Path) -> None:
+    good = json.dumps({"groupings": GROUPINGS, "statistics": {"opens": 4}})
+    bad = (
+        json.dumps({"groupings": {"campaign_id": "C"}, "statistics": {}}),
+        json.dumps({"groupings": GROUPINGS}).replace("}}", '},"statistics":{"open_rate":NaN}}'),
+        json.dumps({"groupings": GROUPINGS | {"send_channel": "sms"}, "statistics": 7}),
+        "7",
+    )
+    body = '{"data":{"attributes":{"results":[' + ",".join([good, *bad]) + "]}}}"
+    stub.answers(lambda _: Response(body))
+    settings = {"rejects_path": str(tmp_path / "rejects.jsonl"), "report_lookback": 0, "start_date": "2026-10-31"}
+    extract = run_tap(stub.config | settings, ["campaign_values"], now=lambda: NOW)
+    assert extract.failed == []
+    assert {record["opens"] for record in extract.records["campaign_values"]} == {4}
+    days = {record["date"] for record in extract.records["campaign_values"]}
+    told = [json.loads(line) for line in (tmp_path / "rejects.jsonl").read_text().splitlines()]
+    assert len(told) == len(days) * len(bad)
+    assert {line["key"]["date"] for line in told} == days
 
 
 def test_a_metric_without_conversions_is_told_with_the_setting(

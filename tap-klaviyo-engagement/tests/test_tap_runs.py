@@ -217,8 +217,10 @@ def test_awkward_values_pass_as_they_are(empty: Sandbox, run_tap: RunTap) -> Non
     _add_events(empty, {"e1": NOW - timedelta(days=1)}, properties=awkward)
     (profile,) = empty.store.profiles([empty.store.read("select id from profiles limit 1")[0][0]])
     empty.store.put_profile(replace(profile, location={"latitude": "59.9", "longitude": 10.75}))
-    extract = run_tap(_config(empty), ["events", "profiles"], now=_now)
+    extract = run_tap(_config(empty) | {"nul_characters": "keep"}, ["events", "profiles"], now=_now)
     assert extract.records["events"][0]["event_properties"] == awkward
+    (mended,) = run_tap(_config(empty), ["events"], now=_now).records["events"]
+    assert mended["event_properties"] == awkward | {"lines": "one\ntwo\ufffd\x1f"}
     (record,) = (each for each in extract.records["profiles"] if each["id"] == profile.id)
     assert record["location"]["latitude"] == "59.9"
     assert record["location"]["longitude"] == 10.75

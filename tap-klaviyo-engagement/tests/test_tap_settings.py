@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +77,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "report_lookback": "3",
         "rate_limit_share": "0.25",
         "concurrency": "4",
-        "nul_characters": "replace",
+        "nul_characters": "keep",
+        "max_rejects": "5",
+        "rejects_path": "refused.jsonl",
         "request_timeout": "5",
         "response_size_limit": "7",
         "response_timeout": "9.5",
@@ -98,7 +101,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         report_lookback=timedelta(days=3),
         rate_limit_share=0.25,
         concurrency=4,
-        nul_characters="replace",
+        nul_characters="keep",
+        max_rejects=5,
+        rejects_path=Path("refused.jsonl"),
         request_timeout=5,
         response_size_limit=7,
         response_timeout=9.5,

@@ -112,7 +112,7 @@ def problems_of(body: bytes) -> tuple[Problem, ...]:
     try:
         entries = json.loads(body)["errors"]
         return tuple(_problem(entry) for entry in entries)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
 
 

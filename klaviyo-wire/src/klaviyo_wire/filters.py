@@ -11,6 +11,9 @@ from enum import StrEnum
 
 Scalar = str | bool | int | float | datetime
 
+_SECOND_SECOND = datetime.min.replace(tzinfo=UTC) + timedelta(seconds=1)
+"""There is nothing a second before the first moment."""
+
 
 class Operator(StrEnum):
     """Filter operators, spelled as Klaviyo spells them."""
@@ -51,7 +54,7 @@ def since(field: str, moment: datetime, allowed: frozenset[Operator]) -> str:
     """
     if Operator.GREATER_OR_EQUAL in allowed:
         return Operator.GREATER_OR_EQUAL(field, moment)
-    return Operator.GREATER_THAN(field, _floor(moment) - timedelta(seconds=1))
+    return Operator.GREATER_THAN(field, max(_floor(moment), _SECOND_SECOND) - timedelta(seconds=1))
 
 
 def before(field: str, moment: datetime) -> str:

@@ -178,6 +178,12 @@ def test_a_state_is_emitted_after_the_rows_before_it_of_every_stream() -> None:
     seen: list[tuple[Any, dict[str, int]]] = []
 
     class Counting:
+        def check(self, told: object) -> None:
+            """Nothing is told."""
+
+        def remember(self, told: object) -> None:
+            """Nothing is told."""
+
         def write(self, parts: Sequence[Rows]) -> None:
             for part in parts:
                 committed[part.layout.stream] += sum(batch.num_rows for batch in part.batches)

@@ -81,8 +81,9 @@ class Progress:
             self.log(f"{self.stream}: {', '.join(parts)}")
             self._logged, self._counted = now, self.records
 
-    def end(self) -> None:
-        """Say how many records the stream had."""
+    def end(self, put_aside: int = 0) -> None:
+        """Say how many records the stream had, and how many rows were put aside."""
         seconds = self.clock() - self._began
         rate = f", {self.records / seconds:,.0f}/s" if seconds >= 1 else ""
-        self.log(f"{self.stream}: {self.records:,} records in {seconds:.1f} s{rate}")
+        rest = f"; {put_aside:,} rows could not be read" if put_aside else ""
+        self.log(f"{self.stream}: {self.records:,} records in {seconds:.1f} s{rate}{rest}")

@@ -7,6 +7,7 @@ the bytes it came in: decoding and encoding it is where a tap spends most of its
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_klaviyo_engagement.errors import Unreadable
+from tap_klaviyo_engagement.extraction.broken_pages import id_of, members
 from tap_klaviyo_engagement.times import normalised
 
 if TYPE_CHECKING:
@@ -24,10 +27,6 @@ Record = dict[str, Any]
 """A record: column → JSON value, or `msgspec.Raw`, which stands for one."""
 
 _NULL = msgspec.Raw(b"null")
-
-
-class Unreadable(Exception):  # noqa: N818 - said of a row
-    """A value that must be understood cannot be; the message says which."""
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -44,11 +43,12 @@ class _Links(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: its rows, the address of the next page, and how many bytes it came in."""
+    """One page of a listing: its rows, the address of the next page, how many bytes it came in, what is no row."""
 
     rows: Sequence[Any]
     following: str | None
     size: int
+    unreadable: Sequence[Unreadable] = ()
 
 
 class RecordDecoder:
@@ -116,24 +116,30 @@ class RecordDecoder:
         self._empty = attributes()
         self._relationship_fields = dict(zip(self._related, fields, strict=True))
         self._row: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
+        self._links: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Links | list[Any] | None)
         self._document: msgspec.json.Decoder[Any] = msgspec.json.Decoder(document)
         self._identity: Callable[[Record], Any] = itemgetter(*keys, *([cursor] if cursor else []))
         self._cursor = cursor
 
     def page(self, body: bytes) -> Page:
-        """A page, decoded as far as the rows.
+        """A page, decoded as far as the rows; one that is none costs no other.
 
         Raises:
-            ValueError: the body is not JSON, not a list of resources, or has a row that is no resource.
+            ValueError: the body is not a list of resources, or was cut.
         """
         try:
             document = self._document.decode(_line(body))
-        except msgspec.ValidationError:
-            raise
-        except ValueError:
-            document = self._document.decode(_rewritten(body))
+        except (ValueError, RecursionError):
+            return self._page_of_rows(body)
         links = document.links
         return Page(document.data, links.next if isinstance(links, _Links) else None, len(body))
+
+    def _page_of_rows(self, body: bytes) -> Page:
+        parts = members(body)
+        rows, unreadable = _each(parts.get("data"), self._row.decode, self._resource)
+        told = parts.get("links")
+        links = self._links.decode(_line(told)) if isinstance(told, bytes) else None
+        return Page(rows, links.next if isinstance(links, _Links) else None, len(body), unreadable)
 
     def row(self, resource: Mapping[str, Any]) -> Any:  # noqa: ANN401 - made at run time
         """A row out of a document that was read otherwise.
@@ -143,15 +149,14 @@ class RecordDecoder:
         """
         try:
             return self._row.decode(msgspec.json.encode(resource))
-        except ValueError as error:
-            msg = f"Klaviyo sent a row that is not a {self._resource} resource"
-            raise Unreadable(msg) from error
+        except (ValueError, RecursionError) as error:
+            raise _no_resource(self._resource, resource, error) from error
 
     def record(self, row: Any, constants: Mapping[str, Any]) -> Record:  # noqa: ANN401
         """A row as a record, with what is no part of the row; a cursor that is not a column is in it too.
 
         Raises:
-            Unreadable: a time cannot be read. It is not guessed at, and the row is not dropped.
+            Unreadable: a time cannot be read. It is not guessed at.
         """
         attributes = self._empty if not row.attributes or isinstance(row.attributes, list) else row.attributes
         record: Record = {"id": row.id} if self._has_id else {}
@@ -171,12 +176,21 @@ class RecordDecoder:
                 try:
                     record[name] = normalised(value)
                 except (ValueError, TypeError, AttributeError) as error:
-                    msg = (
-                        f"`{name}` of {self._resource} {row.id} is not a time that can be read. "
-                        "Deselect the column to go on without it, and report what the API answers there"
-                    )
-                    raise Unreadable(msg) from error
+                    raise self._untimely(name, row.id) from error
         return record
+
+    def _untimely(self, name: str, key: str) -> Unreadable:
+        remedy = f"deselect the column `{name}` to read the row without it"
+        if name == self._cursor:
+            remedy = (
+                f"the stream goes by `{name}`, so it is read even if it is deselected: correct the row in Klaviyo"
+            )
+        return Unreadable(
+            f"`{name}` of {self._resource} {key} is not a time that can be read",
+            id=key,
+            code="unreadable_time",
+            remedy=f"{remedy}, or report what the API answers there",
+        )
 
     def identity(self, record: Record) -> int:
         """Tells rows apart: by key and cursor value, so that a row that changed while it was read comes again.
@@ -204,9 +218,152 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - whatever the JSON says
         ValueError: the body is not JSON.
     """
     try:
-        return msgspec.json.decode(body)
+        try:
+            return msgspec.json.decode(body)
+        except ValueError:
+            return msgspec.json.decode(_rewritten(body))
+    except RecursionError:
+        msg = "it is nested too deeply to be read"
+        raise ValueError(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A page of a listing as JSON: `value` has the resources that can be read, `unreadable` what ails others."""
+
+    value: Json
+    unreadable: Sequence[Unreadable]
+
+
+def read_document(body: bytes) -> Document:
+    """A page of a listing with whatever it includes: each has an id and attributes, which are an object.
+
+    Raises:
+        ValueError: the body is not a list of resources, or was cut.
+    """
+    unreadable: list[Unreadable] = []
+    try:
+        value = decode(body)
     except ValueError:
-        return msgspec.json.decode(_rewritten(body))
+        parts = members(body)
+        links = parts.get("links")
+        value = {"links": decode(links)} if isinstance(links, bytes) else {}
+        for name in ("data", "included"):
+            if name in parts:
+                value[name], faults = _each(parts[name], msgspec.json.decode, "JSON:API")
+                unreadable += faults
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        msg = "no list of resources"
+        raise ValueError(msg)  # noqa: TRY004 - as JSON that is malformed
+    for name in ("data", "included"):
+        resources = []
+        for each in value.get(name) or ():
+            if fault := _shape_fault(each):
+                unreadable.append(fault)
+            else:
+                resources.append(each | {"attributes": each.get("attributes") or {}})
+        value[name] = resources
+    return Document(value, unreadable)
+
+
+class NoNumber:
+    """Stands in a report for what is no JSON number: NaN, and what lies beyond all bounds."""
+
+    def __init__(self, _text: str) -> None:
+        """Made of the text that stands there, which is not kept."""
+
+
+def read_report(body: bytes) -> Json:
+    """A document whose numbers may be none.
+
+    Raises:
+        ValueError: the body is not a JSON object.
+    """
+    try:
+        value = decode(body)
+    except ValueError:
+        try:
+            value = json.loads(body, parse_constant=NoNumber, parse_float=_float)
+        except RecursionError:
+            raise ValueError from None
+    if not isinstance(value, dict):
+        msg = "JSON that is not a document"
+        raise ValueError(msg)  # noqa: TRY004 - as JSON that is malformed
+    return value
+
+
+def _float(text: str) -> float | NoNumber:
+    number = float(text)
+    return number if math.isfinite(number) else NoNumber(text)
+
+
+def _shape_fault(resource: object) -> Unreadable | None:
+    if not isinstance(resource, dict) or not isinstance(resource.get("id"), str):
+        return _no_resource("JSON:API", resource)
+    related = resource.get("relationships") or {}
+    parts = [resource.get("attributes"), related, *(related.values() if isinstance(related, dict) else ())]
+    return None if all(isinstance(each or {}, dict) for each in parts) else _no_resource("JSON:API", resource)
+
+
+def _no_resource(kind: str, row: object, error: Exception | None = None) -> Unreadable:
+    key = row.get("id") if isinstance(row, dict) else None
+    return Unreadable(
+        f"Klaviyo sent a row that is not a {kind} resource" + (f": {error}" if error else ""),
+        id=key if isinstance(key, str) else None,
+        code="no_resource",
+        remedy="report what the API answers there",
+    )
+
+
+def _each(
+    rows: bytes | Sequence[bytes] | None, decode_row: Callable[[bytes], Any], kind: str
+) -> tuple[list[Any], list[Unreadable]]:
+    """Rows, decoded one by one; and what is said of those that cannot be.
+
+    Raises:
+        ValueError: they are no list.
+    """
+    if rows is None or isinstance(rows, bytes):
+        msg = "no list of resources"
+        raise ValueError(msg)
+    read, unreadable = [], []
+    for row in rows:
+        try:
+            read.append(_decoded(row, decode_row))
+        except (ValueError, RecursionError) as error:
+            code, reason = _what_is_wrong(error)
+            key = id_of(row)
+            named = f"{kind} {key}" if key else f"a {kind} resource that tells no id"
+            remedy = "correct it in Klaviyo, or report what the API answers there"
+            unreadable.append(Unreadable(f"{named} {reason}", id=key, code=code, remedy=remedy, mark=hash(row)))
+    return read, unreadable
+
+
+def _decoded(row: bytes, decode_row: Callable[[bytes], Any]) -> Any:  # noqa: ANN401 - what the decoder makes
+    try:
+        return decode_row(_line(row))
+    except msgspec.ValidationError:
+        raise
+    except ValueError as error:
+        try:
+            return decode_row(_rewritten(row))
+        except msgspec.ValidationError:
+            raise
+        except ValueError:
+            raise error from None  # it tells which byte
+
+
+def _what_is_wrong(error: Exception) -> tuple[str, str]:
+    """A word and a sentence for why a row cannot be decoded; these errors hold no value of it."""
+    match error:
+        case RecursionError():
+            return "nested_too_deeply", "is nested too deeply to be read"
+        case UnicodeDecodeError():
+            return "invalid_utf8", f"is not UTF-8 (byte {error.start + 1} of the row)"
+        case msgspec.ValidationError():
+            return "no_resource", f"is not what a resource must be: {error}"
+        case _:
+            return "invalid_json", f"is not JSON: {error}"
 
 
 def without_nul(body: bytes) -> bytes:

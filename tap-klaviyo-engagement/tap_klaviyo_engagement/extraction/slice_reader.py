@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from klaviyo_wire.errors import CursorExpired
-from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction import windows
 from tap_klaviyo_engagement.extraction.concurrent_reader import Divided
-from tap_klaviyo_engagement.extraction.record_decoder import Page, Record, RecordDecoder, Unreadable
 from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, StreamSlice
 from tap_klaviyo_engagement.times import moment
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from klaviyo_wire.client import Client
     from klaviyo_wire.endpoints import Endpoint
     from klaviyo_wire.jsonapi import Json
+    from tap_klaviyo_engagement.extraction.record_decoder import Page, Record, RecordDecoder
     from tap_klaviyo_engagement.extraction.windows import Window
 
 RESTARTS = 3
@@ -38,6 +38,7 @@ class SliceReader:
         params: Query parameters of a listing within a window.
         divides: Whether a long slice is divided into several windows of time.
         now: Until when rows are expected in a window without end.
+        put_aside: Takes a row of a listing that cannot be read. Called in other threads.
     """
 
     client: Client
@@ -46,6 +47,7 @@ class SliceReader:
     params: Callable[[Listing, Window], Mapping[str, str]]
     divides: bool
     now: datetime
+    put_aside: Callable[[Unreadable, Listing], None]
 
     def read(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
         """The batches of a slice, one for each page.
@@ -57,15 +59,14 @@ class SliceReader:
         Raises:
             CursorExpired: the slice is to be read again from its start.
             Divided: the slice is long; its parts give what it did not.
-            StreamFault: a row cannot be read. It is not guessed at, and not dropped.
+            StreamFault: too many rows cannot be read.
         """
         given = frozenset(seen)
         listing = stream_slice.listing
         first, last = _LATEST, ""
         pages = self.pages(listing, self.params(listing, stream_slice.window))
         for count, page in enumerate(pages, start=1):
-            records = (self._decoded(row, listing) for row in page.rows)
-            batch = self.batch(stream_slice, records, seen, page.size)
+            batch = self.batch(stream_slice, self.records(page, listing), seen, page.size)
             times = [cursor for cursor in batch.cursors if cursor is not None]
             first, last = min([first, *times]), max([last, *times])
             # The density of rows may change on the way, so a long slice is looked at more than once. The order of
@@ -121,43 +122,41 @@ class SliceReader:
         link = lambda page: page.following  # noqa: E731 - too short for a name
         return self.client.follow(self.endpoint.key, self.decoder.page, link, path=listing.path, params=params)
 
-    def rows(self, listing: Listing) -> Iterator[Record]:
-        """The records of a whole listing, one after the other.
+    def records(self, page: Page, listing: Listing) -> Iterator[Record]:
+        """The records of a page; a row that cannot be read is put aside."""
+        for fault in page.unreadable:
+            self.put_aside(fault, listing)
+        record_of, constants = self.decoder.record, listing.columns
+        for row in page.rows:
+            try:
+                record = record_of(row, constants)
+            except Unreadable as fault:
+                self.put_aside(fault, listing)
+            else:
+                yield record
 
-        Raises:
-            StreamFault: a row cannot be read.
-        """
+    def rows(self, listing: Listing) -> Iterator[Record]:
+        """The records of a whole listing, one after the other; a row that cannot be read is put aside."""
         for page in self.pages(listing, self.params(listing, NO_BOUNDS)):
-            for row in page.rows:
-                yield self._decoded(row, listing)
+            yield from self.records(page, listing)
 
     def record(self, resource: Json, listing: Listing) -> Record:
         """A resource of a document as a record: the selected columns, attributes lifted, times normalised.
 
         Raises:
-            StreamFault: the resource is not one, or a time in it cannot be read.
+            Unreadable: the resource is not one, or a time in it cannot be read.
         """
-        try:
-            row = self.decoder.row(resource)
-        except Unreadable as error:
-            raise StreamFault(str(error)) from error
-        return self._decoded(row, listing)
-
-    def _decoded(self, row: Any, listing: Listing) -> Record:  # noqa: ANN401 - made at run time
-        try:
-            return self.decoder.record(row, listing.columns)
-        except Unreadable as error:
-            raise StreamFault(str(error)) from error
+        return self.decoder.record(self.decoder.row(resource), listing.columns)
 
     def earliest(self, listings: Iterable[Listing]) -> datetime | None:
         """A moment at which rows may begin, None when there are none.
 
         It only sizes windows: the first one is open below, so a wrong answer costs requests and no rows.
         """
-        found = []
+        found: list[str | None] = []
         for listing in listings:
             page = next(self.pages(listing, {**self.params(listing, NO_BOUNDS), "page[size]": "1"}))
-            found += [self.decoder.cursor(self._decoded(row, listing)) for row in page.rows]
+            found += map(self.decoder.cursor, self.records(page, listing))
         return min(map(moment, filter(None, found)), default=None)
 
 

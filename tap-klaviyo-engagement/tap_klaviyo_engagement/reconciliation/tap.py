@@ -144,7 +144,7 @@ class DifferingEvents(Events):
 
     @override
     def batches(self) -> Iterator[list[Record]]:
-        names = self.run.name_lookup.names("get_metrics", "metric")
+        names = self.names("get_metrics", "metric")
         found = self.compare(names)
         sys.stderr.write(table(found, names) if found else "")
         sys.stderr.flush()
@@ -155,14 +155,14 @@ class DifferingEvents(Events):
             return
         yield from self.read_again(found)
 
-    def chosen_metrics(self) -> list[str]:
-        """Ids of the metrics of the setting."""
-        return self.run.name_lookup.ids("metrics", self.run.settings.metrics, "get_metrics", "metric")
+    def chosen_metrics(self, names: Mapping[str, str]) -> list[str]:
+        """Ids of the metrics of the setting, among all by name."""
+        return self.run.name_lookup.among("metrics", self.run.settings.metrics, names)
 
     def compare(self, names: Mapping[str, str]) -> list[Difference]:
         """What differs, of the chosen metrics."""
         klaviyo: Counts = {}
-        for metric in self.chosen_metrics():
+        for metric in self.chosen_metrics(names):
             try:
                 klaviyo[metric] = self.counted(metric)
             except Refused as error:
@@ -287,6 +287,10 @@ class TapKlaviyoReconcile(TapKlaviyoEngagement):
     @override
     def discover_streams(self) -> list[Stream]:
         return [DifferingEvents(self, self.run)]
+
+    @override
+    def claim_state(self) -> None:
+        """Nothing to do: it goes on from no state, and leaves none."""
 
     @property
     @override

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
+from klaviyo_wire.jsonapi import next_link
+from tap_klaviyo_engagement.extraction.record_decoder import read_document
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NO_BOUNDS,
     Batch,
@@ -19,11 +21,14 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NotFound,
     Record,
     StreamSlice,
+    Unreadable,
     Window,
     iso,
     moment,
     resources,
 )
+
+NO_PARAMS: Mapping[str, str] = {}
 
 
 class ComposedStream(ListedStream):
@@ -39,6 +44,33 @@ class ComposedStream(ListedStream):
         anywhere = replace(stream_slice, window=NO_BOUNDS)  # a row may have changed without its cursor showing it
         while some := list(islice(records, 100)):
             yield self.reader.batch(anywhere, some, seen)
+
+    def documents(
+        self, operation: str, *, path: Mapping[str, str] = NO_PARAMS, params: Mapping[str, str] = NO_PARAMS
+    ) -> Iterator[Json]:
+        """The documents of a listing; a resource in them that is none is put aside."""
+        link = lambda page: next_link(page.value)  # noqa: E731 - too short for a name
+        for page in self.run.client.follow(operation, read_document, link, path=path, params=params):
+            for fault in page.unreadable:
+                self.put_aside(fault, {})
+            yield page.value
+
+    def of_owner(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records that belong to one resource; what of it cannot be read is put aside."""
+        try:
+            yield from records
+        except Unreadable as fault:
+            self.put_aside(fault, {})
+
+    def records(self, resources: Iterable[Json], listing: Listing) -> Iterator[Record]:
+        """The records of resources; one that cannot be read is put aside."""
+        for resource in resources:
+            try:
+                record = self.record(resource, listing)
+            except Unreadable as fault:
+                self.put_aside(fault, listing.columns)
+            else:
+                yield record
 
 
 class LinkedStream(ComposedStream):
@@ -62,9 +94,8 @@ class LinkedStream(ComposedStream):
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = self.params(stream_slice.listing, stream_slice.window)
-        for document in self.run.client.pages(self.operation, path=stream_slice.listing.path, params=params):
-            for resource in resources(document):
-                yield self.record(resource, stream_slice.listing)
+        for document in self.documents(self.operation, path=stream_slice.listing.path, params=params):
+            yield from self.records(resources(document), stream_slice.listing)
 
     @override
     def record(self, resource: Json, listing: Listing) -> Record:
@@ -90,10 +121,41 @@ class NestedStream(ComposedStream):
 
 
 def ids_of(resource: Json, relationship: str) -> list[str] | None:
-    """Ids of a to-many relationship; None if Klaviyo does not tell them."""
+    """Ids of a to-many relationship; None if Klaviyo does not tell them.
+
+    Raises:
+        Unreadable: it tells something else.
+    """
     linked = (resource.get("relationships") or {}).get(relationship) or {}
     references = linked.get("data")
-    return None if references is None else [reference["id"] for reference in references]
+    # A text that is none makes a TypeError, as any other value in the wrong place.
+    return None if references is None else understood(resource, lambda: [_text(each["id"]) for each in references])
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+    text: str = "" + value
+    return text
+
+
+T = TypeVar("T")
+
+
+def understood(resource: Json, look: Callable[[], T]) -> T:
+    """What is found by looking into a resource.
+
+    Raises:
+        Unreadable: a value in it is of another type than Klaviyo documents.
+    """
+    try:
+        return look()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"{resource.get('type')} {resource['id']} holds a value of another type than documented"
+        raise Unreadable(
+            msg,
+            id=resource["id"],
+            code="no_resource",
+            remedy="report what the API answers there",
+        ) from error
 
 
 def readable(text: str | None) -> str | None:

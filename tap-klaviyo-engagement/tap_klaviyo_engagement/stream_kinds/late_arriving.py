@@ -22,7 +22,7 @@ from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.state.emitted_ids import EmittedIds, Sketch, digest
 from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
-from tap_klaviyo_engagement.times import iso, moment, second
+from tap_klaviyo_engagement.times import earlier, iso, moment, second
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.extraction.record_decoder import Record
@@ -67,7 +67,7 @@ class LateArrivingStream(ListedStream):
         if self.emitted.through:
             bounds.append(moment(self.emitted.through))
         elif stored := self.bookmarks.load():
-            bounds.append(moment(stored) - self._lookback)
+            bounds.append(earlier(moment(stored), self._lookback))
         return max(filter(None, bounds), default=None)
 
     @property
@@ -196,7 +196,7 @@ class LateArrivingStream(ListedStream):
     def _forget(self) -> None:
         """Drop the days that the lookback of the next run does not reach."""
         if bookmark := self.bookmarks.load():
-            self.emitted.forget(iso(moment(bookmark) - self._lookback))
+            self.emitted.forget(iso(earlier(moment(bookmark), self._lookback)))
 
     # Late arrivals
 
@@ -239,7 +239,9 @@ class LateArrivingStream(ListedStream):
             return None
         starts = [moment(self.emitted.since)] if self.emitted.since else []
         if stored := self.bookmarks.load():
-            starts.append((moment(stored) - self._lookback).replace(hour=0, minute=0, second=0, microsecond=0))
+            starts.append(
+                earlier(moment(stored), self._lookback).replace(hour=0, minute=0, second=0, microsecond=0)
+            )
         if self.from_start_date and self.run.settings.start_date:
             starts.append(second(self.run.settings.start_date))
         start, end = max(starts, default=None), moment(self.emitted.through)

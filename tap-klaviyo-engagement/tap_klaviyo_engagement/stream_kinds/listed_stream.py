@@ -22,7 +22,7 @@ from klaviyo_wire.errors import NotFound
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
 from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
-from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader
 from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.extraction.record_decoder import Record, RecordDecoder
@@ -30,7 +30,7 @@ from tap_klaviyo_engagement.extraction.slice_reader import SliceReader, restarti
 from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, StreamSlice, slices_of, steps
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
-from tap_klaviyo_engagement.times import iso, moment
+from tap_klaviyo_engagement.times import earlier, iso, moment
 
 __all__ = [  # what a declaration may need
     "NO_BOUNDS",
@@ -45,7 +45,9 @@ __all__ = [  # what a declaration may need
     "Record",
     "StreamFault",
     "StreamSlice",
+    "Unreadable",
     "Window",
+    "earlier",
     "included",
     "iso",
     "moment",
@@ -137,7 +139,10 @@ class ListedStream(KlaviyoStream):
     ) -> SliceReader:
         """What reads slices of some columns."""
         decoder = self.decoder(columns)
-        return SliceReader(self.run.client, self.endpoint, decoder, params, self.windowed, self.run.limit)
+        put_aside = lambda fault, listing: self.put_aside(fault, listing.columns)  # noqa: E731 - too short for a name
+        return SliceReader(
+            self.run.client, self.endpoint, decoder, params, self.windowed, self.run.limit, put_aside
+        )
 
     @cached_property
     def reader(self) -> SliceReader:
@@ -207,7 +212,11 @@ class ListedStream(KlaviyoStream):
         yield from slices_of(listings, windows)
 
     def record(self, resource: Json, listing: Listing) -> Record:
-        """A resource of a document as a record; see `SliceReader.record`."""
+        """A resource of a document as a record; see `SliceReader.record`.
+
+        Raises:
+            Unreadable: it cannot be one.
+        """
         return self.reader.record(resource, listing)
 
     @override

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pendulum
@@ -16,7 +16,8 @@ from klaviyo_wire.jsonapi import Json, next_link, resources
 from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.ratelimit import MINUTE
 from tap_klaviyo_engagement.client import KlaviyoStream
-from tap_klaviyo_engagement.errors import StreamFault
+from tap_klaviyo_engagement.errors import StreamFault, Unreadable
+from tap_klaviyo_engagement.extraction.record_decoder import NoNumber, read_report
 from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ LONGEST_WAIT = 600
 """Seconds that a run waits at most for the next request of the day: a schedule need not be exact to the second."""
 
 _UNSUITABLE = "does not support querying for values"
+
+
+def _unreadable(what: str, about: Mapping[str, str]) -> Unreadable:
+    return Unreadable(
+        f"Klaviyo sent {what}",
+        id=", ".join(about.values()) or None,
+        code="no_result",
+        remedy="report what the API answers there",
+        mark=what,
+    )
 
 
 class _QuotaUsedUp(Exception):  # noqa: N818 - an end, not a fault
@@ -94,6 +105,7 @@ class ReportStream(KlaviyoStream):
         Raises:
             _QuotaUsedUp: before the day was read to its end.
             StreamFault: Klaviyo has no report for this metric, or sent one that is none.
+            StreamFault: too many of its results cannot be read.
         """
         params, body = self.only_results, self.body(day, zone, metric)
         asked = PagesAsked()
@@ -103,11 +115,17 @@ class ReportStream(KlaviyoStream):
                 raise StreamFault(msg)
             document = self.page(params, body, quota)
             try:
-                results = document["data"]["attributes"]["results"]
-                yield from [self.row(day, metric, each["groupings"], each["statistics"]) for each in results]
+                results = list(document["data"]["attributes"]["results"])
             except (KeyError, TypeError, AttributeError) as error:
                 msg = f"Klaviyo sent a report on {day} that is none"
                 raise StreamFault(msg) from error
+            for result in results:
+                try:
+                    row = self.row(day, metric, result)
+                except Unreadable as fault:
+                    self.put_aside(fault, {"date": day, "conversion_metric_id": metric})
+                else:
+                    yield row
             link = next_link(document)
             if link is None:
                 return
@@ -122,7 +140,7 @@ class ReportStream(KlaviyoStream):
         if wait:
             self.run.sleep(wait)
         try:
-            return self.run.client.call(self.operation, params=params, body=body)
+            return self.run.client.fetch(self.operation, read_report, params=params, body=body)
         except Retriable as error:
             if error.throttled and (error.retry_after or 0) > MINUTE:
                 raise _QuotaUsedUp from error  # by whoever else has a key of the account
@@ -153,17 +171,26 @@ class ReportStream(KlaviyoStream):
         }
         return {"data": {"type": self.resource, "attributes": attributes}}
 
-    def row(self, day: date, metric: str, groupings: Mapping[str, Any], statistics: Mapping[str, Any]) -> Record:
+    def row(self, day: date, metric: str, result: object) -> Record:
         """A result as a record; what Klaviyo tells unasked is left out.
 
         Raises:
-            StreamFault: it does not say what it is about.
+            Unreadable: it does not say what it is about, or a statistic is no number.
         """
-        if missing := [name for name in self.groupings if not isinstance(groupings.get(name), str)]:
-            msg = f"Klaviyo sent a result of {day} without {' and '.join(missing)}"
-            raise StreamFault(msg)
-        known = {"date": day.isoformat(), "conversion_metric_id": metric}
-        known |= {name: groupings[name] for name in self.groupings}
+        parts = result if isinstance(result, dict) else {}
+        groupings, statistics = parts.get("groupings"), parts.get("statistics")
+        groupings = groupings if isinstance(groupings, dict) else {}
+        about = {name: groupings[name] for name in self.groupings if isinstance(groupings.get(name), str)}
+        if missing := [name for name in self.groupings if name not in about]:
+            what = f"a result of {day} without {' and '.join(missing)}"
+            raise _unreadable(what, about)
+        if not isinstance(statistics, dict):
+            what = f"a result of {day} without statistics"
+            raise _unreadable(what, about)
+        if odd := sorted(name for name in self.columns if isinstance(statistics.get(name), NoNumber)):
+            what = f"a result of {day} in which {' and '.join(odd)} is no number"
+            raise _unreadable(what, about)
+        known = {"date": day.isoformat(), "conversion_metric_id": metric, **about}
         return {name: known[name] if name in known else statistics.get(name) for name in self.columns}
 
     def days_read(self, metric: str) -> DaysRead:
@@ -194,11 +221,16 @@ class ReportStream(KlaviyoStream):
             StreamFault: it is not known.
         """
         params = {"fields[account]": "timezone"}
-        (account,) = resources(self.run.client.call("get_accounts", params=params))
-        zone = str(account["attributes"]["timezone"])
+        document = self.run.client.call("get_accounts", params=params)
+        try:
+            (account,) = resources(document)
+            zone = str(account["attributes"]["timezone"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = "Klaviyo does not tell the account's time zone"
+            raise StreamFault(msg) from error
         try:
             pendulum.timezone(zone)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             msg = f"the account's time zone {zone!r} is not known"
             raise StreamFault(msg) from error
         return zone
@@ -213,7 +245,7 @@ class ReportStream(KlaviyoStream):
         if not wanted:
             msg = "set `report_conversion_metric` to the name or id of a metric, such as Placed Order"
             raise StreamFault(msg)
-        names = self.run.name_lookup.names("get_metrics", "metric")
+        names = self.names("get_metrics", "metric")
         found = [wanted] if wanted in names else sorted(key for key, name in names.items() if name == wanted)
         if len(found) != 1:
             available = ", ".join(

@@ -9,7 +9,13 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.composed_stream import (
+    LinkedStream,
+    NestedStream,
+    ids_of,
+    may_be_since,
+    understood,
+)
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     OPEN,
     Json,
@@ -97,17 +103,21 @@ class CampaignMessages(LinkedStream, NestedStream):
 
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
-        for document in self.run.client.pages(self.parent, params=self.campaign_params(stream_slice.listing)):
+        for document in self.documents(self.parent, params=self.campaign_params(stream_slice.listing)):
             by_id = {message["id"]: message for message in included(document, self.resource)}
             for campaign in resources(document):
-                ids = ids_of(campaign, "campaign-messages")
-                mine = [by_id[key] for key in ids or () if key in by_id]
-                if ids is None or len(mine) < len(ids):
-                    yield from self.rows_of(campaign["id"], {})
-                elif "template_id" not in self.columns:
-                    yield from (self.record(message, Listing()) for message in mine)
-                elif _is_due(campaign, mine, stream_slice.window.start):
-                    yield from self.rows_of(campaign["id"], {})
+                yield from self.of_owner(self.messages(campaign, by_id, stream_slice.window.start))
+
+    def messages(self, campaign: Json, by_id: Mapping[str, Json], start: datetime | None) -> Iterator[Record]:
+        """A campaign's messages, as far as they may differ from what was emitted before `start`."""
+        ids = ids_of(campaign, "campaign-messages")
+        mine = [by_id[key] for key in ids or () if key in by_id]
+        if ids is None or len(mine) < len(ids):
+            yield from self.rows_of(campaign["id"], {})
+        elif "template_id" not in self.columns:
+            yield from self.records(mine, Listing())
+        elif understood(campaign, lambda: _is_due(campaign, mine, start)):
+            yield from self.rows_of(campaign["id"], {})
 
     def campaign_params(self, listing: Listing) -> dict[str, str]:
         """Query parameters that list campaigns with as much of their messages as is needed."""

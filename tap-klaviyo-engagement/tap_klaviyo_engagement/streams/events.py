@@ -45,7 +45,7 @@ class Events(LateArrivingStream):
     @cached_property
     def metric_names(self) -> dict[str, str]:
         """Every metric's name, by id."""
-        return self.run.name_lookup.names("get_metrics", "metric")
+        return self.names("get_metrics", "metric")
 
     @cached_property
     def metric_ids(self) -> list[str]:

@@ -25,6 +25,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     Operator,
     Record,
     StreamSlice,
+    Unreadable,
     included,
     resources,
 )
@@ -90,10 +91,15 @@ class FlowPartsStream(ComposedStream):
             "filter": listing.filter,
             "include": "flow-actions",
         }
-        for document in self.run.client.pages("get_flows", params=params):
+        for document in self.documents("get_flows", params=params):
             by_id = {action["id"]: action for action in included(document, "flow-action")}
             for flow in resources(document):
-                yield flow, self.actions(flow, by_id, fields)
+                try:
+                    actions = self.actions(flow, by_id, fields)
+                except Unreadable as fault:
+                    self.put_aside(fault, {})
+                else:
+                    yield flow, actions
 
     def actions(self, flow: Json, by_id: Mapping[str, Json], fields: str) -> list[Json]:
         """A flow's actions: out of those included, or by a listing of their own where these may not be all."""
@@ -102,7 +108,7 @@ class FlowPartsStream(ComposedStream):
             return [by_id[key] for key in ids]
         params = {"fields[flow-action]": fields, "page[size]": str(PAGE)}
         try:
-            pages = self.run.client.pages("get_actions_for_flow", path={"id": flow["id"]}, params=params)
+            pages = self.documents("get_actions_for_flow", path={"id": flow["id"]}, params=params)
             return [action for document in pages for action in resources(document)]
         except NotFound:
             self.logger.warning("The flow %s was deleted while it was read", flow["id"])
@@ -140,7 +146,7 @@ class FlowActions(FlowPartsStream):
         fields = self.params(Listing())["fields[flow-action]"]
         for flow, actions in self.flows(stream_slice.listing, fields):
             listing = Listing(columns={"flow_id": flow["id"]})
-            yield from (self.record(action, listing) for action in actions)
+            yield from self.records(actions, listing)
 
 
 class FlowMessages(FlowPartsStream, NestedStream):
@@ -174,7 +180,9 @@ class FlowMessages(FlowPartsStream, NestedStream):
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
         for flow, actions in self.flows(stream_slice.listing, "definition.type,updated"):
-            for action in filter(_may_send, actions):
+            for action in actions:
+                if not _may_send(action):
+                    continue
                 times = [each["attributes"].get("updated") for each in (flow, action)]
                 if may_be_since(stream_slice.window.start, *times):
                     rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
@@ -189,4 +197,6 @@ class FlowMessages(FlowPartsStream, NestedStream):
 
 
 def _may_send(action: Json) -> bool:
-    return (action["attributes"].get("definition") or {}).get("type") not in SENDS_NOTHING
+    """Whether an action may send something; one that does not say what it is may, too."""
+    definition = action["attributes"].get("definition")
+    return not isinstance(definition, dict) or definition.get("type") not in SENDS_NOTHING

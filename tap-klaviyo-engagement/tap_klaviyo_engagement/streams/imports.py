@@ -9,8 +9,20 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, may_be_since
-from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Json, Record, StreamSlice, resources
+from tap_klaviyo_engagement.stream_kinds.composed_stream import (
+    LinkedStream,
+    NestedStream,
+    may_be_since,
+    understood,
+)
+from tap_klaviyo_engagement.stream_kinds.listed_stream import (
+    OPEN,
+    Json,
+    Record,
+    StreamSlice,
+    earlier,
+    resources,
+)
 
 LIFE = timedelta(days=7)
 """How long after its creation Klaviyo works on a job and keeps its errors: `expires_at` (recorded)."""
@@ -43,7 +55,7 @@ class ProfileImportJobs(LinkedStream):
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         # A job changes until it expires; one that had expired at the bookmark was emitted as it stays.
-        start = stream_slice.window.start - LIFE if stream_slice.window.start else None
+        start = earlier(stream_slice.window.start, LIFE) if stream_slice.window.start else None
         rows = super().compose(StreamSlice(stream_slice.listing))
         return (record for record in rows if may_be_since(start, record["created_at"]))
 
@@ -83,14 +95,16 @@ class ProfileImportErrors(NestedStream):
             "page[size]": "100",
             "sort": "created_at",
         }
-        for document in self.run.client.pages(self.parent, params=params):
+        for document in self.documents(self.parent, params=params):
             for job in resources(document):
-                if self.is_due(job["attributes"], stream_slice.window.start):
-                    columns = {
-                        "profile_import_job_id": job["id"],
-                        "created_at": job["attributes"].get("created_at"),
-                    }
-                    yield from self.rows_of(job["id"], columns)
+                yield from self.of_owner(self.errors_of(job, stream_slice.window.start))
+
+    def errors_of(self, job: Json, start: datetime | None) -> Iterator[Record]:
+        """The errors of a job, if it may have some that were not emitted before `start`."""
+        attributes = job["attributes"]
+        if understood(job, lambda: self.is_due(attributes, start)):
+            columns = {"profile_import_job_id": job["id"], "created_at": attributes.get("created_at")}
+            yield from self.rows_of(job["id"], columns)
 
     def is_due(self, job: Json, start: datetime | None) -> bool:
         """Whether a job has errors that it still tells and that a run before may not have seen.

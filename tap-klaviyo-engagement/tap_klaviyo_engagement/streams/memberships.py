@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -18,6 +18,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NotFound,
     Record,
     StreamSlice,
+    Unreadable,
     iso,
 )
 
@@ -41,7 +42,7 @@ class Memberships(ListedStream):
     @override
     def slices(self) -> Iterator[StreamSlice]:
         self._counts: Counter[str] = Counter()
-        self._gone: set[str] = set()
+        self._incomplete: set[str] = set()
         for group in self.chosen_groups():
             began = iso(self.run.now())
             yield StreamSlice(
@@ -51,7 +52,7 @@ class Memberships(ListedStream):
     def chosen_groups(self) -> list[str]:
         """Ids of the groups to read."""
         wanted: tuple[str, ...] = getattr(self.run.settings, self.groups_setting)
-        return self.run.name_lookup.ids(self.groups_setting, wanted, self.parent, self.group)
+        return self.run.name_lookup.among(self.groups_setting, wanted, self.names(self.parent, self.group))
 
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
@@ -61,7 +62,13 @@ class Memberships(ListedStream):
             # It is gone, but nothing says that it was empty: no snapshot, so its last members stay on record.
             group = stream_slice.listing.path["id"]
             self.logger.warning("The %s %s was deleted while it was read", self.group, group)
-            self._gone.add(group)
+            self._incomplete.add(group)
+
+    @override
+    def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
+        super().put_aside(fault, columns)
+        # Without its row, a member would count as having left: no snapshot, as of a group that is gone.
+        self._incomplete.add(columns.get(f"{self.group}_id", ""))
 
     @override
     def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> None:
@@ -70,7 +77,7 @@ class Memberships(ListedStream):
     @override
     def slice_complete(self, stream_slice: StreamSlice) -> None:
         group, began = stream_slice.listing.path["id"], stream_slice.listing.columns["snapshot_at"]
-        if stream_slice.window.end is None and group not in self._gone:  # the last window of the group
+        if stream_slice.window.end is None and group not in self._incomplete:  # the last window of the group
             self.run.snapshots.append(
                 {
                     "group_type": self.group,

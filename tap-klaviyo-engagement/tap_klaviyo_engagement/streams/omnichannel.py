@@ -9,7 +9,13 @@ from typing import ClassVar
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream, NestedStream, ids_of, may_be_since
+from tap_klaviyo_engagement.stream_kinds.composed_stream import (
+    LinkedStream,
+    NestedStream,
+    ids_of,
+    may_be_since,
+    understood,
+)
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     OPEN,
     Json,
@@ -92,10 +98,10 @@ class CampaignAudiences(NestedStream):
             "filter": stream_slice.listing.filter,
             "include": "campaign-audiences",
         }
-        for document in self.run.client.pages(self.parent, params=params):
+        for document in self.documents(self.parent, params=params):
             by_id = {audience["id"]: audience for audience in included(document, self.resource)}
             for campaign in resources(document):
-                for record in self.audiences(campaign, by_id):
+                for record in self.of_owner(self.audiences(campaign, by_id)):
                     if may_be_since(stream_slice.window.start, record["updated"]):
                         yield record
 
@@ -104,8 +110,9 @@ class CampaignAudiences(NestedStream):
         columns = {"campaign_id": campaign["id"]}
         ids = ids_of(campaign, "campaign-audiences")
         if ids is None or not by_id.keys() >= set(ids):
-            return self.rows_of(campaign["id"], columns)
-        return (self.record(by_id[key], Listing(columns=columns)) for key in ids)
+            yield from self.rows_of(campaign["id"], columns)
+        else:
+            yield from self.records((by_id[key] for key in ids), Listing(columns=columns))
 
 
 class OmnichannelCampaignMessages(LinkedStream):
@@ -175,10 +182,14 @@ class CampaignVariations(NestedStream):
             "fields[campaign-message]": "definition.send_options,definition.status,updated",
             "page[size]": "100",
         }
-        for document in self.run.client.pages(self.parent, params=params):
+        for document in self.documents(self.parent, params=params):
             for message in resources(document):
-                if _is_due(message["attributes"], stream_slice.window.start):
-                    yield from self.rows_of(message["id"], {"campaign_message_id": message["id"]})
+                yield from self.of_owner(self.variations(message, stream_slice.window.start))
+
+    def variations(self, message: Json, start: datetime | None) -> Iterator[Record]:
+        """A message's variations, if they may differ from what was emitted before `start`."""
+        if understood(message, lambda: _is_due(message["attributes"], start)):
+            yield from self.rows_of(message["id"], {"campaign_message_id": message["id"]})
 
 
 def _is_due(message: Json, start: datetime | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -15,6 +15,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     ListedStream,
     Listing,
     StreamSlice,
+    Unreadable,
     Window,
     iso,
 )
@@ -127,7 +128,13 @@ class ProfileIds(ListedStream):
 
     @override
     def slices(self) -> Iterator[StreamSlice]:
+        self._complete = True
         yield StreamSlice(Listing(columns={"swept_at": iso(self.run.now())}))
+
+    @override
+    def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
+        super().put_aside(fault, columns)
+        self._complete = False  # whoever is not seen would count as gone
 
     @override
     def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:
@@ -144,11 +151,12 @@ class ProfileIds(ListedStream):
 
     @override
     def slice_complete(self, stream_slice: StreamSlice) -> None:
-        self.run.snapshots.append(
-            {
-                "group_type": "account",
-                "group_id": "profiles",
-                "snapshot_at": stream_slice.listing.columns["swept_at"],
-                "member_count": self._count,
-            }
-        )
+        if self._complete:
+            self.run.snapshots.append(
+                {
+                    "group_type": "account",
+                    "group_id": "profiles",
+                    "snapshot_at": stream_slice.listing.columns["swept_at"],
+                    "member_count": self._count,
+                }
+            )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from klaviyo_wire.redaction import redact
+from singer_program.errors import ProgramError
+from singer_program.rejects_file import RejectsFile
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
@@ -37,15 +39,11 @@ class Rejects:
         self.path = path
         self._plain = personal
         self._now = now
-        self._buffered: list[bytes] = []
-        self._descriptor: int | None = None
+        self._file = RejectsFile(path)
         self.has_written = False
         """Whether records of this run are in the file."""
-        folder = self.path.absolute().parent
-        if self.path.is_dir() or not folder.is_dir():
-            fault = "is a folder" if self.path.is_dir() else f"is in a folder that does not exist ({folder})"
-            msg = f"the setting `rejects_path`, {str(self.path)!r}, {fault}: name a file in an existing folder"
-            raise ConfigurationError(msg)
+        if fault := self._file.fault():
+            raise ConfigurationError(fault)
 
     def write(
         self,
@@ -82,8 +80,8 @@ class Rejects:
         }
         if self._plain:
             line["given"] = _readable(reason.sent if given is None else given)
-        self._buffered.append(json.dumps(line).encode() + b"\n")
-        if len(self._buffered) == _MAX_BUFFERED:
+        self._file.append(line)
+        if self._file.waiting == _MAX_BUFFERED:
             self.sync()
 
     def sync(self) -> None:
@@ -92,21 +90,10 @@ class Rejects:
         Raises:
             OutputError: it cannot be.
         """
-        if not self._buffered:
+        if not self._file.waiting:
             return
-        try:
-            descriptor = self._opened()
-            rest = memoryview(b"".join(self._buffered))
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-        except OSError as error:
-            msg = (
-                f"cannot write refused records to {str(self.path)!r} ({error.strerror}): "
-                "make room, or point the setting `rejects_path` elsewhere"
-            )
-            raise OutputError(msg) from error
-        self._buffered.clear()
+        with _output_errors():
+            self._file.sync()
         self.has_written = True
 
     def close(self) -> None:
@@ -116,17 +103,16 @@ class Rejects:
             OutputError: it cannot be.
         """
         self.sync()
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        with _output_errors():
+            self._file.close()
 
-    def _opened(self) -> int:
-        if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            end = os.lseek(self._descriptor, 0, os.SEEK_END)
-            if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
-                self._buffered.insert(0, b"\n")  # the disk was full in the middle of a line
-        return self._descriptor
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except ProgramError as error:
+        raise OutputError(str(error)) from error
 
 
 def _readable(record: object) -> object:

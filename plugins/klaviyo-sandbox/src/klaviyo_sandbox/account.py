@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.deferred_work import DeferredWork
 from klaviyo_sandbox.state.consent import Consents
 from klaviyo_sandbox.state.event_ingest import EventIngest
@@ -37,6 +38,8 @@ class Account:
     ) -> None:
         self.store = store
         self.clock = clock
+        self.id = ids.COMPANY_ID if seed == 0 else ids.short(Random(f"{seed}:account"))  # noqa: S311 - no secret
+        """What tells it from other accounts: those of other seeds have another one."""
         self.rng = Random(f"{seed}:ids")  # noqa: S311 - not those that the world was made with
         order = Random(f"{seed}:imports")  # noqa: S311 - of its own, so that ids do not depend on it
         self.imports = Imports(store, self.rng, import_seconds, order)

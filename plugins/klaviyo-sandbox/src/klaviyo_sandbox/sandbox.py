@@ -112,6 +112,11 @@ class Sandbox:
         return self._account.url
 
     @property
+    def account_id(self) -> str:
+        """What tells the account from others; each seed has its own."""
+        return self._account.id
+
+    @property
     def imports(self) -> Imports:
         """The bulk imports: their delay, how the next ones end, and statistics."""
         return self._account.imports

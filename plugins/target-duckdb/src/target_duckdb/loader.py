@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from singer_program.errors import InputError, ProgramError
 from singer_program.lines import record_stream
 from singer_program.output import give_up
 from target_duckdb.columns import Layout, folded, layout_of
+from target_duckdb.extractions import Extraction, extractions
 from target_duckdb.rows import Decoder
 from target_duckdb.warehouse import Rows
 
@@ -57,6 +58,12 @@ class Writes(Protocol):
 
     def write(self, parts: Sequence[Rows]) -> None:
         """Commit them, together."""
+
+    def check(self, told: Mapping[str, Extraction]) -> None:
+        """Refuse a run that goes on from others which are not loaded, or of another account."""
+
+    def remember(self, told: Mapping[str, Extraction]) -> None:
+        """Keep which runs are loaded."""
 
     def interrupt(self) -> None:
         """End what is under way in another thread."""
@@ -100,6 +107,7 @@ class Loader:
         self._state: bytes | None = None
         self._changed: dict[str, _Stream] = {}
         self._rejects: dict[str, int] = {}
+        self._told: dict[str, Extraction] = {}
         self._worker = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
 
@@ -282,10 +290,15 @@ class Loader:
         self._rows = self._bytes = 0
         self._since = 0.0
         self._wait()
-        if parts and self._warehouse is None:
+        told = extractions(state) if state is not None else {}
+        if (parts or told) and self._warehouse is None:
             self._warehouse = self._open()
+        if fresh := {stream: each for stream, each in told.items() if self._told.get(stream) != each}:
+            assert self._warehouse is not None  # noqa: S101 - opened above
+            self._warehouse.check(fresh)
+            self._told |= fresh
         if parts or state is not None:
-            self._writing = self._worker.submit(self._write, parts, state)
+            self._writing = self._worker.submit(self._write, parts, state, fresh)
 
     def _wait(self) -> None:
         """Wait for what is being written; its error is raised here."""
@@ -293,9 +306,11 @@ class Loader:
             self._writing.result()
             self._writing = None
 
-    def _write(self, parts: Sequence[Rows], state: bytes | None) -> None:
+    def _write(self, parts: Sequence[Rows], state: bytes | None, told: Mapping[str, Extraction]) -> None:
         if parts and self._warehouse is not None:
             self._warehouse.write(parts)
+        if told and self._warehouse is not None:
+            self._warehouse.remember(told)
         if state is not None:
             self._emit(state)
 

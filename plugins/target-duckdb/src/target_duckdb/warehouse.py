@@ -20,6 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from singer_program.errors import ProgramError, one_line
 from target_duckdb.columns import Kind, Layout, column_names, folded
+from target_duckdb.extractions import Extraction, lacking
 from target_duckdb.rows import EXTRACTED
 
 Tell = Callable[[str], None]
@@ -29,6 +30,8 @@ Refuse = Callable[[str, str, str], None]
 MEMORY = "384MB"
 """What DuckDB may take: rows that wait and Python's own come on top."""
 EXTRACTED_AT, BATCHED_AT = "_sdc_extracted_at", "_sdc_batched_at"
+EXTRACTIONS = "_sdc_extractions"
+"""The table of the runs that are loaded."""
 _OWN = (EXTRACTED_AT, BATCHED_AT)
 _LOCKED = "Could not set lock"
 _RETRY = 0.1
@@ -102,6 +105,55 @@ class Warehouse:
         """Close the file."""
         with suppress(duckdb.Error):
             self._connection.close()
+
+    def check(self, told: Mapping[str, Extraction]) -> None:
+        """Refuse a run that goes on from others of which the file holds nothing, or of another account.
+
+        Args:
+            told: What its STATE says, by stream.
+
+        Raises:
+            WarehouseError: It is such a run; nothing of it is loaded.
+        """
+        with self._faults():
+            self._connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._extractions} (stream VARCHAR, begun VARCHAR, run BIGINT,"
+                " account VARCHAR, PRIMARY KEY (stream, begun))"
+            )
+            rows = self._connection.execute(
+                f"SELECT stream, begun, run, account FROM {self._extractions}"
+            ).fetchall()
+        others = {account for *_, account in rows if account is not None}
+        mine = {each.account for each in told.values() if each.account is not None}
+        if others and mine - others:
+            message = (
+                f"`{self._path}` holds rows of the account {' and '.join(sorted(others))}, and the tap"
+                f" reads {' and '.join(sorted(mine))}: give that account a file of its own (setting `path`);"
+                " nothing was loaded"
+            )
+            raise WarehouseError(message)
+        if missing := lacking(told, {(stream, begun): run for stream, begun, run, _ in rows}):
+            message = (
+                f"`{self._path}` does not hold what the tap takes for loaded of {', '.join(missing)}: it"
+                " was deleted, or put back to an older copy, while the state was kept. Remove the state, so that"
+                " all is read anew (`meltano state clear`, or a run with `--full-refresh`), or put the file back;"
+                " nothing was loaded"
+            )
+            raise WarehouseError(message)
+
+    def remember(self, told: Mapping[str, Extraction]) -> None:
+        """Keep which runs are loaded; called when their rows are committed.
+
+        Raises:
+            WarehouseError: It cannot be written.
+        """
+        values = [(stream, each.begun, each.run, each.account) for stream, each in told.items()]
+        with self._faults():
+            self._connection.executemany(f"INSERT OR REPLACE INTO {self._extractions} VALUES (?, ?, ?, ?)", values)
+
+    @property
+    def _extractions(self) -> str:
+        return f"{quoted(self._schema)}.{quoted(EXTRACTIONS)}"
 
     def write(self, parts: Sequence[Rows]) -> None:
         """Commit rows of several streams together: a row replaces that of its key, a later one an earlier.

@@ -13,6 +13,10 @@ _CROCKFORD_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKF
 _UUID_EPOCH = 0x01B21DD213814000
 
 
+COMPANY_ID = "AbC123"
+"""The account of seed 0."""
+
+
 def ulid(rng: Random, at: float) -> str:
     """26 characters, as profiles, campaigns and messages have them; sorts by `at` (seconds) to the millisecond."""
     value = (int(at * 1000) << 80) | rng.getrandbits(80)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from klaviyo_sandbox.model.errors import refuse_unknown
 from klaviyo_sandbox.operations.registry import operation
-from klaviyo_sandbox.protocol.resources import COMPANY_ID
 from klaviyo_sandbox.state.pages import Page
 
 if TYPE_CHECKING:
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
 @operation
 def get_accounts(call: Call) -> Answer:
     """The one account; its links have a `next` although there is no paging (recorded)."""
-    return call.many([call.resources.account(call.fields("account"))], page=Page([], more=False))
+    return call.many([call.resources.account(call.account.id, call.fields("account"))], page=Page([], more=False))
 
 
 @operation
 def get_account(call: Call) -> Answer:
     """The one account, by its id."""
-    if call.path["id"] != COMPANY_ID:
+    if call.path["id"] != call.account.id:
         refuse_unknown(f"Account with id {call.path['id']} not found.")
-    return call.one(call.resources.account(call.fields("account")))
+    return call.one(call.resources.account(call.account.id, call.fields("account")))

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from klaviyo_sandbox.model import times
+from klaviyo_sandbox.model.ids import COMPANY_ID
 from klaviyo_sandbox.model.records import (
     NEVER,
     Campaign,
@@ -44,7 +45,6 @@ Related = list[Json] | Json | UnsetType | None
 
 Row = tuple[Any, ...]
 
-COMPANY_ID = "AbC123"
 TIMEZONE = "Europe/Copenhagen"
 IMPORTS_KEPT = timedelta(days=7)
 _LOCATION = ("address1", "address2", "city", "country", "latitude", "longitude", "region", "zip", "timezone", "ip")
@@ -486,7 +486,7 @@ class Resources:
         """A values report; it has no links (recorded)."""
         return {"type": kind, "id": report_id, "attributes": sparse(attributes, names)}
 
-    def account(self, names: Names = None) -> Json:
+    def account(self, account_id: str, names: Names = None) -> Json:
         """The one account."""
         attributes = {
             "test_account": True,
@@ -507,10 +507,10 @@ class Resources:
             "industry": "Software / SaaS",
             "timezone": TIMEZONE,
             "preferred_currency": "DKK",
-            "public_api_key": COMPANY_ID,
+            "public_api_key": account_id,
             "locale": "en-US",
         }
-        return self._resource("account", COMPANY_ID, attributes, names)
+        return self._resource("account", account_id, attributes, names)
 
     def _resource(
         self,

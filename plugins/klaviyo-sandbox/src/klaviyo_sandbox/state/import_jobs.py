@@ -24,7 +24,7 @@ from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.deferred_work import Identifier, OpenRequests
 from klaviyo_sandbox.model.records import ImportFailure, ImportJob, Membership, Profile
 from klaviyo_sandbox.protocol.bodies import MOST_PROFILES
-from klaviyo_sandbox.protocol.resources import COMPANY_ID, IMPORTS_KEPT
+from klaviyo_sandbox.protocol.resources import IMPORTS_KEPT
 from klaviyo_sandbox.state import profile_writes
 from klaviyo_sandbox.state.profile_writes import Nulls
 
@@ -85,7 +85,7 @@ class Imports:
 
     def submit(self, rows: Sequence[ImportRow], list_ids: Sequence[str], now: datetime) -> ImportJob:
         """Accept a job for rows that passed every check."""
-        words = (f"{COMPANY_ID}_maintenance", *list_ids[:1], str(int(now.timestamp())), ids.short(self._rng))
+        words = (f"{ids.COMPANY_ID}_maintenance", *list_ids[:1], str(int(now.timestamp())), ids.short(self._rng))
         job = ImportJob(
             id=base64.urlsafe_b64encode(".".join(words).encode()).decode().rstrip("="),
             status="queued",
