@@ -73,7 +73,10 @@ class SliceReader:
             times = [cursor for cursor in batch.cursors if cursor is not None]
             first, last = min([first, *times]), max([last, *times])
             rows += len(page.rows)
-            if outlook and last:
+            # A window without rows counts: after a burst, the windows have to become longer again.
+            if outlook and (
+                last or (not page.following and stream_slice.window.start and stream_slice.window.end)
+            ):
                 sample = sample or outlook.sample()
                 sample.read = rows, self._seconds(stream_slice.window, first, last, more=bool(page.following))
             parts: list[StreamSlice] = []
