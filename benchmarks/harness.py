@@ -87,6 +87,7 @@ def sandbox(  # noqa: PLR0913
     *,
     profiles: int,
     events: int = 0,
+    event_bytes: int = 0,
     everybody: bool = False,
     latency_ms: int = 0,
     rate_limits: Literal["real", "off"] = "off",
@@ -97,6 +98,7 @@ def sandbox(  # noqa: PLR0913
     Args:
         profiles: How many people.
         events: How many events.
+        event_bytes: Of one in an answer, roughly; 0: as small as they come.
         everybody: Whether there is a segment of all people, `Everybody`.
         latency_ms: Added to every answer.
         rate_limits: Whether Klaviyo's are enforced.
@@ -105,7 +107,7 @@ def sandbox(  # noqa: PLR0913
     Raises:
         NotMeasured: it did not start.
     """
-    options = [f"--profiles={profiles}", f"--events={events}", "--segments=0"]
+    options = [f"--profiles={profiles}", f"--events={events}", f"--event-bytes={event_bytes}", "--segments=0"]
     options += [f"--latency-ms={latency_ms}", f"--rate-limits={rate_limits}", f"--settle-seconds={settle_seconds}"]
     options += ["--everybody"] if everybody else []
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:

@@ -9,15 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_klaviyo_engagement.extraction import concurrent_reader
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, Divided
-from tap_klaviyo_engagement.extraction.record_decoder import plain
-from tap_klaviyo_engagement.extraction.slices import Batch
 
 T = TypeVar("T")
 
@@ -324,11 +321,8 @@ NODES = st.recursive(
     nodes=st.lists(NODES, max_size=12),
     workers=st.integers(1, 16),
     slow=st.sets(st.integers(0, 40)),
-    packed=st.sampled_from([0, 1, 500, 1_000_000]),
 )
-def test_what_waits_is_bounded_and_nothing_waits_for_ever(
-    nodes: list[Node], workers: int, slow: set[int], packed: int
-) -> None:
+def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], workers: int, slow: set[int]) -> None:
     lock = threading.Lock()
     produced, consumed, most = 0, 0, 0
 
@@ -358,51 +352,37 @@ def test_what_waits_is_bounded_and_nothing_waits_for_ever(
 
     with pytest.MonkeyPatch.context() as patch, _threads_end():
         patch.setattr(concurrent_reader, "AHEAD", BOUND)
-        patch.setattr(concurrent_reader, "PACKED", packed)
         assert _within(PATIENCE, work) == _expected(nodes)
     # Less than the bound, then one page beyond it; one of the unit whose turn it is; and the one being consumed.
-    assert most < BOUND + 3 * 250 or packed
+    assert most < BOUND + 3 * 250
 
 
-def test_while_the_first_unit_is_slow_the_others_are_packed_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrent_reader, "AHEAD", 1)
-    monkeypatch.setattr(concurrent_reader, "PACKED", 4_000)
+def test_while_the_first_unit_is_slow_the_others_go_on_up_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrent_reader, "AHEAD", 20)
     given = [0] * 4
-    record = {"id": "1", "text": msgspec.Raw('"Zoë 🎈 \u2028"'.encode()), "none": None}
+    together = threading.Barrier(4)
 
-    def read(unit: int) -> Iterator[Batch]:
+    def read(unit: int) -> Iterator[Page]:
         if unit == 0:
-            before: list[list[int]] = []
-            while len(before) < 3 or before[-3] != given:  # the others go on as far as they can
-                before.append(list(given))
-                time.sleep(0.1)
-            assert 10 < sum(given) < 100
+            together.wait(PATIENCE)
+            deadline = time.monotonic() + PATIENCE
+            while sum(given) < 20 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.1)  # for those who go on beyond the bound
+            assert 20 <= sum(given) <= 20 + 3, "each of the others holds a page that finds no room"
         for number in range(100):
             given[unit] += 1
-            yield Batch([{**record, "unit": unit, "number": number}], [None], 1_000)
+            yield Page(f"{unit}/{number}")
+            if unit and number == 0:
+                together.wait(PATIENCE)
 
-    def work() -> list[Any]:
-        reader: ConcurrentReader[int, Batch] = ConcurrentReader(read, workers=4)
-        return [plain(each) for _, batch in reader.pages(range(4)) if batch for each in batch.records]
+    def work() -> list[str]:
+        reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=4)
+        return [page.name for _, page in reader.pages(range(4)) if page]
 
     with _threads_end():
         found = _within(PATIENCE, work)
-    assert found == [
-        {"id": "1", "text": "Zoë 🎈 \u2028", "none": None, "unit": unit, "number": number}
-        for unit in range(4)
-        for number in range(100)
-    ]
-
-
-def test_nothing_is_packed_while_pages_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrent_reader, "AHEAD", 3)
-    monkeypatch.setattr(Page, "__reduce__", lambda _: pytest.fail("it is pickled"), raising=False)
-    reader: ConcurrentReader[Node, Page] = ConcurrentReader(_read, workers=4)
-    pages = reader.pages([Node("a", (1,) * 50), Node("b", (1,) * 50)])
-    next(pages)
-    time.sleep(0.05)  # the one who takes pages is busy, not waiting
-    assert reader._packed == 0
-    pages.close()  # type: ignore[attr-defined]  # a generator
+    assert found == [f"{unit}/{number}" for unit in range(4) for number in range(100)]
 
 
 # Abandoning

@@ -568,6 +568,19 @@ def test_a_window_that_gets_denser_is_divided_on_the_way(
     assert _ids(whole.records["events"]) == sorted(moments), "each once, though parts are read again"
 
 
+def test_a_send_at_the_beginning_is_not_taken_for_the_density_of_all_that_follows(
+    empty: Sandbox, run_tap: RunTap
+) -> None:
+    """Its page would divide the rest into windows of minutes: each costs a request, also if it has no row."""
+    begin = NOW - timedelta(days=100)
+    moments = {f"send {number}": begin + timedelta(seconds=number // 100) for number in range(1_100)}
+    moments |= {f"later {number}": begin + timedelta(minutes=10 * number) for number in range(1, 11_000)}
+    _add_events(empty, moments)
+    extract = run_tap(_config(empty), ["events"], now=_now)
+    assert _ids(extract.records["events"]) == sorted(moments)
+    assert empty.requests["get_events 200"] < 2 * 13 + 16
+
+
 def test_a_group_read_in_several_windows_is_one_snapshot_and_none_if_cut(
     run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:

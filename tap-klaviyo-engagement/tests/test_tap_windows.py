@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.extraction.windows import MOST_PARTS, PAGES_WANTED, Window, parts
+from tap_klaviyo_engagement.extraction.windows import MOST_PARTS, PAGES_WANTED, RECENT, Outlook, Window, parts
 from tap_klaviyo_engagement.times import second
 
 SECOND = timedelta(seconds=1)
@@ -137,3 +137,61 @@ def test_division_ends_whatever_the_pages_say(
             assert len(lengths) == len(found)
             assert all(SECOND <= part <= length - SECOND for part in lengths)
             todo += found
+
+
+@settings(deadline=None)
+@given(
+    open_=st.booleans(),
+    span=st.integers(-10, 10**9),
+    counts=st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e12)), max_size=40),
+    longest=st.floats(1, 1e12),
+)
+def test_windows_cut_off_one_after_the_other_cover_what_is_left_exactly(
+    open_: bool,  # noqa: FBT001
+    span: int,
+    counts: list[tuple[int, float]],
+    longest: float,
+) -> None:
+    start = datetime(2012, 1, 1, tzinfo=UTC)
+    now = start + timedelta(seconds=span)
+    outlook = Outlook(10_000, longest)
+    rest, given, told = Window(start, None if open_ else max(now, start + SECOND)), list[Window](), iter(counts)
+    for _ in range(200):
+        found = outlook.next(rest, now)
+        assert (found[0].start, found[-1].end) == (rest.start, rest.end)
+        if len(found) == 1:
+            break
+        window, rest = found
+        assert window.start is not None
+        assert window.end is not None
+        assert window.end == rest.start
+        assert window.end.microsecond == 0
+        assert window.end - window.start >= SECOND
+        given.append(window)
+        outlook.sample().read = next(told, (0, 0.0))
+    if open_ and given:
+        assert rest.start is not None
+        assert rest.start <= max(now, start)
+
+
+def test_a_window_is_as_long_as_the_ones_before_tell() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rest, outlook = Window(start, start + timedelta(days=300)), Outlook(10_000)
+    outlook.sample().read = (1_000, 86_400.0)
+    assert outlook.next(rest, start)[0] == Window(start, start + timedelta(days=10))
+    outlook.sample().read = (3_000, 86_400.0)
+    assert outlook.next(rest, start)[0] == Window(start, start + timedelta(days=5))
+    for _ in range(RECENT):
+        outlook.sample().read = (100, 86_400.0)
+    assert outlook.next(rest, start)[0].end == start + timedelta(days=100), "older ones no longer count"
+    outlook.longest = 86_400.0
+    assert outlook.next(rest, start)[0].end == start + timedelta(days=1)
+
+
+def test_what_is_left_is_not_cut_for_half_a_window() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    now, outlook = start + timedelta(days=14), Outlook(10_000)
+    outlook.sample().read = (1_000, 86_400.0)
+    assert outlook.next(Window(start, now), now) == [Window(start, now)]
+    assert outlook.next(Window(start), now) == [Window(start, now), Window(now)], "what has no end begins now"
+    assert outlook.next(Window(now), now) == [Window(now)]

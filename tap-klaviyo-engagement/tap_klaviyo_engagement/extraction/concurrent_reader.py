@@ -6,32 +6,21 @@ It knows neither Klaviyo nor Singer: it is given a function that reads a unit pa
 
 from __future__ import annotations
 
-import math
-import pickle
 import threading
-import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-AHEAD = 4_000_000
-"""Bytes of pages that may wait for their turn uncompressed."""
+AHEAD = 24_000_000
+"""Bytes of pages that may wait for their turn.
 
-PACKED = 8_000_000
-"""Bytes of further pages that may wait compressed; they take a tenth of their size or less."""
-
-IDLE = 0.03
-"""Seconds of waiting for a page after which others are compressed."""
-
-BUSY = 0.5
-"""Share of such a wait that the process computes. Above it the processor is the bottleneck, not the network, and
-compressing would make that worse: it took a quarter of the time of a tap whose server answers at once."""
+They wait as they are. Compressing them took more of the processor than everything else that is done with a page.
+"""
 
 
 class Sized(Protocol):
-    """A page. It can be pickled."""
+    """A page."""
 
     @property
     def size(self) -> int:
@@ -51,25 +40,12 @@ class Divided(Exception, Generic[Unit]):  # noqa: N818 - not an error: an answer
         self.units = units
 
 
-class _Packed(Generic[Page]):
-    """A page, compressed."""
-
-    def __init__(self, page: Page) -> None:
-        self._bytes = zlib.compress(pickle.dumps(page, pickle.HIGHEST_PROTOCOL), 3)
-        self.size = len(self._bytes)
-
-    def unpacked(self) -> Page:
-        """The page."""
-        page: Page = pickle.loads(zlib.decompress(self._bytes))  # noqa: S301 - our own, and never out of the process
-        return page
-
-
 @dataclass(eq=False)
 class _Slot(Generic[Unit, Page]):
     """A unit on its way: waiting, being read, or read and waiting for its turn."""
 
     unit: Unit
-    pages: deque[Page | _Packed[Page]] = field(default_factory=deque)
+    pages: deque[Page] = field(default_factory=deque)
     begun: bool = False
     finished: bool = False
     divided: bool = False
@@ -99,9 +75,6 @@ class ConcurrentReader(Generic[Unit, Page]):
         self._slots: deque[_Slot[Unit, Page]] = deque()
         self._upcoming: Iterator[Unit] = iter(())
         self._held = 0
-        self._packed = 0
-        self._idle_since = math.inf
-        self._computed_before = 0.0
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -120,25 +93,20 @@ class ConcurrentReader(Generic[Unit, Page]):
             for thread in threads:
                 thread.start()
             while (turn := self._next()) is not None:
-                unit, page = turn
-                yield unit, page.unpacked() if isinstance(page, _Packed) else page
+                yield turn
         finally:
             with self._changed:
                 self._stopped = True
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Unit, Page | _Packed[Page] | None] | None:
+    def _next(self) -> tuple[Unit, Page | None] | None:
         """What comes next in order; None at the end."""
         with self._changed:
             while self._slots:
                 slot = self._slots[0]
                 if slot.pages:
                     page = slot.pages.popleft()
-                    self._idle_since = math.inf
-                    if isinstance(page, _Packed):
-                        self._packed -= page.size
-                    else:
-                        self._held -= page.size
+                    self._held -= page.size
                     self._changed.notify_all()
                     return slot.unit, page
                 if slot.failure is not None:
@@ -152,8 +120,6 @@ class ConcurrentReader(Generic[Unit, Page]):
                     self._refill()
                     self._changed.notify_all()
                     return slot.unit, None
-                if self._idle_since == math.inf:
-                    self._idle_since, self._computed_before = time.monotonic(), time.process_time()
                 self._changed.wait()
             if self._failure is not None:
                 raise self._failure
@@ -205,35 +171,20 @@ class ConcurrentReader(Generic[Unit, Page]):
     def _put(self, slot: _Slot[Unit, Page], page: Page) -> bool:
         """Hand over a page, once there is room for it; False when nobody wants it any more.
 
-        The unit whose turn it is always has room for one page, so it never waits for the others. While it is slow,
-        the others have time to compress what they read.
+        The unit whose turn it is always has room for one page, so it never waits for the others.
         """
         with self._changed:
-            while not (self._stopped or self._room(slot) or self._may_pack):
-                self._changed.wait(IDLE)
+            while not (self._stopped or self._room(slot)):
+                self._changed.wait()
             if self._stopped:
                 return False
-            if self._room(slot):
-                slot.pages.append(page)
-                self._held += page.size
-                self._changed.notify_all()
-                return True
-        packed = _Packed(page)
-        with self._changed:
-            slot.pages.append(packed)
-            self._packed += packed.size
+            slot.pages.append(page)
+            self._held += page.size
             self._changed.notify_all()
-            return not self._stopped
+            return True
 
     def _room(self, slot: _Slot[Unit, Page]) -> bool:
         return self._held < AHEAD or (slot is self._slots[0] and not slot.pages)
-
-    @property
-    def _may_pack(self) -> bool:
-        waited = time.monotonic() - self._idle_since
-        if self._packed >= PACKED or waited < IDLE:
-            return False
-        return time.process_time() - self._computed_before < BUSY * waited
 
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction import windows
 from tap_klaviyo_engagement.extraction.concurrent_reader import Divided
 from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, StreamSlice
+from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.times import moment
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from klaviyo_wire.endpoints import Endpoint
     from klaviyo_wire.jsonapi import Json
     from tap_klaviyo_engagement.extraction.record_decoder import Page, Record, RecordDecoder
-    from tap_klaviyo_engagement.extraction.windows import Window
 
 RESTARTS = 3
 """How often a slice is read again because its page cursor expired."""
@@ -61,39 +62,70 @@ class SliceReader:
             Divided: the slice is long; its parts give what it did not.
             StreamFault: too many rows cannot be read.
         """
+        outlook, sample = stream_slice.outlook, None
+        if outlook and stream_slice.uncut:
+            raise Divided(stream_slice.divided(outlook.next(stream_slice.window, self.now), set(), outlook))
         given = frozenset(seen)
         listing = stream_slice.listing
-        first, last = _LATEST, ""
+        first, last, rows = _LATEST, "", 0
         pages = self.pages(listing, self.params(listing, stream_slice.window))
         for count, page in enumerate(pages, start=1):
             batch = self.batch(stream_slice, self.records(page, listing), seen, page.size)
             times = [cursor for cursor in batch.cursors if cursor is not None]
             first, last = min([first, *times]), max([last, *times])
+            rows += len(page.rows)
+            # A window without rows counts: after a burst, the windows have to become longer again.
+            if outlook and (
+                last or (not page.following and stream_slice.window.start and stream_slice.window.end)
+            ):
+                sample = sample or outlook.sample()
+                sample.read = rows, self._seconds(stream_slice.window, first, last, more=bool(page.following))
+            parts: list[StreamSlice] = []
             # The density of rows may change on the way, so a long slice is looked at more than once. The order of
             # rows is not trusted: the first part begins where the slice began, and drops what was given already.
             again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
-            look = again or count == 1 or (stream_slice.whole and count == windows.FIRST_CUT)
-            parts = self._parts(stream_slice, first, last, count) if look and page.following and last else []
+            look = again or (stream_slice.whole and count in {1, windows.FIRST_CUT})
+            if look and page.following and last:
+                parts = self._parts(stream_slice, first, last, count, given if count == 1 else seen)
             if parts and count == 1:
-                raise Divided(stream_slice.divided(parts, given))
+                raise Divided(parts)
             yield batch
             if parts:
-                raise Divided(stream_slice.divided(parts, seen))
+                raise Divided(parts)
 
-    def _parts(self, stream_slice: StreamSlice, first: str, last: str, read: int) -> list[Window]:
-        """The windows that a slice is better read in, by the times on the pages read of it; none if it is not."""
+    def _parts(
+        self, stream_slice: StreamSlice, first: str, last: str, read: int, given: AbstractSet[int]
+    ) -> list[StreamSlice]:
+        """What a slice is better read in, by the times on the pages read of it; nothing if it is not."""
         if not self.divides:
             return []
+        size = (self.endpoint.page and self.endpoint.page.maximum) or 1
+        unsure = stream_slice.whole and read == windows.FIRST_CUT
         found = windows.parts(
             stream_slice.window,
             moment(first),
             moment(last),
             now=self.now,
             read=read,
-            least=16 if stream_slice.whole and read == windows.FIRST_CUT else 1,
-            page_size=(self.endpoint.page and self.endpoint.page.maximum) or 1,
+            least=windows.LEAST_PARTS if unsure else 1,
+            page_size=size,
         )
-        return found if len(found) > 1 else []
+        if len(found) < 2:  # noqa: PLR2004 - one is itself
+            return []
+        head, rest = found[0], Window(found[0].end, stream_slice.window.end)
+        outlook = windows.Outlook(windows.wanted(size) * size)
+        outlook.sample().read = read * size, self._seconds(stream_slice.window, first, last, more=True)
+        assert head.end is not None  # noqa: S101 - others follow
+        least = windows.LEAST_PARTS if unsure else windows.LEAST_PARTS // 2
+        outlook.longest = ((rest.end or self.now) - head.end).total_seconds() / least
+        return stream_slice.divided([head, rest], given, outlook)
+
+    @staticmethod
+    def _seconds(window: Window, first: str, last: str, *, more: bool) -> float:
+        """How long the time is that all rows were read of: up to the last row, or the end if there are no more."""
+        start = window.start or moment(first)
+        end = moment(last) if more or window.end is None else window.end
+        return max((end - start).total_seconds(), 1.0)
 
     def batch(self, stream_slice: StreamSlice, records: Iterable[Record], seen: set[int], size: int = 0) -> Batch:
         """Those records of a slice that lie in its window and were not given before.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_klaviyo_engagement.extraction.windows import Window
+from tap_klaviyo_engagement.extraction.windows import Outlook, Window
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.extraction.record_decoder import Record
@@ -45,23 +46,32 @@ class StreamSlice:
     """Whether everything before the end of the window is read once this slice is: the bookmark may then move."""
     whole: bool = True
     """Whether it is no part of a slice that was divided."""
+    outlook: Outlook | None = None
+    """Of a part: what its rows tell the parts after it."""
+    uncut: bool = False
+    """Whether it is what is left of a long slice: windows are cut off it, one after the other."""
     given: frozenset[int] = frozenset()
     """The identities of the rows that the slice it is a part of gave before it was divided."""
 
-    def divided(self, windows: Sequence[Window], given: Iterable[int]) -> list[StreamSlice]:
+    def divided(
+        self, windows: Sequence[Window], given: AbstractSet[int], outlook: Outlook | None = None
+    ) -> list[StreamSlice]:
         """The slice in several parts.
 
         Args:
             windows: Consecutive ones that cover its own.
             given: The identities of the rows that it gave; no part gives them again.
+            outlook: Cuts the last of several windows further; None: all of them are read as they are.
         """
-        final, before = len(windows) - 1, self.given.union(given)
+        final, before = len(windows) - 1, self.given.union(given) if given else self.given
         return [
             replace(
                 self,
                 window=window,
                 ends_window=self.ends_window and (self.only_listing or position == final),
                 whole=False,
+                outlook=outlook,
+                uncut=outlook is not None and position == final > 0,
                 given=before,
             )
             for position, window in enumerate(windows)

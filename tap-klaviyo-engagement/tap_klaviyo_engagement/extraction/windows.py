@@ -7,8 +7,9 @@ requests and no rows: the parts always cover the window exactly.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tap_klaviyo_engagement.times import iso, second
@@ -16,14 +17,20 @@ from tap_klaviyo_engagement.times import iso, second
 PAGES_WANTED = 16
 """Pages per window: so many that its half-empty last page costs little, so few that many are read at once."""
 
-ROWS_WANTED = 8_000
+ROWS_WANTED = 10_000
 """Rows per window at most, where pages are large: windows are read at once and held in memory until their turn."""
+
+RECENT = 4
+"""Windows whose rows tell how long the next one is to be: a burst of rows and what lies around it."""
 
 MOST_PARTS = 64
 """Parts that a window is divided into at most. The first page of each part tells how dense that part is."""
 
 FIRST_CUT = 8
 """Pages after which a window that is no part of another is divided in any case: the rest may be denser."""
+
+LEAST_PARTS = 16
+"""Parts that it is then divided into at least; half as many where the first page tells that it is long."""
 
 LOOK_AGAIN = 32
 """Pages after which a window is looked at again, and at each doubling: it is divided if its rows became denser."""
@@ -42,6 +49,72 @@ class Window:
     def texts(self) -> tuple[str, str]:
         """Its bounds as normalised times, which sort as moments do; empty where it is open."""
         return iso(self.start) if self.start else "", iso(self.end) if self.end else ""
+
+
+@dataclass
+class Sample:
+    """Rows that were read of a window so far.
+
+    Attributes:
+        read: How many, and the seconds that they are all rows of.
+    """
+
+    read: tuple[int, float] = (0, 0.0)
+
+
+@dataclass(eq=False)
+class Outlook:
+    """How long windows are to be, as the ones before tell: each is cut off only when its turn to be read comes.
+
+    Cutting all of them at once, by the first page, took the burst of a send for the density of a month; cutting
+    again what was read already reads it twice. Shared between threads.
+
+    Args:
+        rows: Wanted in a window.
+        longest: Most seconds of a window, where nothing is known of what comes.
+    """
+
+    rows: int
+    longest: float = math.inf
+    _recent: deque[Sample] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def sample(self) -> Sample:
+        """A place for the rows of the next window."""
+        sample = Sample()
+        self._recent.append(sample)
+        return sample
+
+    def next(self, rest: Window, now: datetime) -> list[Window]:
+        """The next window of what is left, and what is then left: together they cover it exactly.
+
+        Args:
+            rest: What is left, with a start.
+            now: Until when rows are expected in it, if it has no end; then the last window begins at `now`.
+
+        Returns:
+            Two windows; one if all that is left is best read in one.
+        """
+        assert rest.start is not None  # noqa: S101 - the first page lies before it
+        end = second(now) if rest.end is None else rest.end
+        seconds = self._seconds()
+        if (end - rest.start).total_seconds() <= seconds * 1.5:
+            cut = end if rest.end is None else rest.start
+        else:
+            cut = rest.start + timedelta(seconds=seconds)
+        if cut <= rest.start:
+            return [rest]
+        return [Window(rest.start, cut), Window(cut, rest.end)]
+
+    def _seconds(self) -> int:
+        """Whole seconds that hold the rows wanted, at least one."""
+        read = [sample.read for sample in list(self._recent)]
+        rows, seconds = sum(some for some, _ in read), sum(some for _, some in read)
+        return max(1, int(min(self.rows * max(seconds, 1.0) / max(rows, 1), self.longest)))
+
+
+def wanted(page_size: int) -> int:
+    """Pages of a window, where a page has so many rows."""
+    return max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
 
 
 def parts(  # noqa: PLR0913
@@ -75,10 +148,10 @@ def parts(  # noqa: PLR0913
         return [window]
     # The mean over all pages: on a single page, a burst of rows would look like the usual density.
     left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
-    wanted = max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
-    if least == 1 and left <= max(2 * wanted, 8 * read if read > 1 else 0):
+    pages = wanted(page_size)
+    if least == 1 and left <= max(2 * pages, 8 * read if read > 1 else 0):
         return [window]
-    count = min(max(math.ceil(left / wanted), least), MOST_PARTS, int((end - cut) / _SECOND))
+    count = min(max(math.ceil(left / pages), least), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count
     edges = [cut + span * index // _SECOND * _SECOND for index in range(count)]
     if window.end is None:

@@ -55,6 +55,12 @@ __all__ = [  # what a declaration may need
 ]
 
 
+def _without_end(stream_slice: StreamSlice) -> bool:
+    """Whether it is the last of several windows, which has no end; what is still to be cut is none."""
+    window = stream_slice.window
+    return window.start is not None and window.end is None and not stream_slice.uncut
+
+
 class ListedStream(KlaviyoStream):
     """A stream as a declaration: what is listed, which columns its records have, how they are told apart.
 
@@ -192,7 +198,7 @@ class ListedStream(KlaviyoStream):
         concurrent: ConcurrentReader[StreamSlice, Batch] = ConcurrentReader(
             lambda stream_slice: restarting(read_slice, stream_slice, warn),
             workers=self.workers,
-            alone=lambda each: moving and each.window.start is not None and each.window.end is None,
+            alone=lambda each: moving and _without_end(each),
         )
         for stream_slice, batch in concurrent.pages(slices):
             window = stream_slice.window

@@ -31,6 +31,13 @@ _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is an
 )
 @click.option("--events", type=click.IntRange(0), default=5_000, show_default=True, help="Events in the account.")
 @click.option(
+    "--event-bytes",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Fill smaller events up to this size in an answer, roughly.",
+)
+@click.option(
     "--segments", type=click.IntRange(0), default=5, show_default=True, help="Segments, beside those named."
 )
 @click.option("--everybody", is_flag=True, help="Also a segment and a list of all people.")

@@ -41,6 +41,7 @@ class Sandbox:
     Args:
         profiles: how many people the account has.
         events: how many events.
+        event_bytes: bytes of an event in an answer, roughly: smaller ones are filled up with text.
         segments: how many segments.
         seed: decides everything random.
         rate_limits: `real` enforces Klaviyo's windows.
@@ -60,6 +61,7 @@ class Sandbox:
         *,
         profiles: int = 1_000,
         events: int = 5_000,
+        event_bytes: int = 0,
         segments: int = 5,
         seed: int = 0,
         rate_limits: RateLimits = "off",
@@ -104,6 +106,7 @@ class Sandbox:
                 seed=seed,
                 now=self.clock.seconds(),
                 everybody=everybody,
+                event_bytes=event_bytes,
             )
 
     @property
@@ -237,6 +240,7 @@ class _Seeder(Protocol):
         seed: int,
         now: int,
         everybody: bool,
+        event_bytes: int,
     ) -> None: ...
 
 

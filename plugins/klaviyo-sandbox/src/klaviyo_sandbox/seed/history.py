@@ -8,6 +8,8 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.metric_names import (
     ACTIVE,
@@ -36,6 +38,11 @@ _PRODUCTS = {
     "Enamel mug ☕": 14.0, "Čapka": 29.99,
 }  # fmt: skip
 _NAMES = list(_PRODUCTS)
+
+_TEXT = "Text"
+"""The property that fills an event up."""
+_FRAME = 630
+"""Bytes of an event in an answer beside its properties, roughly: ids, times and links."""
 
 
 class Person(NamedTuple):
@@ -118,6 +125,25 @@ class History:
     def events(self, count: int) -> Iterator[Event]:
         """Exactly that many events, in no order."""
         return islice(self._all_events(), count)
+
+    @staticmethod
+    def filled(events: Iterator[Event], size: int, rng: Random) -> Iterator[Event]:
+        """The same events, those that are smaller filled up with text.
+
+        Args:
+            events: which.
+            size: bytes of an event in an answer, roughly.
+            rng: decides the texts.
+        """
+        words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 11))) for _ in range(2_000)]
+        text = " ".join(rng.choices(words, k=20_000 + size))
+        room = size - _FRAME - len(f'"{_TEXT}":"",')
+        for event in events:
+            missing = room - len(msgspec.json.encode(event.properties))
+            if missing > 0:
+                start = rng.randrange(len(text) - missing)
+                event.properties[_TEXT] = text[start : start + missing]
+            yield event
 
     def _all_events(self) -> Iterator[Event]:
         rng, latest = self._rng, self._now - 60

@@ -111,7 +111,15 @@ _IMPORTED = 4_000
 
 
 def populate(  # noqa: PLR0913
-    store: Store, *, profiles: int, events: int, segments: int, seed: int, now: int, everybody: bool = False
+    store: Store,
+    *,
+    profiles: int,
+    events: int,
+    segments: int,
+    seed: int,
+    now: int,
+    everybody: bool = False,
+    event_bytes: int = 0,
 ) -> None:
     """Fill an empty account. The same seed gives the same people, ids and stories, shifted to `now`.
 
@@ -126,6 +134,7 @@ def populate(  # noqa: PLR0913
         seed: decides everything.
         now: the present, seconds.
         everybody: whether there is a segment, and a list, of all people too; nothing else changes by it.
+        event_bytes: how many bytes an event has in an answer at least, roughly; nothing else changes by it.
 
     Raises:
         ValueError: events without profiles.
@@ -154,7 +163,10 @@ def populate(  # noqa: PLR0913
     if everybody:
         _add_everybody(store, census, _random(seed, "everybody"), now)
     if events:
-        store.add_events(History(census, past, metrics, rng, now).events(events))
+        happened = History(census, past, metrics, rng, now).events(events)
+        store.add_events(
+            History.filled(happened, event_bytes, _random(seed, "texts")) if event_bytes else happened
+        )
 
 
 def _random(seed: int, what: str) -> Random:
