@@ -149,7 +149,7 @@ def test_no_secret_is_committed() -> None:
 def test_versions_are_fixed_once() -> None:
     constraints = (ROOT / "constraints.txt").read_text()
     assert re.search(r"^duckdb==2\.0\.1\b", constraints, re.MULTILINE)
-    assert re.search(r"^dbt-core==1\.11\.", constraints, re.MULTILINE)
+    assert re.search(r"^dbt-core==1\.12\.0\b", constraints, re.MULTILINE)
     assert "://" not in constraints
 
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from tap_experiments import project as project_module
 from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.language.engine import Compiled
 from tap_experiments.language.links import decorate_html, decorate_text
 from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
+from tap_experiments.templating import checks
 from tap_experiments.templating.generation import Template, generate
 from tap_experiments.templating.proof import held_properties, prove, samples
 
@@ -156,7 +156,7 @@ def test_a_template_that_shows_something_else_does_not_leave(
         template = generate(experiment, property_format)
         return replace(template, html=(template.html or "").replace(old, new, 1))
 
-    monkeypatch.setattr(project_module, "generate", broken)
+    monkeypatch.setattr(checks, "generate", broken)
     with pytest.raises(DefinitionError, match=r"experiment\.yml:1: template\.html: does not show hero\.") as error:
         load(tmp_path, PropertyFormat.LIST)
     assert len(error.value.faults) == 1
