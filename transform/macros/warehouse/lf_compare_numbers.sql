@@ -10,25 +10,3 @@
         else {{ lf_number(left) }} {{ operator }} {{ lf_number(right) }}
     end
 {%- endmacro %}
-
-
-{#- A text as a whole number of up to 38 digits, exactly; null when it is none. -#}
-{% macro lf_whole_number(text) -%}
-    {{ return(adapter.dispatch('lf_whole_number')(text)) }}
-{%- endmacro %}
-
-{% macro default__lf_whole_number(text) -%}
-    try_cast({{ text }} as decimal(38, 0))
-{%- endmacro %}
-
-{% macro redshift__lf_whole_number(text) -%}
-    {{ return(default__lf_whole_number(text)) }}
-{%- endmacro %}
-
-{% macro bigquery__lf_whole_number(text) -%}
-    safe_cast({{ text }} as bignumeric)
-{%- endmacro %}
-
-{% macro postgres__lf_whole_number(text) -%}
-    case when {{ text }} ~ '^[-+]?[0-9]{1,38}$' then cast({{ text }} as decimal(38, 0)) end
-{%- endmacro %}

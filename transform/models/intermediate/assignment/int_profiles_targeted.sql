@@ -53,7 +53,7 @@ read_fields as (
 
 ),
 
--- Dates are compared by day, as ISO text; a value that is not of the operator's type fulfils nothing.
+-- Times are compared by their day in UTC; a value that is not of the operator's type fulfils nothing.
 compare as (
 
     select
@@ -63,8 +63,8 @@ compare as (
             when 'at_most' then {{ lf_compare_numbers('field_value', '<=', 'operand') }}
             when 'more_than' then {{ lf_compare_numbers('field_value', '>', 'operand') }}
             when 'less_than' then {{ lf_compare_numbers('field_value', '<', 'operand') }}
-            when 'since' then field_value like '____-__-__%' and substr(field_value, 1, 10) >= substr(operand, 1, 10)
-            when 'before' then field_value like '____-__-__%' and substr(field_value, 1, 10) < substr(operand, 1, 10)
+            when 'since' then {{ lf_date('field_value') }} >= {{ lf_date('operand') }}
+            when 'before' then {{ lf_date('field_value') }} < {{ lf_date('operand') }}
             when 'exists' then (field_value is not null) = (operand = 'true')
             when 'in' then field_value = operand
             when 'not_in' then field_value = operand

@@ -118,7 +118,7 @@ periods as (
 
 earliest as (
 
-    select {{ lf_dateadd('day', -1 * var('covariate_days'), 'min(ends_at)') }} as begins_at
+    select {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'min(ends_at)') }} as begins_at
     from periods
 
 ),
@@ -138,7 +138,7 @@ before as (
         on
             periods.profile_id = events.profile_id
             and periods.ends_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
+            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
     cross join covariate_roles
     where
         events.is_human
