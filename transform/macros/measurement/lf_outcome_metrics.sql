@@ -30,6 +30,15 @@
 {%- endmacro %}
 
 
+{#-
+    Whether a row of `int_covariates` holds what no sum of amounts can be: earlier versions of the project read `NaN` and infinity as amounts, and the row is written
+    once. It is looked up again. The bound is a billion times the largest amount.
+-#}
+{% macro lf_is_no_covariate() -%}
+    not coalesce(abs({{ lf_covariates() | join(' + ') }}) < {{ lf_double("'1e24'") }}, true)
+{%- endmacro %}
+
+
 {#- How an outcome is credited to a message. What happens in the message itself needs no rule and has the first. -#}
 {% macro lf_attributions() -%}
     {{ return(['assigned_window', 'click_token', 'last_touch']) }}

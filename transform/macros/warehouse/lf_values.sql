@@ -6,33 +6,52 @@
 -#}
 
 {#-
-    A number in decimal digits, with a sign, a point and an exponent of two digits if need be, as a double: 0, or of a size from 1e-90 to below 1e90, so that
-    its square can be summed. No blanks, no separators, no `NaN`, no infinity.
+    A number in decimal digits, with a sign, a point and an exponent if need be, as a double of a size below 1e305; below 1e-300 it is 0. No blanks, no separators,
+    no `NaN`, no infinity.
 -#}
 {% macro lf_number(text) -%}
-    {{ lf_number_below(text, '1e90') }}
+    {{ lf_number_below(text, '1e305') }}
 {%- endmacro %}
 
 
-{#- An amount of money: a number of a size below 1e15, up to which a double tells cents apart. What is larger was never paid. -#}
+{#- An amount of money: a number of a size below 1e15, so that its square can be summed. What is larger was never paid. -#}
 {% macro lf_money(text) -%}
     {{ lf_number_below(text, '1e15') }}
 {%- endmacro %}
 
 
-{#- As many digits as the pattern lets through, neither overflow nor vanish. -#}
+{#- Room for every double that is written out, as PostgreSQL's jsonb does. No count of a pattern may exceed 255. -#}
 {% macro lf_number_below(text, limit) -%}
-    {%- set digits = '[-+]?([0-9]{1,100}([.][0-9]{0,200})?|[.][0-9]{1,200})([eE][-+]?[0-9]{1,2})?' -%}
-    {{ adapter.dispatch('lf_if_of_size')(lf_double(lf_text_of_pattern(text, digits)), lf_double("'1e-90'"), lf_double("'" ~ limit ~ "'")) }}
+    {%- set pattern = '[-+]?([0-9]{1,170}[0-9]{0,170}([.][0-9]{0,170}[0-9]{0,170})?|[.][0-9]{1,170}[0-9]{0,170})([eE][-+]?[0-9]{1,3})?' -%}
+    {{ return(adapter.dispatch('lf_number_below')(lf_text_of_pattern(text, pattern), limit)) }}
 {%- endmacro %}
 
-{% macro default__lf_if_of_size(number, least, limit) -%}
-    case when {{ number }} = 0 or (abs({{ number }}) >= {{ least }} and abs({{ number }}) < {{ limit }}) then {{ number }} end
+{% macro default__lf_number_below(digits, limit) -%}
+    {{ lf_if_below('try_cast(' ~ digits ~ ' as ' ~ lf_type('double') ~ ')', limit) }}
 {%- endmacro %}
 
-{% macro duckdb__lf_if_of_size(number, least, limit) -%}
-    {#- DuckDB would read the text once for the condition and once more for the result. -#}
-    list_transform([{{ number }}], lambda number: case when number = 0 or (abs(number) >= {{ least }} and abs(number) < {{ limit }}) then number end)[1]
+{% macro redshift__lf_number_below(digits, limit) -%}
+    {{ return(default__lf_number_below(digits, limit)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_number_below(digits, limit) -%}
+    {#- As a list of one, because DuckDB would read the text once for the condition and once more for the result. -#}
+    list_transform([try_cast({{ digits }} as double)], lambda number: {{ lf_if_below('number', limit) }})[1]
+{%- endmacro %}
+
+{% macro bigquery__lf_number_below(digits, limit) -%}
+    {{ lf_if_below('safe_cast(' ~ digits ~ ' as float64)', limit) }}
+{%- endmacro %}
+
+{% macro postgres__lf_number_below(digits, limit) -%}
+    {#- There is no cast that may fail, and a double that overflows or vanishes ends the run; a numeric of so many digits does neither. -#}
+    cast({{ lf_if_below('cast(' ~ digits ~ ' as numeric)', limit) }} as double precision)
+{%- endmacro %}
+
+
+{#- Compared as numbers of the warehouse's own kind: an infinity, and `NaN` where it is the largest of all, are not below anything. -#}
+{% macro lf_if_below(number, limit) -%}
+    case when abs({{ number }}) < 1e-300 then 0 when abs({{ number }}) < {{ limit }} then {{ number }} end
 {%- endmacro %}
 
 
