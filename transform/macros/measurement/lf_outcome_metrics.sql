@@ -35,7 +35,9 @@
     once. It is looked up again. The bound is a billion times the largest amount.
 -#}
 {% macro lf_is_no_covariate() -%}
-    not coalesce(abs({{ lf_covariates() | join(' + ') }}) < {{ lf_double("'1e24'") }}, true)
+    {%- for covariate in lf_covariates() %}
+    not coalesce(abs({{ covariate }}) < {{ lf_double("'1e24'") }}, true){{ ' or ' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 
