@@ -141,5 +141,5 @@ def test_variables_and_texts_are_read_in_one_place() -> None:
             text = path.read_text(encoding="utf-8").replace("var('raw_schema')", "")
             assert path.name in own or not re.search(r"\bvar\(", text), path
             assert "escape_single_quotes" not in text or path.name.startswith("spark__"), path
-            casts = re.findall(r"(?:try|safe)_cast\([^\n]* as (?:bool|date|decimal|double|float|int|num|time)", text)
+            casts = re.findall(r"(?:try|safe)_cast\([^\n]* as (?:bool|date|dec|double|float|int|num|time)", text)
             assert path.name == "lf_values.sql" or not casts, path
