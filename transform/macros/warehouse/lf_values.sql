@@ -45,11 +45,15 @@
 
 {% macro postgres__lf_number_below(digits, limit) -%}
     {#- There is no cast that may fail, and a double that overflows or vanishes ends the run; a numeric of so many digits does neither. -#}
-    cast({{ lf_if_below('cast(' ~ digits ~ ' as numeric)', limit) }} as double precision)
+    {%- set number = 'cast(' ~ digits ~ ' as numeric)' -%}
+    case
+        when abs({{ number }}) < 1e-307 then 0
+        when abs({{ number }}) < 1e307 then {{ lf_if_below('cast(' ~ number ~ ' as double precision)', limit) }}
+    end
 {%- endmacro %}
 
 
-{#- Compared as numbers of the warehouse's own kind: an infinity, and `NaN` where it is the largest of all, are not below anything. -#}
+{#- As doubles, so that all round alike before they compare. An infinity is not below anything. -#}
 {% macro lf_if_below(number, limit) -%}
     case when abs({{ number }}) < 1e-300 then 0 when abs({{ number }}) < {{ limit }} then {{ number }} end
 {%- endmacro %}
