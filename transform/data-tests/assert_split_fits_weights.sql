@@ -28,4 +28,4 @@ select
     'Experiment ' || experiment_key || ': the arms of ' || slot_key || ' do not have the sizes that their weights say. '
     || 'Were the weights changed after the first assignment? Then raise the version.' as problem
 from tested
-where p_value < {{ var('srm_alpha') }}
+where p_value < {{ lf_variable('srm_alpha') }}

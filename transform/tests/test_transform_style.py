@@ -130,3 +130,16 @@ def test_the_readme_lists_every_variable_and_job() -> None:
     assert {name: yaml.safe_load(default) for name, default in rows} == configured
     jobs = yaml.safe_load((PROJECT / "selectors.yml").read_text(encoding="utf-8"))["selectors"]
     assert re.findall(r"`dbt build --selector (\w+)`", readme) == [job["name"] for job in jobs]
+
+
+def test_variables_and_texts_are_read_in_one_place() -> None:
+    """A variable enters SQL checked (`lf_variable`), a text becomes a value as everywhere (`lf_values.sql`)."""
+    own = {"lf_variable.sql", "lf_refuse_former_variables.sql"}
+    for folder in ("models", "macros", "data-tests"):
+        for path in (PROJECT / folder).rglob("*.sql"):
+            # An identifier, which dbt quotes.
+            text = path.read_text(encoding="utf-8").replace("var('raw_schema')", "")
+            assert path.name in own or not re.search(r"\bvar\(", text), path
+            assert "escape_single_quotes" not in text or path.name.startswith("spark__"), path
+            casts = re.findall(r"(?:try|safe)_cast\([^\n]* as (?:bool|date|dec|double|float|int|num|time)", text)
+            assert path.name == "lf_values.sql" or not casts, path

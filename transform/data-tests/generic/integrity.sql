@@ -18,7 +18,7 @@
 {%- for column, values in accepted_values.items() -%}
     {%- set texts = [] -%}
     {%- for value in values -%}
-        {%- do texts.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
+        {%- do texts.append(lf_literal(value)) -%}
     {%- endfor -%}
     {%- do faults.update({column ~ ' has a value that is not accepted': column ~ ' not in (' ~ texts | join(', ') ~ ')'}) -%}
 {%- endfor -%}
@@ -35,7 +35,7 @@ from (
             min(
                 case
                     {%- for problem, condition in faults.items() %}
-                    when {{ condition }} then {{ dbt.string_literal(problem | replace("'", '')) }}
+                    when {{ condition }} then {{ lf_literal(problem) }}
                     {%- endfor %}
                 end
             ),

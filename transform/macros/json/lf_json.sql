@@ -31,43 +31,37 @@
 
 {% macro duckdb__lf_json_text(document, key) -%}
     {#- A JSON pointer, because DuckDB reads a key that begins with `$` as a JSON path. -#}
-    json_extract_string({{ document }}, '/{{ key | replace("~", "~0") | replace("/", "~1") }}')
+    json_extract_string({{ document }}, {{ lf_literal('/' ~ key | replace("~", "~0") | replace("/", "~1")) }})
 {%- endmacro %}
 
 {% macro postgres__lf_json_text(document, key) -%}
-    ({{ document }} ->> '{{ key }}')
+    ({{ document }} ->> {{ lf_literal(key) }})
 {%- endmacro %}
 
 {% macro spark__lf_json_text(document, key) -%}
-    get_json_object({{ document }}, '$[\'{{ key }}\']')
+    get_json_object({{ document }}, {{ lf_literal("$['" ~ key ~ "']") }})
 {%- endmacro %}
 
 {% macro snowflake__lf_json_text(document, key) -%}
-    cast(get({{ document }}, '{{ key }}') as varchar)
+    cast(get({{ document }}, {{ lf_literal(key) }}) as varchar)
 {%- endmacro %}
 
 {% macro bigquery__lf_json_text(document, key) -%}
-    lax_string({{ document }}['{{ key }}'])
+    lax_string({{ document }}[{{ lf_literal(key) }}])
 {%- endmacro %}
 
 {% macro redshift__lf_json_text(document, key) -%}
-    json_extract_path_text(json_serialize({{ document }}), '{{ key }}', true)
+    json_extract_path_text(json_serialize({{ document }}), {{ lf_literal(key) }}, true)
 {%- endmacro %}
 
 {% macro trino__lf_json_text(document, key) -%}
-    json_extract_scalar({{ document }}, '$["{{ key }}"]')
+    json_extract_scalar({{ document }}, {{ lf_literal('$["' ~ key ~ '"]') }})
 {%- endmacro %}
 
 
-{#- Whether the value of a top-level `key` is true: the boolean, or "true" or 1 as some writers send it. Never null. -#}
+{#- Whether the value of a top-level `key` is true, as `lf_boolean` reads it. Never null. -#}
 {% macro lf_json_is_true(document, key) -%}
-    coalesce(lower({{ lf_json_text(document, key) }}) in ('true', '1', '1.0'), false)
-{%- endmacro %}
-
-
-{#- The value of a top-level `key` as a double; null when it is absent, null or no number. -#}
-{% macro lf_json_number(document, key) -%}
-    {{ lf_number(lf_json_text(document, key)) }}
+    coalesce({{ lf_boolean(lf_json_text(document, key)) }}, false)
 {%- endmacro %}
 
 
@@ -77,7 +71,7 @@
 {%- endmacro %}
 
 {% macro duckdb__lf_json_text_at(document, key) -%}
-    json_extract_string({{ document }}, '/' || replace(replace({{ key }}, '~', '~0'), '/', '~1'))
+    json_extract_string({{ document }}, {{ lf_json_pointer(key) }})
 {%- endmacro %}
 
 {% macro postgres__lf_json_text_at(document, key) -%}
@@ -111,7 +105,7 @@
 {%- endmacro %}
 
 {% macro default__lf_json_member(document, key) -%}
-    {{ lf_json_value(document, "'" ~ key ~ "'") }}
+    {{ lf_json_value(document, lf_literal(key)) }}
 {%- endmacro %}
 
 {% macro redshift__lf_json_member(document, key) -%}
@@ -119,13 +113,18 @@
 {%- endmacro %}
 
 
-{#- The value of a top-level key given by the text column `key` of [a-z0-9_], as JSON; null when absent. -#}
+{#- The value of a top-level key given by the text expression `key` (any characters), as JSON; null when absent. -#}
 {% macro lf_json_value(document, key) -%}
     {{ return(adapter.dispatch('lf_json_value')(document, key)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_value(document, key) -%}
-    json_extract({{ document }}, '/' || {{ key }})
+    json_extract({{ document }}, {{ lf_json_pointer(key) }})
+{%- endmacro %}
+
+{#- The JSON pointer to a top-level key of any characters. -#}
+{% macro lf_json_pointer(key) -%}
+    '/' || replace(replace({{ key }}, '~', '~0'), '/', '~1')
 {%- endmacro %}
 
 {% macro postgres__lf_json_value(document, key) -%}

@@ -11,5 +11,5 @@
 {%- endmacro %}
 
 {% macro duckdb__lf_json_if_named(document, word, expression) -%}
-    case when contains(cast({{ document }} as varchar), '{{ word }}') then {{ expression }} end
+    case when contains(cast({{ document }} as varchar), {{ lf_literal(word) }}) then {{ expression }} end
 {%- endmacro %}

@@ -1,5 +1,6 @@
 {#-
-    A ledger: each run inserts what its query gives, and nothing is ever changed, removed or built anew (not by a full refresh either).
+    A ledger: each run inserts what its query gives, and nothing is ever changed or built anew (not by a full refresh either), nor removed, but for
+    what should never have been inserted (lf_delete_rows).
 
     The rows go straight into the table: `incremental` writes them into another one first, which of millions takes as long again and
     as much memory. The table is there, because it is created before the first model (lf_create_missing_tables). The

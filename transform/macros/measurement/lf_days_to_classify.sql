@@ -1,6 +1,7 @@
 {#-
     Days on which another number of events of some role is there than was classified: new ones, late ones, and those of a metric whose
-    role changed. As literals, which a warehouse applies before it reads a document; joined, it would read them all.
+    role changed; and those on which an earlier version of the project read an amount that is none (`lf_money`). As literals, which a warehouse
+    applies before it reads a document; joined, it would read them all.
 -#}
 {% macro lf_days_to_classify(events, roles, classified) -%}
     {%- if not execute or flags.WHICH not in ('build', 'run') -%}
@@ -34,7 +35,8 @@
             select
                 occurred_on,
                 role,
-                count(*) as events
+                count(*) as events,
+                sum(case when value is null or abs(value) < {{ lf_double("'1e15'") }} then 0 else 1 end) as unreadable_values
             from {{ classified }}
             group by occurred_on, role
 
@@ -46,7 +48,9 @@
             on
                 landed.occurred_on = known.occurred_on
                 and landed.role = known.role
-        where coalesce(landed.events, 0) <> coalesce(known.events, 0)
+        where
+            coalesce(landed.events, 0) <> coalesce(known.events, 0)
+            or known.unreadable_values > 0
     {%- endset -%}
     {%- set days = run_query(query).columns[0].values() | list -%}
     {%- if none in days -%}

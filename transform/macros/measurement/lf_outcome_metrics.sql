@@ -30,6 +30,17 @@
 {%- endmacro %}
 
 
+{#-
+    Whether a row of `int_covariates` holds what no sum of amounts can be: earlier versions of the project read `NaN` and infinity as amounts, and the row is written
+    once. It is looked up again. The bound is a billion times the largest amount.
+-#}
+{% macro lf_is_no_covariate() -%}
+    {%- for covariate in lf_covariates() %}
+    not coalesce(abs({{ covariate }}) < {{ lf_double("'1e24'") }}, true){{ ' or ' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
 {#- How an outcome is credited to a message. What happens in the message itself needs no rule and has the first. -#}
 {% macro lf_attributions() -%}
     {{ return(['assigned_window', 'click_token', 'last_touch']) }}
@@ -71,11 +82,11 @@
 
 {#- Days after a receipt in which an outcome counts: what the definition says of the metric, else the catalogue, else the attribution window. -#}
 {% macro lf_window_days(experiments, metrics) -%}
-    cast(coalesce(
-        {{ lf_number(lf_json_text_at(experiments ~ '.metric_windows', metrics ~ '.metric')) }},
-        {{ lf_number(metrics ~ '.time_window') }},
+    coalesce(
+        {{ lf_integer(lf_json_text_at(experiments ~ '.metric_windows', metrics ~ '.metric')) }},
+        {{ lf_integer(metrics ~ '.time_window') }},
         {{ experiments }}.attribution_window_days
-    ) as {{ lf_type('integer') }})
+    )
 {%- endmacro %}
 
 
@@ -112,10 +123,10 @@
 
 {#- A query: the integration whose metrics alone play a role, by the variable `counting_integrations`. -#}
 {% macro lf_counting_integrations() -%}
-    {%- for role, integration_key in var('counting_integrations').items() %}
+    {%- for role, integration_key in lf_variable('counting_integrations').items() %}
     select
-        {{ dbt.string_literal(dbt.escape_single_quotes(role | string)) }} as role,
-        {{ dbt.string_literal(dbt.escape_single_quotes(integration_key | string)) }} as integration_key
+        {{ lf_literal(role) }} as role,
+        {{ lf_literal(integration_key) }} as integration_key
     {% if not loop.last %}union all{% endif %}
     {%- else %}
     select

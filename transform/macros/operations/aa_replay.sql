@@ -16,7 +16,7 @@
     {%- set told = [
         replays ~ ' replays over ' ~ people ~ ' profiles, ' ~ converted ~ ' of whom ' ~ metric ~ ' in ' ~ days ~ ' days:',
         '%.1f' | format(share) ~ ' % have p < 0.05 (' ~ '%.1f' | format(5 - margin) ~ ' to ' ~ '%.1f' | format(5 + margin) ~ ' % are expected);',
-        '%.1f' | format(100 * valid / ([replays, 1] | max)) ~ ' % have an always-valid p < ' ~ var('alpha') ~ ' (that or fewer are expected).',
+        '%.1f' | format(100 * valid / ([replays, 1] | max)) ~ ' % have an always-valid p < ' ~ lf_variable('alpha') ~ ' (that or fewer are expected).',
     ] | join(' ') -%}
     {%- if replays < salts or converted < 30 -%}
         {%- do exceptions.raise_compiler_error(told ~ ' Too few to tell: widen `days`, or choose another metric.') -%}
@@ -65,7 +65,7 @@ counted_role as (
 
     select * from counted_roles
     where
-        metric = '{{ metric }}'
+        metric = {{ lf_literal(metric) }}
         and sign = 1
 
 ),
@@ -176,6 +176,6 @@ select
     coalesce(max(units), 0) as people,
     coalesce(max(converted), 0) as converted,
     coalesce(sum(case when 2 * ({{ lf_phi('z') }}) < 0.05 then 1 else 0 end), 0) as significant,
-    coalesce(sum(case when valid_p_value < {{ var('alpha') }} then 1 else 0 end), 0) as valid
+    coalesce(sum(case when valid_p_value < {{ lf_variable('alpha') }} then 1 else 0 end), 0) as valid
 from test
 {%- endmacro %}

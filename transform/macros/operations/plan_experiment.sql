@@ -10,7 +10,7 @@
 -#}
 {% macro plan_experiment(metric='clicked', profiles=20000, arms=2, effect=none, days=90, window=5, control_share=none) %}
     {%- set kind = lf_kind_of_outcome(metric) -%}
-    {%- set effect = effect or var('minimum_detectable_effect') -%}
+    {%- set effect = effect or lf_variable('minimum_detectable_effect') -%}
     {%- if arms < 2 or not 0 < (control_share or 50) < 100 -%}
         {%- do exceptions.raise_compiler_error('`arms` is 2 or more, `control_share` a per cent above 0 and below 100') -%}
     {%- endif -%}
@@ -30,11 +30,11 @@
         receipts ~ ' receipts in ' ~ days ~ ' days: ' ~ ('%.2f' | format(mean) ~ ' of ' ~ metric ~ ' each.' if kind == 'mean'
             else '%.2f' | format(100 * mean) ~ ' % ' ~ metric ~ '.'),
         profiles ~ ' profiles in ' ~ arms ~ ' arms' ~ (', ' ~ '%g' | format(100 * control) ~ ' % of them the control,' if control_share else '')
-            ~ ' find a lift of ' ~ '%.1f' | format(100 * now) ~ ' % in ' ~ '%.0f' | format(100 * var('power'))
+            ~ ' find a lift of ' ~ '%.1f' | format(100 * now) ~ ' % in ' ~ '%.0f' | format(100 * lf_variable('power'))
             ~ ' of 100 cases, looked at whenever one likes (`decision: always`); '
             ~ ('none of any size' if at_end is none else '%.1f' | format(100 * (at_end | float)) ~ ' %') ~ ' if looked at once (`decision: fixed`).',
         'A lift of ' ~ lift ~ ' is found by them in ' ~ lf_cases(chance) ~ ' and ' ~ lf_cases(chance_at_end) ~ ' of 100 cases.',
-        'In ' ~ '%.0f' | format(100 * var('power')) ~ ' of 100 cases it takes ' ~ '%.0f' | format(needed) ~ ' profiles looked at whenever one likes, '
+        'In ' ~ '%.0f' | format(100 * lf_variable('power')) ~ ' of 100 cases it takes ' ~ '%.0f' | format(needed) ~ ' profiles looked at whenever one likes, '
             ~ '%.0f' | format(needed_at_end) ~ ' looked at once.',
         'Those are ' ~ lf_days_of(needed, per_day) ~ ' and ' ~ lf_days_of(needed_at_end, per_day) ~ ' of as many different recipients as in the last ' ~ days ~ ' days.',
     ] | join(' ') -%}
@@ -97,7 +97,7 @@ counted_role as (
 
     select * from counted_roles
     where
-        metric = '{{ metric }}'
+        metric = {{ lf_literal(metric) }}
         and sign = 1
 
 ),
@@ -140,7 +140,7 @@ outcomes as (
             else
                 events.occurred_at >= receipts.received_at
                 and events.occurred_at
-                <= {{ lf_dateadd('day', 'cast(coalesce(' ~ lf_number('counted_role.time_window') ~ ', ' ~ window ~ ') as ' ~ lf_type('integer') ~ ')', 'receipts.received_at') }}
+                <= {{ lf_dateadd('day', 'coalesce(' ~ lf_integer('counted_role.time_window') ~ ', ' ~ window ~ ')', 'receipts.received_at') }}
         end
     group by receipts.profile_id, receipts.message_id
 

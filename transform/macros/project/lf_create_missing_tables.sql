@@ -58,7 +58,7 @@
             {%- for place in declared %}
                 (
                     {%- for name in place -%}
-                        '{{ name | lower | replace("'", "''") }}'{{ ', ' if not loop.last }}
+                        {{ lf_literal(name | lower) }}{{ ', ' if not loop.last }}
                     {%- endfor -%}
                 ){{ ',' if not loop.last }}
             {%- endfor %}

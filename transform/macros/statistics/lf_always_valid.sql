@@ -6,8 +6,8 @@
     ρ² = (-2 ln α + ln(1 - 2 ln α)) / N*. The interval excludes 0 exactly when the p-value is below α.
 -#}
 {% macro lf_sequential_precision() -%}
-    {%- set log_alpha = "ln(" ~ lf_double(var('alpha')) ~ ")" -%}
-    ((-2e0 * {{ log_alpha }} + ln(1e0 - 2e0 * {{ log_alpha }})) / {{ var('sequential_tuning_units') }})
+    {%- set log_alpha = "ln(" ~ lf_double(lf_variable('alpha')) ~ ")" -%}
+    ((-2e0 * {{ log_alpha }} + ln(1e0 - 2e0 * {{ log_alpha }})) / {{ lf_variable('sequential_tuning_units') }})
 {%- endmacro %}
 
 
@@ -15,7 +15,7 @@
 {% macro lf_always_valid_half_width(se, n) -%}
     {%- set weight = "(" ~ n ~ " * " ~ lf_sequential_precision() ~ " + 1e0)" -%}
     nullif({{ se }}, 0) * sqrt(
-        2e0 * {{ weight }} * ln(sqrt({{ weight }}) / {{ var('alpha') }}) / nullif({{ n }} * {{ lf_sequential_precision() }}, 0)
+        2e0 * {{ weight }} * ln(sqrt({{ weight }}) / {{ lf_variable('alpha') }}) / nullif({{ n }} * {{ lf_sequential_precision() }}, 0)
     )
 {%- endmacro %}
 

@@ -66,7 +66,7 @@
     its interval would exclude 0 by chance.
 -#}
 {% macro lf_decisive_square(square, pooled) -%}
-    {{ lf_larger(square, pooled) if var('pool_variances') else square }}
+    {{ lf_larger(square, pooled) if lf_variable('pool_variances') else square }}
 {%- endmacro %}
 
 

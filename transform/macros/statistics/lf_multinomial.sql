@@ -52,7 +52,7 @@
 {% macro lf_multinomial_test(arms, key) -%}
     {%- set key = key | join(', ') -%}
     {%- set evidences = [] -%}
-    {%- for concentration in var('srm_concentrations') -%}
+    {%- for concentration in lf_variable('srm_concentrations') -%}
         {%- do evidences.append('evidence_' ~ loop.index) -%}
     {%- endfor -%}
     with
@@ -74,7 +74,7 @@
         select
             *,
             share * total as expected,
-            {%- for concentration in var('srm_concentrations') %}
+            {%- for concentration in lf_variable('srm_concentrations') %}
             {{ lf_multinomial_term('observed', 'share', concentration) }} as multinomial_term_{{ loop.index }}{{ ',' if not loop.last }}
             {%- endfor %}
 
@@ -89,7 +89,7 @@
             count(*) - 1 as degrees,
             min(expected) as least_expected,
             max(total) as total,
-            {%- for concentration in var('srm_concentrations') %}
+            {%- for concentration in lf_variable('srm_concentrations') %}
             sum(multinomial_term_{{ loop.index }}) as multinomial_terms_{{ loop.index }},
             {%- endfor %}
             sum((observed - expected) * (observed - expected) / nullif(expected, 0)) as statistic
@@ -103,7 +103,7 @@
 
         select
             *,
-            {%- for concentration in var('srm_concentrations') %}
+            {%- for concentration in lf_variable('srm_concentrations') %}
             {{ lf_multinomial_evidence('total', 'multinomial_terms_' ~ loop.index, concentration) }} as evidence_{{ loop.index }}{{ ',' if not loop.last }}
             {%- endfor %}
 
@@ -117,11 +117,11 @@
         least_expected,
         statistic,
         case
-            when statistic is not null and least_expected >= {{ var('srm_min_expected') }}
+            when statistic is not null and least_expected >= {{ lf_variable('srm_min_expected') }}
                 then {{ lf_chi2_sf('statistic', 'degrees') }}
         end as p_value_chi_square,
         case
-            when statistic is not null and degrees > 0 and least_expected >= {{ var('srm_min_expected') }}
+            when statistic is not null and degrees > 0 and least_expected >= {{ lf_variable('srm_min_expected') }}
                 then {{ lf_multinomial_p(evidences) }}
         end as p_value
 

@@ -53,11 +53,11 @@
 
 {#- The normal quantile that a two-sided test at the project's level compares with: Φ⁻¹(1 - α/2). -#}
 {% macro lf_two_sided_z() -%}
-    ({{ lf_normal_quantile(lf_double(1 - var('alpha') / 2)) }})
+    ({{ lf_normal_quantile(lf_double(1 - lf_variable('alpha') / 2)) }})
 {%- endmacro %}
 
 
 {#- The normal quantile of the power that the project plans with. -#}
 {% macro lf_power_z() -%}
-    ({{ lf_normal_quantile(lf_double(var('power'))) }})
+    ({{ lf_normal_quantile(lf_double(lf_variable('power'))) }})
 {%- endmacro %}

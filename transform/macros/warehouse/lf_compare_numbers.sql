@@ -1,34 +1,15 @@
 {#-
-    Whether two texts are numbers that compare so; null when one of them is no number. `operator` is `>=`, `<=`, `>` or `<`.
+    Whether two numbers compare so; null when one of them is null. `left` and `right` are columns with what `lf_number` reads of the texts `left_text` and `right_text`;
+    `operator` is `>=`, `<=`, `>` or `<`.
 
     A double tells whole numbers apart up to 2^53 only. Where two doubles are equal beyond that, the digits decide.
 -#}
-{% macro lf_compare_numbers(left, operator, right) -%}
+{% macro lf_compare_numbers(left, operator, right, left_text, right_text) -%}
     case
-        when {{ lf_number(left) }} = {{ lf_number(right) }} and abs({{ lf_number(left) }}) >= 9007199254740992
-            then coalesce({{ lf_whole_number(left) }} {{ operator }} {{ lf_whole_number(right) }}, {{ 'true' if '=' in operator else 'false' }})
-        else {{ lf_number(left) }} {{ operator }} {{ lf_number(right) }}
+        when {{ left }} = {{ right }} and abs({{ left }}) >= 9007199254740992
+            then coalesce(
+                {{ lf_whole_number(left_text) }} {{ operator }} {{ lf_whole_number(right_text) }}, {{ 'true' if '=' in operator else 'false' }}
+            )
+        else {{ left }} {{ operator }} {{ right }}
     end
-{%- endmacro %}
-
-
-{#- A text as a whole number of up to 38 digits, exactly; null when it is none. -#}
-{% macro lf_whole_number(text) -%}
-    {{ return(adapter.dispatch('lf_whole_number')(text)) }}
-{%- endmacro %}
-
-{% macro default__lf_whole_number(text) -%}
-    try_cast({{ text }} as decimal(38, 0))
-{%- endmacro %}
-
-{% macro redshift__lf_whole_number(text) -%}
-    {{ return(default__lf_whole_number(text)) }}
-{%- endmacro %}
-
-{% macro bigquery__lf_whole_number(text) -%}
-    safe_cast({{ text }} as bignumeric)
-{%- endmacro %}
-
-{% macro postgres__lf_whole_number(text) -%}
-    case when {{ text }} ~ '^[-+]?[0-9]{1,38}$' then cast({{ text }} as decimal(38, 0)) end
 {%- endmacro %}

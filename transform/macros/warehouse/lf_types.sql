@@ -52,37 +52,6 @@
 {%- endmacro %}
 
 
-{#- A text as a double; null when it is no number. -#}
-{% macro lf_number(text) -%}
-    {{ return(adapter.dispatch('lf_number')(text)) }}
-{%- endmacro %}
-
-{% macro default__lf_number(text) -%}
-    try_cast({{ text }} as {{ lf_type('double') }})
-{%- endmacro %}
-
-{% macro redshift__lf_number(text) -%}
-    {{ return(default__lf_number(text)) }}
-{%- endmacro %}
-
-{% macro bigquery__lf_number(text) -%}
-    safe_cast({{ text }} as float64)
-{%- endmacro %}
-
-{% macro postgres__lf_number(text) -%}
-    {#-
-        There is no cast that may fail; an exponent of two digits cannot overflow, nor can 308 digits, which is how jsonb writes 1e300. No bound of
-        a pattern may exceed 255.
-    -#}
-    case
-        when
-            {{ text }} ~ '^[-+]?([0-9]{1,200}([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$'
-            or {{ text }} ~ '^[-+]?[0-9]{1,200}[0-9]{0,108}([.][0-9]*)?$'
-            then cast({{ text }} as double precision)
-    end
-{%- endmacro %}
-
-
 {#- A decimal number of that many places. -#}
 {% macro lf_decimal(value, places) -%}
     {{ return(adapter.dispatch('lf_decimal')(value, places)) }}

@@ -64,11 +64,11 @@ decisive as (
         coalesce(results.difference, 0e0) as difference,
         -- An arm in which nobody converted has no variance of its own, and is not unknown.
         coalesce(results.units / nullif({{ lf_larger('results.variance', 'results.pooled_variance') }}, 0), 0e0) as information,
-        cast(case when arms.is_control then floors.control_floor_bp else {{ var('allocation_floor_bp') }} end as {{ lf_type('integer') }})
+        cast(case when arms.is_control then floors.control_floor_bp else {{ lf_variable('allocation_floor_bp') }} end as {{ lf_type('integer') }})
             as floor_bp,
         coalesce(
             nullif(max(case when results.is_control then results.mean end) over (partition by arms.experiment_key, arms.slot_key), 0), 1e0
-        ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
+        ) * {{ lf_double(lf_variable('thompson_prior')) }} as prior_deviation
 
     from arms
     inner join verdicts
@@ -146,7 +146,7 @@ rank_chances as (
         max(chance) over (partition by experiment_key, slot_key) as best_chance,
         min(chance) over (partition by experiment_key, slot_key) as worst_chance,
         max(case when is_harmful then 1 else 0 end) over (partition by experiment_key, slot_key) = 1 as has_harmful,
-        {{ var('allocation_floor_bp') }} * arms_in_slot >= 10000 as is_crowded,
+        {{ lf_variable('allocation_floor_bp') }} * arms_in_slot >= 10000 as is_crowded,
         row_number() over (
             partition by experiment_key, slot_key
             order by {{ lf_decimal('chance', 9) }} desc, position, arm_key
@@ -163,7 +163,7 @@ add_floor as (
         *,
         case
             when is_crowded then 10000e0 / arms_in_slot
-            else {{ var('allocation_floor_bp') }} + (10000 - {{ var('allocation_floor_bp') }} * arms_in_slot) * chance
+            else {{ lf_variable('allocation_floor_bp') }} + (10000 - {{ lf_variable('allocation_floor_bp') }} * arms_in_slot) * chance
         end as share_bp
 
     from rank_chances

@@ -1,4 +1,10 @@
-{{ config(materialized='append_only') }}
+{#- Rules without a reason were written by earlier versions, of audiences that were not found. Nobody was assigned by one. -#}
+{{
+    config(
+        materialized='append_only',
+        pre_hook="{{ lf_delete_rows(this, 'reason is null') }}",
+    )
+}}
 
 with
 
@@ -8,7 +14,7 @@ rules as (
 
 ),
 
--- A rule is written down before the first who is assigned by it.
+-- A rule is written down before the first who is assigned by it. What its own tests would refuse is not: it would fail them in every run to come.
 keep_new as (
 
     select
@@ -30,7 +36,10 @@ keep_new as (
 
     from rules
     left join {{ lf_ledger('fct_assignment_rules') }} as recorded on rules.rule_id = recorded.rule_id
-    where recorded.rule_id is null
+    where
+        recorded.rule_id is null
+        and rules.rule_id is not null
+        and rules.reason is not null
 
 )
 

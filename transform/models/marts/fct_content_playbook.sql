@@ -121,8 +121,8 @@ playbook as (
         ---------- texts
         case
             when pool.attribute is null then 'gap'
-            when pool.experiments >= {{ var('playbook_experiments') }} and pool.pooled_lift > pool.pooled_half_width then 'rule'
-            when pool.experiments >= {{ var('playbook_experiments') }} and pool.pooled_lift < -pool.pooled_half_width then 'anti_pattern'
+            when pool.experiments >= {{ lf_variable('playbook_experiments') }} and pool.pooled_lift > pool.pooled_half_width then 'rule'
+            when pool.experiments >= {{ lf_variable('playbook_experiments') }} and pool.pooled_lift < -pool.pooled_half_width then 'anti_pattern'
             else 'open'
         end as verdict,
 

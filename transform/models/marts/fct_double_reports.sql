@@ -49,7 +49,7 @@ recent as (
     where
         events.role in (select pairs.role from pairs)
         and events.profile_id is not null
-        and events.occurred_at >= {{ lf_dateadd('day', -1 * var('covariate_days'), lf_now()) }}
+        and events.occurred_at >= {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), lf_now()) }}
 
 ),
 
@@ -104,8 +104,8 @@ compare as (
         max(case
             when
                 is_same_value
-                and occurred_at >= {{ lf_dateadd('hour', -1 * var('double_report_hours'), moment) }}
-                and occurred_at <= {{ lf_dateadd('hour', var('double_report_hours'), moment) }}
+                and occurred_at >= {{ lf_dateadd('hour', -1 * lf_variable('double_report_hours'), moment) }}
+                and occurred_at <= {{ lf_dateadd('hour', lf_variable('double_report_hours'), moment) }}
                 then 1
             when
                 occurred_at >= {{ lf_dateadd('second', -60, moment) }}

@@ -133,7 +133,7 @@ data_quality as (
         {{ lf_double('test.p_value') }} as suspected_bots_p_value,
 
         ---------- booleans
-        coalesce(test.p_value < {{ var('srm_alpha') }}, false) as has_unequal_bots
+        coalesce(test.p_value < {{ lf_variable('srm_alpha') }}, false) as has_unequal_bots
 
     from count_units
     left join test

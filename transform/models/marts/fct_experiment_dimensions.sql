@@ -178,7 +178,7 @@ find_rare as (
 
     select
         size_levels.*,
-        size_levels.arms < count_arms.arms or size_levels.least_units < {{ var('dimension_min_units') }} as is_rare
+        size_levels.arms < count_arms.arms or size_levels.least_units < {{ lf_variable('dimension_min_units') }} as is_rare
 
     from size_levels
     inner join count_arms
@@ -210,7 +210,7 @@ name_levels as (
         case
             when is_rare then 'other'
             when level = '' then 'none'
-            when place > {{ var('dimension_top_levels') }} then 'other'
+            when place > {{ lf_variable('dimension_top_levels') }} then 'other'
             else 'level'
         end as level_kind
 
@@ -352,8 +352,8 @@ compare as {{ lf_fence() }} (
         *,
         case
             when
-                least(units, control_units) >= {{ var('dimension_min_units') }}
-                and expected_conversions >= {{ var('min_expected_conversions_per_arm') }}
+                least(units, control_units) >= {{ lf_variable('dimension_min_units') }}
+                and expected_conversions >= {{ lf_variable('min_expected_conversions_per_arm') }}
                 then {{ lf_standard_error(lf_decisive_square('own_square', lf_pooled_square('both_variance', 'units', 'control_units'))) }}
         end as spread
 
@@ -419,7 +419,7 @@ shown as (
 
         ---------- booleans
         is_control,
-        coalesce(p_value_bh < {{ var('alpha') }}, false) as is_told_apart,
+        coalesce(p_value_bh < {{ lf_variable('alpha') }}, false) as is_told_apart,
 
         ---------- numerics
         position,

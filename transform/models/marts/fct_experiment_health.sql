@@ -192,16 +192,16 @@ sum_parts as (
         arm_key,
         is_control,
         {{ lf_double('sum(units)') }} as n,
-        sum(case when day < {{ var('novelty_days') }} then total else 0e0 end) as first_total,
-        sum(case when day < {{ var('novelty_days') }} then total_of_squares else 0e0 end) as first_of_squares,
-        sum(case when day < {{ var('novelty_days') }} then 0e0 else total end) as later_total,
+        sum(case when day < {{ lf_variable('novelty_days') }} then total else 0e0 end) as first_total,
+        sum(case when day < {{ lf_variable('novelty_days') }} then total_of_squares else 0e0 end) as first_of_squares,
+        sum(case when day < {{ lf_variable('novelty_days') }} then 0e0 else total end) as later_total,
         sum(later_of_squares) as later_of_squares,
         (
-            sum(case when day < {{ var('novelty_days') }} then 0e0 else total_of_squares end) - sum(later_of_squares)
+            sum(case when day < {{ lf_variable('novelty_days') }} then 0e0 else total_of_squares end) - sum(later_of_squares)
         ) / 2e0 as product
 
     from days_since
-    where observed_days >= {{ var('novelty_days') }}
+    where observed_days >= {{ lf_variable('novelty_days') }}
     group by {{ slot }}, arm_key, is_control
 
 ),
@@ -293,9 +293,9 @@ checks as (
         crossover_rate as value,
         cast(null as {{ lf_type('double') }}) as low,
         cast(null as {{ lf_type('double') }}) as high,
-        {{ lf_double(var('crossover_max_rate')) }} as threshold,
+        {{ lf_double(lf_variable('crossover_max_rate')) }} as threshold,
         cast(null as {{ lf_type('double') }}) as p_value,
-        crossover_rate > {{ var('crossover_max_rate') }} and crossovers >= {{ var('crossover_min_profiles') }} as is_warning
+        crossover_rate > {{ lf_variable('crossover_max_rate') }} and crossovers >= {{ lf_variable('crossover_min_profiles') }} as is_warning
     from renderings
 
     union all
@@ -311,9 +311,9 @@ checks as (
         standardized_difference as value,
         cast(null as {{ lf_type('double') }}) as low,
         cast(null as {{ lf_type('double') }}) as high,
-        {{ lf_double(var('balance_max_difference')) }} as threshold,
+        {{ lf_double(lf_variable('balance_max_difference')) }} as threshold,
         p_value_holm as p_value,
-        abs(standardized_difference) > {{ var('balance_max_difference') }} and p_value_holm < {{ var('alpha') }} as is_warning
+        abs(standardized_difference) > {{ lf_variable('balance_max_difference') }} and p_value_holm < {{ lf_variable('alpha') }} as is_warning
     from adjust_covariates
 
     union all
@@ -347,9 +347,9 @@ checks as (
         first_ratio - 1e0 as value,
         cast(null as {{ lf_type('double') }}) as low,
         cast(null as {{ lf_type('double') }}) as high,
-        {{ lf_double(var('novelty_days')) }} as threshold,
+        {{ lf_double(lf_variable('novelty_days')) }} as threshold,
         p_value_holm as p_value,
-        p_value_holm < {{ var('alpha') }} as is_warning
+        p_value_holm < {{ lf_variable('alpha') }} as is_warning
     from adjust_parts
 
     union all
@@ -365,9 +365,9 @@ checks as (
         later_ratio - 1e0 as value,
         cast(null as {{ lf_type('double') }}) as low,
         cast(null as {{ lf_type('double') }}) as high,
-        {{ lf_double(var('novelty_days')) }} as threshold,
+        {{ lf_double(lf_variable('novelty_days')) }} as threshold,
         p_value_holm as p_value,
-        p_value_holm < {{ var('alpha') }} as is_warning
+        p_value_holm < {{ lf_variable('alpha') }} as is_warning
     from adjust_parts
 
 ),

@@ -239,7 +239,7 @@ interactions as (
         p_value_holm,
 
         ---------- booleans
-        coalesce(p_value_holm < {{ var('alpha') }}, false) as is_flagged
+        coalesce(p_value_holm < {{ lf_variable('alpha') }}, false) as is_flagged
 
     from adjust_p_values
 

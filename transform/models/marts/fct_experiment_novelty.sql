@@ -22,7 +22,7 @@ outcome_metrics as (
 
 numbers as (
 
-    {{ lf_numbers(var('novelty_window_days') + 1) }}
+    {{ lf_numbers(lf_variable('novelty_window_days') + 1) }}
 
 ),
 

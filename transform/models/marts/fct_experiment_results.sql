@@ -306,7 +306,7 @@ infer as (
             when estimator = 'beta' then case gain_sign when 1 then loss_of_b else loss_of_a end
             else {{ lf_expected_loss('gain', 'spread') }}
         end as expected_loss,
-        {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(var('lift_prior'))) }} as shrunken_lift,
+        {{ lf_shrunken_mean('relative_lift', 'relative_spread', lf_double(lf_variable('lift_prior'))) }} as shrunken_lift,
         {{ lf_corrected_lift('relative_lift', 'effect', 'spread') }} as corrected_lift
 
     from turn

@@ -109,7 +109,7 @@ srm as (
         p_value,
 
         ---------- booleans
-        coalesce(p_value < {{ var('srm_alpha') }}, false) as is_alarm,
+        coalesce(p_value < {{ lf_variable('srm_alpha') }}, false) as is_alarm,
 
         ---------- numerics
         p_value_chi_square

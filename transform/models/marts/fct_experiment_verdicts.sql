@@ -4,7 +4,7 @@
     'alpha', 'srm_alpha', 'srm_min_expected', 'crossover_max_rate', 'crossover_min_profiles', 'min_hours', 'min_received_per_arm',
     'min_conversions', 'min_expected_conversions_per_arm', 'min_days_to_decide',
 ] %}
-{%- do thresholds.update({name: var(name)}) %}
+{%- do thresholds.update({name: lf_variable(name)}) %}
 {%- endfor %}
 
 with
@@ -69,7 +69,7 @@ verdicts as (
         experiments.channel,
         currencies.currency,
         experiments.preregistration_sha256,
-        '{{ tojson(thresholds) }}' as thresholds,
+        {{ lf_literal(tojson(thresholds)) }} as thresholds,
 
         ---------- numerics
         evidence.srm_p_value,
@@ -96,7 +96,7 @@ verdicts as (
         evidence.runner_up_p_value,
         evidence.least_expected_conversions,
         evidence.blocked_arms,
-        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest,
+        coalesce(experiments.minimum_detectable_effect, {{ lf_double(lf_variable('minimum_detectable_effect')) }}) as effect_of_interest,
         power_plan.minimum_detectable_effect,
         -- Until the plan says so; else how long it took to get what there is, times what is missing.
         case

@@ -108,7 +108,7 @@ add_prior as (
             nullif(
                 max(pool.control_mean) over (partition by to_decide.experiment_key, to_decide.slot_key), 0
             ), 1
-        ) * {{ lf_double(var('thompson_prior')) }} as prior_deviation
+        ) * {{ lf_double(lf_variable('thompson_prior')) }} as prior_deviation
 
     from to_decide
     left join pool

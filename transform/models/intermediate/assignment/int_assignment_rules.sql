@@ -92,7 +92,9 @@ write_reasons as (
     from experiments
     inner join audiences on experiments.experiment_key = audiences.experiment_key
     inner join arms_and_holdouts on experiments.experiment_key = arms_and_holdouts.experiment_key
-    where experiments.status = 'live'
+    where
+        experiments.status = 'live'
+        and audiences.resolution = 'found'
 
 ),
 

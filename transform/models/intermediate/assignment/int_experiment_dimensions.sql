@@ -25,7 +25,7 @@ read_dimensions as (
         {{ lf_json_text('entry', 'dimension') }} as dimension,
         {{ lf_json_text('entry', 'kind') }} as kind,
         {{ lf_json_text('entry', 'name') }} as name,
-        cast({{ lf_number(lf_json_text('entry', 'position')) }} as {{ lf_type('integer') }}) as position
+        {{ lf_integer(lf_json_text('entry', 'position')) }} as position
 
     from each_dimension
 

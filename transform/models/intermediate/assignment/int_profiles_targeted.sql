@@ -53,24 +53,37 @@ read_fields as (
 
 ),
 
--- Dates are compared by day, as ISO text; a value that is not of the operator's type fulfils nothing.
+-- Each text is read once, as what its operator compares.
+read_values as (
+
+    select
+        *,
+        {% for text in ['field', 'operand'] -%}
+        {%- set column = 'field_value' if text == 'field' else 'operand' -%}
+        case when operator in ('at_least', 'at_most', 'more_than', 'less_than') then {{ lf_number(column) }} end as {{ text }}_number,
+        case when operator in ('since', 'before') then {{ lf_date(column) }} end as {{ text }}_day{{ ',' if not loop.last }}
+        {% endfor %}
+    from read_fields
+
+),
+
+-- Times are compared by their day in UTC; a value that is not of the operator's type fulfils nothing.
 compare as (
 
     select
         *,
         case operator
-            when 'at_least' then {{ lf_compare_numbers('field_value', '>=', 'operand') }}
-            when 'at_most' then {{ lf_compare_numbers('field_value', '<=', 'operand') }}
-            when 'more_than' then {{ lf_compare_numbers('field_value', '>', 'operand') }}
-            when 'less_than' then {{ lf_compare_numbers('field_value', '<', 'operand') }}
-            when 'since' then field_value like '____-__-__%' and substr(field_value, 1, 10) >= substr(operand, 1, 10)
-            when 'before' then field_value like '____-__-__%' and substr(field_value, 1, 10) < substr(operand, 1, 10)
+            {% for name, sign in {'at_least': '>=', 'at_most': '<=', 'more_than': '>', 'less_than': '<'}.items() -%}
+            when '{{ name }}' then {{ lf_compare_numbers('field_number', sign, 'operand_number', 'field_value', 'operand') }}
+            {% endfor -%}
+            when 'since' then field_day >= operand_day
+            when 'before' then field_day < operand_day
             when 'exists' then (field_value is not null) = (operand = 'true')
             when 'in' then field_value = operand
             when 'not_in' then field_value = operand
         end as is_match
 
-    from read_fields
+    from read_values
 
 ),
 

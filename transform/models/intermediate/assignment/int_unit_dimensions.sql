@@ -115,13 +115,13 @@ touches as (
         on
             wanted.profile_id = events.profile_id
             and wanted.assigned_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'wanted.assigned_at') }} <= events.occurred_at
+            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'wanted.assigned_at') }} <= events.occurred_at
     inner join roles on events.metric_id = roles.metric_id
     inner join event_roles on roles.role = event_roles.role
     where
         wanted.kind = 'device'
         {% if devices_since -%}
-        and events.occurred_at >= {{ lf_dateadd('day', -1 * var('covariate_days'), "cast('" ~ devices_since ~ "' as " ~ lf_type('timestamp') ~ ")") }}
+        and events.occurred_at >= {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), "cast('" ~ devices_since ~ "' as " ~ lf_type('timestamp') ~ ")") }}
         {%- else -%}
         and 1 = 0
         {%- endif %}
@@ -154,7 +154,7 @@ read_levels as (
             when 'device' then rank_touches.device
             when 'tenure'
                 then case
-                    when {{ lf_dateadd('day', -1 * var('dimension_new_days'), 'wanted.assigned_at') }} < profiles.created_at then 'new'
+                    when {{ lf_dateadd('day', -1 * lf_variable('dimension_new_days'), 'wanted.assigned_at') }} < profiles.created_at then 'new'
                     when profiles.created_at is not null then 'old'
                 end
             else case when wanted.resolution = 'found' then case when members.profile_id is null then 'out' else 'in' end end

@@ -46,7 +46,7 @@ few as (
             and controls.is_control
             and not shares.is_control
     where
-        least(shares.converted, controls.converted) < {{ var('beta_below') }}
+        least(shares.converted, controls.converted) < {{ lf_variable('beta_below') }}
         and shares.converted + controls.converted > 0
 
 ),

@@ -4,6 +4,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
+        pre_hook="{{ lf_delete_rows(this, lf_is_no_covariate()) }}",
     )
 }}
 
@@ -118,7 +119,7 @@ periods as (
 
 earliest as (
 
-    select {{ lf_dateadd('day', -1 * var('covariate_days'), 'min(ends_at)') }} as begins_at
+    select {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'min(ends_at)') }} as begins_at
     from periods
 
 ),
@@ -138,7 +139,7 @@ before as (
         on
             periods.profile_id = events.profile_id
             and periods.ends_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
+            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
     cross join covariate_roles
     where
         events.is_human

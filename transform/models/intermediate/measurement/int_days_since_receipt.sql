@@ -50,7 +50,7 @@ primary_metrics as (
         experiments.experiment_version,
         outcome_metrics.metric,
         outcome_metrics.is_capped,
-        least({{ lf_window_days('experiments', 'outcome_metrics') }}, {{ var('novelty_window_days') }}) as window_days
+        least({{ lf_window_days('experiments', 'outcome_metrics') }}, {{ lf_variable('novelty_window_days') }}) as window_days
 
     from experiments
     inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
@@ -156,7 +156,7 @@ add_up as (
             order by day
             rows between unbounded preceding and current row
         ) as value_so_far,
-        coalesce(sum(case when day < {{ var('novelty_days') }} then value end) over (
+        coalesce(sum(case when day < {{ lf_variable('novelty_days') }} then value end) over (
             partition by experiment_key, experiment_version, profile_id
         ), 0e0) as first_value
 
@@ -184,7 +184,7 @@ split_days as (
 
     select
         *,
-        case when day < {{ var('novelty_days') }} then 0e0 else capped_value - capped_first_value end as later_value
+        case when day < {{ lf_variable('novelty_days') }} then 0e0 else capped_value - capped_first_value end as later_value
 
     from cap_days
 

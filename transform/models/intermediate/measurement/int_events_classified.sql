@@ -140,9 +140,9 @@ soon as (
             clicks.profile_id = receipts.profile_id
             and clicks.message_id = receipts.message_id
             and clicks.occurred_on = receipts.occurred_on
-            and clicks.occurred_at >= {{ lf_dateadd('second', -1 * var('suspect_click_seconds'), 'receipts.occurred_at') }}
-            and clicks.occurred_at <= {{ lf_dateadd('second', var('suspect_click_seconds'), 'receipts.occurred_at') }}
-    {%- if var('suspect_click_seconds') <= 0 %}
+            and clicks.occurred_at >= {{ lf_dateadd('second', -1 * lf_variable('suspect_click_seconds'), 'receipts.occurred_at') }}
+            and clicks.occurred_at <= {{ lf_dateadd('second', lf_variable('suspect_click_seconds'), 'receipts.occurred_at') }}
+    {%- if lf_variable('suspect_click_seconds') <= 0 %}
     where 1 = 0
     {%- endif %}
 
@@ -177,8 +177,8 @@ around as (
             clicks.profile_id = others.profile_id
             and clicks.message_id = others.message_id
             and clicks.occurred_on = others.occurred_on
-            and others.occurred_at >= {{ lf_dateadd('second', -1 * var('suspect_burst_seconds'), 'clicks.occurred_at') }}
-            and others.occurred_at <= {{ lf_dateadd('second', var('suspect_burst_seconds'), 'clicks.occurred_at') }}
+            and others.occurred_at >= {{ lf_dateadd('second', -1 * lf_variable('suspect_burst_seconds'), 'clicks.occurred_at') }}
+            and others.occurred_at <= {{ lf_dateadd('second', lf_variable('suspect_burst_seconds'), 'clicks.occurred_at') }}
     group by clicks.event_id
 
 ),
@@ -194,7 +194,7 @@ bursts as (
         on
             around.message_id = links.message_id
             and around.occurred_on = links.occurred_on
-    where around.links >= {{ var('suspect_burst_links') }}
+    where around.links >= {{ lf_variable('suspect_burst_links') }}
 
 ),
 

@@ -14,10 +14,10 @@ named_roles as (
 
 override_roles as (
 
-    {% for metric_id, role in var('metric_role_overrides').items() -%}
+    {% for metric_id, role in lf_variable('metric_role_overrides').items() -%}
     select
-        {{ dbt.string_literal(dbt.escape_single_quotes(metric_id | string)) }} as metric_id,
-        {{ dbt.string_literal(dbt.escape_single_quotes(role | string)) }} as role
+        {{ lf_literal(metric_id) }} as metric_id,
+        {{ lf_literal(role) }} as role
     {% if not loop.last %}union all{% endif %}
     {% else -%}
     select

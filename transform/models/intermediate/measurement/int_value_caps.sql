@@ -144,7 +144,7 @@ values_before as (
         on
             capped.role = events.role
             and capped.started_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * var('covariate_days'), 'capped.started_at') }} <= events.occurred_at
+            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'capped.started_at') }} <= events.occurred_at
     left join audience
         on
             capped.experiment_key = audience.experiment_key
@@ -212,9 +212,9 @@ found as (
 
     from rank_values
     where
-        purchases >= {{ var('revenue_cap_buyers') }}
-        and place >= least({{ lf_double(var('revenue_cap_percentile')) }} * purchases, purchases - 3)
-        and {{ var('revenue_cap_percentile') }} < 1
+        purchases >= {{ lf_variable('revenue_cap_buyers') }}
+        and place >= least({{ lf_double(lf_variable('revenue_cap_percentile')) }} * purchases, purchases - 3)
+        and {{ lf_variable('revenue_cap_percentile') }} < 1
     group by experiment_key, experiment_version, metric, population
 
 ),

@@ -40,7 +40,7 @@ current_results as (
         case when results.estimator = 'cuped' then results.cuped_high else results.interval_high end as effect_high,
         ends.is_fixed,
         ends.may_decide,
-        coalesce(experiments.minimum_detectable_effect, {{ lf_double(var('minimum_detectable_effect')) }}) as effect_of_interest
+        coalesce(experiments.minimum_detectable_effect, {{ lf_double(lf_variable('minimum_detectable_effect')) }}) as effect_of_interest
 
     from results
     inner join experiments
@@ -203,8 +203,8 @@ decide as (
 
     select
         *,
-        may_decide and coalesce(effect > 0 and deciding_p_value < {{ var('alpha') }}, false) as is_better,
-        may_decide and coalesce(effect < 0 and deciding_p_value < {{ var('alpha') }}, false) as is_worse
+        may_decide and coalesce(effect > 0 and deciding_p_value < {{ lf_variable('alpha') }}, false) as is_better,
+        may_decide and coalesce(effect < 0 and deciding_p_value < {{ lf_variable('alpha') }}, false) as is_worse
 
     from compare_with_limits
 

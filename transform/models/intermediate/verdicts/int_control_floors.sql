@@ -66,7 +66,7 @@ need as (
     select
         *,
         10000e0 / arms as equal_share_bp,
-        10000e0 * {{ var('allocation_control_conversions') }} / nullif(converted, 0) as needed_bp
+        10000e0 * {{ lf_variable('allocation_control_conversions') }} / nullif(converted, 0) as needed_bp
 
     from rates
 
@@ -83,7 +83,7 @@ floors as (
         ---------- numerics
         cast(least(
             {{ lf_larger(
-                'max(case when needed_bp <= equal_share_bp then needed_bp end)', lf_double(var('allocation_control_floor_bp'))
+                'max(case when needed_bp <= equal_share_bp then needed_bp end)', lf_double(lf_variable('allocation_control_floor_bp'))
             ) }},
             min(equal_share_bp)
         ) as {{ lf_type('integer') }}) as control_floor_bp

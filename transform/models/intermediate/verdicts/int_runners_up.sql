@@ -94,7 +94,7 @@ runners_up as (
         p_value,
 
         ---------- booleans
-        coalesce(difference > 0 and p_value < {{ var('alpha') }}, false) as is_told_apart
+        coalesce(difference > 0 and p_value < {{ lf_variable('alpha') }}, false) as is_told_apart
 
     from rank_others
     where place = 1

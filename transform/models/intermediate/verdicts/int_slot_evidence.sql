@@ -190,15 +190,15 @@ evidence as (
         ends.has_ended_early,
         ends.has_closed,
         coalesce(
-            first_receipts.started_at <= {{ lf_dateadd('hour', -1 * var('min_hours'), lf_now()) }}
-            and totals.least_received >= {{ var('min_received_per_arm') }}
-            and totals.converted >= {{ var('min_conversions') }}
-            and totals.least_expected_conversions >= {{ var('min_expected_conversions_per_arm') }}, false
+            first_receipts.started_at <= {{ lf_dateadd('hour', -1 * lf_variable('min_hours'), lf_now()) }}
+            and totals.least_received >= {{ lf_variable('min_received_per_arm') }}
+            and totals.converted >= {{ lf_variable('min_conversions') }}
+            and totals.least_expected_conversions >= {{ lf_variable('min_expected_conversions_per_arm') }}, false
         ) as has_minimum,
         -- Days, and as long as an outcome of the first recipients may still come.
         coalesce(
             {{ lf_days_between('first_receipts.started_at', lf_now()) }}
-            >= {{ var('min_days_to_decide') if var('min_days_to_decide') is not none else lf_larger('experiments.attribution_window_days', 3) }}, false
+            >= {{ lf_variable('min_days_to_decide') if lf_variable('min_days_to_decide') is not none else lf_larger('experiments.attribution_window_days', 3) }}, false
         ) as is_mature,
         coalesce(outcome_metrics.kind = 'share' and totals.converted = totals.units, false) as have_all_converted,
         coalesce(count_challengers.compared, 0) = 0 as has_one_arm,

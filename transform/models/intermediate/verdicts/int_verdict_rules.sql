@@ -16,8 +16,8 @@ decide as (
         case
             when srm_stage is not null then 'srm_alarm'
             when
-                crossover_rate > {{ var('crossover_max_rate') }}
-                and crossovers >= {{ var('crossover_min_profiles') }}
+                crossover_rate > {{ lf_variable('crossover_max_rate') }}
+                and crossovers >= {{ lf_variable('crossover_min_profiles') }}
                 then 'crossover_above_limit'
             when received = 0 then 'nobody_received'
             when not has_minimum and not has_ended then 'below_minimum'

@@ -58,7 +58,7 @@ renamed as (
         metric_windows,
 
         ---------- dates
-        cast(planned_stop as date) as planned_stop_on,
+        {{ lf_date('planned_stop') }} as planned_stop_on,
 
         ---------- timestamps
         defined_at

@@ -29,7 +29,7 @@ renamed as (
         {%- endfor %}
 
         ---------- numerics
-        {{ lf_json_if_named('event_properties', '$value', lf_json_number('event_properties', '$value')) }} as value,
+        {{ lf_json_if_named('event_properties', '$value', lf_money(lf_json_text('event_properties', '$value'))) }} as value,
 
         ---------- booleans
         coalesce(

@@ -1,0 +1,22 @@
+{#-
+    For a `pre_hook`: takes those rows out of a table that should never have got there, which an earlier version of the project wrote and no run makes anew. Where there
+    are none, nothing.
+-#}
+{% macro lf_delete_rows(relation, condition) -%}
+    {%- if execute and run_query('select 1 as found from ' ~ relation ~ ' where ' ~ condition ~ ' limit 1').rows | length > 0 -%}
+        {{ return(adapter.dispatch('lf_delete_rows')(relation, condition)) }}
+    {%- endif -%}
+    {{ return('') }}
+{%- endmacro %}
+
+{% macro default__lf_delete_rows(relation, condition) -%}
+    {{ return('delete from ' ~ relation ~ ' where ' ~ condition) }}
+{%- endmacro %}
+
+{% macro spark__lf_delete_rows(relation, condition) -%}
+    {#- Plain files know no delete, and a table cannot be overwritten by a query of itself. -#}
+    {%- set kept = relation.incorporate(path={'identifier': relation.identifier ~ '__kept'}) -%}
+    {%- do run_query('create table ' ~ kept ~ ' as select * from ' ~ relation ~ ' where not (' ~ condition ~ ')') -%}
+    {%- do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) -%}
+    {{ return('drop table ' ~ kept) }}
+{%- endmacro %}

@@ -1,0 +1,43 @@
+{#-
+    A variable of the project, of its kind: what reaches a statement as it is, is a number. Anything else ends the command, with the variable's name and what it takes.
+    A number may be given as text, because YAML takes `1e-3` for one.
+-#}
+{% macro lf_variable(name) -%}
+    {%- set value = var(name) -%}
+    {%- set kind = {
+        'as_of': 'a time', 'pool_variances': 'a switch', 'srm_concentrations': 'numbers', 'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name',
+    }.get(name, 'a number') -%}
+    {%- if kind == 'a time' -%}
+        {%- if value is none or modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', value | string) -%}
+            {{ return(value) }}
+        {%- endif -%}
+        {{ return(lf_refuse_variable(name, 'a UTC time without an offset, such as "2026-11-02 08:00:00"')) }}
+    {%- elif kind == 'a switch' -%}
+        {{ return(value if value is boolean else lf_refuse_variable(name, 'true or false')) }}
+    {%- elif kind == 'texts by name' -%}
+        {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}
+    {%- elif kind == 'numbers' -%}
+        {%- set numbers = [] -%}
+        {%- for one in (value if value is sequence and value is not string else [value]) -%}
+            {%- do numbers.append(lf_number_of_variable(name, one)) -%}
+        {%- endfor -%}
+        {{ return(numbers) }}
+    {%- elif value is none and name == 'min_days_to_decide' -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return(lf_number_of_variable(name, value)) }}
+{%- endmacro %}
+
+
+{#- One number of a variable. -#}
+{% macro lf_number_of_variable(name, value) -%}
+    {%- if not modules.re.fullmatch('[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,2})?', value | string) -%}
+        {{ return(lf_refuse_variable(name, 'a number')) }}
+    {%- endif -%}
+    {{ return((value | float if modules.re.search('[.eE]', value) else value | int) if value is string else value) }}
+{%- endmacro %}
+
+
+{% macro lf_refuse_variable(name, accepted) -%}
+    {%- do exceptions.raise_compiler_error('The variable `' ~ name ~ '` is ' ~ tojson(var(name), var(name) | string) ~ '; give it ' ~ accepted ~ ' (README.md, Variables)') -%}
+{%- endmacro %}

@@ -1,0 +1,31 @@
+{#- Any text as a literal: the one way in which a variable or a Jinja string becomes part of a statement. -#}
+{% macro lf_literal(text) -%}
+    {{ return(adapter.dispatch('lf_literal')(text | string)) }}
+{%- endmacro %}
+
+{% macro default__lf_literal(text) -%}
+    {{ return("'" ~ text | replace("'", "''") ~ "'") }}
+{%- endmacro %}
+
+{% macro spark__lf_literal(text) -%}
+    {{ return(lf_literal_with_escapes(text)) }}
+{%- endmacro %}
+
+{% macro snowflake__lf_literal(text) -%}
+    {{ return(lf_literal_with_escapes(text)) }}
+{%- endmacro %}
+
+{% macro bigquery__lf_literal(text) -%}
+    {{ return(lf_literal_with_escapes(text)) }}
+{%- endmacro %}
+
+{% macro redshift__lf_literal(text) -%}
+    {{ return(lf_literal_with_escapes(text)) }}
+{%- endmacro %}
+
+
+{#- Where a backslash in a literal begins an escape. A line break must be one on BigQuery. -#}
+{% macro lf_literal_with_escapes(text) -%}
+    {%- set escaped = text | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r') -%}
+    {{ return("'" ~ escaped ~ "'") }}
+{%- endmacro %}
