@@ -50,6 +50,8 @@ IMPORT = BulkRoute(
 )
 CLEAR = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
 """For a whole record in which a field is to be cleared: an import ignores null, this call and PATCH do not."""
+_IMPORTED = Group(IMPORT)
+"""Of nearly every record."""
 
 
 class Profiles(BulkSink, RecordSink):
@@ -100,7 +102,7 @@ class Profiles(BulkSink, RecordSink):
         if location := record.get("location"):
             record = {**record, "location": _location(location)}
         attributes: Json = {name: value for name, value in record.items() if name in _ATTRIBUTES and value != {}}
-        cleared = [name for name in self._cleared if name in record and record[name] is None]
+        cleared = self._cleared and [name for name in self._cleared if name in record and record[name] is None]
         if cleared:
             attributes.update((name, _CLEARED_LOCATION if name == "location" else None) for name in cleared)
         unset = record.get("unset")
@@ -118,6 +120,8 @@ class Profiles(BulkSink, RecordSink):
             body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
+        if not (cleared or list_id):
+            return Resource(body, _IMPORTED)
         return Resource(body, Group(CLEAR if cleared else IMPORT, (list_id,) if list_id else ()))
 
     @override

@@ -105,6 +105,8 @@ class MessageReader(GenericSingerReader[bytes]):
                 if stream is None:
                     raise
                 return {"type": "RECORD", "stream": stream, "record": UnreadableRecord(error.lines[0])}
+        if type(message) is dict and _is_plain_record(message):
+            return message
         if not isinstance(message, dict):
             msg = f"line {self._line} of the input is JSON, but not a Singer message"
             raise InputError(msg)
@@ -148,6 +150,11 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InputError: it does.
         """
+        for name in requires:
+            if name not in line_dict:
+                break
+        else:
+            return
         if missing := requires - line_dict.keys():
             keys = ", ".join(f"`{key}`" for key in sorted(missing))
             kind = line_dict.get("type")
@@ -163,3 +170,13 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         msg = f"line {self._line} of the input is a message of an unknown type, {message_dict['type'][:20]!r}"
         raise InputError(msg)
+
+
+def _is_plain_record(message: dict[str, Any]) -> bool:
+    """Whether it is a RECORD with nothing wrong, as nearly every message is: this is asked of each."""
+    return (
+        message.get("type") == "RECORD"
+        and type(message.get("record")) is dict
+        and type(message.get("stream")) is str
+        and "schema" not in message
+    )
