@@ -50,8 +50,6 @@ IMPORT = BulkRoute(
 )
 CLEAR = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
 """For a whole record in which a field is to be cleared: an import ignores null, this call and PATCH do not."""
-_IMPORTED = Group(IMPORT)
-"""Of nearly every record."""
 
 
 class Profiles(BulkSink, RecordSink):
@@ -122,8 +120,6 @@ class Profiles(BulkSink, RecordSink):
             body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
-        if not (cleared or list_id):
-            return Resource(body, _IMPORTED)
         return Resource(body, Group(CLEAR if cleared else IMPORT, (list_id,) if list_id else ()))
 
     @override
