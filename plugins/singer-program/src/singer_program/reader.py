@@ -150,16 +150,12 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InputError: it does.
         """
-        for name in requires:
-            if name not in line_dict:
-                break
-        else:
+        if requires <= line_dict.keys():
             return
-        if missing := requires - line_dict.keys():
-            keys = ", ".join(f"`{key}`" for key in sorted(missing))
-            kind = line_dict.get("type")
-            msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
-            raise InputError(msg)
+        keys = ", ".join(f"`{key}`" for key in sorted(requires - line_dict.keys()))
+        kind = line_dict.get("type")
+        msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
+        raise InputError(msg)
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
