@@ -17,6 +17,8 @@ PRECEDENCE = ("id", "external_id", "email", "phone_number")
 profiles make Klaviyo merge them, and a merge cannot be undone."""
 
 _PERSONAL = frozenset({"email", "phone_number"})
+OWN = frozenset(PRECEDENCE) - _PERSONAL
+"""Kinds that are sent and compared as they are given."""
 _LONGEST_EMAIL = 100  # Klaviyo's documented maximum
 # Plain addresses, which are nearly all: what this accepts email-validator accepts too (property-tested), at a
 # twentieth of the cost. The length keeps every label under DNS's 63 characters.

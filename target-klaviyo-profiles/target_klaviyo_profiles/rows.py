@@ -139,8 +139,7 @@ class Group(NamedTuple):
         return ", ".join(each for each in self.shared if each)
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """A record as Klaviyo takes it, and the group of rows that it may share a request with."""
 
     body: Json

@@ -70,14 +70,16 @@ class _Buffer:
     opened_at: float
     rows: dict[Key, _BufferedRow] = field(default_factory=dict)
 
-    def put(self, key: Key, row: _BufferedRow) -> None:
-        """Add a row, or replace the one of its key."""
+    def put(self, key: Key, row: _BufferedRow) -> int:
+        """Add a row, or replace the one of its key; returns by how much the request grows."""
         before = self.rows.get(key)
         self.rows[key] = row
         if before is None:
-            self.size += len(row.payload) + (1 if len(self.rows) > 1 else 0)  # the comma
+            grown = len(row.payload) + (1 if len(self.rows) > 1 else 0)  # the comma
         else:
-            self.size += len(row.payload) - len(before.payload)
+            grown = len(row.payload) - len(before.payload)
+        self.size += grown
+        return grown
 
     def drop(self, key: Key) -> _BufferedRow:
         """Take a row out; the buffer stays, also without any."""
@@ -186,6 +188,13 @@ class Batcher:
 
     def _place(self, row: Row) -> None:
         """Have a row sent, or wait for what came before it."""
+        key = row.key
+        if self._recovered is None and not (
+            key in self._group_of or key in self._keys_in_flight or key in self._deferred
+        ):  # nearly every row: nothing came before it
+            self._buffer(row, self._dispatcher.epoch)
+            self._send_if_full(row.group)
+            return
         since = self._drop_superseded(row)
         if self._must_wait(row):
             self._defer(row, since)
@@ -294,20 +303,19 @@ class Batcher:
 
     def _buffer(self, row: Row, since: int) -> bool:
         """Put the row into its buffer; False when it cannot be combined with the one of its key there."""
-        buffer = self._buffers.get(row.group) or self._open_buffer(row.group, since)
-        size, payload = buffer.size, row.payload
-        if row.key in buffer.rows:
-            before = buffer.rows[row.key]
+        key, group, payload = row
+        buffer = self._buffers.get(group) or self._open_buffer(group, since)
+        before = buffer.rows.get(key)
+        if before is not None:
             combined = self.sink.combined(before.payload, payload)
             if combined is None:
                 return False
             payload = combined
             since = min(since, before.since)
             self.tally.combined += 1
-        self._group_of[row.key] = row.group
+        self._group_of[key] = group
         buffer.since = min(buffer.since, since)
-        buffer.put(row.key, _BufferedRow(payload, since))
-        self._buffered_bytes += buffer.size - size
+        self._buffered_bytes += buffer.put(key, _BufferedRow(payload, since))
         return True
 
     def _open_buffer(self, group: Group, since: int) -> _Buffer:
@@ -333,6 +341,8 @@ class Batcher:
 
     def _release(self, keys: Iterable[Key]) -> None:
         """Buffer the first row that waited behind each key: the only way on for who leaves a buffer or a batch."""
+        if not self._deferred:
+            return
         for key in [key for key in keys if key in self._deferred]:
             deferred = self._deferred[key]
             if key in self._unsettled_keys:
@@ -362,7 +372,10 @@ class Batcher:
         limits = group.route.limits
         envelope = self.sink.envelope_size(group)
         unsent = self._unsent(group, buffer)
-        batches = list(bulk.split(unsent, _payload_size, limits, envelope=envelope))
+        if len(buffer.rows) <= limits.items and buffer.size <= limits.request_bytes:
+            batches = [unsent] if unsent else []
+        else:
+            batches = list(bulk.split(unsent, _payload_size, limits, envelope=envelope))
         if not partly and batches and len(batches[-1]) < limits.items:
             rest = batches.pop()
             kept = self._open_buffer(group, min(row.since for _, row in rest))

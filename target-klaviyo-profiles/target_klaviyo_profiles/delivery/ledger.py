@@ -171,9 +171,9 @@ class Ledger:
     def _insert(
         self, stream: str, group: Group, keys: Sequence[Key], payloads: Sequence[bytes], *, accepted: bool
     ) -> int:
-        begun = self._rows(group)
+        begun, hashed = self._rows(group), self.hashed
         rows = b"".join(
-            self.hashed(key) + _digest(begun, payload) for key, payload in zip(keys, payloads, strict=True)
+            [hashed(key) + _digest(begun, payload) for key, payload in zip(keys, payloads, strict=True)]
         )
         operation, shared, at = group.route.operation, json.dumps(group.shared), self._now().timestamp()
         values = (self._account, stream, operation, shared, at, accepted, rows)

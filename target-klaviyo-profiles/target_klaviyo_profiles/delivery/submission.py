@@ -81,7 +81,11 @@ class _Submission:
         self._context = context
         self._outcome = outcome
         self._route = bulk_route(batch.group)
-        self._rows = [row for row, key in enumerate(batch.keys) if not outcome.decided(key)]
+        self._rows = (
+            [row for row, key in enumerate(batch.keys) if not outcome.decided(key)]
+            if outcome.rejected or outcome.unchanged or outcome.unsettled
+            else list(range(len(batch.keys)))
+        )
 
     def run(self) -> None:
         """Return when every row is accepted or refused.

@@ -19,6 +19,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
 
 METADATA_PREFIX = "_sdc_"
+_encode = msgspec.json.Encoder().encode
 
 
 class Sink(ABC):
@@ -152,15 +154,16 @@ class Sink(ABC):
         return Row(key, resource.group, payload)
 
     def _known(self, record: Mapping[str, object]) -> Json:
+        plain = self._plain
         known: Json = {}
         unknown: list[str] = []
         faults: list[Reason] = []
         for name, value in record.items():
-            if value is None:
-                continue
             # A text in a text field needs no look inside, and nearly every value is one: this loop is hot.
-            if type(value) is self._plain.get(name):
+            if type(value) is plain.get(name):
                 known[name] = value
+                continue
+            if value is None:
                 continue
             kind = self._kinds.get(name)
             if kind is None:
@@ -196,20 +199,25 @@ class Sink(ABC):
     def _encoded(self, resource: Resource) -> bytes:
         try:
             # msgspec writes NaN as null, but `without_nulls` has refused NaN before.
-            payload = msgspec.json.encode(resource.body)
+            payload = _encode(resource.body)
             for each in resource.group.shared:
                 (each or "").encode()  # it stands in the path or the envelope, where it would end the run
         except UnicodeEncodeError:
             detail = "a text holds half of a surrogate pair, which UTF-8 does not have"
             raise Rejected(Reason("invalid_value", detail, "Correct the text's encoding.")) from None
-        limits = resource.group.route.limits
-        most = limits.request_bytes - self.envelope_size(resource.group)
-        if limits.item_bytes is not None:
-            most = min(most, limits.item_bytes)
+        most = _most_bytes(self, resource.group)
         if len(payload) > most:
             detail = f"it takes {len(payload):,} bytes; Klaviyo takes {most:,}"
             raise Rejected(Reason("too_large", detail, "Shorten the longest values."))
         return payload
+
+
+@lru_cache(maxsize=1024)
+def _most_bytes(sink: Sink, group: Group) -> int:
+    """Bytes of an encoded row that a request of the group has room for."""
+    limits = group.route.limits
+    most = limits.request_bytes - sink.envelope_size(group)
+    return most if limits.item_bytes is None else min(most, limits.item_bytes)
 
 
 def _invalid(name: str, fault: Exception) -> Reason:

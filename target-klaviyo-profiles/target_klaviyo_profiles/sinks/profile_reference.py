@@ -29,6 +29,8 @@ def profile_key(record: Json, kinds: Sequence[str]) -> Key:
         names = ", ".join(f"`{kind}`" for kind in kinds)
         none_of = f"none of {names}" if len(kinds) > 1 else f"no {names}"
         raise Rejected(Reason("no_identifier", f"the record has {none_of}", "Give one."))
+    if key.kind in identifiers.OWN:
+        return key
     try:
         return identifiers.compared(Key(key.kind, identifiers.sent_as(key)))
     except identifiers.InvalidIdentifier as fault:

@@ -99,8 +99,10 @@ class Profiles(BulkSink, RecordSink):
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         if location := record.get("location"):
             record = {**record, "location": _location(location)}
-        attributes: Json = {name: value for name, value in record.items() if name in _ATTRIBUTES and value != {}}
-        cleared = [name for name in self._cleared if name in record and record[name] is None]
+        attributes: Json = {
+            name: value for name, value in record.items() if name in _ATTRIBUTES and (value or value != {})
+        }
+        cleared = self._cleared and [name for name in self._cleared if name in record and record[name] is None]
         if cleared:
             attributes.update((name, _CLEARED_LOCATION if name == "location" else None) for name in cleared)
         unset = record.get("unset")

@@ -105,6 +105,8 @@ class MessageReader(GenericSingerReader[bytes]):
                 if stream is None:
                     raise
                 return {"type": "RECORD", "stream": stream, "record": UnreadableRecord(error.lines[0])}
+        if type(message) is dict and _is_plain_record(message):
+            return message
         if not isinstance(message, dict):
             msg = f"line {self._line} of the input is JSON, but not a Singer message"
             raise InputError(msg)
@@ -148,11 +150,12 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InputError: it does.
         """
-        if missing := requires - line_dict.keys():
-            keys = ", ".join(f"`{key}`" for key in sorted(missing))
-            kind = line_dict.get("type")
-            msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
-            raise InputError(msg)
+        if requires <= line_dict.keys():
+            return
+        keys = ", ".join(f"`{key}`" for key in sorted(requires - line_dict.keys()))
+        kind = line_dict.get("type")
+        msg = f"a {kind if isinstance(kind, str) else 'Singer'} message of the input lacks {keys}"
+        raise InputError(msg)
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
@@ -163,3 +166,13 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         msg = f"line {self._line} of the input is a message of an unknown type, {message_dict['type'][:20]!r}"
         raise InputError(msg)
+
+
+def _is_plain_record(message: dict[str, Any]) -> bool:
+    """Whether it is a RECORD with nothing wrong, as nearly every message is: this is asked of each."""
+    return (
+        message.get("type") == "RECORD"
+        and type(message.get("record")) is dict
+        and type(message.get("stream")) is str
+        and "schema" not in message
+    )
