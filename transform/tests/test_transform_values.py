@@ -45,8 +45,8 @@ def integer(text: str) -> int | None:
 
 
 def boolean(text: str) -> bool | None:
-    words = {"true": True, "false": False}
-    return words.get(text.lower(), {1.0: True, 0.0: False}.get(number(text) if number(text) is not None else 2.0))
+    words: dict[str | float | None, bool] = {"true": True, "false": False, 1.0: True, 0.0: False}
+    return words.get(text.lower(), words.get(number(text)))
 
 
 def day(text: str) -> date | None:

@@ -47,8 +47,10 @@
 {% macro lf_tables_with_gaps(tables) -%}
     {%- set declared = [] -%}
     {%- for node, identifier in tables -%}
+        {%- set place = lf_literal(node.database | lower) ~ ', ' ~ lf_literal(node.schema | lower) ~ ', ' ~ lf_literal(identifier | lower) -%}
         {%- for column in node.columns.values() -%}
-            {%- do declared.append([node.database, node.schema, identifier, column.name]) -%}
+            {#- Columns are named by this project alone; a call for each of a thousand would take every command a third of a second. -#}
+            {%- do declared.append(place ~ ", '" ~ column.name | lower ~ "'") -%}
         {%- endfor -%}
     {%- endfor -%}
     {%- set gaps -%}
@@ -56,11 +58,7 @@
         from (
             values
             {%- for place in declared %}
-                (
-                    {%- for name in place -%}
-                        {{ lf_literal(name | lower) }}{{ ', ' if not loop.last }}
-                    {%- endfor -%}
-                ){{ ',' if not loop.last }}
+                ({{ place }}){{ ',' if not loop.last }}
             {%- endfor %}
         ) as declared (table_catalog, table_schema, table_name, column_name)
         left join information_schema.columns as held
