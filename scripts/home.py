@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 TICKET = "KLAVIYO_LOOP_TICKET"
@@ -259,6 +259,11 @@ def _meltano_logs() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "meltano" / "log"
 
 
+def meltano_database(variables: Mapping[str, str]) -> str:
+    """Where Meltano keeps its runs, as `Home.forget_killed_runs` takes it."""
+    return variables.get("MELTANO_DATABASE_URI") or f"sqlite:///{ROOT}/.meltano/meltano.db"
+
+
 def hold_for(process: int, home: Home, what: str, database: str, environment: str) -> None:
     """Take the home and return; it is held until the process has ended, by a process of its own."""
     if home.is_held_by(os.environ.get(TICKET, ""), process):
@@ -293,8 +298,8 @@ def main() -> None:
     tell = lambda line: print(line, flush=True)  # noqa: E731 - too short for a name
     prepare(tell)
     home = Home(Path(os.environ["KLAVIYO_LOOP_HOME"]), tell)
-    database = os.environ.get("MELTANO_DATABASE_URI") or f"sqlite:///{ROOT}/.meltano/meltano.db"
-    hold_for(os.getppid(), home, "meltano run", database, os.environ.get("MELTANO_ENVIRONMENT", ""))
+    environment = os.environ.get("MELTANO_ENVIRONMENT", "")
+    hold_for(os.getppid(), home, "meltano run", meltano_database(os.environ), environment)
 
 
 if __name__ == "__main__":

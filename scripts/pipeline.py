@@ -16,7 +16,7 @@ from string import Template
 from typing import Any
 
 import yaml
-from home import PRIVATE, TICKET, Home, held_files, keep_private, open_private, prepare
+from home import PRIVATE, TICKET, Home, held_files, keep_private, meltano_database, open_private, prepare
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -160,8 +160,7 @@ def holding(what: str, environment: str, extra: Mapping[str, str] | None = None)
         return
     prepare(_tell_who_waits)
     with home.held(what) as ticket:
-        database = variables.get("MELTANO_DATABASE_URI") or f"sqlite:///{ROOT}/.meltano/meltano.db"
-        home.forget_killed_runs(database, environment)
+        home.forget_killed_runs(meltano_database(variables), environment)
         os.environ[TICKET] = ticket.name
         try:
             yield

@@ -105,14 +105,23 @@ class RunContext:
             decode=decode,
         )
 
+    @cached_property
+    def account_document(self) -> Json:
+        """What Klaviyo tells of the account that the key is of: its id and time zone. Costs one request a run.
+
+        Raises:
+            KlaviyoError: it tells nothing.
+        """
+        return self.client.call("get_accounts", params={"fields[account]": "timezone"})
+
     def ask_for_account(self) -> str:
-        """Find out whose the key is; why Klaviyo does not tell it, if it does not. Costs one request.
+        """Find out whose the key is; why Klaviyo does not tell it, if it does not.
 
         Raises:
             KlaviyoError: no stream can succeed, either.
         """
         try:
-            found = resources(self.client.call("get_accounts", params={"fields[account]": "timezone"}))
+            found = resources(self.account_document)
         except KlaviyoError as error:
             if concerns_all(error):
                 raise

@@ -220,8 +220,7 @@ class ReportStream(KlaviyoStream):
         Raises:
             StreamFault: it is not known.
         """
-        params = {"fields[account]": "timezone"}
-        document = self.run.client.call("get_accounts", params=params)
+        document = self.run.account_document
         try:
             (account,) = resources(document)
             zone = str(account["attributes"]["timezone"])
