@@ -240,6 +240,71 @@ def test_templates_are_written_until_klaviyo_has_them(klaviyo: Klaviyo) -> None:
     assert klaviyo.warehouse.query(published) == [("lf_autumn",)]
 
 
+def test_a_template_deleted_in_klaviyo_is_made_again(klaviyo: Klaviyo) -> None:
+    """A reading that the loader lost a part of deletes nothing."""
+    published = f"select name from ({klaviyo.selects['pub_klaviyo_templates']}) as published order by name"  # noqa: S608
+    world = klaviyo.world
+    world.templates = [
+        {"id": "TplOne", "name": "lf_spring", "html": template("spring", "aa")["html"]},
+        {"id": "TplTwo", "name": "lf_autumn", "html": template("autumn", "bb")["html"]},
+    ]
+    world.read_whole("templates", ["TplOne", "TplTwo"], READ_AT)
+    world.land(klaviyo.warehouse)
+    assert klaviyo.warehouse.query(published) == []
+    world.read_whole("templates", ["TplTwo"], READ_AT + timedelta(minutes=1))
+    world.membership_snapshots[-1]["member_count"] = 2
+    world.land(klaviyo.warehouse)
+    assert klaviyo.warehouse.query(published) == []
+    world.membership_snapshots[-1]["member_count"] = 1
+    world.land(klaviyo.warehouse)
+    assert klaviyo.warehouse.query(published) == [("lf_spring",)]
+    world.templates.append({"id": "TplNew", "name": "lf_spring", "html": template("spring", "aa")["html"]})
+    world.read_whole("templates", ["TplTwo", "TplNew"], READ_AT + timedelta(minutes=2))
+    world.land(klaviyo.warehouse)
+    assert klaviyo.warehouse.query(published) == []
+
+
+def test_who_is_deleted_or_merged_is_written_no_more(klaviyo: Klaviyo) -> None:
+    world = klaviyo.world
+    ids = [profile["id"] for profile in world.profiles]
+    del world.profiles[3]["properties"]["lf_assignments"]
+    del world.profiles[4]["properties"]["lf_assignments"]
+    world.read_whole("profiles", ids, READ_AT)
+    world.read_whole("profiles", [each for each in ids if each != ids[3]], READ_AT + timedelta(days=1))
+    assert [row["id"] for row in klaviyo.publish()] == [ids[4]]
+    assert klaviyo.publish() == []
+    world.read_whole("profiles", [], READ_AT + timedelta(days=2))  # nobody is left
+    del world.profiles[5]["properties"]["lf_assignments"]
+    assert klaviyo.publish() == []
+
+
+def test_a_segment_deleted_and_made_anew_under_its_name_is_the_audience(klaviyo: Klaviyo) -> None:
+    world = klaviyo.world
+    resolution = (
+        "select resolution, group_id from intermediate.int_experiment_audiences where experiment_key = 'spring'"
+    )
+    later = READ_AT + timedelta(hours=1)
+    world.read_whole("segments", ["SegAll"], READ_AT)
+    world.segments.append({"id": "SegNew", "name": "Everybody"})
+    world.profiles.append({**world.profiles[0], "id": "newcomer", "properties": {}})
+    world.segment_memberships.append(
+        {"segment_id": "SegNew", "profile_id": "newcomer", "joined_group_at": later, "snapshot_at": later}
+    )
+    world.membership_snapshots.append(
+        {"group_type": "segment", "group_id": "SegNew", "snapshot_at": later, "member_count": 1}
+    )
+    assert klaviyo.assign() == []
+    assert klaviyo.warehouse.query(resolution) == [("ambiguous", None)]
+    world.read_whole("segments", ["SegNew"], later)
+    assert [row["id"] for row in klaviyo.assign()] == ["newcomer"]
+    assert klaviyo.warehouse.query(resolution) == [("found", "SegNew")]
+    world.read_whole("segments", [], later + timedelta(hours=1))  # deleted: its members are nobody's audience
+    klaviyo.join("too_late")
+    world.segment_memberships[-1] |= {"segment_id": "SegNew", "snapshot_at": later}
+    assert klaviyo.assign() == []
+    assert klaviyo.warehouse.query(resolution) == [("not_found", None)]
+
+
 def test_an_audience_that_is_not_found_is_named(klaviyo: Klaviyo) -> None:
     world = klaviyo.world
     world.experiments += [

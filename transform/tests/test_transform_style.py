@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
-from transform_project import PROJECT, Project
+from dbt.compilation import inject_ctes_into_sql
+from dbt.contracts.graph.nodes import GenericTestNode, InjectedCTE, ModelNode
+from transform_project import PROJECT, Project, with_ctes
 
 ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
@@ -143,3 +144,17 @@ def test_variables_and_texts_are_read_in_one_place() -> None:
             assert "escape_single_quotes" not in text or path.name.startswith("spark__"), path
             casts = re.findall(r"(?:try|safe)_cast\([^\n]* as (?:bool|date|dec|double|float|int|num|time)", text)
             assert path.name == "lf_values.sql" or not casts, path
+
+
+def test_the_stand_in_for_dbts_parser_makes_what_it_makes(models: dict[str, ModelNode]) -> None:
+    """Its unit tests are built by `with_ctes`; a model that begins otherwise is left to dbt."""
+    ctes = [InjectedCTE(id=name, sql=f"{name} as (\n    select 1 as id\n)") for name in ("a", "b")]
+    shortest = sorted((model.raw_code for model in models.values()), key=len)[:12]
+    for sql in (
+        *shortest,
+        "with\n\nx as (select 'with' as y)\n\nselect * from x",
+        "-- with\nselect 1",
+        "select 1",
+    ):
+        assert with_ctes(sql, ctes) == inject_ctes_into_sql(sql, ctes)
+    assert with_ctes("select 1", []) == "select 1"

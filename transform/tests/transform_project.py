@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import dbt.compilation
 from dbt.cli.main import dbtRunner
+from dbt.compilation import inject_ctes_into_sql
+from dbt.contracts.graph.nodes import InjectedCTE
 from dbt.contracts.graph.manifest import Manifest
 from transform_engines import DuckDB, Engine, Numbers, as_json
 
@@ -137,6 +140,15 @@ class Warehouse:
         return Warehouse(self.project.engine.create(self.database), self.project, self.as_of, dict(self.landed))
 
 
+def with_ctes(sql: str, ctes: list[InjectedCTE]) -> str:
+    """What dbt makes of a model and the rows given to its unit test, without a parser that takes a fourth of their time."""
+    before, _, after = sql.partition("with")
+    if not ctes or before.strip() or not after[:1].isspace():
+        return inject_ctes_into_sql(sql, ctes)
+    rest = after.lstrip()
+    return f"{before}with{after.removesuffix(rest)}{', '.join(each.sql for each in ctes)}, {rest}"
+
+
 def _invoke(
     manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
 ) -> tuple[Any, list[str], list[str]]:
@@ -152,7 +164,11 @@ def _invoke(
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
     options += ["--target", engine.name, "--vars", json.dumps(variables)]
-    with mock.patch.dict(os.environ, engine.environment()), warnings.catch_warnings():
+    with (
+        mock.patch.dict(os.environ, engine.environment()),
+        mock.patch.object(dbt.compilation, "inject_ctes_into_sql", with_ctes),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # dbt's own
         outcome = dbtRunner(manifest=manifest, callbacks=[note]).invoke([*arguments, *folders, *options])
         engine.release()
@@ -177,6 +193,8 @@ class World:
     list_memberships: list[Row]
     segment_memberships: list[Row]
     membership_snapshots: list[Row]
+    resource_ids: list[Row]
+    profile_ids: list[Row]
     events: list[Row]
     templates: list[Row]
     experiments: list[Row]
@@ -187,6 +205,27 @@ class World:
     def land(self, warehouse: Warehouse) -> None:
         for table, rows in vars(self).items():
             warehouse.land(table, rows)
+
+    def read_whole(self, stream_name: str, ids: Iterable[str], at: datetime) -> None:
+        """A complete reading of a stream, begun then, which saw these ids and no others."""
+        seen = list(ids)
+        if stream_name == "profiles":
+            rows, new = self.profile_ids, [{"id": each, "swept_at": at} for each in seen]
+        else:
+            rows, new = (
+                self.resource_ids,
+                [{"stream_name": stream_name, "id": each, "seen_at": at} for each in seen],
+            )
+        key = lambda row: (row.get("stream_name"), row["id"])  # noqa: E731 - too short for a name
+        taken = {key(row) for row in new}
+        rows[:] = [row for row in rows if key(row) not in taken] + new
+        snapshots = self.membership_snapshots
+        snapshots[:] = [
+            row for row in snapshots if (row["group_type"], row["group_id"]) != ("account", stream_name)
+        ]
+        snapshots.append(
+            {"group_type": "account", "group_id": stream_name, "snapshot_at": at, "member_count": len(seen)}
+        )
 
     def take(self, published: Iterable[Row]) -> None:
         """Write profiles as Klaviyo does: top-level keys are merged, lists come back in another order."""
@@ -329,6 +368,8 @@ def small_world(members: int = 240) -> World:
             {"group_type": "segment", "group_id": "SegAll", "snapshot_at": READ_AT, "member_count": members},
             {"group_type": "list", "group_id": "LstOne", "snapshot_at": READ_AT, "member_count": 40},
         ],
+        resource_ids=[],
+        profile_ids=[],
         events=[
             {"id": f"{profile}/{place}", "profile_id": profile, **event}
             for number, profile in enumerate(ids)

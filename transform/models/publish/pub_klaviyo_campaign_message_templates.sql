@@ -30,6 +30,30 @@ campaigns as (
 
 ),
 
+resources_gone as (
+
+    select * from {{ ref('int_resources_gone') }}
+
+),
+
+templates_held as (
+
+    {{ lf_keep_held('klaviyo_templates', 'template_id', 'templates', 'resources_gone') }}
+
+),
+
+messages_held as (
+
+    {{ lf_keep_held('messages', 'message_id', 'campaign_messages', 'resources_gone') }}
+
+),
+
+campaigns_held as (
+
+    {{ lf_keep_held('campaigns', 'campaign_id', 'campaigns', 'resources_gone') }}
+
+),
+
 named_in_definition as (
 
     {{ lf_json_texts('experiments', 'experiment_key', 'campaign_message_ids', 'message_id') }}
@@ -46,10 +70,10 @@ current_templates as (
     from templates
     where exists (
         select 1
-        from klaviyo_templates
+        from templates_held
         where
-            klaviyo_templates.template_name = templates.template_name
-            and {{ lf_contains('klaviyo_templates.html', "'<!-- lf:' || templates.sha256 || ' -->'") }}
+            templates_held.template_name = templates.template_name
+            and {{ lf_contains('templates_held.html', "'<!-- lf:' || templates.sha256 || ' -->'") }}
     )
 
 ),
@@ -58,7 +82,7 @@ current_templates as (
 keep_open as (
 
     select
-        messages.message_id as campaign_message_id,
+        messages_held.message_id as campaign_message_id,
         min(current_templates.template_name) as template_name
 
     from named_in_definition
@@ -67,12 +91,12 @@ keep_open as (
         on
             experiments.experiment_key = current_templates.experiment_key
             and experiments.template_name = current_templates.template_name
-    inner join messages on named_in_definition.message_id = messages.message_id
-    inner join campaigns on messages.campaign_id = campaigns.campaign_id
+    inner join messages_held on named_in_definition.message_id = messages_held.message_id
+    inner join campaigns_held on messages_held.campaign_id = campaigns_held.campaign_id
     where
         experiments.status = 'live'
-        and campaigns.status in ('Draft', 'Scheduled')
-    group by messages.message_id
+        and campaigns_held.status in ('Draft', 'Scheduled')
+    group by messages_held.message_id
     having count(distinct current_templates.template_name) = 1
 
 )

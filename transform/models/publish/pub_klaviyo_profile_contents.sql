@@ -12,6 +12,12 @@ profiles as (
 
 ),
 
+profiles_gone as (
+
+    select * from {{ ref('int_profiles_gone') }}
+
+),
+
 arms as (
 
     select * from {{ ref('stg_experiments__arms') }}
@@ -93,6 +99,17 @@ compare as (
 
 ),
 
+keep_reachable as (
+
+    select * from compare
+    where not exists (
+        select 1
+        from profiles_gone
+        where profiles_gone.profile_id = compare.profile_id
+    )
+
+),
+
 grouped as (
 
     select
@@ -100,7 +117,7 @@ grouped as (
         {{ lf_json_object_agg('property', 'value', condition='is_wanted') }} as properties,
         {{ lf_json_array_agg('property', condition='not is_wanted') }} as unset
 
-    from compare
+    from keep_reachable
     group by profile_id
 
 )

@@ -24,6 +24,12 @@ definition_snapshots as (
 
 ),
 
+profiles_gone as (
+
+    select * from {{ ref('int_profiles_gone') }}
+
+),
+
 compare as (
 
     select
@@ -47,7 +53,13 @@ keep_known as (
     select compare.*
     from compare
     inner join profiles on compare.profile_id = profiles.profile_id
-    where exists (select 1 from definition_snapshots)
+    where
+        exists (select 1 from definition_snapshots)
+        and not exists (
+            select 1
+            from profiles_gone
+            where profiles_gone.profile_id = compare.profile_id
+        )
 
 ),
 

@@ -18,6 +18,18 @@ klaviyo_templates as (
 
 ),
 
+resources_gone as (
+
+    select * from {{ ref('int_resources_gone') }}
+
+),
+
+templates_held as (
+
+    {{ lf_keep_held('klaviyo_templates', 'template_id', 'templates', 'resources_gone') }}
+
+),
+
 live_templates as (
 
     select
@@ -48,10 +60,10 @@ keep_unpublished as (
     from live_templates
     where not exists (
         select 1
-        from klaviyo_templates
+        from templates_held
         where
-            klaviyo_templates.template_name = live_templates.name
-            and {{ lf_contains('klaviyo_templates.html', 'live_templates.marker') }}
+            templates_held.template_name = live_templates.name
+            and {{ lf_contains('templates_held.html', 'live_templates.marker') }}
     )
 
 )

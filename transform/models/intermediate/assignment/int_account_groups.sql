@@ -18,10 +18,17 @@ membership_snapshots as (
 
 ),
 
+resources_gone as (
+
+    select * from {{ ref('int_resources_gone') }}
+
+),
+
 account_groups as (
 
     select
         'list' as group_type,
+        'lists' as stream_name,
         list_id as group_id,
         list_name as group_name
     from lists
@@ -30,6 +37,7 @@ account_groups as (
 
     select
         'segment' as group_type,
+        'segments' as stream_name,
         segment_id as group_id,
         segment_name as group_name
     from segments
@@ -57,6 +65,13 @@ add_members as (
         on
             account_groups.group_type = membership_snapshots.group_type
             and account_groups.group_id = membership_snapshots.group_id
+    where not exists (
+        select 1
+        from resources_gone
+        where
+            resources_gone.stream_name = account_groups.stream_name
+            and resources_gone.resource_id = account_groups.group_id
+    )
 
 )
 
