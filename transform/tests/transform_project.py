@@ -16,8 +16,8 @@ from unittest import mock
 import dbt.compilation
 from dbt.cli.main import dbtRunner
 from dbt.compilation import inject_ctes_into_sql
-from dbt.contracts.graph.nodes import InjectedCTE
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import InjectedCTE
 from transform_engines import DuckDB, Engine, Numbers, as_json
 
 PROJECT = Path(__file__).parents[1]
@@ -141,7 +141,7 @@ class Warehouse:
 
 
 def with_ctes(sql: str, ctes: list[InjectedCTE]) -> str:
-    """What dbt makes of a model and the rows given to its unit test, without a parser that takes a fourth of their time."""
+    """What dbt makes of a model and a unit test's rows, without the parser that takes a fourth of their time."""
     before, _, after = sql.partition("with")
     if not ctes or before.strip() or not after[:1].isspace():
         return inject_ctes_into_sql(sql, ctes)
@@ -182,6 +182,12 @@ def _invoke(
     return outcome.result, warned, said
 
 
+def _newest(rows: list[Row], key: str, new: list[Row]) -> list[Row]:
+    """Rows as a loader keeps them that replaces by a key."""
+    replaced = {row[key] for row in new}
+    return [row for row in rows if row[key] not in replaced] + new
+
+
 @dataclass
 class World:
     """Raw rows of an account and its experiments; change them, then `land` them."""
@@ -210,22 +216,18 @@ class World:
         """A complete reading of a stream, begun then, which saw these ids and no others."""
         seen = list(ids)
         if stream_name == "profiles":
-            rows, new = self.profile_ids, [{"id": each, "swept_at": at} for each in seen]
+            self.profile_ids = _newest(self.profile_ids, "id", [{"id": each, "swept_at": at} for each in seen])
         else:
-            rows, new = (
-                self.resource_ids,
-                [{"stream_name": stream_name, "id": each, "seen_at": at} for each in seen],
-            )
-        key = lambda row: (row.get("stream_name"), row["id"])  # noqa: E731 - too short for a name
-        taken = {key(row) for row in new}
-        rows[:] = [row for row in rows if key(row) not in taken] + new
-        snapshots = self.membership_snapshots
-        snapshots[:] = [
-            row for row in snapshots if (row["group_type"], row["group_id"]) != ("account", stream_name)
-        ]
-        snapshots.append(
-            {"group_type": "account", "group_id": stream_name, "snapshot_at": at, "member_count": len(seen)}
-        )
+            others = [row for row in self.resource_ids if row["stream_name"] != stream_name]
+            mine = [row for row in self.resource_ids if row["stream_name"] == stream_name]
+            new = [{"stream_name": stream_name, "id": each, "seen_at": at} for each in seen]
+            self.resource_ids = others + _newest(mine, "id", new)
+        read = {"group_type": "account", "group_id": stream_name, "snapshot_at": at, "member_count": len(seen)}
+        self.membership_snapshots = [
+            row
+            for row in self.membership_snapshots
+            if row["group_type"] != "account" or row["group_id"] != stream_name
+        ] + [read]
 
     def take(self, published: Iterable[Row]) -> None:
         """Write profiles as Klaviyo does: top-level keys are merged, lists come back in another order."""
