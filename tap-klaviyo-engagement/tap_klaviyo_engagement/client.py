@@ -27,8 +27,10 @@ from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
 from tap_klaviyo_engagement.errors import Unreadable, concerns_all, unexpected
 from tap_klaviyo_engagement.extraction.record_decoder import Record, plain
+from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 from tap_klaviyo_engagement.state.bookmarks import BookmarkStore
 from tap_klaviyo_engagement.state.owner import claim
+from tap_klaviyo_engagement.times import iso
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -52,7 +54,7 @@ class KlaviyoStream(Stream):
     primary_keys: Sequence[str] = ()
     replication_key: str | None = None
     operation: ClassVar[str]
-    """Key in `klaviyo_wire.endpoints` of the operation that gives the rows; empty: it makes no request."""
+    """Key in `klaviyo_wire.endpoints` of the operation that gives the rows; empty: they come of other streams."""
     parent: ClassVar[str] = ""
     """Operation that lists what the stream's operation takes an id of; empty where it takes none."""
     optional: ClassVar[Mapping[str, str]] = {}
@@ -92,7 +94,21 @@ class KlaviyoStream(Stream):
 
     def names(self, operation: str, resource: str) -> dict[str, str]:
         """Names by id of everything an operation lists; see `NameLookup.names`."""
-        return self.run.name_lookup.names(operation, resource, lambda fault: self.put_aside(fault, {}))
+        reading = WholeReading(iso(self.run.now()))
+
+        def put_aside(fault: Unreadable) -> None:
+            reading.complete = False
+            self.put_aside(fault, {})
+
+        found = self.run.name_lookup.names(operation, resource, put_aside)
+        reading.ids.update(found)
+        self.run.named[operation] = reading
+        return found
+
+    @property
+    def selected_streams(self) -> list[KlaviyoStream]:
+        """The streams that are read in this run, in the order in which they are."""
+        return [each for each in self._tap.streams.values() if isinstance(each, KlaviyoStream) and each.selected]
 
     def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
         """Put a row aside that cannot be read. Called in other threads, too.

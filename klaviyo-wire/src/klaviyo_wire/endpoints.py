@@ -116,6 +116,11 @@ class Endpoint:
         """What the entry is found by: the operation id, with the revision where a later one changed it."""
         return self.operation if self.revision == DEFAULT_REVISION else f"{self.operation}@{self.revision}"
 
+    @property
+    def steady_order(self) -> str | None:
+        """What to sort by so that a row keeps its place though it changes; None where there is nothing."""
+        return next((each for each in ("id", "created_at", "created") if each in self.sort), None)
+
     def limits_for(self, params: Mapping[str, str]) -> Limits:
         """The lowest limits that a request with these query parameters draws on."""
         asked = {name: set(value.split(",")) for name, value in params.items()}
