@@ -27,10 +27,8 @@ from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
 from tap_klaviyo_engagement.errors import Unreadable, concerns_all, unexpected
 from tap_klaviyo_engagement.extraction.record_decoder import Record, plain
-from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 from tap_klaviyo_engagement.state.bookmarks import BookmarkStore
 from tap_klaviyo_engagement.state.owner import claim
-from tap_klaviyo_engagement.times import iso
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -94,7 +92,7 @@ class KlaviyoStream(Stream):
 
     def names(self, operation: str, resource: str) -> dict[str, str]:
         """Names by id of everything an operation lists; see `NameLookup.names`."""
-        reading = WholeReading(iso(self.run.now()))
+        reading = self.run.begin_reading()
 
         def put_aside(fault: Unreadable) -> None:
             reading.complete = False

@@ -22,14 +22,14 @@ from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
 from tap_klaviyo_engagement.extraction.record_decoder import decode, without_nul
+from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 from tap_klaviyo_engagement.name_lookup import NameLookup
 from tap_klaviyo_engagement.rejects import Rejects
 from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
-from tap_klaviyo_engagement.times import second
+from tap_klaviyo_engagement.times import iso, second
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
-    from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 
 MARGIN = timedelta(minutes=5)
 """How much older than the run a row must be to move a bookmark.
@@ -67,6 +67,10 @@ class RunContext:
         """Fix the moment that the run goes up to."""
         self.limit = second(self.now() - MARGIN)
         """No bookmark and no upper bound lies after it."""
+
+    def begin_reading(self) -> WholeReading:
+        """A reading that begins now."""
+        return WholeReading(iso(self.now()))
 
     def snapshot(self, group_type: str, group_id: str, began: str, count: int) -> None:
         """Something was read completely.

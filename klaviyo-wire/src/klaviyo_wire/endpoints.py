@@ -531,6 +531,7 @@ _TABLE = (
         scopes=("lists:write",),
         fields={"list": fields.LIST},
     ),
+    Endpoint("delete_list", "DELETE", "/api/lists/{id}", limits=M, scopes=("lists:write",), bodiless=True),
     Endpoint(
         "get_profiles_for_list",
         "GET",
@@ -615,6 +616,9 @@ _TABLE = (
         reductions=(Reduction("additional-fields[segment]", "profile_count", XS),),
     ),
     Endpoint(
+        "delete_segment", "DELETE", "/api/segments/{id}", limits=S, scopes=("segments:write",), bodiless=True
+    ),
+    Endpoint(
         "get_profiles_for_segment",
         "GET",
         "/api/segments/{id}/profiles",
@@ -681,6 +685,9 @@ _TABLE = (
         scopes=("campaigns:read",),
         include=("campaign-messages", "tags"),
         fields={"campaign-message": fields.CAMPAIGN_MESSAGE, "campaign": fields.CAMPAIGN, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "delete_campaign", "DELETE", "/api/campaigns/{id}", limits=M, scopes=("campaigns:write",), bodiless=True
     ),
     Endpoint(
         "create_campaign",

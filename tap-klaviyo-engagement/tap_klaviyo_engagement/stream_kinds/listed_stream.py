@@ -128,7 +128,7 @@ class ListedStream(KlaviyoStream):
     @cached_property
     def whole_reading(self) -> WholeReading:
         """What this run of the stream has met so far; it begins with the first use."""
-        return WholeReading(iso(self.run.now()))
+        return self.run.begin_reading()
 
     @override
     def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from tap_klaviyo_engagement.extraction.slice_reader import restarting
 from tap_klaviyo_engagement.extraction.whole_reading import IdListing, WholeReading
 from tap_klaviyo_engagement.stream_kinds.composed_stream import ids_of
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
-from tap_klaviyo_engagement.times import iso
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
@@ -59,14 +58,12 @@ class ResourceIdStream(KlaviyoStream):
         """
         listing = streams[0].id_listing
         if listing is None:
-            return None, {
-                each.name: self.run.whole_readings[each.name]
-                for each in streams
-                if each.name in self.run.whole_readings
-            }
-        if (named := self.run.named.get(listing.operation)) is not None:
+            met = self.run.whole_readings
+            return None, {each.name: met[each.name] for each in streams if each.name in met}
+        named = self.run.named.get(listing.operation)
+        if named is not None and named.complete:
             return None, {each.name: named for each in streams}
-        began = iso(self.run.now())
+        began = self.run.begin_reading().began
         readings = {each.name: WholeReading(began) for each in streams}
         try:
             self._list(streams, listing, readings)
