@@ -28,8 +28,8 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     resources,
 )
 
-# Klaviyo lists campaigns of one channel at a time, and leaves out archived ones unless they are asked for. These come
-# last: a campaign that is archived meanwhile is met twice, not missed.
+# Klaviyo lists campaigns of one channel at a time, and leaves out archived ones unless they are asked for.
+# These come last: a campaign that is archived meanwhile is met twice, not missed.
 LISTINGS = tuple(
     Listing(
         filter=f"{Operator.EQUALS('messages.channel', channel)},{Operator.EQUALS('archived', archived)}",
