@@ -17,6 +17,7 @@ from singer_sdk.plugin_base import PluginBase
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
@@ -227,17 +228,39 @@ def test_no_deprecated_spelling() -> None:
 def test_each_stream_is_selected_by_exactly_one_rhythm() -> None:
     """Two plugins with one stream would read it twice and keep two bookmarks.
 
-    `membership_snapshots` makes no request and has no bookmark: it goes wherever a stream is that it tells about.
+    `resource_ids` and `membership_snapshots` have no bookmark: they go wherever a stream is that they tell about.
     """
     rhythms = [
         {pattern.removesuffix(".*") for pattern in plugin["select"]}
         for plugin in PLUGINS.values()
         if plugin.get("inherit_from") == "tap-klaviyo-engagement" and "select" in plugin
     ]
-    told = {"list_memberships", "segment_memberships", "profile_ids"}
+    listed = {stream.name for stream in STREAMS if issubclass(stream, ListedStream) and stream.tells_ids}
+    told = {"list_memberships", "segment_memberships", "profile_ids", "resource_ids"}
+    assert all(("resource_ids" in streams) == bool(streams & listed) for streams in rhythms)
     assert all(("membership_snapshots" in streams) == bool(streams & told) for streams in rhythms)
-    selected = [name for streams in rhythms for name in streams - {"membership_snapshots"}]
-    assert sorted(selected) == sorted({stream.name for stream in STREAMS} - {"membership_snapshots"})
+    telling = {"resource_ids", "membership_snapshots"}
+    selected = [name for streams in rhythms for name in streams - telling]
+    assert sorted(selected) == sorted({stream.name for stream in STREAMS} - telling)
+
+
+@pytest.mark.parametrize(
+    "job", [job for job in PROJECT["jobs"] if any("target-klaviyo" in each for each in job["tasks"])]
+)
+def test_what_a_publishing_job_compares_with_is_read_before_it_builds(job: dict[str, Any]) -> None:
+    """Else a template, list or campaign that was deleted counts as there, and what is made of it is refused."""
+    built = next(place for place, task in enumerate(job["tasks"]) if task.startswith("dbt:"))
+    read = " ".join(job["tasks"][:built])
+    assert "tap-klaviyo-profiles " in read  # profiles, templates
+    assert "tap-klaviyo-events " in read  # campaigns and their messages
+    if "assign" in job["tasks"][built]:
+        assert "tap-klaviyo-groups " in read  # lists and segments, which choose whom to assign
+
+
+def test_who_was_deleted_is_looked_for_by_a_schedule() -> None:
+    jobs = {job["name"]: job["tasks"] for job in PROJECT["jobs"]}
+    swept = {name for name, tasks in jobs.items() if any(task.startswith("tap-klaviyo-sweep ") for task in tasks)}
+    assert {each["job"] for each in PROJECT["schedules"]} & swept
 
 
 def test_local_packages_are_installed_from_the_project_root() -> None:
@@ -281,8 +304,8 @@ def test_the_pipeline_is_the_jobs_in_order() -> None:
     assert {job["tasks"][0] for job in PROJECT["jobs"]} == {"home:hold"}
     tasks = {job["name"]: job["tasks"][1:] for job in PROJECT["jobs"]}
     assert tasks["assign"] == ["dbt:assign"]
-    reading, rebuilding, writing = tasks["publish"]
-    assert ([reading], rebuilding) == (tasks["profiles"], "dbt:publish")
+    *before, reading, rebuilding, writing = tasks["publish"]
+    assert (before, [reading], rebuilding) == (tasks["events"], tasks["profiles"], "dbt:publish")
     assert tasks["measure"] == ["dbt:measure", "lift-report:page"]
     # Profiles are read straight before `assign`, which builds what `publish` would build; so does measuring less.
     assert tasks["pipeline"] == [

@@ -14,12 +14,18 @@ import yaml
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 
 ROOT = Path(__file__).parent.parent
 TAP = Path(sys.executable).parent / "tap-klaviyo-engagement"
 LOADER = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 BATCH = 100
+TOLD = [
+    stream
+    for stream in streams_for(DEFAULT_REVISION)
+    if issubclass(stream, ListedStream) and stream.tells_ids and stream.selected_by_default
+]
 NAMES = [
     stream.name
     for stream in streams_for(DEFAULT_REVISION)
@@ -66,7 +72,7 @@ def test_every_row_arrives(stream: str, loaded: tuple[Path, dict[str, int], dict
     with duckdb.connect(str(path), read_only=True) as warehouse:
         rows = warehouse.sql(f"select count(*) from klaviyo_raw.{stream}").fetchall()[0][0]  # noqa: S608
     assert rows == emitted[stream] > 0
-    if stream != "membership_snapshots":  # made by the tap: one for each list and segment
-        assert rows == held[stream]
-    else:
-        assert rows == held["lists"] + held["segments"]
+    # Made by the tap: one for each list, each segment and each stream of which all was seen; and what that was.
+    told = [each.name for each in TOLD]
+    held = held | {"membership_snapshots": held["lists"] + held["segments"] + len(told)}
+    assert rows == (held | {"resource_ids": sum(held[name] for name in told)})[stream]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klaviyo_wire import auth, bulk, jsonapi
+from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from klaviyo_wire.redaction import redact
 
@@ -141,3 +142,16 @@ def test_json_of_any_depth_round_trips() -> None:
     for _ in range(50):
         nested = {"k": [nested]}
     assert json.loads(bulk.encode(nested)) == nested
+
+
+@pytest.mark.parametrize(
+    ("operation", "order"),
+    [
+        ("get_templates", "id"),
+        ("get_forms", "created_at"),
+        ("get_campaign_messages@2026-10-15", "created"),
+        ("get_metrics", None),
+    ],
+)
+def test_the_steady_order_is_by_what_never_changes(operation: str, order: str | None) -> None:
+    assert ENDPOINTS[operation].steady_order == order

@@ -52,7 +52,7 @@ class KlaviyoStream(Stream):
     primary_keys: Sequence[str] = ()
     replication_key: str | None = None
     operation: ClassVar[str]
-    """Key in `klaviyo_wire.endpoints` of the operation that gives the rows; empty: it makes no request."""
+    """Key in `klaviyo_wire.endpoints` of the operation that gives the rows; empty: they come of other streams."""
     parent: ClassVar[str] = ""
     """Operation that lists what the stream's operation takes an id of; empty where it takes none."""
     optional: ClassVar[Mapping[str, str]] = {}
@@ -92,7 +92,21 @@ class KlaviyoStream(Stream):
 
     def names(self, operation: str, resource: str) -> dict[str, str]:
         """Names by id of everything an operation lists; see `NameLookup.names`."""
-        return self.run.name_lookup.names(operation, resource, lambda fault: self.put_aside(fault, {}))
+        reading = self.run.begin_reading()
+
+        def put_aside(fault: Unreadable) -> None:
+            reading.complete = False
+            self.put_aside(fault, {})
+
+        found = self.run.name_lookup.names(operation, resource, put_aside)
+        reading.ids.update(found)
+        self.run.named[operation] = reading
+        return found
+
+    @property
+    def selected_streams(self) -> list[KlaviyoStream]:
+        """The streams that are read in this run, in the order in which they are."""
+        return [each for each in self._tap.streams.values() if isinstance(each, KlaviyoStream) and each.selected]
 
     def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
         """Put a row aside that cannot be read. Called in other threads, too.

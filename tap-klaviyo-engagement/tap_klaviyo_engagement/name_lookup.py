@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.jsonapi import next_link, resources
+from klaviyo_wire.jsonapi import resources
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
-from tap_klaviyo_engagement.extraction.record_decoder import read_document
+from tap_klaviyo_engagement.extraction.documents import documents
+from tap_klaviyo_engagement.extraction.query import ListingQuery
+from tap_klaviyo_engagement.extraction.slices import Listing
 
 if TYPE_CHECKING:
     from klaviyo_wire.client import Client
@@ -33,16 +35,10 @@ class NameLookup:
             resource: JSON:API type of the rows.
             put_aside: Takes a row that cannot be read.
         """
-        page = ENDPOINTS[operation].page
-        params = {f"fields[{resource}]": "name"}
-        if page and page.maximum:
-            params["page[size]"] = str(page.maximum)
+        params = ListingQuery(ENDPOINTS[operation], resource, ("name",), None, {}).params(Listing())
         found: dict[str, str] = {}
-        link = lambda page: next_link(page.value)  # noqa: E731 - too short for a name
-        for page in self.client.follow(operation, read_document, link, params=params):
-            for fault in page.unreadable:
-                put_aside(fault)
-            found |= {row["id"]: str(row["attributes"].get("name")) for row in resources(page.value)}
+        for document in documents(self.client, operation, put_aside, params=params):
+            found |= {row["id"]: str(row["attributes"].get("name")) for row in resources(document)}
         return found
 
     @staticmethod

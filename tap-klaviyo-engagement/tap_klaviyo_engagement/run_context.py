@@ -22,10 +22,11 @@ from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
 from tap_klaviyo_engagement.extraction.record_decoder import decode, without_nul
+from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 from tap_klaviyo_engagement.name_lookup import NameLookup
 from tap_klaviyo_engagement.rejects import Rejects
 from tap_klaviyo_engagement.settings import CONCURRENCY, Settings
-from tap_klaviyo_engagement.times import second
+from tap_klaviyo_engagement.times import iso, second
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
@@ -57,11 +58,32 @@ class RunContext:
     """Id of the account that the key is of; None where nobody asked for it, or Klaviyo does not tell."""
     snapshots: list[Json] = field(default_factory=list)
     """Rows of `membership_snapshots`: what was read completely so far."""
+    whole_readings: dict[str, WholeReading] = field(default_factory=dict)
+    """What streams that see everything there is have seen, by the stream's name, once it is read."""
+    named: dict[str, WholeReading] = field(default_factory=dict)
+    """What listings of names have seen, by operation."""
 
     def __post_init__(self) -> None:
         """Fix the moment that the run goes up to."""
         self.limit = second(self.now() - MARGIN)
         """No bookmark and no upper bound lies after it."""
+
+    def begin_reading(self) -> WholeReading:
+        """A reading that begins now."""
+        return WholeReading(iso(self.now()))
+
+    def snapshot(self, group_type: str, group_id: str, began: str, count: int) -> None:
+        """Something was read completely.
+
+        Args:
+            group_type: `list`, `segment` or `account`.
+            group_id: Id of the list or segment; of the account, what of it.
+            began: When the reading began.
+            count: What it saw.
+        """
+        self.snapshots.append(
+            {"group_type": group_type, "group_id": group_id, "snapshot_at": began, "member_count": count}
+        )
 
     @cached_property
     def settings(self) -> Settings:

@@ -116,6 +116,11 @@ class Endpoint:
         """What the entry is found by: the operation id, with the revision where a later one changed it."""
         return self.operation if self.revision == DEFAULT_REVISION else f"{self.operation}@{self.revision}"
 
+    @property
+    def steady_order(self) -> str | None:
+        """What to sort by so that a row keeps its place though it changes; None where there is nothing."""
+        return next((each for each in ("id", "created_at", "created") if each in self.sort), None)
+
     def limits_for(self, params: Mapping[str, str]) -> Limits:
         """The lowest limits that a request with these query parameters draws on."""
         asked = {name: set(value.split(",")) for name, value in params.items()}
@@ -526,6 +531,7 @@ _TABLE = (
         scopes=("lists:write",),
         fields={"list": fields.LIST},
     ),
+    Endpoint("delete_list", "DELETE", "/api/lists/{id}", limits=M, scopes=("lists:write",), bodiless=True),
     Endpoint(
         "get_profiles_for_list",
         "GET",
@@ -610,6 +616,9 @@ _TABLE = (
         reductions=(Reduction("additional-fields[segment]", "profile_count", XS),),
     ),
     Endpoint(
+        "delete_segment", "DELETE", "/api/segments/{id}", limits=S, scopes=("segments:write",), bodiless=True
+    ),
+    Endpoint(
         "get_profiles_for_segment",
         "GET",
         "/api/segments/{id}/profiles",
@@ -676,6 +685,9 @@ _TABLE = (
         scopes=("campaigns:read",),
         include=("campaign-messages", "tags"),
         fields={"campaign-message": fields.CAMPAIGN_MESSAGE, "campaign": fields.CAMPAIGN, "tag": fields.TAG},
+    ),
+    Endpoint(
+        "delete_campaign", "DELETE", "/api/campaigns/{id}", limits=M, scopes=("campaigns:write",), bodiless=True
     ),
     Endpoint(
         "create_campaign",

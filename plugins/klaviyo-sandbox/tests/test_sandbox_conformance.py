@@ -124,6 +124,9 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_messages_for_campaign", campaign["id"], query={"include": "template,image"})
     call("send_campaign", body=document("campaign-send-job", None, campaign["id"]))
     call("get_campaign_send_job", campaign["id"])
+    call("delete_campaign", campaign["id"])
+    call("delete_segment", segment)
+    call("delete_list", a_list)
 
 
 def play_the_rest(call: Call, told: set[str]) -> None:

@@ -71,6 +71,25 @@ def test_members_come_and_go(sandbox: Sandbox, api: requests.Session, vip: str) 
     assert one["attributes"]["profile_count"] == 3
 
 
+def test_what_is_deleted_is_gone_with_its_members(sandbox: Sandbox, api: requests.Session, vip: str) -> None:
+    segment = data(api, "/api/segments")[0]["id"]
+    people = sandbox.store.count("profiles")
+    for path in (f"/api/lists/{vip}", f"/api/segments/{segment}"):
+        assert api.delete(path).status_code == 204
+        assert api.get(path).status_code == api.delete(path).status_code == 404
+    assert sandbox.store.read("select 1 from members where group_id in (?, ?)", [vip, segment]) == []
+    assert sandbox.store.count("profiles") == people
+
+
+def test_a_campaign_is_deleted_with_its_messages(sandbox: Sandbox, api: requests.Session) -> None:
+    campaign, message, copy = sandbox.store.read(
+        "select campaign_id, id, template_id from messages where template_id is not null limit 1"
+    )[0]
+    assert api.delete(f"/api/campaigns/{campaign}").status_code == 204
+    for path in (f"/api/campaigns/{campaign}", f"/api/campaign-messages/{message}", f"/api/templates/{copy}"):
+        assert api.get(path).status_code == 404
+
+
 def test_a_list_is_not_a_segment(api: requests.Session, vip: str) -> None:
     assert api.get(f"/api/segments/{vip}").status_code == 404
     assert api.get(f"/api/segments/{vip}/profiles").status_code == 404

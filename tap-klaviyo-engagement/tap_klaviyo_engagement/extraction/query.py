@@ -43,8 +43,9 @@ class ListingQuery:
             params[f"additional-fields[{self.resource}]"] = ",".join(additional)
         if bounded := all_of(listing.filter, *self._bounds(window)):
             params["filter"] = bounded
-        if self.cursor in self.endpoint.sort:
-            params["sort"] = self.cursor
+        order = self.cursor or self.endpoint.steady_order
+        if order and order in self.endpoint.sort:
+            params["sort"] = order
         if self.endpoint.page and self.endpoint.page.maximum:
             params["page[size]"] = str(self.endpoint.page.maximum)
         return params

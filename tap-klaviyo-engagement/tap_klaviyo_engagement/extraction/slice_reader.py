@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from klaviyo_wire.errors import CursorExpired
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
@@ -192,14 +192,18 @@ class SliceReader:
         return min(map(moment, filter(None, found)), default=None)
 
 
+Unit = TypeVar("Unit")
+Part = TypeVar("Part")
+
+
 def restarting(
-    read: Callable[[StreamSlice, set[int]], Iterator[Batch]], stream_slice: StreamSlice, warn: Callable[[], None]
-) -> Iterator[Batch]:
+    read: Callable[[Unit, set[int]], Iterator[Part]], unit: Unit, warn: Callable[[], None]
+) -> Iterator[Part]:
     """Read a slice, each row once, though its page cursor may expire half-way.
 
     Args:
         read: Reads it once; see `SliceReader.read`.
-        stream_slice: What is read.
+        unit: What is read.
         warn: Called when it is read again.
 
     Raises:
@@ -209,7 +213,7 @@ def restarting(
     seen: set[int] = set()
     for _ in range(RESTARTS):
         try:
-            yield from read(stream_slice, seen)
+            yield from read(unit, seen)
         except CursorExpired:
             warn()
         else:

@@ -10,8 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
-from klaviyo_wire.jsonapi import next_link
-from tap_klaviyo_engagement.extraction.record_decoder import read_document
+from tap_klaviyo_engagement.extraction.documents import NO_PARAMS, documents
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NO_BOUNDS,
     Batch,
@@ -27,8 +26,6 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     moment,
     resources,
 )
-
-NO_PARAMS: Mapping[str, str] = {}
 
 
 class ComposedStream(ListedStream):
@@ -49,11 +46,8 @@ class ComposedStream(ListedStream):
         self, operation: str, *, path: Mapping[str, str] = NO_PARAMS, params: Mapping[str, str] = NO_PARAMS
     ) -> Iterator[Json]:
         """The documents of a listing; a resource in them that is none is put aside."""
-        link = lambda page: next_link(page.value)  # noqa: E731 - too short for a name
-        for page in self.run.client.follow(operation, read_document, link, path=path, params=params):
-            for fault in page.unreadable:
-                self.put_aside(fault, {})
-            yield page.value
+        put_aside = lambda fault: self.put_aside(fault, {})  # noqa: E731 - too short for a name
+        return documents(self.run.client, operation, put_aside, path=path, params=params)
 
     def of_owner(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records that belong to one resource; what of it cannot be read is put aside."""
@@ -118,6 +112,7 @@ class NestedStream(ComposedStream):
             yield from self.reader.rows(Listing(path={"id": key}, columns=columns))
         except NotFound:
             self.logger.warning("The %s %s was deleted while it was read", self.owner, key)
+            self.whole_reading.complete = False
 
 
 def ids_of(resource: Json, relationship: str) -> list[str] | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -28,6 +28,7 @@ from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.extraction.record_decoder import Record, RecordDecoder
 from tap_klaviyo_engagement.extraction.slice_reader import SliceReader, restarting
 from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, StreamSlice, slices_of, steps
+from tap_klaviyo_engagement.extraction.whole_reading import IdListing, WholeReading
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.times import earlier, iso, moment
@@ -36,6 +37,7 @@ __all__ = [  # what a declaration may need
     "NO_BOUNDS",
     "OPEN",
     "Batch",
+    "IdListing",
     "Json",
     "KlaviyoStream",
     "ListedStream",
@@ -82,8 +84,15 @@ class ListedStream(KlaviyoStream):
     """Whether the stream may be long enough to be read in several windows of time."""
     from_start_date: ClassVar[bool] = False
     """Whether `start_date` applies. It does not where rows describe what later events and profiles refer to."""
+    tells_ids: ClassVar[bool] = False
+    """Whether `resource_ids` tells which of its resources there are; see `id_listing`."""
 
     # What a stream may override where data does not say it
+
+    @property
+    def id_listing(self) -> IdListing | None:
+        """Where all ids are listed; None: the stream itself meets them, and `whole_reading` has them."""
+        return IdListing(self.operation, self.resource, self.listings) if self.replication_key else None
 
     @cached_property
     def chosen_listings(self) -> tuple[Listing, ...]:
@@ -115,6 +124,16 @@ class ListedStream(KlaviyoStream):
         if self.from_start_date and self.run.settings.start_date:
             starts.append(self.run.settings.start_date)
         return max(starts, default=None)
+
+    @cached_property
+    def whole_reading(self) -> WholeReading:
+        """What this run of the stream has met so far; it begins with the first use."""
+        return self.run.begin_reading()
+
+    @override
+    def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
+        self.whole_reading.complete = False  # what is not met would count as gone
+        super().put_aside(fault, columns)
 
     # Who does the work
 
@@ -167,8 +186,11 @@ class ListedStream(KlaviyoStream):
     @override
     def batches(self) -> Iterator[list[Record]]:
         bookmark = Bookmark(self.bookmarks.load(), iso(self.run.limit))
+        reading, meets_all = self.whole_reading, self.tells_ids and self.id_listing is None
         for stream_slice, batch in self.read(self.slices()):
             if batch is not None:
+                if meets_all:
+                    reading.ids.update(record["id"] for record in batch.records)
                 self.before_emission(stream_slice, batch)
                 for cursor in batch.cursors:
                     bookmark.saw(cursor)
@@ -179,6 +201,8 @@ class ListedStream(KlaviyoStream):
                 self.bookmarks.store(bookmark.value)
             self.slice_complete(stream_slice)
             yield self.CHECKPOINT
+        if meets_all:
+            self.run.whole_readings[self.name] = reading
 
     def read(
         self, slices: Iterable[StreamSlice], reader: SliceReader | None = None

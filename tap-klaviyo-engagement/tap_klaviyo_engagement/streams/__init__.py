@@ -25,6 +25,7 @@ from tap_klaviyo_engagement.streams.omnichannel import (
 )
 from tap_klaviyo_engagement.streams.profiles import ProfileIds, ProfilePredictiveAnalytics, Profiles
 from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues
+from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.streams.segments import Segments
 from tap_klaviyo_engagement.streams.tags import Tags
 from tap_klaviyo_engagement.streams.templates import Templates
@@ -61,6 +62,7 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     ProfileImportErrors,
     CampaignValues,
     FlowValues,
+    ResourceIds,  # after all that it tells of
     MembershipSnapshots,  # last: it tells what others did
 )
 """Every declaration. Those of one name are of different API revisions."""

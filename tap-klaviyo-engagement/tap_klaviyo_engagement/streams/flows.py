@@ -63,6 +63,7 @@ class Flows(LinkedStream):
     resource = "flow"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     listings = LISTINGS
     schema = th.PropertiesList(
@@ -90,6 +91,7 @@ class FlowPartsStream(ComposedStream):
             "fields[flow-action]": fields,
             "filter": listing.filter,
             "include": "flow-actions",
+            "sort": "id",
         }
         for document in self.documents("get_flows", params=params):
             by_id = {action["id"]: action for action in included(document, "flow-action")}
@@ -106,12 +108,13 @@ class FlowPartsStream(ComposedStream):
         ids = ids_of(flow, "flow-actions")
         if ids is not None and len(ids) < PAGE and by_id.keys() >= set(ids):
             return [by_id[key] for key in ids]
-        params = {"fields[flow-action]": fields, "page[size]": str(PAGE)}
+        params = {"fields[flow-action]": fields, "page[size]": str(PAGE), "sort": "id"}
         try:
             pages = self.documents("get_actions_for_flow", path={"id": flow["id"]}, params=params)
             return [action for document in pages for action in resources(document)]
         except NotFound:
             self.logger.warning("The flow %s was deleted while it was read", flow["id"])
+            self.whole_reading.complete = False
             return []
 
 
@@ -130,6 +133,7 @@ class FlowActions(FlowPartsStream):
         "status": ("definition", "data", "status"),
     }
     primary_keys = ("id",)
+    tells_ids = True
     given_columns = ("flow_id",)
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Action id"),
@@ -153,7 +157,8 @@ class FlowMessages(FlowPartsStream, NestedStream):
     """What the actions of flows send.
 
     Klaviyo lists messages of one action at a time, sixty actions a minute. Later runs ask for those whose action
-    or flow changed since the bookmark; the content of the others is in `flow_actions`, which is read whole.
+    or flow changed since the bookmark; the content of the others is in `flow_actions`, which is read whole. For
+    `resource_ids`, an action that does not name its message is asked in every run.
     """
 
     name = "flow_messages"
@@ -163,6 +168,7 @@ class FlowMessages(FlowPartsStream, NestedStream):
     relationships = ("template",)  # recorded: its id comes without an `include`
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"name": ("definition", "name")}
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     given_columns = ("flow_action_id", "flow_id")
     schema = th.PropertiesList(
@@ -177,14 +183,24 @@ class FlowMessages(FlowPartsStream, NestedStream):
         th.Property("updated", th.DateTimeType, description="Last edit"),
     ).to_dict()
 
+    @property
+    @override
+    def id_listing(self) -> None:
+        return None  # actions name them, and are all listed in every run
+
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
-        for flow, actions in self.flows(stream_slice.listing, "definition.type,updated"):
+        told = any(each.name == "resource_ids" for each in self.selected_streams)
+        for flow, actions in self.flows(
+            stream_slice.listing, "definition.data.message.id,definition.type,updated"
+        ):
             for action in actions:
                 if not _may_send(action):
                     continue
                 times = [each["attributes"].get("updated") for each in (flow, action)]
-                if may_be_since(stream_slice.window.start, *times):
+                sent = _message_of(action)
+                self.whole_reading.ids.update(filter(None, [sent]))
+                if may_be_since(stream_slice.window.start, *times) or (told and sent is None):
                     rows = self.rows_of(action["id"], {"flow_action_id": action["id"], "flow_id": flow["id"]})
                     yield self.reader.batch(StreamSlice(stream_slice.listing), rows, seen)
                     # The bookmark may move up to the change that was looked at, though no message is as young.
@@ -194,6 +210,15 @@ class FlowMessages(FlowPartsStream, NestedStream):
     def probe(self) -> str:
         self.run.connection_test.ask(self.parent, {"page[size]": "1"})  # no listing has an action's id
         return ""
+
+
+def _message_of(action: Json) -> str | None:
+    """Id of the one message that an action sends; None if it sends several, or does not say."""
+    definition = action["attributes"].get("definition")
+    data = definition.get("data") if isinstance(definition, dict) else None
+    message = data.get("message") if isinstance(data, dict) else None
+    told = message.get("id") if isinstance(message, dict) else None
+    return told if isinstance(told, str) else None
 
 
 def _may_send(action: Json) -> bool:

@@ -14,6 +14,7 @@ class Forms(ListedStream):
     operation = "get_forms"
     resource = "form"
     primary_keys = ("id",)
+    tells_ids = True
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Form id"),
         th.Property("name", th.StringType, description="Name shown in Klaviyo"),

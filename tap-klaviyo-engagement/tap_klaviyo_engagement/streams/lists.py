@@ -18,6 +18,7 @@ class Lists(LinkedStream):
     resource = "list"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="List id"),

@@ -78,14 +78,7 @@ class Memberships(ListedStream):
     def slice_complete(self, stream_slice: StreamSlice) -> None:
         group, began = stream_slice.listing.path["id"], stream_slice.listing.columns["snapshot_at"]
         if stream_slice.window.end is None and group not in self._incomplete:  # the last window of the group
-            self.run.snapshots.append(
-                {
-                    "group_type": self.group,
-                    "group_id": group,
-                    "snapshot_at": began,
-                    "member_count": self._counts[group],
-                }
-            )
+            self.run.snapshot(self.group, group, began, self._counts[group])
 
 
 def _schema(group: str) -> Json:
@@ -126,8 +119,8 @@ class SegmentMemberships(Memberships):
 class MembershipSnapshots(KlaviyoStream):
     """What this run read completely, and when: what makes the rows of other streams a snapshot.
 
-    Makes no request: it tells what `list_memberships`, `segment_memberships` and `profile_ids` did before it in
-    the same run.
+    Makes no request: it tells what `list_memberships`, `segment_memberships`, `profile_ids` and `resource_ids` did
+    before it in the same run.
     """
 
     name = "membership_snapshots"
@@ -139,7 +132,7 @@ class MembershipSnapshots(KlaviyoStream):
             "group_id",
             th.StringType,
             required=True,
-            description="Id of the list or segment; profiles of the account",
+            description="Id of the list or segment; of the account, profiles or the name of a stream",
         ),
         th.Property("snapshot_at", th.DateTimeType, description="When its reading began"),
         th.Property("member_count", th.IntegerType, description="How many members it had"),

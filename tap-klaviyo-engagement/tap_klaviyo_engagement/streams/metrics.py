@@ -14,6 +14,7 @@ class Metrics(ListedStream):
     operation = "get_metrics"
     resource = "metric"
     primary_keys = ("id",)
+    tells_ids = True
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Metric id"),
         th.Property("name", th.StringType, description="Name shown in Klaviyo"),

@@ -43,6 +43,7 @@ class OmnichannelCampaigns(LinkedStream):
         for name in ("name", "builder", "archived", "color", "description", "send_settings")
     }
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated_at"
     listings = LISTINGS
     schema = th.PropertiesList(
@@ -75,6 +76,7 @@ class CampaignAudiences(NestedStream):
         name: ("definition", name) for name in ("name", "included", "excluded", "priority")
     }
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     listings = LISTINGS
     given_columns = ("campaign_id",)
@@ -90,6 +92,11 @@ class CampaignAudiences(NestedStream):
         th.Property("updated", th.DateTimeType, description="Last edit, not of the groups it is made of"),
     ).to_dict()
 
+    @property
+    @override
+    def id_listing(self) -> None:
+        return None  # they are all listed in every run
+
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = {
@@ -97,11 +104,13 @@ class CampaignAudiences(NestedStream):
             "fields[campaign-audience]": self.params(Listing())["fields[campaign-audience]"],
             "filter": stream_slice.listing.filter,
             "include": "campaign-audiences",
+            "sort": "created_at",
         }
         for document in self.documents(self.parent, params=params):
             by_id = {audience["id"]: audience for audience in included(document, self.resource)}
             for campaign in resources(document):
                 for record in self.of_owner(self.audiences(campaign, by_id)):
+                    self.whole_reading.ids.add(record["id"])
                     if may_be_since(stream_slice.window.start, record["updated"]):
                         yield record
 
@@ -131,6 +140,7 @@ class OmnichannelCampaignMessages(LinkedStream):
         },
     }
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Message id; events hold it as `$message`"),
@@ -163,6 +173,7 @@ class CampaignVariations(NestedStream):
     resource = "campaign-variation"
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {name: ("definition", name) for name in ("name", "details")}
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     given_columns = ("campaign_message_id",)
     schema = th.PropertiesList(
@@ -176,11 +187,17 @@ class CampaignVariations(NestedStream):
         th.Property("updated", th.DateTimeType, description="Last edit"),
     ).to_dict()
 
+    @property
+    @override
+    def id_listing(self) -> None:
+        return None  # no listing has them: a run that asks every message meets them all
+
     @override
     def compose(self, stream_slice: StreamSlice) -> Iterator[Record]:
         params = {
             "fields[campaign-message]": "definition.send_options,definition.status,updated",
             "page[size]": "100",
+            "sort": "created",
         }
         for document in self.documents(self.parent, params=params):
             for message in resources(document):
@@ -190,6 +207,8 @@ class CampaignVariations(NestedStream):
         """A message's variations, if they may differ from what was emitted before `start`."""
         if understood(message, lambda: _is_due(message["attributes"], start)):
             yield from self.rows_of(message["id"], {"campaign_message_id": message["id"]})
+        else:
+            self.whole_reading.complete = False
 
 
 def _is_due(message: Json, start: datetime | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -15,9 +15,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     ListedStream,
     Listing,
     StreamSlice,
-    Unreadable,
     Window,
-    iso,
 )
 
 
@@ -128,18 +126,7 @@ class ProfileIds(ListedStream):
 
     @override
     def slices(self) -> Iterator[StreamSlice]:
-        self._complete = True
-        yield StreamSlice(Listing(columns={"swept_at": iso(self.run.now())}))
-
-    @override
-    def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
-        super().put_aside(fault, columns)
-        self._complete = False  # whoever is not seen would count as gone
-
-    @override
-    def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:
-        # The one order in which a profile that changes during the sweep keeps its place.
-        return super().params(listing, window) | {"sort": "id"}
+        yield StreamSlice(Listing(columns={"swept_at": self.whole_reading.began}))
 
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
@@ -151,12 +138,5 @@ class ProfileIds(ListedStream):
 
     @override
     def slice_complete(self, stream_slice: StreamSlice) -> None:
-        if self._complete:
-            self.run.snapshots.append(
-                {
-                    "group_type": "account",
-                    "group_id": "profiles",
-                    "snapshot_at": stream_slice.listing.columns["swept_at"],
-                    "member_count": self._count,
-                }
-            )
+        if self.whole_reading.complete:
+            self.run.snapshot("account", "profiles", self.whole_reading.began, self._count)

@@ -19,6 +19,7 @@ class Segments(LinkedStream):
     resource = "segment"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Segment id"),

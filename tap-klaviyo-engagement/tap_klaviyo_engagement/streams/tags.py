@@ -19,6 +19,7 @@ class Tags(LinkedStream):
     relationships = ("tag-group",)
     links: ClassVar[Mapping[str, str]] = {"tag_group_id": "tag-group"}
     primary_keys = ("id",)
+    tells_ids = True
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Tag id"),
         th.Property("name", th.StringType, description="Name shown in Klaviyo"),

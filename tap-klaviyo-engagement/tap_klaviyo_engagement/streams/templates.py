@@ -14,6 +14,7 @@ class Templates(ListedStream):
     operation = "get_templates"
     resource = "template"
     primary_keys = ("id",)
+    tells_ids = True
     replication_key = "updated"
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Template id"),

@@ -22,6 +22,7 @@ class Webhooks(LinkedStream):
     resource = "webhook"
     links: ClassVar[Mapping[str, str]] = {"webhook_topic_ids": "webhook-topics"}
     primary_keys = ("id",)
+    tells_ids = True
     schema = th.PropertiesList(
         th.Property("id", th.StringType, required=True, description="Webhook id"),
         th.Property("name", th.StringType, description="Name shown in Klaviyo"),

@@ -98,6 +98,19 @@ def create_campaign(call: Call) -> Answer:
 
 
 @operation
+def delete_campaign(call: Call) -> Answer:
+    """Remove a campaign with its messages and their copies of templates."""
+    campaign = found_campaign(call, call.path["id"])
+    with call.store.transaction():
+        for message in call.store.messages_of(campaign.id):
+            if message.template_id:
+                call.store.delete(Template, message.template_id)
+            call.store.delete(CampaignMessage, message.id)
+        call.store.delete(Campaign, campaign.id)
+    return Answer(204)
+
+
+@operation
 def get_messages_for_campaign(call: Call) -> Answer:
     """A campaign's messages, all at once."""
     campaign = found_campaign(call, call.path["id"])

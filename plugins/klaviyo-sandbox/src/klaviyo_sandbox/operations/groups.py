@@ -103,6 +103,18 @@ def create_list(call: Call) -> Answer:
 
 
 @operation
+def delete_list(call: Call) -> Answer:
+    """Remove a list. Who was in it stays in the account."""
+    return _delete(call, GroupKind.LIST)
+
+
+@operation
+def delete_segment(call: Call) -> Answer:
+    """Remove a segment. Who was in it stays in the account."""
+    return _delete(call, GroupKind.SEGMENT)
+
+
+@operation
 def add_profiles_to_list(call: Call) -> Answer:
     """Put profiles into a list."""
     group = found(call, GroupKind.LIST)
@@ -151,6 +163,11 @@ def _one(call: Call, kind: GroupKind) -> Answer:
     asked = call.query.include
     resource = call.resources.group(group, call.fields(kind.value), included=asked, count=count)
     return call.one(resource, included=[] if asked else None)
+
+
+def _delete(call: Call, kind: GroupKind) -> Answer:
+    call.store.delete_group(found(call, kind).id)
+    return Answer(204)
 
 
 def _members(call: Call, kind: GroupKind) -> Answer:

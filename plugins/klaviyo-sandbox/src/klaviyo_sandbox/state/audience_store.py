@@ -35,6 +35,12 @@ class AudienceStore(ProfileStore):
         )
         return [profile_of(row) for row in rows]
 
+    def delete_group(self, group_id: str) -> None:
+        """Remove a list or a segment, and who is in it."""
+        with self.transaction():
+            self.write("delete from members where group_id = ?", [[group_id]])
+            self.delete(Group, group_id)
+
     def add_members(self, members: Iterable[Membership]) -> None:
         """Put profiles into groups; who is in already keeps the first `joined`."""
         self.add(members, clash="ignore")
