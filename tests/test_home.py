@@ -148,7 +148,7 @@ def test_what_prepares_the_demo_holds_its_home(
 
     monkeypatch.delenv(TICKET, raising=False)
     monkeypatch.setattr(demo, "HOME", tmp_path)
-    monkeypatch.setattr(demo.subprocess, "run", parse)
+    monkeypatch.setattr("demo.subprocess.run", parse)
     if status:
         with pytest.raises(JobFailed, match="dbt could not parse the project: no"):
             demo.parse()

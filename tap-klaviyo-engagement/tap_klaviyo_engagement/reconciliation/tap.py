@@ -167,8 +167,8 @@ class DifferingEvents(Events):
         counted = self.task.warehouse.counts.keys()
         if counted and not counted & names.keys():
             msg = (
-                f"the file {self.task.warehouse.path} of the setting `counts` is of another account than the key: that "
-                f"has none of its {len(counted)} metrics. Give the key of that account, or the counts of this one; "
+                f"the file {self.task.warehouse.path} of the setting `counts` is of another account than the key: "
+                f"that has none of its {len(counted)} metrics. Give that account's key, or counts of this one; "
                 "nothing was read"
             )
             raise ConfigurationError(msg)

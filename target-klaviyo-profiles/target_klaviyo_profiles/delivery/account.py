@@ -117,13 +117,13 @@ class AccountCheck:
         found = "; ".join(others)
         if account:
             msg = (
-                f"{found}, and the key is of {account}: give the key of that account; or give this one a warehouse "
-                "and a ledger of its own (a Meltano environment, or the setting `ledger_path`); nothing more is "
-                "written"
+                f"{found}, and the key is of {account}: give the key of that account; or give this one a "
+                "warehouse and a ledger of its own (a Meltano environment, or the setting `ledger_path`); nothing "
+                "more is written"
             )
         else:
             msg = (
-                f"{found}, and nobody tells whose the key is ({reason}): add the scope `accounts:read` to the key; "
-                "or, if you know that it is of this account, set `account_id` to it; nothing is written"
+                f"{found}, and nobody tells whose the key is ({reason}): add the scope `accounts:read` to the "
+                "key; or, if you know that it is of this account, set `account_id` to it; nothing is written"
             )
         raise ConfigurationError(msg)

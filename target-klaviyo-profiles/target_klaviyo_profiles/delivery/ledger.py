@@ -17,10 +17,10 @@ jobs are waited for. It is also why a row only counts as sent if it is the last 
 nothing newer is undone by leaving it out.
 
 The ledger holds two hashes of a row, of its key and of all of it, keyed with the API key; no personal data, and
-nothing that a run with another account's key would take for its own. It says whose it is by the account's id, which
-all keys of the account have in common. It is an SQLite file because an entry has to be there as a whole or not at
-all, also after a power cut; because entries are deleted one by one; and because what a sink remembers is looked up
-by key.
+nothing that a run with another account's key would take for its own. It says whose it is by the account's id,
+which all keys of the account share. It is an SQLite file because an entry has to be there as a whole or not at
+all, also after a power cut; because entries are deleted one by one; and because what a sink remembers is looked
+up by key.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class TapDuckDB(ProgramTap):
             "account_id",
             th.StringType,
             title="Account",
-            description="Id of the Klaviyo account that the rows are for, which STATE tells the target. Without it, "
-            "the one whose rows `target-duckdb` has loaded into the file",
+            description="Id of the Klaviyo account that the rows are for, which STATE tells the target. "
+            "Without it, the one whose rows `target-duckdb` has loaded into the file",
         ),
     ).to_dict()
 

@@ -1,7 +1,7 @@
 """How much a template may ask of the sandbox: a request is answered soon and within bounds, whatever it holds.
 
-`tap-experiments` bounds what it renders as well. The two share no code: its templates are proven against the sandbox,
-so neither may know the other.
+`tap-experiments` bounds what it renders as well. The two share no code: its templates are proven against the
+sandbox, so neither may know the other.
 """
 
 from __future__ import annotations
