@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-from home import empty, keep_private
+from home import empty, held_files, keep_private
 from pipeline import BIN, ROOT, JobFailed, Run, holding, one_line_errors, rehearsal, run_job
 
 HOME = ROOT / ".demo"
@@ -186,14 +186,26 @@ def home_of_its_own() -> Iterator[None]:
 
 
 def parse() -> None:
-    """Let dbt parse the project for the demo, which takes it as long as a step of the pipeline."""
-    keep_private()
-    HOME.mkdir(exist_ok=True)
-    environment = {**os.environ, **rehearsal(HOME, "http://127.0.0.1", "unused")}
+    """Let dbt parse the project for the demo, which takes it as long as a step of the pipeline.
+
+    Raises:
+        JobFailed: it cannot.
+    """
+    variables = rehearsal(HOME, "http://127.0.0.1", "unused")
     command = [str(BIN / "meltano"), "--environment=demo", "invoke", "dbt:parse"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    with holding("the demo's parsing", "demo", variables):
+        done = subprocess.run(  # noqa: S603
+            command,
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            pass_fds=held_files(),
+        )
     if done.returncode:
-        sys.exit(f"dbt could not parse the project: {(done.stdout + done.stderr).strip()[-2000:]}")
+        msg = f"dbt could not parse the project: {(done.stdout + done.stderr).strip()[-2000:]}"
+        raise JobFailed(msg)
 
 
 def main() -> None:
@@ -202,8 +214,10 @@ def main() -> None:
     parser.add_argument(
         "--parse", action="store_true", help="only parse the dbt project, so that the demo need not"
     )
+    keep_private()
     if parser.parse_args().parse:
-        parse()
+        with one_line_errors(LOG):
+            parse()
     else:
         play()
 
@@ -211,7 +225,6 @@ def main() -> None:
 def play() -> None:
     """Play the demo."""
     began = time.monotonic()
-    keep_private()
     with one_line_errors(LOG), home_of_its_own(), sandbox() as klaviyo:
         say("sandbox", f"a local Klaviyo at {klaviyo.url}: {counted(klaviyo.counts())}")
         before = job("prepare", klaviyo)

@@ -23,6 +23,7 @@ from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.ratelimit import Governor
 from tap_experiments.definitions.model import Channel, Experiment, PropertyFormat, Status
+from tap_experiments.language import limits
 from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
 from tap_experiments.reading.faults import DefinitionError
@@ -30,6 +31,10 @@ from tap_experiments.templating.generation import HTML, Template
 from tap_experiments.templating.proof import Arms, combinations, content, held_properties
 
 ROOT = Path(__file__).parent.parent
+_SECONDS = 10.0
+"""Processor time for one rendering."""
+_SHOWN = 200
+"""Characters of a link that are told."""
 PERSON = {"first_name": "Zoë 名前", "last_name": 'O\'Neil "the" <b>', "email": "zoe@shop.example"}
 
 
@@ -72,8 +77,16 @@ class _Reader(HTMLParser):
 
 
 def seen(html: str) -> Seen:
-    """Klaviyo rewrites HTML when it stores it: so what is compared is what a reader gets."""
-    reader = _Reader(html)
+    """Klaviyo rewrites HTML when it stores it: so what is compared is what a reader gets.
+
+    Raises:
+        ProofFailed: it is no HTML that a browser would read to its end.
+    """
+    try:
+        reader = _Reader(html)
+    except AssertionError as error:  # what Python's parser does not know
+        msg = f"it is no HTML: {error}"
+        raise ProofFailed(msg) from error
     return Seen(tuple("".join(reader.text).split()), tuple(reader.links))
 
 
@@ -94,12 +107,26 @@ def prove(client: Client, experiment: Experiment, template: Template, property_f
         held = {slot: arm for slot, arm in arms.items() if arm != "fb"}
         context = {**PERSON, "person": {**PERSON, **held_properties(experiment.key, held, property_format)}}
         body = {"data": {"type": "template", "id": template_id, "attributes": {"context": context}}}
-        (answer,) = jsonapi.resources(client.call("render_template", body=body))
-        shown = answer["attributes"]["html"] or ""
-        for problem in _differences(experiment, arms, shown, context, property_format):
+        shown = _html(client.call("render_template", body=body))
+        try:
+            with limits.processor_time(_SECONDS):
+                problem = next(_differences(experiment, arms, shown, context, property_format), "")
+        except limits.TooSlowError:
+            problem = f"what Klaviyo shows takes more than {_SECONDS:g} seconds of processor time to read"
+        if problem:
             msg = f"{experiment.key}: {problem}; correct it before anything is sent"
             raise ProofFailed(msg)
     return len(renderings)
+
+
+def _html(document: jsonapi.Json) -> str:
+    """The HTML of an answer to a rendering."""
+    try:
+        (answer,) = jsonapi.resources(document)
+        return str(answer["attributes"]["html"] or "")
+    except (ValueError, KeyError, TypeError) as error:
+        msg = "Klaviyo answered something that is no rendering of a template: run it again"
+        raise ProofFailed(msg) from error
 
 
 def _uploaded(client: Client, template: Template) -> str:
@@ -131,7 +158,7 @@ def _differences(
         own = f"lf_cid={experiment.key}.{slot.key}."
         others = {link for link in page.links if own in link and wanted not in _cids(link)}
         if others:
-            yield f"a profile of {wanted} is shown a link of another arm: {min(others)}"
+            yield f"a profile of {wanted} is shown a link of another arm: {min(others)[:_SHOWN]!a}"
         source = content(experiment, slot, HTML, arms[slot.key], property_format)
         expected = seen(Compiled(source).render(context))
         if "[" not in " ".join(expected.words) and not page.holds(expected):

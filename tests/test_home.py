@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
+import demo  # noqa: E402
 import home as home_module  # noqa: E402
 from home import TICKET, Home, warn_of_open_secrets  # noqa: E402
 from pipeline import HOLD, JobFailed, holding, home_of  # noqa: E402
@@ -131,6 +132,30 @@ def test_inside_itself_it_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
         assert Home(tmp_path, print).is_held_by(os.environ[TICKET], 0)
         assert Home(tmp_path, print).is_held_by("", os.getpid())
     assert TICKET not in os.environ
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_prepares_the_demo_holds_its_home(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it writes beside a demo that plays, or empties its home."""
+    held: list[bool] = []
+
+    def parse(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        held.append(Home(tmp_path, print).is_held_by("", os.getpid()))
+        assert options["pass_fds"], "were the script killed, dbt would go on, and hold it"
+        return subprocess.CompletedProcess(command, status, "no", "")
+
+    monkeypatch.delenv(TICKET, raising=False)
+    monkeypatch.setattr(demo, "HOME", tmp_path)
+    monkeypatch.setattr("demo.subprocess.run", parse)
+    if status:
+        with pytest.raises(JobFailed, match="dbt could not parse the project: no"):
+            demo.parse()
+    else:
+        demo.parse()
+    assert held == [True]
+    assert not Home(tmp_path, print).is_held_by("", os.getpid())
 
 
 def test_the_home_of_an_environment_is_where_meltano_puts_it() -> None:

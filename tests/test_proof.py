@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import requests
@@ -95,3 +95,57 @@ def test_only_the_generated_template_is_proven(
             client.call("delete_template", path={"id": page["data"][0]["id"]})
     with pytest.raises(proof.ProofFailed, match=what):
         proof.prove(client, *pair, PropertyFormat.LIST)
+
+
+class Answering:
+    """A client whose renderings are these; everything else is the sandbox's."""
+
+    def __init__(self, client: Client, answer: dict[str, Any]) -> None:
+        self._answer = answer
+        self.pages = client.pages
+
+    def call(self, operation: str, **_: object) -> dict[str, Any]:
+        assert operation == "render_template"
+        return self._answer
+
+
+def rendering(html: object) -> dict[str, Any]:
+    return {"data": {"type": "template", "id": "T", "attributes": {"html": html}}}
+
+
+LINK = '<a href="https://x.example/?lf_cid=spring_hero.hero.bold\x1b[2J">'
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({}, "no rendering of a template"),
+        ({"data": [1, 2]}, "no rendering of a template"),
+        ({"data": {"attributes": None}}, "no rendering of a template"),
+        (rendering(None), "is shown something else"),
+        (rendering("<![unknown["), "it is no HTML|is shown something else"),
+        (rendering("<" * 300_000), "is shown something else|to read"),
+        (rendering("<!--" * 200_000), "is shown something else|to read"),
+        (rendering("<a " * 200_000), "is shown something else|to read"),
+        (rendering("x " * 500_000), "is shown something else|to read"),
+        (rendering(LINK), r"another arm: '[^\x1b]*'"),
+    ],
+    ids=[
+        *("empty", "numbers", "no attributes", "no html"),
+        *("an unknown section", "brackets", "comments", "tags", "words", "a terminal's command"),
+    ],
+)
+def test_a_hostile_rendering_is_told_soon_and_in_one_line(
+    client: Client,
+    pair: tuple[Experiment, Template],
+    answer: dict[str, Any],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload(client, pair[1])
+    monkeypatch.setattr(proof, "_SECONDS", 1.0)
+    began = time.process_time()
+    with pytest.raises(proof.ProofFailed, match=says) as told:
+        proof.prove(cast("Client", Answering(client, answer)), *pair, PropertyFormat.LIST)
+    assert time.process_time() - began < 5
+    assert str(told.value).isprintable()

@@ -92,6 +92,7 @@ OVERRIDDEN = {
     ),
     "Tap.message_writer_class": Hook(None, "messages are written with msgspec"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
+    "Tap.sync_all": Hook("(self)", "tap-duckdb says for which account its rows are before the first of them"),
     "Target._handle_termination": Hook("(self, signum, frame)", "the SDK would drain amid what was interrupted"),
     "Target._process_activate_version_message": Hook("(self, message_dict)", "nothing is deleted for not coming"),
     "Target._process_batch_message": Hook("(self, message_dict)", "BATCH is refused with the remedy"),

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
+from klaviyo_wire.accounts import NOT_NAMED, owner
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
-from klaviyo_wire.jsonapi import resources
 from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
@@ -143,17 +143,12 @@ class RunContext:
             KlaviyoError: no stream can succeed, either.
         """
         try:
-            found = resources(self.account_document)
+            self.account = owner(self.account_document)
         except KlaviyoError as error:
             if concerns_all(error):
                 raise
             return str(error)
-        try:
-            (account,) = found
-            self.account = str(account["id"])
-        except (ValueError, TypeError, KeyError):
-            return "it does not name one account"
-        return ""
+        return "" if self.account else NOT_NAMED
 
     @cached_property
     def name_lookup(self) -> NameLookup:

@@ -483,6 +483,20 @@ def test_a_day_that_still_differs_is_told(
     assert f"{day} of {metric} still differs: Klaviyo counts" in caplog.text
 
 
+def test_counts_of_another_account_are_refused_before_anything_is_read(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every day would differ, and this account's events be loaded into the other's warehouse."""
+    with Sandbox(profiles=5, events=50, seed=6) as other:
+        metrics = [key for (key,) in other.store.read("select id from metrics")]
+    account.exports({metric: {"2026-10-01": 3} for metric in metrics})
+    ended = account.run()
+    assert (ended.ids, ended.status) == ([], 1)
+    assert account.listed == account.sandbox.requests["query_metric_aggregates 200"] == 0
+    assert "is of another account than the key" in caplog.text
+    assert "setting `counts`" in caplog.text
+
+
 def test_counts_of_metrics_that_are_gone_are_told(account: Account, caplog: pytest.LogCaptureFixture) -> None:
     account.exports(account.counts() | {"GONE01": {"2026-10-20": 4}})
     assert account.run().ids == []

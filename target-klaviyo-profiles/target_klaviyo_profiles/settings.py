@@ -35,6 +35,14 @@ SETTINGS = th.PropertiesList(
         default=DEFAULT_API_URL,
         description="Scheme and host of Klaviyo, or of a stand-in",
     ),
+    th.Property(
+        "account_id",
+        th.StringType,
+        description=(
+            "Id of the account that is written to: with the key of another one nothing is. Where Klaviyo does not "
+            "tell whose the key is (scope `accounts:read`), it is taken for this one's"
+        ),
+    ),
     th.Property("revision", th.StringType, default=DEFAULT_REVISION, description="API revision that is spoken"),
     th.Property(
         "rate_limit_share",
@@ -147,6 +155,7 @@ class Settings:
 
     api_key: str
     api_url: str
+    account_id: str | None
     revision: str
     rate_limit_share: float
     concurrency: int

@@ -20,6 +20,7 @@ from singer_program.errors import InputError
 from singer_program.reader import MessageReader, UnreadableRecord
 from singer_program.settings import unknown_settings
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
+from target_klaviyo_profiles.delivery.account import AccountCheck
 from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
@@ -125,6 +126,7 @@ class TargetKlaviyoProfiles(Target):
         connection.client()  # tells what is wrong with the settings before a file is made
         rejects = Rejects(settings.rejects_path, time.now, personal=settings.rejects_include_record)
         ledger = Ledger(None if settings.dry_run else settings.ledger_path, settings.api_key, time.now)
+        account = AccountCheck(connection.client(), settings.account_id, ledger, self.logger.warning)
         options = Options(
             allow_deletions=settings.allow_deletions,
             audit_path=settings.audit_path,
@@ -148,6 +150,7 @@ class TargetKlaviyoProfiles(Target):
             [sink(options) for sink in SINKS],
             new_context,
             rejects,
+            account,
             concurrency=settings.concurrency,
             emit=self._write_state_message,
             dry_run=self.logger.info if settings.dry_run else None,

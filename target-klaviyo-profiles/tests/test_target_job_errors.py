@@ -13,6 +13,7 @@ import pytest
 from typing_extensions import override
 
 from klaviyo_wire.bulk import BulkLimits
+from target_klaviyo_profiles.delivery.account import AccountCheck
 from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
@@ -68,12 +69,15 @@ class Klaviyo:
     requests: int = 0
     sent: list[Json] = field(default_factory=list)
 
-    def call(self, operation: str, *, path: Mapping[str, str], **options: Any) -> Json:  # noqa: ANN401
+    def call(self, operation: str, *, path: Mapping[str, str] | None = None, **options: Any) -> Json:  # noqa: ANN401
+        if operation == "get_accounts":
+            return {"data": [{"type": "account", "id": "AbC123"}]}
         self.requests += 1
         if operation == CREATE.operation:
             self.sent.append(json.loads(options["body"]))
             attributes: Json = {"status": "queued", "errors": None}
         else:
+            assert path is not None
             assert (operation, path["job_id"]) == (STATUS, "JOB")
             attributes = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return {"data": {"type": "catalog-item-bulk-create-job", "id": "JOB", "attributes": attributes}}
@@ -144,8 +148,14 @@ def _run(klaviyo: Klaviyo, folder: Path) -> Run:
 
     states: list[object] = []
     rejects = folder / "rejects.jsonl"
+    account = AccountCheck(cast("Any", klaviyo), None, ledger, lambda _: None)
     coordinator = Coordinator(
-        [CatalogItems()], new_context, Rejects(rejects, now, personal=True), concurrency=4, emit=states.append
+        [CatalogItems()],
+        new_context,
+        Rejects(rejects, now, personal=True),
+        account,
+        concurrency=4,
+        emit=states.append,
     )
     batcher = coordinator.batcher("catalog_items")
     for number in range(3):

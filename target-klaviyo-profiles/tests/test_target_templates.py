@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,6 +147,37 @@ def test_a_creation_that_is_lost_is_not_repeated_in_the_run(sandbox: Sandbox, wr
     assert run.tallies["templates"].accepted == 1
     assert write({"name": "spring", "html": HTML}).error is None
     assert [row[1] for row in _writes(sandbox)].count("spring") == 1
+
+
+HOSTILE = {
+    "a long text": ("long", "<p>" + "x" * 5_200_000, "too_large"),
+    "a long name": ("n" * 1_000_000, "x", "too_large"),
+    "half a pair": ("x", "\udfff", "invalid_value"),
+    "script": ("</script><script>alert(1)</script>", "</script><script>alert(1)</script>", None),
+    "a path": ("../../etc/passwd", "x", None),
+    "dots": ("..", "x", None),
+    "a filter": ('a"),equals(name,"b', "x", None),
+    "a backslash": ("a\\", "x", None),
+    "a header": ("two\r\nX-Lines: 1", "x", None),
+    "a terminal's commands": ("\x1b[31m\x00", "<p>\x00\x01\x1b</p>", None),
+    "blanks": ("blanks", " " * 1_000_000 + "x", None),
+    "markers": ("markers", "<!-- lf:" * 50_000, None),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_templates_cost_themselves_and_are_compared_soon(sandbox: Sandbox, write: Load, what: str) -> None:
+    name, html, code = HOSTILE[what]
+    records = ({"name": name, "html": html}, {"name": "good", "html": "<p>good</p>"})
+    began = thread_time()
+    first, again = (write(*records, rejects_include_record=False) for _ in range(2))
+    assert thread_time() - began < 10
+    assert (first.error, again.error) == (None, None)
+    tally = again.tallies["templates"]
+    assert (tally.unchanged, tally.rejected.total()) == ((1, 1) if code else (2, 0))
+    assert {each["code"] for each in again.rejects} == ({code} if code else set())
+    found = sandbox.store.template_named(name)
+    assert (found is None) == bool(code)
 
 
 def test_what_klaviyo_wraps_around_html_is_no_change() -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transform_project import Warehouse
 
-KINDS = ("number", "money", "integer", "whole_number", "boolean", "date")
+KINDS = ("number", "json_number", "money", "integer", "whole_number", "boolean", "date")
 MANY = settings(
     max_examples=3,
     derandomize=True,
@@ -37,6 +37,10 @@ def number(text: str, limit: float = 1e305) -> float | None:
     if abs(value) >= limit:
         return None
     return value if abs(value) >= 1e-300 else 0.0
+
+
+def json_number(text: str) -> float | None:
+    return number(text) if re.match(r"-?(0(?![0-9])|[1-9])", text) else None
 
 
 def integer(text: str) -> int | None:
@@ -77,7 +81,15 @@ def whole_number(text: str) -> int | None:
 
 
 def said(text: str) -> tuple[object, ...]:
-    return number(text), number(text, 1e15), integer(text), whole_number(text), boolean(text), day(text)
+    return (
+        number(text),
+        json_number(text),
+        number(text, 1e15),
+        integer(text),
+        whole_number(text),
+        boolean(text),
+        day(text),
+    )
 
 
 ODD = [
@@ -290,14 +302,18 @@ def test_rows_that_should_never_have_been_there_are_taken_out(warehouse: Warehou
     """What earlier versions wrote: a rule of no audience, and orders of `NaN` before the assignment."""
     rules = warehouse.query("select count(*) from marts.fct_assignment_rules")
     sums = warehouse.query("select count(*), sum(revenue) from intermediate.int_covariates")
+    caps = warehouse.query("select * from intermediate.int_value_caps order by experiment_key, metric")
     nan = f"cast('NaN' as {warehouse.project.engine.double})"
     warehouse.query("insert into marts.fct_assignment_rules (rule_id, experiment_key) values (1, 'misspelt')")
     warehouse.query(f"insert into intermediate.int_covariates (profile_id, revenue) values ('gone', {nan})")  # noqa: S608
     if warehouse.project.engine.name != "spark":  # plain files know no update
         for table, column in (("int_covariates", "revenue"), ("int_events_classified", "value")):
             warehouse.query(f"update intermediate.{table} set {column} = {nan} where profile_id like '%0'")  # noqa: S608
-    for models in (["fct_assignment_rules"], ["int_events_classified", "int_covariates"]):
+        warehouse.query(f"update intermediate.int_value_caps set cap = {nan}, population = 'audience'")  # noqa: S608
+    for models in (["fct_assignment_rules"], ["int_events_classified", "int_covariates", "int_value_caps"]):
         warehouse.dbt("build", "--select", *models, "--exclude-resource-type", "unit_test")
     assert warehouse.query("select count(*) from marts.fct_assignment_rules") == rules
     assert warehouse.query("select count(*), sum(revenue) from intermediate.int_covariates") == sums
     assert warehouse.query("select count(*) from intermediate.int_events_classified where value >= 1e15") == [(0,)]
+    assert caps
+    assert warehouse.query("select * from intermediate.int_value_caps order by experiment_key, metric") == caps

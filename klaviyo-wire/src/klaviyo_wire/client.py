@@ -41,6 +41,8 @@ NO_PARAMS: Mapping[str, str] = {}
 T = TypeVar("T")
 
 
+_LONGEST_ID = 255
+"""Characters of a value in a path; Klaviyo's ids have up to 36, and servers take some thousand of an address."""
 _PIECE = 1 << 20
 """Most bytes of a body that are read at a time."""
 
@@ -315,13 +317,14 @@ class Client:
 
 
 def _segment(endpoint: Endpoint, value: str) -> str:
-    """A value as one segment of a path; `.`, `..` and nothing would lead to another endpoint.
+    """A value as one segment of a path; `.`, `..` and nothing would lead to another endpoint, a long one to none.
 
     Raises:
         NotFound: it cannot be one.
     """
-    if value in {"", ".", ".."}:
-        msg = f"{endpoint.method} {endpoint.path}: there is nothing of the id `{value}`"
+    if value in {"", ".", ".."} or len(value) > _LONGEST_ID:
+        given = f"the id `{value}`" if len(value) <= _LONGEST_ID else f"an id of {len(value):,} characters"
+        msg = f"{endpoint.method} {endpoint.path}: there is nothing of {given}"
         raise NotFound(msg, status=404)
     return quote(value, safe="")
 

@@ -12,9 +12,17 @@ _PATTERNS = (
     (re.compile(r"(?<![\w.:-])(?:\+|%2B)\d{7,15}\b"), "<phone>"),
 )
 
+_LONGEST = 5_000
+"""Characters; what an address is takes the square of a text's length to find."""
+
 
 def redact(text: str) -> str:
-    """The text with keys, bearer tokens, credentials of URLs, e-mail addresses and E.164 phone numbers masked."""
+    """The text with keys, bearer tokens, credentials of URLs, e-mail addresses and E.164 phone numbers masked.
+
+    Of a long text the beginning, up to a blank: no address is cut where it is no longer known for one.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST].rpartition(' ')[0]} …"
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text

@@ -460,3 +460,34 @@ def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path) -> 
         _, told = _ended(tap)
     assert tap.returncode == 128 + signal.SIGTERM
     assert b"Traceback" not in told
+
+
+LOADED = """
+CREATE SCHEMA klaviyo_raw;
+CREATE TABLE klaviyo_raw._sdc_extractions (stream VARCHAR, begun VARCHAR, run BIGINT, account VARCHAR);
+INSERT INTO klaviyo_raw._sdc_extractions VALUES ('events', 'x', 1, 'AbC123'), ('lists', 'x', 1, NULL);
+"""
+
+
+def test_state_says_for_which_account_the_rows_are_before_the_first_of_them(
+    tmp_path: Path, run: Callable[..., Run]
+) -> None:
+    path = build(tmp_path / "w.duckdb", BUILD + LOADED)
+    done = run(config={"path": path})
+    assert done.messages[0] == {
+        "type": "STATE",
+        "value": {"bookmarks": {name: {"for_account": "AbC123"} for name in ("names", "typed")}},
+    }
+    declared = run(config={"path": path, "account_id": "Other1"})
+    assert declared.messages[0]["value"]["bookmarks"]["typed"] == {"for_account": "Other1"}
+    assert "for_account" not in json.dumps(run(config={"path": WAREHOUSE}).messages), "not told, not said"
+
+
+def test_a_file_of_two_accounts_asks_which(tmp_path: Path, run: Callable[..., Run]) -> None:
+    second = LOADED.replace("klaviyo_raw", "other_raw").replace("AbC123", "XyZ789")
+    path = build(tmp_path / "w.duckdb", BUILD + LOADED + second)
+    done = run(config={"path": path})
+    assert (done.code, done.messages) == (1, [])
+    assert "AbC123 and XyZ789" in done.complaints[-1]
+    assert "`account_id`" in done.complaints[-1]
+    assert run(config={"path": path, "account_id": "XyZ789"}).code == 0

@@ -145,6 +145,7 @@ class DifferingEvents(Events):
     @override
     def batches(self) -> Iterator[list[Record]]:
         names = self.names("get_metrics", "metric")
+        self.refuse_foreign(names)
         found = self.compare(names)
         sys.stderr.write(table(found, names) if found else "")
         sys.stderr.flush()
@@ -154,6 +155,23 @@ class DifferingEvents(Events):
                 raise SystemExit(DIFFERS)
             return
         yield from self.read_again(found)
+
+    def refuse_foreign(self, names: Mapping[str, str]) -> None:
+        """Refuse counts of another account: no two have a metric's id in common.
+
+        Its every day would differ, and this account's events be loaded beside those of the other.
+
+        Raises:
+            ConfigurationError: it is another account's.
+        """
+        counted = self.task.warehouse.counts.keys()
+        if counted and not counted & names.keys():
+            msg = (
+                f"the file {self.task.warehouse.path} of the setting `counts` is of another account than the key: "
+                f"that has none of its {len(counted)} metrics. Give that account's key, or counts of this one; "
+                "nothing was read"
+            )
+            raise ConfigurationError(msg)
 
     def chosen_metrics(self, names: Mapping[str, str]) -> list[str]:
         """Ids of the metrics of the setting, among all by name."""

@@ -29,6 +29,7 @@ from target_klaviyo_profiles.rows import Outcome
 from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
 
 if TYPE_CHECKING:
+    from target_klaviyo_profiles.delivery.account import AccountCheck
     from target_klaviyo_profiles.delivery.context import DeliveryContext
     from target_klaviyo_profiles.delivery.rejects import Rejects
     from target_klaviyo_profiles.delivery.tally import Tally
@@ -60,6 +61,7 @@ class Coordinator:
         sinks: What may be written.
         new_context: Makes a context; called once per stream that shows up, since each counts its own requests.
         rejects: Where refused records go.
+        account: Lets nothing be sent to another account than the one that it is for.
         concurrency: Batches in flight at once, over all streams.
         emit: Writes a STATE.
         dry_run: Takes what would be sent, a line per request; nothing is sent then, no STATE emitted. None sends.
@@ -70,6 +72,7 @@ class Coordinator:
         sinks: Iterable[Sink],
         new_context: Callable[[], DeliveryContext],
         rejects: Rejects,
+        account: AccountCheck,
         *,
         concurrency: int,
         emit: Callable[[Any], None],
@@ -79,6 +82,7 @@ class Coordinator:
         self._sinks = {sink.stream: sink for sink in sinks}
         self._new_context = new_context
         self._rejects = rejects
+        self._account = account
         self._concurrency = concurrency
         self._emit = emit
         self._dry_run = dry_run
@@ -148,7 +152,9 @@ class Coordinator:
 
         Raises:
             OutputError: it, or the rejects file before it, cannot be written.
+            ConfigurationError: it says that the records are for another account than that of the key.
         """
+        self._account.hear(value)
         self._states.append((self.epoch, value))
         self.epoch += 1
         if len(self._states) > _MAX_STATES:
@@ -214,7 +220,12 @@ class Coordinator:
         self._context.ledger.close()
 
     def dispatch(self, batcher: Batcher, batch: Batch) -> None:
-        """Send a batch on its way; blocks while as many are in flight as the settings allow."""
+        """Send a batch on its way; blocks while as many are in flight as the settings allow.
+
+        Raises:
+            ConfigurationError: the first is for another account than that of the key.
+            KlaviyoError: nothing can be written.
+        """
         size = sum(map(len, batch.payloads))
         if self._dry_run is not None:
             whole = size + batcher.sink.envelope_size(batch.group) + len(batch.keys) - 1
@@ -223,6 +234,7 @@ class Coordinator:
             batcher.tally.bytes += whole
             batcher.completed(batch, Outcome())
             return
+        self._account.check()
         while self._in_flight >= self._concurrency or (
             self._pending_bytes and self._pending_bytes + size > MAX_PENDING_BYTES
         ):

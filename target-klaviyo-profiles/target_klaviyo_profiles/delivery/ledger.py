@@ -17,9 +17,10 @@ jobs are waited for. It is also why a row only counts as sent if it is the last 
 nothing newer is undone by leaving it out.
 
 The ledger holds two hashes of a row, of its key and of all of it, keyed with the API key; no personal data, and
-nothing that a run with another account's key would take for its own. It is an SQLite file because an entry has to
-be there as a whole or not at all, also after a power cut; because entries are deleted one by one; and because what
-a sink remembers is looked up by key.
+nothing that a run with another account's key would take for its own. It says whose it is by the account's id,
+which all keys of the account share. It is an SQLite file because an entry has to be there as a whole or not at
+all, also after a power cut; because entries are deleted one by one; and because what a sink remembers is looked
+up by key.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ create table if not exists memory (
     account blob not null, stream text not null, key blob not null, value text not null, at real not null,
     primary key (account, stream, key)
 ) without rowid;
+create table if not exists owner (account text not null);
 """
 
 
@@ -162,6 +164,15 @@ class Ledger:
         rows = [(self._account, stream, self.hashed(key), value, moment) for key in keys]
         with self._lock, self._errors(), self._database:
             self._database.executemany("insert or replace into memory values (?, ?, ?, ?, ?)", rows)
+
+    def owner(self) -> str | None:
+        """Id of the account that the ledger was begun with; None if that was never known."""
+        found = self._do("select account from owner", ())
+        return str(found[0][0]) if found else None
+
+    def claim(self, account: str) -> None:
+        """Keep whose the ledger is, unless that is known."""
+        self._do("insert into owner select ? where not exists (select 1 from owner)", (account,))
 
     def close(self) -> None:
         """Close the file; a thread that is still sending can then no longer write to it."""

@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
+_LONGEST_NAME = 1_000
+"""Bytes; it stands, three times as long, in the address of a request."""
 _MARKER = re.compile(r"<!-- lf:[0-9a-f]{64} -->")
-# What Klaviyo wraps around stored html (recorded): tags without attributes.
-_WRAPPER = re.compile(r"\s*</?(?:html|head|body)>\s*", re.IGNORECASE)
+# What Klaviyo wraps around stored html (recorded): tags without attributes, and blanks around them. Those are not
+# in the pattern: of a long run of blanks it would look at each for a tag behind all others.
+_WRAPPER = re.compile(r"</?(?:html|head|body)>", re.IGNORECASE)
 
 
 def template_named(name: str, context: SinkContext) -> Json | None:
     """The template of that name, as Klaviyo holds it; None when there is none.
 
     Raises:
-        Rejected: there are several.
+        Rejected: there are several, or the name is too long to be looked for.
     """
+    if len(name.encode()) > _LONGEST_NAME:
+        detail = f"the name of a template is longer than {_LONGEST_NAME:,} bytes, and cannot be looked for"
+        raise Rejected(Reason("too_large", detail, "Shorten it."))
     params = {"filter": Operator.EQUALS("name", name), "fields[template]": "name,editor_type,html,text"}
     found = [
         resource
@@ -62,7 +68,7 @@ def _same_html(wanted: str, held: str) -> bool:
 
 
 def _unwrapped(html: str) -> str:
-    return _WRAPPER.sub("", html.replace("\r\n", "\n")).strip()
+    return "".join(part.strip() for part in _WRAPPER.split(html.replace("\r\n", "\n")))
 
 
 def _lines(text: str) -> list[str]:

@@ -31,12 +31,12 @@
 
 
 {#-
-    Whether a row of `int_covariates` holds what no sum of amounts can be: earlier versions of the project read `NaN` and infinity as amounts, and the row is written
-    once. It is looked up again. The bound is a billion times the largest amount.
+    Whether one of these columns of a row that is written once holds what no sum of amounts can be: earlier versions of the project read `NaN` and infinity as amounts.
+    Such a row is made anew. The bound is a billion times the largest amount.
 -#}
-{% macro lf_is_no_covariate() -%}
-    {%- for covariate in lf_covariates() %}
-    not coalesce(abs({{ covariate }}) < {{ lf_double("'1e24'") }}, true){{ ' or ' if not loop.last }}
+{% macro lf_is_no_sum(columns) -%}
+    {%- for column in columns %}
+    not coalesce(abs({{ column }}) < {{ lf_double("'1e24'") }}, true){{ ' or ' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 

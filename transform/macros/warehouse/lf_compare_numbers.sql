@@ -1,6 +1,6 @@
 {#-
     Whether two numbers compare so; null when one of them is null. `left` and `right` are columns with what `lf_number` reads of the texts `left_text` and `right_text`;
-    `operator` is `>=`, `<=`, `>` or `<`.
+    `operator` is `>=`, `<=`, `>`, `<` or `=`.
 
     A double tells whole numbers apart up to 2^53 only. Where two doubles are equal beyond that, the digits decide.
 -#}

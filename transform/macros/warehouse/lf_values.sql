@@ -59,6 +59,16 @@
 {%- endmacro %}
 
 
+{#-
+    A number as JSON writes one: without `+`, and without a zero before its digits. `007` and `+46` are names that look like numbers, and two of them are the
+    same only if their texts are.
+-#}
+{% macro lf_json_number(text) -%}
+    {%- set pattern = '-?(0|0[.eE][-+.eE0-9]{1,200}[-+.eE0-9]{0,200}|[1-9][-+.eE0-9]{0,200}[-+.eE0-9]{0,200})' -%}
+    {{ lf_number(lf_text_of_pattern(text, pattern)) }}
+{%- endmacro %}
+
+
 {#- A whole number that an integer holds, however it is written (`12`, `12.0`, `1.2e1`). -#}
 {% macro lf_integer(text) -%}
     {%- set number = lf_number(text) -%}

@@ -23,6 +23,10 @@ BATCH = 5_000
 """Rows held at a time; DuckDB streams the rest."""
 
 
+_EXTRACTIONS = "_sdc_extractions"
+"""The table in which `target-duckdb` keeps whose rows it has loaded."""
+
+
 class SourceError(ProgramError):
     """The file cannot be read as the settings say; the message tells what to do."""
 
@@ -104,6 +108,31 @@ class Source:
             found = _listed(schemas)
             message = f"setting `schema`: no table stands in a schema `{schema}`; schemas with tables: {found}"
         raise SourceError(message)
+
+    def accounts(self) -> list[str]:
+        """The accounts whose rows the file holds, as far as `target-duckdb`, which loaded them, was told.
+
+        Raises:
+            SourceError: If that cannot be read.
+        """
+        schemas = self._rows(
+            "SELECT table_schema FROM information_schema.columns WHERE table_catalog = current_database()"
+            " AND table_name = ? AND column_name = 'account'",
+            _EXTRACTIONS,
+        )
+        try:
+            found = {
+                account
+                for (schema,) in schemas
+                for (account,) in self._rows(
+                    f"SELECT DISTINCT account FROM {_quoted(schema)}.{_quoted(_EXTRACTIONS)}"  # noqa: S608  quoted
+                    " WHERE account IS NOT NULL"
+                )
+            }
+        except duckdb.Error as error:
+            message = f"whose rows the file holds cannot be read: {_first_line(error)}"
+            raise SourceError(message) from error
+        return sorted(map(str, found))
 
     def rows(self, table: Table, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
         """The rows of a table, in the order of its primary key if it has one, as values that msgspec writes.

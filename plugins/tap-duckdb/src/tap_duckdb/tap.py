@@ -11,7 +11,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
 from singer_program.plugin import ProgramTap
-from tap_duckdb.source import Source
+from tap_duckdb.source import Source, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_duckdb.source import Table
+
+
+FOR_ACCOUNT = "for_account"
+"""Where the state of a stream tells the account of its rows: `target-klaviyo-profiles` writes to no other."""
 
 
 class TableStream(Stream):
@@ -65,6 +69,13 @@ class TapDuckDB(ProgramTap):
             title="Prefix",
             description="Beginning of the names that are read; a stream is called what follows it",
         ),
+        th.Property(
+            "account_id",
+            th.StringType,
+            title="Account",
+            description="Id of the Klaviyo account that the rows are for, which STATE tells the target. "
+            "Without it, the one whose rows `target-duckdb` has loaded into the file",
+        ),
     ).to_dict()
 
     @cached_property
@@ -81,3 +92,28 @@ class TapDuckDB(ProgramTap):
         prefix = self.config["prefix"] or ""
         tables = self._source.tables(self.config["schema"], prefix)
         return [TableStream(self, table.name.removeprefix(prefix), table, self._source) for table in tables]
+
+    @override
+    def sync_all(self) -> None:
+        """Read the tables; whose rows they are is said before the first of them.
+
+        Raises:
+            SourceError: If the file holds rows of several accounts.
+        """
+        if account := self._account():
+            for stream in self.streams.values():
+                if stream.selected:
+                    stream.stream_state[FOR_ACCOUNT] = account
+        super().sync_all()
+
+    def _account(self) -> str | None:
+        if declared := self.config.get("account_id"):
+            return str(declared)
+        accounts = self._source.accounts()
+        if len(accounts) > 1:
+            message = (
+                f"`{self.config['path']}` holds rows of the accounts {' and '.join(accounts)}: say by the setting "
+                "`account_id` for which of them these are"
+            )
+            raise SourceError(message)
+        return accounts[0] if accounts else None

@@ -60,14 +60,18 @@ read_values as (
         *,
         {% for text in ['field', 'operand'] -%}
         {%- set column = 'field_value' if text == 'field' else 'operand' -%}
-        case when operator in ('at_least', 'at_most', 'more_than', 'less_than') then {{ lf_number(column) }} end as {{ text }}_number,
+        case
+            when operator in ('at_least', 'at_most', 'more_than', 'less_than') then {{ lf_number(column) }}
+            when operator in ('in', 'not_in') then {{ lf_json_number(column) }}
+        end as {{ text }}_number,
         case when operator in ('since', 'before') then {{ lf_date(column) }} end as {{ text }}_day{{ ',' if not loop.last }}
         {% endfor %}
     from read_fields
 
 ),
 
--- Times are compared by their day in UTC; a value that is not of the operator's type fulfils nothing.
+-- Times are compared by their day in UTC; a value that is not of the operator's type fulfils nothing. A number is the same however it is written, which each
+-- engine does its own way.
 compare as (
 
     select
@@ -79,8 +83,11 @@ compare as (
             when 'since' then field_day >= operand_day
             when 'before' then field_day < operand_day
             when 'exists' then (field_value is not null) = (operand = 'true')
-            when 'in' then field_value = operand
-            when 'not_in' then field_value = operand
+            {% for name in ['in', 'not_in'] -%}
+            when '{{ name }}' then coalesce(
+                {{ lf_compare_numbers('field_number', '=', 'operand_number', 'field_value', 'operand') }}, field_value = operand
+            )
+            {% endfor -%}
         end as is_match
 
     from read_values

@@ -4,7 +4,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ lf_delete_rows(this, lf_is_no_covariate()) }}",
+        pre_hook="{{ lf_delete_rows(this, lf_is_no_sum(lf_covariates())) }}",
     )
 }}
 

@@ -1,10 +1,14 @@
-{#- Fixed when a version is first measured: a cap that moves while an experiment runs changes what was counted before. -#}
+{#-
+    Fixed when a version is first measured: a cap that moves while an experiment runs changes what was counted before. One that is no number, which earlier versions
+    took from orders of `NaN`, is taken anew from the orders that are left.
+-#}
 {{
     config(
         materialized='incremental',
         incremental_strategy='append',
         full_refresh=false,
         on_schema_change='fail',
+        pre_hook="{{ lf_delete_rows(this, lf_is_no_sum(['cap'])) }}",
     )
 }}
 

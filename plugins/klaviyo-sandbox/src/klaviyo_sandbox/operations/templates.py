@@ -143,8 +143,12 @@ def normalised(html: str) -> str:
     html = html.replace("\r\n", "\n").strip()
     if not _HTML.search(html):
         html = f"<html>{html if _BODY.search(html) else f'<body>{html}</body>'}</html>"
-    if not _HEAD.search(html):
-        html = re.sub(r"(<html[^>]*>)", r"\1<head></head>", html, count=1, flags=re.IGNORECASE)
+    if (
+        not _HEAD.search(html)
+        and (opening := _HTML.search(html))
+        and (end := html.find(">", opening.start())) >= 0
+    ):
+        html = f"{html[: end + 1]}<head></head>{html[end + 1 :]}"
     return html
 
 

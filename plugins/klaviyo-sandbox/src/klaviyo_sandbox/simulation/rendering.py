@@ -21,6 +21,8 @@ from django.template.defaultfilters import register as django_filters  # type: i
 from django.template.defaulttags import register as django_tags  # type: ignore[import-untyped]
 from django.utils.html import format_html  # type: ignore[import-untyped]
 
+from klaviyo_sandbox.simulation.render_limits import bounded, budget, check_source, meter
+
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json, Profile
 
@@ -44,8 +46,21 @@ _LINKS = {
 }
 
 
+_LONGEST_PATTERN = 1_000
+"""Characters of what `today` is written by."""
+
+
 class TemplateError(ValueError):
-    """The template is not in Klaviyo's language, or a filter failed on a value. The message says where."""
+    """The template is not in Klaviyo's language, asks for too much, or a filter failed on a value; says which."""
+
+    @classmethod
+    def of(cls, error: Exception) -> TemplateError:
+        """What is told of an error of Django's, of a filter or of `render_limits`."""
+        kinds = {
+            RecursionError: "The template, or a value of its context, is nested too deeply.",
+            MemoryError: "The template needs too much memory.",
+        }
+        return cls(kinds.get(type(error), str(error)))
 
 
 def lookup(value: object, key: object) -> object:
@@ -78,6 +93,9 @@ def _number(value: object) -> float:
 def _today(context: Mapping[str, Any], pattern: str) -> str:
     """`{% today "%Y-%m-%d" as today %}`. Names with a leading underscore are out of a template's reach."""
     now: datetime = context["_now"]
+    if len(str(pattern)) > _LONGEST_PATTERN:
+        msg = f"The tag 'today' is given more than {_LONGEST_PATTERN:,} characters."
+        raise ValueError(msg)
     return now.strftime(pattern)
 
 
@@ -85,9 +103,10 @@ def _language() -> Any:  # noqa: ANN401 - Django is untyped
     language = Library()
     language.tags.update({name: django_tags.tags[name] for name in _DJANGO_TAGS})
     # Without `random`, so that the same values always render the same.
-    language.filters.update({name: each for name, each in django_filters.filters.items() if name != "random"})
-    for each in (lookup, multiply, divide):
-        language.filter(each.__name__, each)
+    filters = {name: each for name, each in django_filters.filters.items() if name != "random"}
+    filters |= {each.__name__: each for each in (multiply, divide)}
+    language.filters.update({name: bounded(name, each) for name, each in filters.items()})
+    language.filter("lookup", lookup)  # gives what is there, and is done at once whatever its size
     for name, words in _LINKS.items():
         language.simple_tag(_link(name, words), name=name)
         language.simple_tag(_address(name), name=f"{name}_link")
@@ -135,14 +154,16 @@ class CompiledTemplate:
     """A template that has been read once and can be rendered for many.
 
     Raises:
-        TemplateError: the source uses what Klaviyo does not know, or is malformed.
+        TemplateError: the source uses what Klaviyo does not know, is malformed, or asks for too much.
     """
 
     def __init__(self, source: str) -> None:
         try:
+            check_source(source)
             self._template = Template(source, engine=_ENGINE)
+            meter(self._template.nodelist)
         except Exception as error:
-            raise TemplateError(str(error)) from error
+            raise TemplateError.of(error) from error
 
     def render(self, context: Mapping[str, Any], now: datetime | None = None) -> str:
         """The text for one context, a flat dictionary of variables; what is missing in it is empty.
@@ -152,14 +173,16 @@ class CompiledTemplate:
             now: what `{% today %}` says; the present moment by default.
 
         Raises:
-            TemplateError: a filter failed on a value.
+            TemplateError: a filter failed on a value, or the rendering takes too much.
         """
         variables = {**context, "_now": now or datetime.now(UTC)}
+        # Numbers as Python writes them: Klaviyo shows 1200, not 1,200.
+        own = Context(variables, use_l10n=False, use_tz=False)
         try:
-            # Numbers as Python writes them: Klaviyo shows 1200, not 1,200.
-            return str(self._template.render(Context(variables, use_l10n=False, use_tz=False)))
+            with budget():
+                return str(self._template.render(own))
         except Exception as error:
-            raise TemplateError(str(error)) from error
+            raise TemplateError.of(error) from error
 
 
 def person_context(profile: Profile) -> Json:
