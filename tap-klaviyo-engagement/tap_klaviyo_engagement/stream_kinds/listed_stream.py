@@ -11,14 +11,14 @@ A bookmark moves only when all before it is complete:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import ClassVar
 
 from typing_extensions import override
 
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import NotFound
+from klaviyo_wire.errors import NotFound, Refused
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
 from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
@@ -43,6 +43,7 @@ __all__ = [  # what a declaration may need
     "NotFound",
     "Operator",
     "Record",
+    "Refused",
     "StreamFault",
     "StreamSlice",
     "Unreadable",
@@ -53,6 +54,12 @@ __all__ = [  # what a declaration may need
     "moment",
     "resources",
 ]
+
+
+BEGAN = "reading_began"
+"""Where the stream's state holds when its last reading of everything there is began."""
+_ODD = timedelta(minutes=5)
+"""Clocks are corrected by less than this every day."""
 
 
 def _without_end(stream_slice: StreamSlice) -> bool:
@@ -115,6 +122,21 @@ class ListedStream(KlaviyoStream):
         if self.from_start_date and self.run.settings.start_date:
             starts.append(self.run.settings.start_date)
         return max(starts, default=None)
+
+    def reading_begins(self) -> str:
+        """The moment that a reading of everything there is begins: what only an older one saw is gone.
+
+        It is later than that of every reading before, also where this machine's clock was set back meanwhile.
+        """
+        now, before = self.run.now(), self.stream_state.get(BEGAN)
+        try:
+            after = moment(before) + timedelta(microseconds=1) if before else now
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            after = now
+        if after - now > _ODD:
+            self.logger.warning("%s was read at %s: this machine's clock is or was wrong", self.name, before)
+        self.stream_state[BEGAN] = iso(max(now, after))
+        return iso(max(now, after))
 
     # Who does the work
 

@@ -17,7 +17,6 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     StreamSlice,
     Unreadable,
     Window,
-    iso,
 )
 
 
@@ -129,7 +128,7 @@ class ProfileIds(ListedStream):
     @override
     def slices(self) -> Iterator[StreamSlice]:
         self._complete = True
-        yield StreamSlice(Listing(columns={"swept_at": iso(self.run.now())}))
+        yield StreamSlice(Listing(columns={"swept_at": self.reading_begins()}))
 
     @override
     def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
