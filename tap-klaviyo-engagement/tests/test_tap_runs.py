@@ -471,7 +471,7 @@ def test_a_group_deleted_while_groups_are_read_is_left_out(
 
 @pytest.mark.parametrize("hours", [1, 24, 24 * 365])
 def test_who_left_has_left_also_where_the_clock_was_set_back(
-    hours: float, sandbox: Sandbox, config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+    hours: float, config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The rows of a later reading are later, whatever the machine's clock said in the one before."""
     streams = ["list_memberships", "profile_ids", "membership_snapshots"]
@@ -482,7 +482,9 @@ def test_who_left_has_left_also_where_the_clock_was_set_back(
     for extract in (second, third):
         snapshots = {each["group_id"]: each["snapshot_at"] for each in extract.records["membership_snapshots"]}
         assert all(snapshots[group] > before for group, before in latest.items())
-        assert all(each["snapshot_at"] == snapshots[each["list_id"]] for each in extract.records["list_memberships"])
+        assert all(
+            each["snapshot_at"] == snapshots[each["list_id"]] for each in extract.records["list_memberships"]
+        )
         assert {each["swept_at"] for each in extract.records["profile_ids"]} == {snapshots["profiles"]}
         latest = snapshots
     assert "this machine's clock is or was wrong" in caplog.text

@@ -261,7 +261,7 @@ HELD = 0.25
 
 
 def _held_up(account: Sandbox, number: int, *, worked: bool) -> Callable[[], bool]:
-    """Hold up the request of this number from now; the moment that it has come. Without `worked` it is never done."""
+    """Hold up the request of this number from now; when it has come. Without `worked` it is never done."""
     account.faults.clear()
     account.faults.add(Slow(nth=number, seconds=HELD))
     if not worked:

@@ -280,9 +280,9 @@ def test_a_clock_set_back_after_a_run_that_died_sends_nothing_twice_at_once(  # 
     load: Load,
     messages: Messages,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    hours: float,
+    path: Path,
     *,
+    hours: float,
     answered: bool,
 ) -> None:
     """What the ledger dates ahead of now is still followed, and no profile is in two open jobs."""
@@ -296,7 +296,7 @@ def test_a_clock_set_back_after_a_run_that_died_sends_nothing_twice_at_once(  # 
         monkeypatch.setattr(Ledger, "accepted", died)
     assert load(messages(_people(5)), job_timeout=10).error
     monkeypatch.setattr(Ledger, "accepted", accepted)
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as ledger:
+    with sqlite3.connect(path) as ledger:
         assert ledger.execute("update requests set at = at + ?", [hours * 3_600]).rowcount == 1
     ledger.close()
     run = load(messages(_people(5)), job_timeout=300)

@@ -1,4 +1,4 @@
-"""429 without end and jobs without end, of every sink: a run waits, or ends with a sentence, and the next goes on."""
+"""429 and jobs without end, of every sink: a run waits, or ends with a sentence, and the next goes on."""
 
 from __future__ import annotations
 

@@ -175,8 +175,8 @@ class Client:
         except Retriable as fault:
             if not fault.throttled or tried < MAX_TRIES:
                 raise
-            remedy = "something else uses the account's quota: stop it, lower `rate_limit_share`, or run again later"
-            raise Retriable(f"{fault}: {remedy}", retry_after=fault.retry_after, throttled=True) from fault
+            msg = f"{fault}: something else uses up the quota; lower its `rate_limit_share`, or run again later"
+            raise Retriable(msg, retry_after=fault.retry_after, throttled=True) from fault
 
     def call(
         self,
@@ -339,8 +339,8 @@ def _no_body(_body: bytes) -> jsonapi.Json:
 def _pauses() -> Generator[float, Any, None]:
     """Seconds before each retry.
 
-    A throttled request waits in the governor, too, as long as it was told to. Together these pauses are longer than
-    Klaviyo's windows, so that all tries are not used up within one.
+    A throttled request waits in the governor, too, as long as it was told to. Together these pauses are longer
+    than Klaviyo's windows, so that all tries are not used up within one.
     """
     pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_WAIT)
     next(pauses)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from singer_sdk import typing as th
 from typing_extensions import override
+
 from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
 from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator, Refused
 
@@ -50,7 +51,7 @@ class Events(LateArrivingStream):
     def metric_ids(self) -> list[str]:
         """The chosen metrics. A name that a run found goes on meaning them, whatever they are called now.
 
-        One that was deleted since is still read, as its events may still come, unless Klaviyo refuses to list them.
+        One that was deleted since is still read, unless Klaviyo refuses to list it: its events may still come.
 
         Raises:
             StreamFault: the setting names a metric that does not exist, and never did.
@@ -73,7 +74,9 @@ class Events(LateArrivingStream):
 
     def _is_listed(self, metric: str, text: str) -> bool:
         """Whether Klaviyo still lists the events of a metric that it lists no more; either is told."""
-        said = f"metric {metric}, chosen as {text!r}, is no longer in Klaviyo: take it out of the setting `metrics`"
+        said = (
+            f"metric {metric}, chosen as {text!r}, is no longer in Klaviyo: take it out of the setting `metrics`"
+        )
         try:
             params = {"filter": _listing_of(metric).filter, "fields[event]": "datetime", "page[size]": "1"}
             self.run.client.call(self.operation, params=params)
