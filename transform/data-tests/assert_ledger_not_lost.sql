@@ -55,9 +55,9 @@ our_properties as (
 
     select 'lf_assignments' as property
 
-    union
+    union all
 
-    select 'lf_' || experiment_key || '_' || slot_key as property
+    select distinct 'lf_' || experiment_key || '_' || slot_key as property
     from arms
 
 ),

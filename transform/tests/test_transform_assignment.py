@@ -70,6 +70,12 @@ GATED = (
     *("--indirect-selection", "empty", "--exclude-resource-type", "unit_test"),
 )
 """The job's models with the tests that stand before the ledger."""
+RUNS = """
+insert into marts.fct_assignment_runs
+    (experiment_key, experiment_version, slot_key, arm_key, assigned_at, profiles, bucket_sum)
+select experiment_key, experiment_version, slot_key, arm_key, assigned_at, count(*), sum(bucket)
+from marts.fct_assignments group by experiment_key, experiment_version, slot_key, arm_key, assigned_at
+"""
 TOLD = {
     "list": lambda held: {"lf_assignments": [f"{key}:{slot}:{arm}" for key, slot, arm in held]},
     "object": lambda held: {"lf_assignments": {f"{key}.{slot}": arm for key, slot, arm in held}},
@@ -94,24 +100,36 @@ def test_a_ledger_that_was_lost_assigns_nobody_otherwise(first_run: Warehouse, w
         world.land(warehouse)
 
     lose("list")
-    warehouse.dbt(*GATED)
+    results = warehouse.dbt(*GATED).results
+    checks = {row["node"]["name"]: row["node"]["compiled_code"] for row in results}
     assert set(warehouse.query(ledger)) == before
 
     # As of a copy of that table alone: what was written down of its runs is newer.
-    warehouse.dbt("run", "--select", "fct_assignment_runs")
+    warehouse.query(RUNS)
+    assert warehouse.rows(checks["assert_ledger_unchanged"]) == []
     warehouse.query("delete from marts.fct_assignments where profile_id < '01000000000000000000000100'")
-    kept = set(warehouse.query(ledger))
-    with pytest.raises(AssertionError, match="assert_ledger_unchanged"):
-        warehouse.dbt(*GATED)
-    assert set(warehouse.query(ledger)) == kept
+    assert warehouse.rows(checks["assert_ledger_unchanged"]) != []
+    manifest = warehouse.project.manifest
+    for name in ("assert_ledger_unchanged", "assert_ledger_not_lost"):
+        (check,) = (node for node in manifest.nodes.values() if node.name == name)
+        parents = {each.split(".")[-1] for each in check.depends_on.nodes}
+        assert parents <= {
+            "int_newcomers",
+            "int_profiles_bucketed",
+            "int_experiment_arms",
+            "stg_klaviyo__profiles",
+        }
 
     warehouse.query("delete from marts.fct_assignment_runs")
     world.experiment_arms[0]["weight_bp"], world.experiment_arms[1]["weight_bp"] = 1000, 9000
+    lose("list")
+    with pytest.raises(AssertionError, match="Experiment spring: Klaviyo holds another arm of hero of"):
+        warehouse.dbt(*GATED)
+    assert warehouse.query(ledger) == []
     for property_format in TOLD:
         lose(property_format)
-        with pytest.raises(AssertionError, match="Experiment spring: Klaviyo holds another arm of hero of"):
-            warehouse.dbt(*GATED)
-        assert warehouse.query(ledger) == []
+        ((problem,),) = warehouse.query(checks["assert_ledger_not_lost"])
+        assert "Experiment spring: Klaviyo holds another arm of hero of" in problem
 
 
 def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:
