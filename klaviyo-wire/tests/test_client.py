@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import math
 import re
 import socket
 import threading
@@ -163,6 +164,23 @@ def test_a_storm_of_429_on_the_first_request_is_waited_out(
     httpserver.expect_ordered_request("/api/lists").respond_with_json({"data": []})
     assert client.call("get_lists") == {"data": []}
     assert time.now >= 3 * (MAX_TRIES - 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["without Retry-After", "a second each"])
+def test_a_storm_as_long_as_klaviyos_window_is_waited_out_and_a_longer_one_is_told(
+    httpserver: HTTPServer, client: Client, time: Time, headers: dict[str, str]
+) -> None:
+    def answer(_: Request) -> Response:
+        return Response("{}", 429, headers) if time.now - begun < lasts else Response('{"data": []}', 200)
+
+    httpserver.expect_request("/api/lists").respond_with_handler(answer)
+    begun, lasts = time.now, 61.0
+    assert client.call("get_lists") == {"data": []}
+    begun, lasts, asked = time.now, math.inf, len(httpserver.log)
+    with pytest.raises(Retriable, match="429: something else uses up the quota; lower its `rate_limit_share`"):
+        client.call("get_lists")
+    assert len(httpserver.log) - asked == MAX_TRIES
+    assert time.now - begun < 600
 
 
 def test_a_wait_of_hours_is_not_slept_through(httpserver: HTTPServer, client: Client, time: Time) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from random import Random
 from types import FrameType
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.http.faults import Missing
 from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.model.records import Event
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint, Page
@@ -288,10 +290,18 @@ class Account:
             for name, offset in events.items()
         )
 
-    def run(self, *, hours: float = 0, **config: Any) -> list[str]:  # noqa: ANN401 - settings
-        """Names of what a run emitted, `hours` later, that it read to the end."""
+    def run(self, *, hours: float = 0, ahead: float = 0, jumps: float = 0, **config: Any) -> list[str]:  # noqa: ANN401 - settings
+        """Names of what a run emitted, `hours` later, that it read to the end.
+
+        The tap's clock is so many hours `ahead` of Klaviyo's, and `jumps` once it has begun.
+        """
         self.time.now += timedelta(hours=hours)
-        extract = self._run_tap(self.keys | config, self.catalog, state=self.state, now=self.time)
+        looks = count()
+
+        def now() -> datetime:
+            return self.time.now + timedelta(hours=ahead + (jumps if next(looks) else 0))
+
+        extract = self._run_tap(self.keys | config, self.catalog, state=self.state, now=now)
         assert extract.failed == []
         names = sorted(record["id"] for record in extract.records["events"])
         self.emitted.update(names)
@@ -539,6 +549,65 @@ def test_emitted_ids_of_a_clock_that_was_ahead_lose_nothing(account: Account) ->
     account.state["bookmarks"]["events"]["emitted"]["through"] = "2027-01-01T00:00:00+00:00"
     account.add({"late": -5 * DAY, "new": 600})
     assert set(account.run(hours=1)) >= {"late", "new"}
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        pytest.param([-1, 0, 0], id="an hour behind, then right"),
+        pytest.param([0, -1, 0], id="set back an hour"),
+        pytest.param([0, 24, 0], id="a day ahead once"),
+        pytest.param([24, 24, 0], id="a day ahead, then right"),
+        pytest.param([0, 24 * 60, 0], id="two months ahead once"),
+        pytest.param([0, -24 * 365 * 50, 0], id="a clock that lost its battery"),
+        pytest.param([24, -24, 24], id="back and forth"),
+    ],
+)
+def test_a_clock_that_jumps_between_runs_loses_no_event(account: Account, ahead: list[float]) -> None:
+    """How many hours the tap's clock is ahead of Klaviyo's, run by run; some events are dated ahead."""
+    account.add({"old": -8 * DAY, "newest": -400, "ahead": 5 * DAY, "far ahead": 40 * DAY})
+    for number, hours in enumerate(ahead):
+        account.add({f"{number} late": -3 * DAY, f"{number} new": -600, f"{number} ahead": 2 * DAY})
+        account.run(ahead=hours)
+        account.time.now += timedelta(hours=6)
+    account.run()
+    assert set(account.emitted) == account.events()
+    account.run(hours=1)
+    assert account.run(hours=1) == [], "and it comes to rest"
+
+
+def test_a_clock_that_jumps_amid_a_run_loses_no_event(account: Account) -> None:
+    for number, hours in enumerate((24, -1, -24)):
+        account.add({f"{number} late": -3 * DAY, f"{number} new": -600, f"{number} ahead": DAY})
+        account.run(hours=6, jumps=hours)
+    account.run(hours=1)
+    assert set(account.emitted) == account.events()
+
+
+def test_a_metric_that_is_deleted_is_still_read_and_the_others_too(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its events may still come, late ones too; it is named so that somebody takes it out of the setting."""
+    store = account.sandbox.store
+    gone, other = store.read("select id, name from metrics where id in (?, ?)", account.metrics[:2])
+    record = store.read("select * from metrics where id = ?", [gone[0]])
+    chosen = [gone[1], other[1]]
+    account.add({"0 before": -2 * DAY}, metric=account.metrics.index(gone[0]))
+    account.run(metrics=chosen)
+    store.write("delete from metrics where id = ?", [[gone[0]]])
+    try:
+        account.add({"0 late": -DAY, "0 after": -600}, metric=account.metrics.index(gone[0]))
+        account.add({"1 after": -600}, metric=account.metrics.index(other[0]))
+        assert account.run(hours=1, metrics=chosen) == ["0 after", "0 late", "1 after"]
+        assert f"metric {gone[0]}, chosen as {gone[1]!r}, is no longer in Klaviyo" in caplog.text
+        assert account.run(hours=1, metrics=chosen) == []
+        account.sandbox.faults.add(Missing(operation="get_events", nth=1))
+        account.add({"1 later": -600}, metric=account.metrics.index(other[0]))
+        assert account.run(hours=1, metrics=chosen) == ["1 later"]
+        assert "Klaviyo lists its events no more" in caplog.text
+        account.sandbox.faults.clear()
+    finally:
+        store.write(f"insert into metrics values ({','.join('?' * len(record[0]))})", record)  # noqa: S608
 
 
 def test_another_lookback_than_before_emits_nothing_again(account: Account) -> None:

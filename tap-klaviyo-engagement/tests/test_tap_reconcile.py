@@ -503,6 +503,28 @@ def test_counts_of_metrics_that_are_gone_are_told(account: Account, caplog: pyte
     assert "no such metrics, they are not compared: GONE01" in caplog.text
 
 
+def test_a_metric_deleted_while_metrics_are_compared_is_told_and_the_others_are_read(
+    account: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    account.happens("Opened Email", NOW - DAY * 3)
+    (late,) = account.happens("Clicked Email", NOW - DAY * 3)
+    gone, store, counted = account.metric("Opened Email"), account.sandbox.store, DifferingEvents.counted
+    (record,) = store.read("select * from metrics where id = ?", [gone])
+
+    def amid(stream: DifferingEvents, metric: str) -> dict[date, int]:
+        store.write("delete from metrics where id = ?", [[gone]])  # they are listed by now
+        return counted(stream, metric)
+
+    monkeypatch.setattr(DifferingEvents, "counted", amid)
+    try:
+        ended = account.run()
+    finally:
+        store.write(f"insert into metrics values ({','.join('?' * len(record))})", [record])  # noqa: S608
+    assert ended.failed == []
+    assert ended.ids == [late]
+    assert f"Klaviyo does not count Opened Email ({gone})" in caplog.text
+
+
 @pytest.mark.parametrize(
     "answer",
     [

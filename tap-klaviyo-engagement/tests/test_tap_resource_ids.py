@@ -180,6 +180,21 @@ def test_what_was_deleted_follows_from_two_runs(
     assert bool(messages) == (stream == "campaigns")
 
 
+def test_what_was_deleted_is_gone_also_where_the_clock_was_set_back(
+    sandbox: Sandbox, config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reading is later than the one before it of the same stream, whatever this machine's clock says."""
+    names = ["lists", "templates", "tags"]
+    first = run_tap(config, [*names, *TELLING], now=_later)
+    gone = min(_alive("templates", first))
+    _delete(sandbox, "delete_template", gone)
+    second = run_tap(config, [*names, *TELLING], state=first.state, now=_now)
+    assert _alive("templates", first, second) == _alive("templates", first) - {gone}
+    for name in names:
+        assert _snapshots(second)[name]["snapshot_at"] > _snapshots(first)[name]["snapshot_at"]
+    assert "templates was read at" in caplog.text
+
+
 def test_parts_of_flows_that_were_deleted_follow_from_two_runs(
     sandbox: Sandbox, config: Json, run_tap: RunTap
 ) -> None:

@@ -16,6 +16,7 @@ from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.http.faults import (
     AnyFault,
     ExpiredCursor,
+    Missing,
     Page,
     Reset,
     Status,
@@ -470,6 +471,56 @@ def test_a_group_deleted_while_groups_are_read_is_left_out(
     read = {each["group_id"] for each in extract.records["membership_snapshots"]}
     assert read == set(groups) - set(deleted)
     assert f"The segment {deleted[0]} was deleted while it was read" in caplog.text
+
+
+@pytest.mark.parametrize("hours", [1, 24, 24 * 365])
+def test_who_left_has_left_also_where_the_clock_was_set_back(
+    hours: float, config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows of a later reading are later, whatever the machine's clock said in the one before."""
+    streams = ["list_memberships", "profile_ids", "membership_snapshots"]
+    first = run_tap(config, streams, now=_later(hours))
+    latest = {each["group_id"]: each["snapshot_at"] for each in first.records["membership_snapshots"]}
+    second = run_tap(config, streams, state=first.state, now=_now)
+    third = run_tap(config, streams, state=second.state, now=_now)
+    for extract in (second, third):
+        snapshots = {each["group_id"]: each["snapshot_at"] for each in extract.records["membership_snapshots"]}
+        assert all(snapshots[group] > before for group, before in latest.items())
+        assert all(
+            each["snapshot_at"] == snapshots[each["list_id"]] for each in extract.records["list_memberships"]
+        )
+        assert {each["swept_at"] for each in extract.records["profile_ids"]} == {snapshots["profiles"]}
+        latest = snapshots
+    assert "this machine's clock is or was wrong" in caplog.text
+
+
+def test_a_list_of_the_setting_that_was_deleted_keeps_no_other_from_being_read(
+    sandbox: Sandbox, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run says so by its status, run after run, until somebody corrects the setting."""
+    group = sandbox.store.group_named("Newsletter", GroupKind.LIST)
+    assert group is not None
+    config = _config(sandbox, lists=["Deleted last week", "Newsletter"])
+    extract = run_tap(config, ["list_memberships", "membership_snapshots"], now=_now)
+    assert extract.failed == ["list_memberships"]
+    assert {each["list_id"] for each in extract.records["list_memberships"]} == {group.id}
+    assert [each["group_id"] for each in extract.records["membership_snapshots"]] == [group.id]
+    assert "the setting `lists` names 'Deleted last week', which does not exist" in _errors(caplog)[0]
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_campaign_deleted_while_campaigns_are_read_is_left_out(
+    nth: int, sandbox: Sandbox, config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    streams = ["campaigns", "campaign_messages"]
+    whole = run_tap(config, streams, now=_now)
+    sandbox.faults.add(Missing(operation="get_messages_for_campaign", nth=nth))
+    extract = run_tap(config, streams, now=_now)
+    assert extract.failed == []
+    assert extract.records["campaigns"] == whole.records["campaigns"]
+    messages = [record["id"] for record in extract.records["campaign_messages"]]
+    assert 0 < len(messages) < len(whole.records["campaign_messages"])
+    assert "was deleted while it was read" in caplog.text
 
 
 # What a failure leaves behind

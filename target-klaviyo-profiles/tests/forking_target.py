@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from target_klaviyo_profiles.delivery import job_poller, poll_backoff, submission
-from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.sinks import SINKS, templates
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 
@@ -32,6 +32,7 @@ def main() -> None:
     poll_backoff.FIRST, poll_backoff.GROWTH = 0.02, 1.0
     job_poller._QUOTA_SHARE = 1e9
     submission._RESUBMIT_DELAYS = (0.02,) * 8
+    templates._LOOKUP_DELAYS = (0.0, 0.1, 0.3)
     for route in (route for sink in SINKS for route in sink.routes):
         few = replace(route.limits, items=min(route.limits.items, 5))
         object.__setattr__(route, "limits", few)  # routes are compared by identity: a copy would not do

@@ -18,7 +18,8 @@ import pytest
 from sink_examples import examples, furnish
 
 from klaviyo_sandbox import Sandbox
-from klaviyo_sandbox.http.faults import Reset, Status
+from klaviyo_sandbox.http.faults import Reset, Slow, Status
+from klaviyo_sandbox.model.records import CampaignMessage, Template
 from target_klaviyo_profiles.sinks import SINKS
 
 if TYPE_CHECKING:
@@ -94,6 +95,12 @@ class Runner:
         if whole:
             self.bookmark = whole[-1]["at"]
         return code
+
+    def on(self, records: list[Json]) -> Runner:
+        """The same with other records, not one of which was read."""
+        other = Runner(self._forks, self._sandbox, self._folder, records, self._stream)
+        other._runs = self._runs
+        return other
 
     def log(self) -> str:
         return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
@@ -244,6 +251,77 @@ def test_killed_at_random_moments_any_sink_leaves_what_one_run_leaves(
         assert undisturbed.run() == 0, undisturbed.log()
         assert _rows(account) == _rows(other)
     assert not list(tmp_path.rglob("rejects.jsonl"))
+
+
+# Klaviyo takes two templates of one name, and gives a message a copy: what is done twice is seen
+
+
+HELD = 0.25
+"""Seconds that the request which is under way at the kill waits before Klaviyo does it, if it does."""
+
+
+def _held_up(account: Sandbox, number: int, *, worked: bool) -> Callable[[], bool]:
+    """Hold up the request of this number from now; when it has come. Without `worked` it is never done."""
+    account.faults.clear()
+    account.faults.add(Slow(nth=number, seconds=HELD))
+    if not worked:
+        account.faults.add(Reset(nth=number))
+    return lambda: any(each["struck"] for each in account.faults.report())
+
+
+@pytest.mark.parametrize("lands", ["never", "before the next run", "amid the next run"])
+@pytest.mark.parametrize("number", [1, 2, 3, 4] if WHOLE else [3, 4])
+def test_killed_at_each_request_a_template_is_there_once(
+    account: Sandbox, runner: Callable[..., Runner], number: int, lands: str
+) -> None:
+    """Of two records, one is created and one rewritten, with a request to look and one to write each."""
+    now = account.clock.seconds()
+    old = Template(id="TPL001", name="held", editor_type="CODE", html="<p>old</p>", created=now, updated=now)
+    account.store.put(old)
+    running = runner([{"name": name, "html": f"<p>{name}</p>"} for name in ("new", "held")], "templates")
+    assert running.run(_held_up(account, number, worked=lands != "never")) == -signal.SIGKILL
+    assert running.bookmark == 0
+    if lands != "amid the next run":
+        wall.sleep(HELD)
+    account.faults.clear()
+    assert running.run() == 0, running.log()
+    wall.sleep(HELD if lands == "amid the next run" else 0)
+    assert running.bookmark == 2
+    stored = account.store.read("select name, record ->> 'html' from templates where name in ('new', 'held')")
+    assert sorted(name for name, _ in stored) == ["held", "new"]
+    assert all(f"<p>{name}</p>" in html for name, html in stored)
+
+
+@pytest.mark.parametrize("lands", ["never", "before the next run", "amid the next run"])
+@pytest.mark.parametrize("number", [1, 2, 3, 4] if WHOLE else [4])
+def test_killed_at_each_request_a_message_has_the_right_template(
+    account: Sandbox, runner: Callable[..., Runner], number: int, lands: str
+) -> None:
+    there = furnish(account)
+    message = there["campaign_message_id"][0]
+    now = account.clock.seconds()
+    other = Template(id="TPL002", name="autumn", editor_type="CODE", html="<p>y</p>", created=now, updated=now)
+    account.store.put(other)
+    first = runner([{"campaign_message_id": message, "template_name": "spring"}], "campaign_message_templates")
+    assert first.run() == 0
+    running = first.on([{"campaign_message_id": message, "template_name": "autumn"}])
+    before = account.requests["assign_template_to_campaign_message 200"]
+    assert running.run(_held_up(account, number, worked=lands != "never")) == -signal.SIGKILL
+    assert running.bookmark == 0
+    if lands != "amid the next run":
+        wall.sleep(HELD)
+    account.faults.clear()
+    assert running.run() == 0, running.log()
+    wall.sleep(HELD if lands == "amid the next run" else 0)
+    assert running.bookmark == 1
+    held = account.store.get(CampaignMessage, message)
+    assert held is not None
+    copy = account.store.get(Template, held.template_id or "")
+    assert copy is not None
+    assert "<p>y</p>" in copy.html
+    # Nothing is done again that Klaviyo had done before the next run looked.
+    done = account.requests["assign_template_to_campaign_message 200"] - before
+    assert done == 1 or lands == "amid the next run"
 
 
 def _any_records(sink: type[Sink], account: Sandbox) -> list[Json]:

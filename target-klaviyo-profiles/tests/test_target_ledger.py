@@ -273,6 +273,39 @@ def test_a_submission_that_was_taken_and_not_answered_is_waited_for(
     assert "waiting for job" in run.log
 
 
+@pytest.mark.parametrize("hours", [1, 24 * 365], ids="{} hours".format)
+@pytest.mark.parametrize("answered", [True, False], ids=["the job is known", "its answer was lost"])
+def test_a_clock_set_back_after_a_run_that_died_sends_nothing_twice_at_once(  # noqa: PLR0913
+    sandbox: Sandbox,
+    load: Load,
+    messages: Messages,
+    monkeypatch: pytest.MonkeyPatch,
+    path: Path,
+    *,
+    hours: float,
+    answered: bool,
+) -> None:
+    """What the ledger dates ahead of now is still followed, and no profile is in two open jobs."""
+    accepted = Ledger.accepted
+    sandbox.imports.delay = 50.0
+
+    def died(*_: object) -> None:
+        raise ZeroDivisionError
+
+    if not answered:
+        monkeypatch.setattr(Ledger, "accepted", died)
+    assert load(messages(_people(5)), job_timeout=10).error
+    monkeypatch.setattr(Ledger, "accepted", accepted)
+    with sqlite3.connect(path) as ledger:
+        assert ledger.execute("update requests set at = at + ?", [hours * 3_600]).rowcount == 1
+    ledger.close()
+    run = load(messages(_people(5)), job_timeout=300)
+    assert run.error is None
+    assert run.states == [{"at": "end"}]
+    assert run.tallies["profiles"].resumed == (6 if answered else 0)
+    assert not any(sandbox.imports.stats.values())
+
+
 def test_the_ledger_is_empty_after_a_run_that_ended(
     load: Load, messages: Messages, opened: Callable[..., Ledger], path: Path, sandbox: Sandbox
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -342,6 +344,27 @@ def test_an_old_opt_out_of_ours_does_not_outlast_what_klaviyo_says(
     sandbox.store.put_profile(replace(people[0], email_marketing=subscribed))
     assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].rejected.total() == 1
     monkeypatch.setattr(subscriptions, "_UNSEEN", timedelta())
+    assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].accepted == 1
+
+
+def test_an_opt_out_from_before_the_clock_was_set_back_counts_for_an_hour(
+    sandbox: Sandbox, write: Load, people: list[Profile], tmp_path: Path
+) -> None:
+    """As long as any that Klaviyo may not show yet: neither not at all nor for ever."""
+    write([_email(people[0], consent="UNSUBSCRIBED")])
+    sandbox.settle()
+    subscribed = Consent(ConsentState.SUBSCRIBED, sandbox.clock.now())
+    sandbox.store.lift(people[0].id, list(SuppressionReason))
+    sandbox.store.put_profile(replace(people[0], email_marketing=subscribed))
+
+    def remembered(change: str) -> None:
+        with sqlite3.connect(tmp_path / "ledger.sqlite") as ledger:
+            ledger.execute(f"update memory set value = replace(value, {change})")  # noqa: S608
+        ledger.close()
+
+    remembered("'2026-11-01T00', '2027-11-01T00'")
+    assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].rejected.total() == 1
+    remembered("'2026-11-01T00', '2026-10-31T22'")  # two hours later
     assert write([_imported(people[0], LEFT)]).tallies["subscriptions"].accepted == 1
 
 

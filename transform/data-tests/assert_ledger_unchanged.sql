@@ -1,4 +1,6 @@
--- The ledger never changes an arm: every run that was written down is found in it as it was left, arm by arm.
+-- The ledger never changes an arm and loses no row: every run that was written down is found in it as it was left, arm by arm.
+-- It is looked at before anything is appended, so that nobody whose row was lost is assigned anew.
+-- depends_on: {{ ref('int_newcomers') }}
 with
 
 ledger as (
@@ -11,7 +13,7 @@ ledger as (
         assigned_at,
         count(*) as profiles,
         sum(bucket) as bucket_sum
-    from {{ ref('fct_assignments') }}
+    from {{ lf_ledger('fct_assignments') }}
     group by experiment_key, experiment_version, slot_key, arm_key, assigned_at
 
 )

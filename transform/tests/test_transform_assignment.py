@@ -65,6 +65,73 @@ def test_an_arm_that_was_changed_in_the_ledger_is_found(warehouse: Warehouse) ->
         warehouse.dbt("test", "--select", "assert_ledger_unchanged")
 
 
+GATED = (
+    *("build", "--select", *ASSIGN[2:], "assert_ledger_not_lost", "assert_ledger_unchanged"),
+    *("--indirect-selection", "empty", "--exclude-resource-type", "unit_test"),
+)
+"""The job's models with the tests that stand before the ledger."""
+RUNS = """
+insert into marts.fct_assignment_runs
+    (experiment_key, experiment_version, slot_key, arm_key, assigned_at, profiles, bucket_sum)
+select experiment_key, experiment_version, slot_key, arm_key, assigned_at, count(*), sum(bucket)
+from marts.fct_assignments group by experiment_key, experiment_version, slot_key, arm_key, assigned_at
+"""
+TOLD = {
+    "list": lambda held: {"lf_assignments": [f"{key}:{slot}:{arm}" for key, slot, arm in held]},
+    "object": lambda held: {"lf_assignments": {f"{key}.{slot}": arm for key, slot, arm in held}},
+    "flat": lambda held: {f"lf_{key}_{slot}": arm for key, slot, arm in held},
+}
+"""By `property_format`: the properties of a profile that holds these arms."""
+
+
+def test_a_ledger_that_was_lost_assigns_nobody_otherwise(first_run: Warehouse, world: World) -> None:
+    """Klaviyo still holds the arms: all get theirs again, or, where the definition gives others, nobody any."""
+    warehouse = first_run.copy()
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN)
+    ledger = "select experiment_key, slot_key, arm_key, profile_id from marts.fct_assignments"
+    before = set(warehouse.query(ledger))
+
+    def lose(property_format: str) -> None:
+        warehouse.query("delete from marts.fct_assignments")
+        for profile in world.profiles:
+            held = [(key, slot, arm) for key, slot, arm, of in before if of == profile["id"]]
+            profile["properties"] = TOLD[property_format](held)
+        world.land(warehouse)
+
+    lose("list")
+    results = warehouse.dbt(*GATED).results
+    checks = {row["node"]["name"]: row["node"]["compiled_code"] for row in results}
+    assert set(warehouse.query(ledger)) == before
+
+    # As of a copy of that table alone: what was written down of its runs is newer.
+    warehouse.query(RUNS)
+    assert warehouse.rows(checks["assert_ledger_unchanged"]) == []
+    warehouse.query("delete from marts.fct_assignments where profile_id < '01000000000000000000000100'")
+    assert warehouse.rows(checks["assert_ledger_unchanged"]) != []
+    manifest = warehouse.project.manifest
+    for name in ("assert_ledger_unchanged", "assert_ledger_not_lost"):
+        (check,) = (node for node in manifest.nodes.values() if node.name == name)
+        parents = {each.split(".")[-1] for each in check.depends_on.nodes}
+        assert parents <= {
+            "int_newcomers",
+            "int_profiles_bucketed",
+            "int_experiment_arms",
+            "stg_klaviyo__profiles",
+        }
+
+    warehouse.query("delete from marts.fct_assignment_runs")
+    world.experiment_arms[0]["weight_bp"], world.experiment_arms[1]["weight_bp"] = 1000, 9000
+    lose("list")
+    with pytest.raises(AssertionError, match="Experiment spring: Klaviyo holds another arm of hero of"):
+        warehouse.dbt(*GATED)
+    assert warehouse.query(ledger) == []
+    for property_format in TOLD:
+        lose(property_format)
+        ((problem,),) = warehouse.query(checks["assert_ledger_not_lost"])
+        assert "Experiment spring: Klaviyo holds another arm of hero of" in problem
+
+
 def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:
     """Of twenty tries the one whose arms clicked, opened and ordered most alike before; newcomers follow it."""
     world.experiments += [experiment("even", balance_tries=20, balance_days=90)]

@@ -172,7 +172,13 @@ class Client:
             logger=None,
             on_backoff=_log_retry,
         )
-        return retry(attempt)()
+        try:
+            return retry(attempt)()
+        except Retriable as fault:
+            if not fault.throttled or tried < MAX_TRIES:
+                raise
+            msg = f"{fault}: something else uses up the quota; lower its `rate_limit_share`, or run again later"
+            raise Retriable(msg, retry_after=fault.retry_after, throttled=True) from fault
 
     def call(
         self,
@@ -334,13 +340,17 @@ def _no_body(_body: bytes) -> jsonapi.Json:
 
 
 def _pauses() -> Generator[float, Any, None]:
-    """Seconds before each retry; a throttled request waits in the governor instead."""
+    """Seconds before each retry.
+
+    A throttled request waits in the governor, too, as long as it was told to. Together these pauses are longer
+    than Klaviyo's windows, so that all tries are not used up within one.
+    """
     pauses = backoff.expo(base=2, factor=0.5, max_value=LONGEST_WAIT)
     next(pauses)
     error: Retriable = yield 0.0
     while True:
-        pause = 0.0 if error.throttled else max(backoff.full_jitter(next(pauses)), error.retry_after or 0.0)
-        error = yield pause
+        pause = next(pauses)
+        error = yield pause if error.throttled else max(backoff.full_jitter(pause), error.retry_after or 0.0)
 
 
 def _log_retry(details: Mapping[str, Any]) -> None:

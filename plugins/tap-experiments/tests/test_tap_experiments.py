@@ -5,7 +5,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,6 +79,24 @@ def test_records_in_order_with_one_moment(experiments: Path, run: Callable[..., 
     assert "lf_spring_hero_hero" in records[3]["record"]["html"]
     assert records[4]["record"]["experiments"] == 1
     assert (code, complaints) == (0, [])
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365)], ids=str)
+def test_a_reading_is_later_than_the_one_before_also_where_the_clock_was_set_back(
+    experiments: Path, run: Callable[..., Run], tmp_path: Path, ahead: timedelta
+) -> None:
+    """Or a definition that was deleted since would count as one that is still there."""
+    before = datetime.now(UTC) + ahead
+    state: object = {"bookmarks": {"definition_snapshots": {"defined_at": before.isoformat()}}}
+    for _ in range(2):
+        (tmp_path / "state.json").write_text(json.dumps(state))
+        done = run("--state", "state.json", config={"path": str(experiments)})
+        assert done.code == 0
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        (defined_at,) = {each["record"]["defined_at"] for each in messages if each["type"] == "RECORD"}
+        assert before < datetime.fromisoformat(defined_at) < before + timedelta(seconds=1)
+        before = datetime.fromisoformat(defined_at)
+        state = [each["value"] for each in messages if each["type"] == "STATE"][-1]
 
 
 def records(stdout: str, stream: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
-from klaviyo_wire.errors import NotFound
+from klaviyo_wire.errors import NotFound, Refused
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
 from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
@@ -31,6 +31,7 @@ from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Batch, Listing, 
 from tap_klaviyo_engagement.extraction.whole_reading import IdListing, WholeReading
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
+from tap_klaviyo_engagement.state.reading_times import BEGAN, later
 from tap_klaviyo_engagement.times import earlier, iso, moment
 
 __all__ = [  # what a declaration may need
@@ -45,6 +46,7 @@ __all__ = [  # what a declaration may need
     "NotFound",
     "Operator",
     "Record",
+    "Refused",
     "StreamFault",
     "StreamSlice",
     "Unreadable",
@@ -134,6 +136,13 @@ class ListedStream(KlaviyoStream):
     def put_aside(self, fault: Unreadable, columns: Mapping[str, Any]) -> None:
         self.whole_reading.complete = False  # what is not met would count as gone
         super().put_aside(fault, columns)
+
+    def reading_begins(self) -> str:
+        """The moment that a reading of everything there is begins, later than that of every reading before."""
+        warn = partial(self.logger.warning, "%s was read at %s: this machine's clock is or was wrong", self.name)
+        began = later(self.run.now(), self.stream_state.get(BEGAN), warn)
+        self.stream_state[BEGAN] = began
+        return began
 
     # Who does the work
 

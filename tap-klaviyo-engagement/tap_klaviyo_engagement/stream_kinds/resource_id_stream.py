@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -12,8 +13,10 @@ from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable, concerns_all, unexpected
 from tap_klaviyo_engagement.extraction.slice_reader import restarting
 from tap_klaviyo_engagement.extraction.whole_reading import IdListing, WholeReading
+from tap_klaviyo_engagement.state.reading_times import BEGAN, later
 from tap_klaviyo_engagement.stream_kinds.composed_stream import ids_of
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
+from tap_klaviyo_engagement.times import moment
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
@@ -34,10 +37,11 @@ class ResourceIdStream(KlaviyoStream):
             fault, readings = self._read(streams)
             faults += [f"{streams[0].name}: {fault}"] if fault else []
             for name, reading in readings.items():
-                row = {"stream_name": name, "seen_at": reading.began}
+                began = self._began(name, reading)
+                row = {"stream_name": name, "seen_at": began}
                 yield [self._selected({**row, "id": key}) for key in sorted(reading.ids)]
                 if reading.complete:
-                    self.run.snapshot("account", name, reading.began, len(reading.ids))
+                    self.run.snapshot("account", name, began, len(reading.ids))
         if faults:
             raise StreamFault("; ".join(faults))
 
@@ -101,6 +105,15 @@ class ResourceIdStream(KlaviyoStream):
                 for name, ids in told.items():
                     readings[name].ids.update(ids or ())
                     readings[name].complete &= ids is not None
+
+    def _began(self, name: str, reading: WholeReading) -> str:
+        """When a reading began; later than the one before it of the same stream."""
+        before = self.stream_state.get(BEGAN)
+        times = dict(before) if isinstance(before, dict) else {}
+        warn = partial(self.logger.warning, "%s was read at %s: this machine's clock is or was wrong", name)
+        times[name] = later(moment(reading.began), times.get(name), warn)
+        self.stream_state[BEGAN] = times
+        return str(times[name])
 
     def _selected(self, row: Record) -> Record:
         return {name: row[name] for name in self.columns}

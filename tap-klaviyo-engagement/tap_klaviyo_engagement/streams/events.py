@@ -8,7 +8,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
-from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator, Refused
 
 NAMED, READ = "metrics_named", "metrics_read"
 """Where the stream's state holds the ids that a name of the setting stood for, and those whose past was read."""
@@ -51,6 +51,8 @@ class Events(LateArrivingStream):
     def metric_ids(self) -> list[str]:
         """The chosen metrics. A name that a run found goes on meaning them, whatever they are called now.
 
+        One that was deleted since is still read, unless Klaviyo refuses to list it: its events may still come.
+
         Raises:
             StreamFault: the setting names a metric that does not exist, and never did.
         """
@@ -61,11 +63,28 @@ class Events(LateArrivingStream):
             renamed = [key for key in found.get(text, ()) if key in names and key not in now]
             for key in renamed:
                 self.logger.info("metric %s, once named %r, is now %r: still read", key, text, names[key])
-            found[text] = now + renamed
+            gone = [key for key in found.get(text, ()) if key not in names]
+            found[text] = now + renamed + gone
         if missing := [text for text in self.run.settings.metrics if not found[text]]:
             self.run.name_lookup.among("metrics", tuple(missing), names)
         self.stream_state[NAMED] = {text: found[text] for text in self.run.settings.metrics}
-        return list(dict.fromkeys(key for text in self.run.settings.metrics for key in found[text]))
+        chosen = {key: text for text in reversed(self.run.settings.metrics) for key in found[text]}
+        ids = dict.fromkeys(key for text in self.run.settings.metrics for key in found[text])
+        return [key for key in ids if key in names or self._is_listed(key, chosen[key])]
+
+    def _is_listed(self, metric: str, text: str) -> bool:
+        """Whether Klaviyo still lists the events of a metric that it lists no more; either is told."""
+        said = (
+            f"metric {metric}, chosen as {text!r}, is no longer in Klaviyo: take it out of the setting `metrics`"
+        )
+        try:
+            params = {"filter": _listing_of(metric).filter, "fields[event]": "datetime", "page[size]": "1"}
+            self.run.client.call(self.operation, params=params)
+        except Refused:
+            self.logger.warning("%s. Klaviyo lists its events no more", said)
+            return False
+        self.logger.warning("%s. What still comes of it is read", said)
+        return True
 
     @override
     def unread_listings(self) -> list[Listing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from singer_sdk import typing as th
@@ -19,7 +20,6 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     Record,
     StreamSlice,
     Unreadable,
-    iso,
 )
 
 
@@ -44,15 +44,36 @@ class Memberships(ListedStream):
         self._counts: Counter[str] = Counter()
         self._incomplete: set[str] = set()
         for group in self.chosen_groups():
-            began = iso(self.run.now())
+            began = self.reading_begins()
             yield StreamSlice(
                 Listing(path={"id": group}, columns={f"{self.group}_id": group, "snapshot_at": began})
             )
 
-    def chosen_groups(self) -> list[str]:
-        """Ids of the groups to read."""
+    @override
+    def batches(self) -> Iterator[list[Record]]:
+        """Every group that the setting chooses and that there is; then one that there is not ends the stream.
+
+        Raises:
+            StreamFault: the setting names a group that does not exist, perhaps no longer.
+        """
+        yield from super().batches()
+        self.run.name_lookup.among(self.groups_setting, self.wanted_groups, self.group_names)
+
+    @property
+    def wanted_groups(self) -> tuple[str, ...]:
+        """What the setting chooses, by name or id; nothing means all."""
         wanted: tuple[str, ...] = getattr(self.run.settings, self.groups_setting)
-        return self.run.name_lookup.among(self.groups_setting, wanted, self.names(self.parent, self.group))
+        return wanted
+
+    @cached_property
+    def group_names(self) -> dict[str, str]:
+        """Every group's name, by id."""
+        return self.names(self.parent, self.group)
+
+    def chosen_groups(self) -> list[str]:
+        """Ids of the groups to read: those of the setting, as far as there are such."""
+        wanted, names = self.wanted_groups, self.group_names
+        return [key for key, name in names.items() if not wanted or key in wanted or name in wanted]
 
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:

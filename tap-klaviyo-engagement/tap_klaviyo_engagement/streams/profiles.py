@@ -126,7 +126,8 @@ class ProfileIds(ListedStream):
 
     @override
     def slices(self) -> Iterator[StreamSlice]:
-        yield StreamSlice(Listing(columns={"swept_at": self.whole_reading.began}))
+        self._began = self.reading_begins()
+        yield StreamSlice(Listing(columns={"swept_at": self._began}))
 
     @override
     def read_slice(self, stream_slice: StreamSlice, seen: set[int]) -> Iterator[Batch]:
@@ -139,4 +140,4 @@ class ProfileIds(ListedStream):
     @override
     def slice_complete(self, stream_slice: StreamSlice) -> None:
         if self.whole_reading.complete:
-            self.run.snapshot("account", "profiles", self.whole_reading.began, self._count)
+            self.run.snapshot("account", "profiles", self._began, self._count)

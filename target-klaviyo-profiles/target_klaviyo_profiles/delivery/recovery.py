@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from target_klaviyo_profiles.delivery.ledger import KEPT
 from target_klaviyo_profiles.delivery.orphaned_jobs import await_orphaned_jobs
 from target_klaviyo_profiles.delivery.recovered_rows import RecoveredRows, hashed_key
 from target_klaviyo_profiles.rows import BulkRoute, Group, OpenJob, Outcome, Unsettled
@@ -63,8 +64,10 @@ def recover(
 def _outcome(entry: Entry, route: BulkRoute | None, sink: Sink, context: DeliveryContext) -> Outcome:
     """What is known of a request so far, with the job that will tell more."""
     outcome = Outcome()
-    sent = datetime.fromtimestamp(entry.at, UTC)
-    at = context.clock() - max(0.0, (context.now() - sent).total_seconds())
+    sent, now = datetime.fromtimestamp(entry.at, UTC), context.now()
+    at = context.clock() - max(0.0, (now - sent).total_seconds())
+    if sent > now:  # the clock was set back meanwhile: it may have been at any time that the ledger reaches
+        sent = now - timedelta(seconds=KEPT)
     if route is None:
         outcome.unsettled = _all(entry, "no sink has such a route")
     elif entry.job is not None:

@@ -257,6 +257,10 @@ class Subscriptions(BulkSink):
         if value is None:
             return None
         at, *consented = map(datetime.fromisoformat, value.split())
+        if at > context.now():
+            # The clock was set back meanwhile: how long ago it was sent is not known, so the hour begins now.
+            at, (_, *rest) = context.now(), value.split()
+            context.ledger.remember(self.stream, [what], " ".join([at.isoformat(), *rest]))
         known = _Sent(at, min([at - _SKEW, *consented]))
         return known if context.now() - at < _UNSEEN else None
 

@@ -24,6 +24,8 @@ STREAM = "templates"
 CODE = "CODE"
 _LOOKUP_DELAYS = (0.0, 2.0, 8.0)
 """Seconds before each search for a template by its name, after a creation whose answer was lost."""
+_BEING_CREATED, _NOT_CREATED = "being created", "not created"
+"""What the ledger remembers of a template whose creation has left, and of one that Klaviyo refused."""
 WRITE = Route("create_template", ONE_RECORD)
 _REMEDY = "Correct what the detail names."
 _CREATE_REMEDY = f"{_REMEDY} An account holds at most 1,000 templates: delete some if it is full."
@@ -79,6 +81,8 @@ def _write(wanted: Json, context: SinkContext) -> bool:
         Unsettled: it may have been created.
     """
     held = template_named(wanted["name"], context)
+    if held is None and context.ledger.recall(STREAM, Key("name", wanted["name"])) == _BEING_CREATED:
+        held = _late(wanted["name"], context)
     if held is None:
         return _create(wanted, context)
     if (editor := held["attributes"]["editor_type"]) != CODE:
@@ -107,11 +111,17 @@ def _digest(wanted: Json, held: Json) -> str:
 
 def _create(wanted: Json, context: SinkContext) -> bool:
     """Create a template, at most once: names are not unique, so a repeated request would make a second one."""
+    # Before it leaves: a run that is killed meanwhile cannot say that it may be there soon.
+    key = Key("name", wanted["name"])
+    context.ledger.remember(STREAM, [key], _BEING_CREATED)
     try:
         answer = record_call("create_template", context, creation(wanted), repeatable=False, remedy=_CREATE_REMEDY)
+    except Rejected:
+        context.ledger.remember(STREAM, [key], _NOT_CREATED)
+        raise
     except Retriable:
         # The template may have been created and show up late. If it does not, the next run looks again.
-        if not any(_appeared(wanted["name"], context, pause) for pause in _LOOKUP_DELAYS):
+        if _late(wanted["name"], context) is None:
             msg = "the answer to the creation of a template was lost, and the template is not there (yet)"
             raise Unsettled(msg) from None
     else:
@@ -119,6 +129,10 @@ def _create(wanted: Json, context: SinkContext) -> bool:
     return True
 
 
-def _appeared(name: str, context: SinkContext, pause: float) -> bool:
-    context.sleep(pause)
-    return template_named(name, context) is not None
+def _late(name: str, context: SinkContext) -> Json | None:
+    """The template of a creation that was not answered, if it shows up within a while."""
+    for pause in _LOOKUP_DELAYS:
+        context.sleep(pause)
+        if (found := template_named(name, context)) is not None:
+            return found
+    return None

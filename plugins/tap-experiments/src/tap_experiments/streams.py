@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
@@ -28,6 +28,8 @@ _BOOLEAN = th.BooleanType(nullable=False)
 _TEXT_OR_NULL = th.StringType(nullable=True)
 _INTEGER_OR_NULL = th.IntegerType(nullable=True)
 _TEXTS = th.ArrayType(_TEXT, nullable=False)
+_DEFINED_AT = "defined_at"
+"""The column, and where the state holds when the run before began."""
 
 
 class DefinitionStream(Stream):
@@ -38,13 +40,11 @@ class DefinitionStream(Stream):
     def __init__(self, tap: Tap, project: Project, property_format: PropertyFormat) -> None:
         self._project = project
         self._property_format = property_format
-        started = datetime.fromtimestamp(tap.initialized_at / 1000, UTC)
-        self._defined_at = started.isoformat(timespec="milliseconds")
         defined_at = th.Property(
-            "defined_at",
+            _DEFINED_AT,
             th.DateTimeType(nullable=False),
             required=True,
-            description="Start of the run that read it",
+            description="Start of the run that read it; later than that of every run before",
         )
         super().__init__(tap, schema=th.PropertiesList(*self.properties, defined_at).to_dict())
 
@@ -52,10 +52,24 @@ class DefinitionStream(Stream):
         """The stream's records without `defined_at`."""
         raise NotImplementedError
 
+    def defined_at(self) -> datetime:
+        """The start of the run, or just after that of the run before, where the clock was set back meanwhile.
+
+        Otherwise the rows of a definition that was deleted since would be later than the snapshot.
+        """
+        started = datetime.fromtimestamp(self._tap.initialized_at / 1000, UTC)
+        marks = self._tap.state.get("bookmarks") or {}
+        try:
+            before = datetime.fromisoformat(marks[DefinitionSnapshots.name][_DEFINED_AT])
+            return max(started, before + timedelta(milliseconds=1))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return started
+
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
+        defined_at = self.defined_at().isoformat(timespec="milliseconds")
         for row in self.rows():
-            yield {**row, "defined_at": self._defined_at}
+            yield {**row, _DEFINED_AT: defined_at}
 
 
 class Experiments(DefinitionStream):
@@ -321,6 +335,7 @@ class DefinitionSnapshots(DefinitionStream):
 
     @override
     def rows(self) -> Iterable[Record]:
+        self.stream_state[_DEFINED_AT] = self.defined_at().isoformat(timespec="milliseconds")
         yield {"name": "experiments", "experiments": len(self._project.pairs)}
 
 

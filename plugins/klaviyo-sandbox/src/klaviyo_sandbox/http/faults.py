@@ -74,9 +74,9 @@ class Page(_Answering, frozen=True, kw_only=True, tag="html"):
 
 
 class Throttle(Fault, frozen=True, kw_only=True, tag="throttle"):
-    """429 with `Retry-After`; give `times` for a storm."""
+    """429 with `Retry-After`, or without if it is null, as a proxy sends it; give `times` for a storm."""
 
-    retry_after: Annotated[int, Meta(ge=1)] = 1
+    retry_after: Annotated[int, Meta(ge=1)] | None = 1
 
 
 class Reset(_Answering, frozen=True, kw_only=True, tag="reset"):

@@ -142,8 +142,10 @@ def unsupported_media_type(media_type: str) -> Refusal:
     return _plain(415, "unsupported_media_type", f'Unsupported media type "{media_type}" in request.')
 
 
-def throttled(seconds: int) -> Refusal:
-    """429; the only header is `Retry-After`, as recorded."""
+def throttled(seconds: int | None) -> Refusal:
+    """429; the only header is `Retry-After`, as recorded; without seconds there is none."""
+    if seconds is None:
+        return _plain(429, "throttled", "Request was throttled.")
     unit = "second" if seconds == 1 else "seconds"
     entry = Problem(
         code="throttled",
