@@ -14,10 +14,10 @@ from typing import Any
 from unittest import mock
 
 import dbt.compilation
+from dbt.artifacts.resources.v1.components import InjectedCTE
 from dbt.cli.main import dbtRunner
 from dbt.compilation import inject_ctes_into_sql
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import InjectedCTE
 from transform_engines import DuckDB, Engine, Numbers, as_json
 
 PROJECT = Path(__file__).parents[1]

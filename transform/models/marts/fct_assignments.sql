@@ -1,4 +1,9 @@
-{{ config(materialized='append_only') }}
+{{
+    config(
+        materialized='append_only',
+        post_hook="{{ lf_refuse_other_arms(this, ref('stg_klaviyo__profiles'), ref('int_experiment_arms')) }}",
+    )
+}}
 
 with
 
