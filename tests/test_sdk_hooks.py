@@ -92,7 +92,9 @@ OVERRIDDEN = {
     ),
     "Tap.message_writer_class": Hook(None, "messages are written with msgspec"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
-    "Tap.sync_all": Hook("(self)", "tap-duckdb says for which account its rows are before the first of them"),
+    "Tap._set_compatible_replication_methods": Hook(
+        "(self)", "tap-duckdb says for which account its rows are before the first of them"
+    ),
     "Target._handle_termination": Hook("(self, signum, frame)", "the SDK would drain amid what was interrupted"),
     "Target._process_activate_version_message": Hook("(self, message_dict)", "nothing is deleted for not coming"),
     "Target._process_batch_message": Hook("(self, message_dict)", "BATCH is refused with the remedy"),
@@ -109,6 +111,7 @@ OVERRIDDEN = {
 USED = {
     "Stream._sync_records": Hook("(self, context=None, *, write_messages=True)", "the SDK's path: stream maps"),
     "Stream._tap": Hook(None, "its message writer and its state writer"),
+    "Tap._set_compatible_replication_methods": Hook("(self)", "what it does, once the account is told"),
     "Tap._streams": Hook(None, "keeps the streams in the order of STREAMS"),
     "PluginBase._env_var_config": Hook("(cls)", "what the environment says, before numbers are read"),
     "PluginBase._env_var_prefix": Hook("(cls)", "names the variable that cannot be read"),

@@ -9,7 +9,7 @@ import pytest
 from sink_examples import Examples
 from typing_extensions import override
 
-from klaviyo_sandbox.http.faults import ImportOutcome, SuppressionOutcome, Throttle
+from klaviyo_sandbox.http.faults import AnyFault, ImportOutcome, SuppressionOutcome, Throttle
 from klaviyo_wire.errors import Retriable
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.rows import BulkRoute
@@ -96,7 +96,10 @@ def test_jobs_that_never_end_cost_their_timeout_and_the_next_run_goes_on(
     load_any: Load,
     time: Any,  # noqa: ANN401 - a class of conftest
 ) -> None:
-    stuck = [ImportOutcome(outcome="stuck", times=None), SuppressionOutcome(outcome="stuck", times=None)]
+    stuck: list[AnyFault] = [
+        ImportOutcome(outcome="stuck", times=None),
+        SuppressionOutcome(outcome="stuck", times=None),
+    ]
     sandbox.faults.add(*stuck)
     run = load_any(sink, _few, job_timeout=90)
     if not any(isinstance(route, BulkRoute) and route.status for route in sink.routes) or run.error is None:

@@ -94,8 +94,8 @@ class TapDuckDB(ProgramTap):
         return [TableStream(self, table.name.removeprefix(prefix), table, self._source) for table in tables]
 
     @override
-    def sync_all(self) -> None:
-        """Read the tables; whose rows they are is said before the first of them.
+    def _set_compatible_replication_methods(self) -> None:
+        """Say whose rows they are: what the state holds now is written before the first of them.
 
         Raises:
             SourceError: If the file holds rows of several accounts.
@@ -104,7 +104,7 @@ class TapDuckDB(ProgramTap):
             for stream in self.streams.values():
                 if stream.selected:
                     stream.stream_state[FOR_ACCOUNT] = account
-        super().sync_all()
+        super()._set_compatible_replication_methods()
 
     def _account(self) -> str | None:
         if declared := self.config.get("account_id"):
