@@ -146,7 +146,7 @@ def test_a_profile_stays_what_it_was_when_it_was_assigned(warehouse: Warehouse) 
         select dimension, level, count(*) as profiles
         from intermediate.int_unit_dimensions
         group by dimension, level
-        order by dimension
+        order by dimension, level
     """
     before = warehouse.query(counted)
     members = sorted((level, count) for dimension, level, count in before if dimension.startswith("list:"))
