@@ -64,7 +64,7 @@
     same only if their texts are.
 -#}
 {% macro lf_json_number(text) -%}
-    {%- set pattern = '-?(0|0[.eE][-+.eE0-9]{1,200}[-+.eE0-9]{0,200}|[1-9][-+.eE0-9]{0,200}[-+.eE0-9]{0,200})' -%}
+    {%- set pattern = '-?(0|0[.eE][-+.eE0-9]+|[1-9][-+.eE0-9]*)' -%}
     {{ lf_number(lf_text_of_pattern(text, pattern)) }}
 {%- endmacro %}
 
