@@ -20,9 +20,13 @@
 {%- endmacro %}
 
 
-{#- Room for every double that is written out, as PostgreSQL's jsonb does. No count of a pattern may exceed 255. -#}
+{#-
+    The length has room for every double that is written out, as PostgreSQL's jsonb does. The pattern does not count: PostgreSQL would take most of a
+    millisecond for each text to follow counts of hundreds, and takes a fiftieth of that without.
+-#}
 {% macro lf_number_below(text, limit) -%}
-    {%- set pattern = '[-+]?([0-9]{1,170}[0-9]{0,170}([.][0-9]{0,170}[0-9]{0,170})?|[.][0-9]{1,170}[0-9]{0,170})([eE][-+]?[0-9]{1,3})?' -%}
+    {%- set pattern = '[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,3})?' -%}
+    {%- set text = 'case when length(' ~ text ~ ') <= 345 then ' ~ text ~ ' end' -%}
     {{ return(adapter.dispatch('lf_number_below')(lf_text_of_pattern(text, pattern), limit)) }}
 {%- endmacro %}
 
