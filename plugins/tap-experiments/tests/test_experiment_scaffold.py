@@ -20,7 +20,7 @@ from tap_experiments.project import load
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = [
-    ROOT / "experiments" / "spring_hero" / "experiment.yml",
+    ROOT / "demo" / "experiments" / "spring_hero" / "experiment.yml",
     Path(__file__).parent / "every_key" / "every_key" / "experiment.yml",
 ]
 
