@@ -24,7 +24,7 @@ class _Node:
 
 
 def failures(log: Iterable[str]) -> list[str]:
-    """A sentence for each failed node: its name and path, and what went wrong; of a test the rows that it found."""
+    """A sentence for each failed node: its name and path, and what went wrong, or which rows a test found."""
     lines = [_CLOCK.sub("", line).rstrip() for line in log]
     return [_sentence(node, lines) for node in _failed(lines)]
 

@@ -1,4 +1,4 @@
-"""Looks at all that a job needs, before anything runs: environment, versions, warehouse, file modes, keys and scopes."""
+"""Looks at all that a job needs before anything runs: environment, versions, warehouse, modes, keys, scopes."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
 def key(plugin: str, called: Iterable[str], environment: str, variables: Mapping[str, str]) -> Finding:
     """Whether the key of a plugin may call what the plugin calls, asked at Klaviyo.
 
-    Nothing is read but a row of each listing, and nothing is written: to an operation that writes, no data is sent.
+    Nothing is read but a row of each listing, and nothing is written: what writes is called without data.
     Klaviyo looks at the key first, at its scopes next, and then only at the request.
     """
     secret = preflight.key_of(plugin, environment, variables)

@@ -1,4 +1,4 @@
-"""Runs a job on a copy of an environment's home, with a target that writes nothing, and says what it would have done.
+"""Runs a job on a copy of an environment's home, with a target that writes nothing; says what it would have done.
 
 Meltano runs in a copy of the project whose home lies inside the real one and is removed at the end: so warehouse,
 ledger, Meltano's state and Klaviyo stay as they were, and the log alone grows.
@@ -96,8 +96,8 @@ def copied(job: str, environment: str) -> Iterator[Path]:
 def _database(environment: str) -> Path:
     if warehouse_of(environment, os.environ) != "duckdb":
         msg = (
-            f"the environment {environment!r} has its warehouse on a server, which is not copied for a dry run: copy "
-            "it yourself, name the copy in an environment of its own, and run the job there with "
+            f"the environment {environment!r} has its warehouse on a server, which is not copied for a dry run: "
+            "copy it yourself, name the copy in an environment of its own, and run the job there with "
             f"{TARGET.replace('-', '_').upper()}_DRY_RUN=true"
         )
         raise NotStarted(msg)

@@ -215,7 +215,7 @@ def test_a_dry_run_shows_one_masked_row_of_each_kind(load: Load, messages: Messa
         "id": "01JCX0A2MZ0Q5V8F4T8S1H8W2K",
         "email": "ada@customers.example.org",
         "first_name": "Ada",
-        "location": {"city": "London", "name": "Home"},
+        "location": {"city": "London"},
         "properties": {"lf_assignments": ["spring_hero:hero:bold"], "name": "Ada L.", "age": 36, "vip": True},
         "unset": ["old_flag"],
     }
@@ -223,7 +223,7 @@ def test_a_dry_run_shows_one_masked_row_of_each_kind(load: Load, messages: Messa
     [line] = [line for line in run.log.splitlines() if "such as" in line]
     for shown in ('"id": "01JCX0A2MZ0Q5V8F4T8S1H8W2K"', '["spring_hero:hero:bold"]', '"age"', '"old_flag"'):
         assert shown in line
-    for secret in ("ada@", "Ada", "London", "Home", "36", "rue", "Bob"):
+    for secret in ("ada@", "Ada", "London", "36", "rue", "Bob"):
         assert secret not in line
 
 
