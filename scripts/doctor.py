@@ -18,7 +18,7 @@ import preflight
 import requests
 from home import PRIVATE
 from pipeline import command_line, one_line_errors
-from project import ROOT, TAP, TARGET, JobFailed, origin, plugins_of, selected, setting, warehouse_of
+from project import ROOT, TAP, TARGET, WAREHOUSE, JobFailed, origin, plugins_of, selected, setting, warehouse_of
 
 from klaviyo_wire.auth import DEFAULT_API_URL, ApiKey
 from klaviyo_wire.client import Client, Transport
@@ -46,7 +46,8 @@ def examine(job: str, environment: str, home: Path, variables: Mapping[str, str]
         yield "environment", (True, f"{environment}, whose home is {_shown(home)}; the job {job} fits")
     yield "versions", versions(plugins_of(job))
     yield "warehouse", warehouse(environment, home, variables)
-    yield "modes", modes([ROOT / ".env", home])
+    # Every job closes its home: one in which none has run holds nothing.
+    yield "modes", modes([ROOT / ".env", *([home] if (home / WAREHOUSE).exists() else [])])
     needed = operations(plugins_of(job), environment, variables)
     for plugin, operation_keys in needed.items():
         name = "reading key" if plugin == TAP else "writing key"
@@ -77,7 +78,7 @@ def warehouse(environment: str, home: Path, variables: Mapping[str, str]) -> Fin
         return _postgres(variables)
     if kind != "duckdb":
         return True, f"{kind}: not looked at"
-    file = home / "klaviyo.duckdb"
+    file = home / WAREHOUSE
     if not file.exists():
         return True, f"there is no {_shown(file)} yet: the first run makes it"
     try:

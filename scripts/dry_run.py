@@ -24,6 +24,7 @@ from pipeline import command_line, holding, one_line_errors, progress, run_job, 
 from project import (
     ROOT,
     TARGET,
+    WAREHOUSE,
     NotStarted,
     environment_of,
     home_of,
@@ -32,8 +33,7 @@ from project import (
     warehouse_of,
 )
 
-WAREHOUSE = "klaviyo.duckdb"
-KEPT = ("klaviyo.duckdb", "klaviyo.duckdb.wal", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+KEPT = (WAREHOUSE, f"{WAREHOUSE}.wal", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 """The files of a home that a run goes on with."""
 PREFIX = "dry-run-of-"
 """How the folders of copies begin."""

@@ -222,7 +222,7 @@ def one_line_errors(log: Path | None = None) -> Iterator[None]:
         yield
     except JobFailed as failure:
         tell_warnings(failure.warnings)
-        more = f"\nthe whole log: {log}" if log and not isinstance(failure, NotStarted) else ""
+        more = f"\nthe whole log: {os.path.relpath(log)}" if log and not isinstance(failure, NotStarted) else ""
         sys.exit(f"failed: {failure}{more}")
     except KeyboardInterrupt:
         sys.exit("interrupted: the next run goes on where this one stopped")

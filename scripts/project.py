@@ -17,6 +17,8 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 TAP, TARGET = "tap-klaviyo-engagement", "target-klaviyo-profiles"
+WAREHOUSE = "klaviyo.duckdb"
+"""The warehouse of DuckDB in a home."""
 
 _OF_A_WAREHOUSE = re.compile(r"\b(?:tap|target)-(duckdb|postgres)\b")
 _REPORT_OF_DUCKDB = "lift-report:page"

@@ -241,6 +241,7 @@ def test_the_doctor_names_the_scope_that_a_key_lacks(account: Sandbox, tmp_path:
 
 def test_the_doctor_looks_at_warehouse_and_modes(account: Sandbox, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
+    assert examined(account, tmp_path)["modes"][0], "nothing is in it yet"
     (tmp_path / "klaviyo.duckdb").write_text("no database")
     found = examined(account, tmp_path)
     assert not found["warehouse"][0]
