@@ -11,6 +11,7 @@ _NODE = re.compile(r"(?P<mark>Failure|Error|\[ERROR\]:|Warning|\[WARNING\]:) in 
 _WARNING = re.compile(r"\[WARNING\]: (?P<text>.+)$")
 _COUNTED = re.compile(r"Got \d+ results?, configured to ")
 _CLOCK = re.compile(r"^\d\d:\d\d:\d\d(?: +|$)")
+_TALLY = "Done. PASS="
 _SHOWN = 3
 """Rows of a failed test that are named; the log has up to twenty."""
 
@@ -45,7 +46,7 @@ def _failed(lines: Sequence[str]) -> Iterator[_Node]:
             if node:
                 yield node
             node = None if match["mark"].lower().strip("[]:") == "warning" else _Node(match["node"])
-        elif node and not line:
+        elif node and (not line or line.startswith(_TALLY)):
             yield node
             node = None
         elif node:
