@@ -1,7 +1,8 @@
 # Every command of this repository. `make` alone lists them.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+# Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
+BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
 	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments \
 	plugins/target-duckdb
@@ -12,16 +13,17 @@ PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb loaders/target-duckdb \
 	loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
+EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 ENVIRONMENT ?= dev
 JOB ?= pipeline
 
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 # A job starts some thirty Python processes: without compiled modules each takes two to four seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest check lint typing docs unit bench revision lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,23 +33,26 @@ setup: .meltano/.ready ## Install everything the pipeline needs
 demo: setup ## Run the whole loop against a local Klaviyo; no account needed
 	@$(BIN)/python scripts/demo.py
 
-pipeline: setup ## Run the pipeline on a real account: make pipeline [ENVIRONMENT=prod] [JOB=pipeline]
-	@$(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
+doctor: setup ## Look at keys and their scopes, environment, versions, warehouse and file modes: make doctor [ENVIRONMENT=prod] [JOB=pipeline]
+	@$(BIN)/python scripts/doctor.py --environment $(ENVIRONMENT) $(JOB)
+
+pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
+	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)
 
 reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
 	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
-	@$(BIN)/tap-experiments new "$(name)"
+	@$(EXPERIMENTS) new "$(name)"
 
 preview: $(VENV)/.run ## Check the experiments and show what every arm will look like: output/preview
-	@$(BIN)/tap-experiments lint && $(BIN)/tap-experiments preview
+	@$(EXPERIMENTS) lint && $(EXPERIMENTS) preview
 
 proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every arm, and compare with the files
 	@$(BIN)/python scripts/proof.py
 
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
-	@$(BIN)/tap-experiments lock
+	@$(EXPERIMENTS) lock
 
 test: lint docs ## Run every check and every test
 	@# The types are checked beside the tests: alone they would leave one of two cores idle.
@@ -131,7 +136,7 @@ BROWSER := $(BIN)/python plugins/lift-report/tests/headless_browser.py >/dev/nul
 $(VENV)/.browser: $(VENV)/.dev
 	@$(BROWSER) || { echo "Fetching a browser for the tests …"; \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group browser && \
-		PLAYWRIGHT_BROWSERS_PATH=$(CURDIR)/$(VENV)/browsers $(BIN)/playwright install --only-shell chromium; } || true
+		PLAYWRIGHT_BROWSERS_PATH="$(CURDIR)/$(VENV)/browsers" $(BIN)/playwright install --only-shell chromium; } || true
 	@$(BROWSER) || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { \
 		echo "Installing the system's package chromium for the tests: apt-get, as root …"; \
 		export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \

@@ -16,7 +16,8 @@ from typing import Any
 
 import duckdb
 from home import empty, held_files, keep_private
-from pipeline import BIN, ROOT, JobFailed, Run, holding, one_line_errors, rehearsal, run_job
+from pipeline import Run, holding, one_line_errors, rehearsal, run_job
+from project import BIN, ROOT, JobFailed, read_dotenv
 
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
@@ -215,6 +216,7 @@ def main() -> None:
         "--parse", action="store_true", help="only parse the dbt project, so that the demo need not"
     )
     keep_private()
+    read_dotenv()
     if parser.parse_args().parse:
         with one_line_errors(LOG):
             parse()

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 from typing import Any
 
-import yaml
+import dbt_log
+import preflight
 from home import PRIVATE, TICKET, Home, held_files, keep_private, meltano_database, open_private, prepare
+from project import BIN, ROOT, TARGET, JobFailed, NotStarted, home_of, read_dotenv, tasks_of
 
-ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
 REMEDIES = {
     "No space left on device": "the disk is full: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
     "File too large": "the disk is full, or a quota is: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
@@ -38,10 +37,6 @@ _PUT_ASIDE = re.compile(r"rows that cannot be read were put aside")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 Tell = Callable[[str, float], None]
-
-
-class JobFailed(Exception):  # noqa: N818 - named for what a reader is told
-    """A job ended before its time; the text is one line for a person."""
 
 
 @dataclass
@@ -79,6 +74,11 @@ class Run:
                 self.failure = str(entry.get("err", "")).strip()
                 self.culprits = self._culprits(entry.get("exit_codes") or {})
 
+    @property
+    def warnings(self) -> list[str]:
+        """What dbt warned of, each once."""
+        return dbt_log.warnings(self.said.get("dbt", ()))
+
     def _plugins(self) -> list[str]:
         return [word.partition(":")[0] for word in self.task.split()]
 
@@ -97,6 +97,9 @@ class Run:
         for text, remedy in REMEDIES.items():
             if any(text in line for line in lines):
                 return remedy
+        if failed := dbt_log.failures(self.said.get("dbt", ())) if "dbt" in culprits else []:
+            more = f" (and {len(failed) - 1} more, see the log)" if len(failed) > 1 else ""
+            return f"{failed[0]}{more}"
         # A tap that fails while Meltano asks it for its catalog is quoted, not logged.
         quoted = [line.strip() for line in self.failure.splitlines() if line.strip()]
         chosen = (errors or lines)[:1] if len(quoted) <= 1 else quoted[-1:]
@@ -104,41 +107,16 @@ class Run:
 
 
 def rehearsal(home: Path, url: str, api_key: str) -> dict[str, str]:
-    """The variables with which the environment `demo` runs against a sandbox and leaves all it makes in `home`."""
+    """The variables with which the environment `demo` plays the demo's experiment against a sandbox, in `home`."""
     programs = ("TAP_KLAVIYO_ENGAGEMENT", "TARGET_KLAVIYO_PROFILES")
     return {
         "KLAVIYO_LOOP_DEMO_HOME": str(home),
+        "TAP_EXPERIMENTS_PATH": str(ROOT / "demo" / "experiments"),
         "MELTANO_DATABASE_URI": f"sqlite:///{home}/meltano.db",
         **{f"{program}_API_URL": url for program in programs},
         **{f"{program}_API_KEY": api_key for program in programs},
+        "TARGET_KLAVIYO_PROFILES_DRY_RUN": "false",  # whatever `.env` says
     }
-
-
-def tasks_of(job: str) -> list[str]:
-    """The tasks of a job in meltano.yml.
-
-    Raises:
-        JobFailed: there is no such job.
-    """
-    jobs = {each["name"]: each["tasks"] for each in yaml.safe_load((ROOT / "meltano.yml").read_text())["jobs"]}
-    if job not in jobs:
-        msg = f"meltano.yml has no job {job!r}; it has {', '.join(jobs)}"
-        raise JobFailed(msg)
-    return list(jobs[job])
-
-
-def home_of(environment: str, variables: Mapping[str, str]) -> Path:
-    """Where an environment of meltano.yml has its warehouse and all that a run leaves behind.
-
-    Raises:
-        JobFailed: there is no such environment.
-    """
-    environments = yaml.safe_load((ROOT / "meltano.yml").read_text())["environments"]
-    homes = {each["name"]: each["env"]["KLAVIYO_LOOP_HOME"] for each in environments}
-    if environment not in homes:
-        msg = f"meltano.yml has no environment {environment!r}; it has {', '.join(homes)}"
-        raise JobFailed(msg)
-    return Path(Template(homes[environment]).safe_substitute(variables, MELTANO_PROJECT_ROOT=str(ROOT)))
 
 
 @contextmanager
@@ -172,7 +150,15 @@ def _tell_who_waits(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping[str, str] | None = None) -> Run:
+def run_job(  # noqa: PLR0913
+    job: str,
+    environment: str,
+    log: Path,
+    *,
+    tell: Tell,
+    extra: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+) -> Run:
     """Run one Meltano job, when all that were started before it in the same home have ended.
 
     Args:
@@ -181,10 +167,12 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         log: Meltano's whole output is appended here.
         tell: Gets each finished task and its seconds.
         extra: Environment variables on top of this process's own.
+        root: The Meltano project; another one than this is a copy of it for a dry run.
 
     Raises:
-        JobFailed: a task failed, or there is no such job or environment.
+        JobFailed: a task failed, or there is no such job or environment, or they cannot run as they are set up.
     """
+    preflight.check(job, environment, {**os.environ, **(extra or {})}, dry=root != ROOT)
     # The plugins are those that `make setup` installed; Meltano would look again before each job.
     command = [
         str(BIN / "meltano"),
@@ -194,14 +182,14 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         "--no-install",
         job,
     ]
-    run = Run(tasks_of(job), tell)
+    run = Run(tasks_of(job, root), tell)
     with holding(job, environment, extra):
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
             open_private(log, "a") as file,
             subprocess.Popen(  # noqa: S603 - our own arguments
                 command,
-                cwd=ROOT,
+                cwd=root,
                 env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -223,17 +211,19 @@ def run_job(job: str, environment: str, log: Path, *, tell: Tell, extra: Mapping
         killed = process.returncode < 0
         reason = f"Meltano was killed by signal {-process.returncode}: run it again" if killed else run.reason()
         msg = f"{run.task}: {reason}"
-        raise JobFailed(msg)
+        raise JobFailed(msg, run.warnings)
     return run
 
 
 @contextmanager
-def one_line_errors(log: Path) -> Iterator[None]:
-    """A failure ends the process with one line and the place of the log."""
+def one_line_errors(log: Path | None = None) -> Iterator[None]:
+    """A failure ends the process with one line and the place of the log, if there is one; warnings come first."""
     try:
         yield
     except JobFailed as failure:
-        sys.exit(f"failed: {failure}\nthe whole log: {log}")
+        tell_warnings(failure.warnings)
+        more = f"\nthe whole log: {os.path.relpath(log)}" if log and not isinstance(failure, NotStarted) else ""
+        sys.exit(f"failed: {failure}{more}")
     except KeyboardInterrupt:
         sys.exit("interrupted: the next run goes on where this one stopped")
 
@@ -243,24 +233,42 @@ def progress(task: str, seconds: float) -> None:
     print(f"{task:<48} {seconds:6.1f} s", flush=True)
 
 
-def main() -> None:
-    """Command line: a job of meltano.yml in an environment of meltano.yml."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("job", help="a job of meltano.yml")
-    parser.add_argument("--environment", default="dev", help="an environment of meltano.yml")
-    arguments = parser.parse_args()
-    keep_private()
-    home = ROOT / "output" / arguments.environment
-    log = home / "log.jsonl"
-    with one_line_errors(log):
-        run = run_job(arguments.job, arguments.environment, log, tell=progress)
-    for line in run.said.get("target-klaviyo-profiles", ()):
+def tell_warnings(warnings: Sequence[str]) -> None:
+    """A line for each warning."""
+    for line in warnings:
+        print(f"warning: {line}", flush=True)
+
+
+def tell_written(run: Run) -> None:
+    """What was written, and what was put aside or refused."""
+    for line in run.said.get(TARGET, ()):
         if _SUMMARY.match(line):
             print(line)
     for plugin, lines in run.said.items():
         for line in lines:
             if _PUT_ASIDE.search(line):
                 print(f"{plugin}: {_LOG_PREFIX.sub('', line)}")
+
+
+def command_line(description: str | None) -> tuple[str, str, Path]:
+    """The arguments of a command that runs a job: the job, the environment, and the log of its home."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("job", help="a job of meltano.yml")
+    parser.add_argument("--environment", default="dev", help="an environment of meltano.yml")
+    arguments = parser.parse_args()
+    keep_private()
+    read_dotenv()
+    with one_line_errors():
+        return arguments.job, arguments.environment, home_of(arguments.environment, os.environ) / "log.jsonl"
+
+
+def main() -> None:
+    """Command line: a job of meltano.yml in an environment of meltano.yml."""
+    job, environment, log = command_line(__doc__)
+    with one_line_errors(log):
+        run = run_job(job, environment, log, tell=progress)
+    tell_warnings(run.warnings)
+    tell_written(run)
     for line in run.said.get("lift-report", ()):
         print(line)
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from project import ROOT, read_dotenv
 from typing_extensions import override
 
 from klaviyo_wire import jsonapi
@@ -30,7 +31,6 @@ from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.generation import HTML, Template
 from tap_experiments.templating.proof import Arms, combinations, content, held_properties
 
-ROOT = Path(__file__).parent.parent
 _SECONDS = 10.0
 """Processor time for one rendering."""
 _SHOWN = 200
@@ -171,14 +171,17 @@ def _cids(link: str) -> list[str]:
 
 def main() -> None:
     """Command line: where the experiments are, and which of them."""
+    read_dotenv()  # first: settings of the tap are the defaults here, so that what was uploaded is proven
+    path = os.environ.get("TAP_EXPERIMENTS_PATH") or ROOT / "experiments"
+    form = os.environ.get("TAP_EXPERIMENTS_PROPERTY_FORMAT") or PropertyFormat.LIST.value
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--path", type=Path, default=ROOT / "experiments", help="folder of the experiments")
-    parser.add_argument("--property-format", choices=[*PropertyFormat], default=PropertyFormat.LIST.value)
+    parser.add_argument("--path", type=Path, default=path, help="folder of the experiments")
+    parser.add_argument("--property-format", choices=[*PropertyFormat], default=form)
     arguments = parser.parse_args()
     names = ("TARGET_KLAVIYO_PROFILES_API_KEY", "TAP_KLAVIYO_ENGAGEMENT_API_KEY")
     key = next((os.environ[name] for name in names if os.environ.get(name)), "")
     if not key:
-        sys.exit(f"no key: set {names[0]} to a private key with the scope templates:read")
+        sys.exit(f"no key: set {names[0]} to a private key with the scope templates:read, in the shell or in .env")
     url = os.environ.get("TARGET_KLAVIYO_PROFILES_API_URL") or "https://a.klaviyo.com"
     client = Client(ApiKey(key), Governor(time.monotonic), Transport(requests.Session(), time.sleep), api_url=url)
     property_format = PropertyFormat(arguments.property_format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 import sys
 from datetime import date
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 from home import keep_private
-from pipeline import ROOT, JobFailed, Run, holding, one_line_errors, progress, run_job
+from pipeline import Run, holding, one_line_errors, progress, run_job
+from project import JobFailed, home_of, read_dotenv
 
 PLUGIN = "tap-klaviyo-reconcile"
 _COUNTS = """
@@ -89,7 +91,9 @@ def main() -> None:
     parser.add_argument("--to", dest="last", type=date.fromisoformat, help="last day, UTC")
     arguments = parser.parse_args()
     keep_private()
-    home = ROOT / "output" / arguments.environment
+    read_dotenv()
+    with one_line_errors():
+        home = home_of(arguments.environment, os.environ)
     with one_line_errors(home / "log.jsonl"):
         run = reconcile(
             home, arguments.environment, home / "log.jsonl", first=arguments.first, last=arguments.last

@@ -77,6 +77,8 @@ def newcomer(root: Path) -> Iterator[Place]:
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+    # The experiment that a newcomer would have written, set live and locked by now.
+    shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
     (root / "truth.yml").write_text("baseline: {click: 0.1}\n")
     with duckdb.connect(str(root / "warehouse.duckdb")) as warehouse:

@@ -152,7 +152,7 @@ def test_no_key_at_all(variable: str) -> None:
 
 
 def test_a_malformed_experiment(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    shutil.copytree(ROOT / "demo" / "experiments", tmp_path / "experiments")
     definition = tmp_path / "experiments" / "spring_hero" / "experiment.yml"
     shares = "allocation: {manual: {control: 60, bold: 30}}"
     definition.write_text(definition.read_text().replace("allocation: equal", shares))

@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 import demo  # noqa: E402
 import home as home_module  # noqa: E402
 from home import TICKET, Home, warn_of_open_secrets  # noqa: E402
-from pipeline import HOLD, JobFailed, holding, home_of  # noqa: E402
+from pipeline import HOLD, holding  # noqa: E402
+from project import JobFailed, home_of  # noqa: E402
 
 HOLDER = """
 import sys, time

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import resource
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,8 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
 from newcomer import Place  # noqa: E402
-from pipeline import HOLD, JobFailed, Run, progress, rehearsal, run_job, tasks_of  # noqa: E402
+from pipeline import HOLD, Run, progress, rehearsal, run_job  # noqa: E402
+from project import JobFailed, tasks_of  # noqa: E402
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -239,6 +242,26 @@ def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     assert (loop.home / "report.html").stat().st_size > 5_000
 
 
+def _left_behind(place: Place) -> dict[str, object]:
+    """Warehouse, ledger and state after a run, and what else is in its home but the log."""
+    home = place.home
+    with closing(sqlite3.connect(place.root / "meltano.db")) as database:
+        state = database.execute("select * from state order by state_id").fetchall()
+    files = {name: (home / name).read_bytes() for name in ("klaviyo.duckdb", "ledger.sqlite")}
+    names = sorted(path.name for path in home.iterdir())
+    return {**files, "state": state, "names": names, "writes": place.sandbox.requests.copy()}
+
+
+def test_a_dry_run_leaves_everything_as_it_was(loop: Loop, place: Place) -> None:
+    """A short job, whose tap and loader run as in any other; the target's own dry run is tested beside it."""
+    before = _left_behind(place)
+    said = place.run("make pipeline ENVIRONMENT=prod JOB=define DRY=1")
+    assert "tap-experiments target-duckdb" in said
+    assert "would assign nobody" in said
+    assert _left_behind(place) == before
+    assert loop.query("select count(*) from klaviyo_raw.definition_snapshots")[0][0] > 0
+
+
 # When a job fails, the reason is one line: the plugin's own.
 
 
@@ -273,7 +296,8 @@ def test_a_failing_data_test_is_named() -> None:
         "07:39:47  Done. PASS=2 WARN=0 ERROR=1 SKIP=0 NO-OP=0 TOTAL=3",
     ):
         run.hear({"event": line, "name": "dbt", "cmd_type": "command", "level": "info"})
-    assert run.reason() == "Failure in test fct_assignments_integrity (models/marts/fct_assignments.yml)"
+    name = "fct_assignments_integrity (models/marts/fct_assignments.yml)"
+    assert run.reason() == f"test {name}: Got 2 results, configured to fail if != 0"
 
 
 def test_a_full_disk_is_told_with_its_remedy(loop: Loop, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -175,7 +176,7 @@ def test_every_difference_between_a_definition_and_the_code_is_found(
 
 
 def test_every_plugin_of_this_repository_is_compared_with_its_code() -> None:
-    ours = {name for name, plugin in PLUGINS.items() if "-e $MELTANO_PROJECT_ROOT" in plugin.get("pip_url", "")}
+    ours = {name for name, plugin in PLUGINS.items() if '-e "$MELTANO_PROJECT_ROOT' in plugin.get("pip_url", "")}
     without_settings = {name for name in ours if "settings" not in PLUGINS[name]}
     assert ours - without_settings == set(CODE)
     assert without_settings == {"lift-report"}, "it takes arguments"
@@ -271,11 +272,19 @@ def test_local_packages_are_installed_from_the_project_root() -> None:
         pip_url = plugin["pip_url"]
         assert "-e ./" not in pip_url
         assert (
-            f"$MELTANO_PROJECT_ROOT/{'plugins/' if 'klaviyo' not in name else ''}"
-            f"{plugin.get('inherit_from', name)}" in pip_url
+            f'-e "$MELTANO_PROJECT_ROOT/{"plugins/" if "klaviyo" not in name else ""}'
+            f'{plugin.get("inherit_from", name)}"' in pip_url
         )
         if "klaviyo" in name:
-            assert "-e $MELTANO_PROJECT_ROOT/klaviyo-wire" in pip_url
+            assert '-e "$MELTANO_PROJECT_ROOT/klaviyo-wire"' in pip_url
+
+
+def test_the_checkout_may_lie_in_a_path_with_spaces_and_quotes() -> None:
+    """Meltano splits `pip_url` into words once it has put the path in."""
+    for plugin in PLUGINS.values():
+        words = shlex.split(plugin.get("pip_url", "").replace("$MELTANO_PROJECT_ROOT", "a b/it's"))
+        paths = [word for word in words if "it's" in word]
+        assert all(path.startswith("a b/it's/") for path in paths), plugin["name"]
 
 
 def test_every_setting_that_is_not_inherited_has_a_value() -> None:

@@ -39,7 +39,7 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture
 def pair() -> tuple[Experiment, Template]:
-    [pair] = load(ROOT / "experiments", PropertyFormat.LIST).pairs
+    [pair] = load(ROOT / "demo" / "experiments", PropertyFormat.LIST).pairs
     return pair
 
 

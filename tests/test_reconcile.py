@@ -17,7 +17,8 @@ from klaviyo_sandbox import Sandbox
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from pipeline import JobFailed, Run, progress, rehearsal, run_job  # noqa: E402
+from pipeline import Run, progress, rehearsal, run_job  # noqa: E402
+from project import JobFailed  # noqa: E402
 from reconcile import export, reconcile, said  # noqa: E402
 
 

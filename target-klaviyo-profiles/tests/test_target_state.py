@@ -202,11 +202,29 @@ def test_nothing_of_a_dry_run_leaves(
         "would send profiles: POST /api/profile-bulk-import-jobs, 1 row, 132 bytes",
         "would send profiles: POST /api/profile-bulk-import-jobs, 1 row, 194 bytes, group L",
         "would send templates: POST /api/templates, 1 row",
+        'would send templates, such as {"type": "template", "attributes": {"name": "spring", ',
         "profiles: 6 received, 4 would be sent, 1 unchanged, 1 rejected; 3 requests of 510 bytes",
         "profiles: rejected 1 as invalid_email: email sha256:",
     ):
         assert line in run.log
     assert [each["code"] for each in run.rejects] == ["invalid_email"]
+
+
+def test_a_dry_run_shows_one_masked_row_of_each_kind(load: Load, messages: Messages) -> None:
+    person = {
+        "id": "01JCX0A2MZ0Q5V8F4T8S1H8W2K",
+        "email": "ada@customers.example.org",
+        "first_name": "Ada",
+        "location": {"city": "London"},
+        "properties": {"lf_assignments": ["spring_hero:hero:bold"], "name": "Ada L.", "age": 36, "vip": True},
+        "unset": ["old_flag"],
+    }
+    run = load(messages([person, {"id": "01JCX0A2MZ0Q5V8F4T8S1H8W2L", "first_name": "Bob"}]), dry_run=True)
+    [line] = [line for line in run.log.splitlines() if "such as" in line]
+    for shown in ('"id": "01JCX0A2MZ0Q5V8F4T8S1H8W2K"', '["spring_hero:hero:bold"]', '"age"', '"old_flag"'):
+        assert shown in line
+    for secret in ("ada@", "Ada", "London", "36", "rue", "Bob"):
+        assert secret not in line
 
 
 def test_a_second_run_changes_nothing(sandbox: Sandbox, load: Load, messages: Messages) -> None:

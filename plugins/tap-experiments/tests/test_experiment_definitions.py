@@ -284,7 +284,7 @@ def test_a_template_holds_an_unsubscribe_tag(tmp_path: Path, tag: str) -> None:
 
 def test_the_definition_in_the_readme_is_sound(tmp_path: Path) -> None:
     project = Path(__file__).parents[3]
-    folder = Path(shutil.copytree(project / "experiments" / "spring_hero", tmp_path / "spring_hero"))
+    folder = Path(shutil.copytree(project / "demo" / "experiments" / "spring_hero", tmp_path / "spring_hero"))
     readme = (project / "plugins" / "tap-experiments" / "README.md").read_text()
     (folder / "experiment.yml").write_text(readme.partition("```yaml\n")[2].partition("```")[0])
     (folder / LOCK).unlink()

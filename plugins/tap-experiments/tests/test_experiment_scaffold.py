@@ -20,7 +20,7 @@ from tap_experiments.project import load
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = [
-    ROOT / "experiments" / "spring_hero" / "experiment.yml",
+    ROOT / "demo" / "experiments" / "spring_hero" / "experiment.yml",
     Path(__file__).parent / "every_key" / "every_key" / "experiment.yml",
 ]
 
@@ -94,10 +94,10 @@ def test_in_the_repository_it_names_the_schema(tmp_path: Path, new: Callable[...
     (tmp_path / SCHEMA_FILE).touch()
     new("spring_sale")
     definition = tmp_path / "experiments" / "spring_sale" / "experiment.yml"
-    first = definition.read_text().splitlines()[0]
-    named = first.removeprefix("# yaml-language-server: $schema=")
-    assert (definition.parent / named).resolve() == tmp_path / SCHEMA_FILE
-    assert first == DEFINITIONS[0].read_text().splitlines()[0]
+    for file, project in ((definition, tmp_path), (DEFINITIONS[0], ROOT)):
+        first = file.read_text().splitlines()[0]
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert (file.parent / named).resolve() == project / SCHEMA_FILE
 
 
 def test_nothing_is_overwritten(tmp_path: Path, new: Callable[..., tuple[int, str]]) -> None:

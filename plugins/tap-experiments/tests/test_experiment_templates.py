@@ -298,7 +298,7 @@ def test_whatever_is_accepted_shows_in_its_arm_what_it_shows_alone(odd: str, bef
 
 
 def test_the_example_is_sound() -> None:
-    experiments = Path(__file__).parents[3] / "experiments"
+    experiments = Path(__file__).parents[3] / "demo" / "experiments"
     pairs = load(experiments, PropertyFormat.LIST).pairs
     assert "spring_hero" in [experiment.key for experiment, _ in pairs]
     assert [template.warnings for _, template in pairs] == [()] * len(pairs)

@@ -18,7 +18,7 @@ from tap_experiments.tap import TapExperiments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "demo" / "experiments"
 
 EVERY_KEY = Path(__file__).parent / "every_key"
 

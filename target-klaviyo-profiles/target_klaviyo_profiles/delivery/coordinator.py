@@ -22,6 +22,7 @@ from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope, 
 from target_klaviyo_profiles.delivery.batcher import Batcher
 from target_klaviyo_profiles.delivery.job_poller import JobPoller
 from target_klaviyo_profiles.delivery.recovery import recover
+from target_klaviyo_profiles.delivery.sample import sample
 from target_klaviyo_profiles.delivery.submission import deliver
 from target_klaviyo_profiles.delivery.tally import counted
 from target_klaviyo_profiles.errors import OutputError
@@ -64,7 +65,8 @@ class Coordinator:
         account: Lets nothing be sent to another account than the one that it is for.
         concurrency: Batches in flight at once, over all streams.
         emit: Writes a STATE.
-        dry_run: Takes what would be sent, a line per request; nothing is sent then, no STATE emitted. None sends.
+        dry_run: Takes what would be sent, a line per request, and of each kind of request a masked row; nothing is
+            sent then, no STATE emitted. None sends.
     """
 
     def __init__(  # noqa: PLR0913 - what a run consists of
@@ -86,6 +88,8 @@ class Coordinator:
         self._concurrency = concurrency
         self._emit = emit
         self._dry_run = dry_run
+        self._sampled: set[tuple[str, str]] = set()
+        """Streams and operations of which a dry run has shown a row."""
         self._batchers: dict[str, Batcher] = {}
         self._contexts: dict[str, DeliveryContext] = {}
         self._context = new_context()
@@ -230,6 +234,10 @@ class Coordinator:
         if self._dry_run is not None:
             whole = size + batcher.sink.envelope_size(batch.group) + len(batch.keys) - 1
             self._dry_run(_would_send(batcher.sink, batch, whole))
+            kind = (batcher.sink.stream, batch.group.route.operation)
+            if kind not in self._sampled:
+                self._sampled.add(kind)
+                self._dry_run(f"would send {batcher.sink.stream}, such as {sample(batch.payloads[0])}")
             batcher.tally.requests += 1
             batcher.tally.bytes += whole
             batcher.completed(batch, Outcome())

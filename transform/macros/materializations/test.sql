@@ -1,4 +1,4 @@
-{#- A data test names what it found, up to twenty rows; dbt itself only counts them. A row of one column is a sentence. -#}
+{#- A data test names what it found, up to twenty rows; dbt itself only counts them. Of a warning, a row of one column is a sentence. -#}
 {% materialization test, default %}
     {%- set built = dbt.materialization_test_default() -%}
 
@@ -9,7 +9,7 @@
             {%- for name in found.column_names -%}
                 {%- do texts.append(name ~ ' = ' ~ row[name]) -%}
             {%- endfor -%}
-            {%- do exceptions.warn(row[0] if texts | length == 1 else model.name ~ ' found ' ~ texts | join(', ')) -%}
+            {%- do exceptions.warn(row[0] if texts | length == 1 and config.get('severity') | lower == 'warn' else model.name ~ ' found ' ~ texts | join(', ')) -%}
         {%- endfor -%}
     {%- endif -%}
 

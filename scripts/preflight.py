@@ -1,0 +1,107 @@
+"""What can be known to go wrong before a job runs: cheap to look at, so every job is looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+
+from project import (
+    BIN,
+    ROOT,
+    TAP,
+    TARGET,
+    NotStarted,
+    home_of,
+    meltano_yml,
+    origin,
+    plugins_of,
+    setting,
+    tasks_of,
+    warehouse_of,
+    warehouses_of,
+)
+
+KEYS = {TAP: "a private key that reads", TARGET: "a private key that writes"}
+"""The plugins that need a key, and which."""
+_ASSIGN = "dbt:assign"
+_TRUE = {"1", "on", "t", "true", "y", "yes"}
+
+
+def check(job: str, environment: str, variables: Mapping[str, str], *, dry: bool = False) -> None:
+    """Look at whether a job can run at all in an environment.
+
+    Args:
+        job: Of meltano.yml.
+        environment: Of meltano.yml.
+        variables: Those that Meltano will have.
+        dry: Whether it runs on a copy of the home, where whatever it does is undone.
+
+    Raises:
+        NotStarted: there is no such job or environment, they do not fit, a key is missing, or it would assign for
+            good what a dry target does not write.
+    """
+    tasks_of(job)
+    home_of(environment, variables)
+    _check_warehouse(job, environment, variables)
+    _check_keys(job, environment, variables)
+    if not dry and _ASSIGN in tasks_of(job) and is_dry(environment, variables) and TARGET in plugins_of(job):
+        msg = (
+            f"`dry_run` of {TARGET} is set, and this job would still assign people for good: run "
+            "`make pipeline DRY=1`, which leaves everything as it was, or take the setting back"
+        )
+        raise NotStarted(msg)
+
+
+def is_dry(environment: str, variables: Mapping[str, str]) -> bool:
+    """Whether the target is told to write nothing."""
+    return setting(TARGET, "dry_run", environment, variables).lower() in _TRUE
+
+
+def _check_warehouse(job: str, environment: str, variables: Mapping[str, str]) -> None:
+    used, has = warehouses_of(job), warehouse_of(environment, variables)
+    if used - {has}:
+        fit = [each["name"] for each in meltano_yml()["jobs"] if has in warehouses_of(each["name"])]
+        remedy = f"of its jobs there are {', '.join(fit)}" if fit else "no job of meltano.yml loads such a one"
+        msg = (
+            f"the job {job!r} is for a warehouse of the kind {' and '.join(sorted(used))}, and the environment "
+            f"{environment!r} has one of the kind {has}: {remedy}"
+        )
+        raise NotStarted(msg)
+
+
+def _check_keys(job: str, environment: str, variables: Mapping[str, str]) -> None:
+    without = {origin(each): each for each in plugins_of(job) if origin(each) in KEYS}
+    missing = [name for name, plugin in without.items() if not key_of(plugin, environment, variables)]
+    if missing:
+        wanted = " and ".join(f"{variable(name)} ({KEYS[name]})" for name in missing)
+        msg = f"no key: set {wanted}, in the shell or in .env, as .env.example shows"
+        raise NotStarted(msg)
+
+
+def variable(plugin: str, name: str = "api_key") -> str:
+    """The environment variable of a setting."""
+    return f"{plugin}_{name}".replace("-", "_").upper()
+
+
+def key_of(plugin: str, environment: str, variables: Mapping[str, str]) -> str:
+    """The key of a plugin, wherever it is set; empty if nowhere.
+
+    Meltano itself is asked last, since that takes it seconds.
+    """
+    return setting(plugin, "api_key", environment, variables) or _asked(plugin, environment, variables)
+
+
+def _asked(plugin: str, environment: str, variables: Mapping[str, str]) -> str:
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [str(BIN / "meltano"), f"--environment={environment}", "config", "print", plugin],
+        cwd=ROOT,
+        env=dict(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return str(json.loads(done.stdout).get("api_key") or "")
+    except (ValueError, AttributeError):
+        return ""

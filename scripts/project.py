@@ -1,0 +1,168 @@
+"""What meltano.yml, the plugins' definitions and `.env` say: jobs, environments, homes, warehouses, settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+TAP, TARGET = "tap-klaviyo-engagement", "target-klaviyo-profiles"
+WAREHOUSE = "klaviyo.duckdb"
+"""The warehouse of DuckDB in a home."""
+
+_OF_A_WAREHOUSE = re.compile(r"\b(?:tap|target)-(duckdb|postgres)\b")
+_REPORT_OF_DUCKDB = "lift-report:page"
+
+
+class JobFailed(Exception):  # noqa: N818 - named for what a reader is told
+    """A job ended before its time; the text is one line for a person, `warnings` are what was said before."""
+
+    def __init__(self, text: str, warnings: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.warnings = warnings
+
+
+class NotStarted(JobFailed):
+    """A job cannot begin, so that no log says more of it."""
+
+
+def read_dotenv(root: Path = ROOT) -> None:
+    """Take the variables of `.env` into this process's own, as Meltano does; those of the shell come first."""
+    for name, value in dotenv_values(root / ".env").items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def meltano_yml(root: Path = ROOT) -> dict[str, Any]:
+    """The project's meltano.yml, which is not to be changed in place."""
+    return _read(root / "meltano.yml")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, _changed: int) -> dict[str, Any]:
+    """Each file once: together they take YAML's parser half a second."""
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    return content
+
+
+def tasks_of(job: str, root: Path = ROOT) -> list[str]:
+    """The tasks of a job in meltano.yml.
+
+    Raises:
+        NotStarted: there is no such job.
+    """
+    jobs = {each["name"]: each["tasks"] for each in meltano_yml(root)["jobs"]}
+    if job not in jobs:
+        msg = f"meltano.yml has no job {job!r}; it has {', '.join(jobs)}"
+        raise NotStarted(msg)
+    return list(jobs[job])
+
+
+def plugins_of(job: str) -> list[str]:
+    """The plugins of a job, each once, in order."""
+    words = (word.partition(":")[0] for task in tasks_of(job) for word in task.split())
+    return list(dict.fromkeys(words))
+
+
+def environment_of(name: str) -> dict[str, Any]:
+    """An environment of meltano.yml.
+
+    Raises:
+        NotStarted: there is no such environment.
+    """
+    environments: dict[str, dict[str, Any]] = {each["name"]: each for each in meltano_yml()["environments"]}
+    if name not in environments:
+        msg = f"meltano.yml has no environment {name!r}; it has {', '.join(environments)}"
+        raise NotStarted(msg)
+    return environments[name]
+
+
+def home_of(environment: str, variables: Mapping[str, str]) -> Path:
+    """Where an environment of meltano.yml has its warehouse and all that a run leaves behind.
+
+    Raises:
+        NotStarted: there is no such environment, or it names a variable that is not set.
+    """
+    home = Template(environment_of(environment)["env"]["KLAVIYO_LOOP_HOME"])
+    known = {**variables, "MELTANO_PROJECT_ROOT": str(ROOT)}
+    if unset := [name for name in home.get_identifiers() if not known.get(name)]:
+        msg = f"the environment {environment!r} has its home where the variable {unset[0]} says, which is not set"
+        raise NotStarted(msg)
+    return Path(home.substitute(known))
+
+
+def warehouse_of(environment: str, variables: Mapping[str, str]) -> str:
+    """The kind of warehouse of an environment: an output of transform/profiles.yml."""
+    return setting("dbt", "target", environment, variables) or "duckdb"
+
+
+def warehouses_of(job: str) -> set[str]:
+    """The kinds of warehouses that a job loads, reads, or reports of without asking dbt; none: any."""
+    tasks = tasks_of(job)
+    found = {match for task in tasks for match in _OF_A_WAREHOUSE.findall(task)}
+    return found | ({"duckdb"} if _REPORT_OF_DUCKDB in tasks else set())
+
+
+def setting(plugin: str, name: str, environment: str, variables: Mapping[str, str]) -> str:
+    """What a setting of a plugin is set to, by a variable or in a definition; empty: nothing but its default.
+
+    What Meltano keeps in its database (`meltano config set --store=db`) is not looked at.
+    """
+    for each in _ancestry(plugin):
+        if given := variables.get(f"{each}_{name}".replace("-", "_").upper()):
+            return given
+    configured = environment_of(environment).get("config", {}).get("plugins", {})
+    for each in _ancestry(plugin):
+        for definition in [*_named(each, configured), *_named(each, *_defined())]:
+            value = definition.get("config", {}).get(name)
+            if value not in (None, ""):
+                return Template(str(value)).safe_substitute(variables)
+    return ""
+
+
+def selected(plugin: str) -> set[str]:
+    """The streams that an extractor selects by its definition."""
+    patterns = [each.get("select", []) for each in _named(plugin, *_defined())]
+    return {str(pattern).partition(".")[0] for chosen in patterns for pattern in chosen}
+
+
+def _ancestry(plugin: str) -> Iterator[str]:
+    """A plugin, what it inherits from, and so on."""
+    name: str | None = plugin
+    while name:
+        yield name
+        name = next((each.get("inherit_from") for each in _named(name, *_defined())), None)
+
+
+def origin(plugin: str) -> str:
+    """The plugin whose code runs."""
+    return list(_ancestry(plugin))[-1]
+
+
+def _named(name: str, *kinds: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [each for kind in kinds for plugins in kind.values() for each in plugins if each["name"] == name]
+
+
+def included(root: Path = ROOT) -> list[Path]:
+    """The files that meltano.yml includes."""
+    patterns = meltano_yml(root).get("include_paths", [])
+    return [path for pattern in patterns for path in sorted(root.glob(pattern)) if path.is_file()]
+
+
+def _defined() -> list[dict[str, list[dict[str, Any]]]]:
+    files = [meltano_yml(), *map(_read, included())]
+    return [file.get("plugins", {}) for file in files]

@@ -1,0 +1,43 @@
+"""Seeds load wherever the project lies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+PROJECT = Path(__file__).parent.parent
+MACROS = ("duckdb__load_csv_rows.sql", "lf_literal.sql")
+
+
+def test_a_seed_loads_from_a_path_with_an_apostrophe(tmp_path: Path) -> None:
+    """A project of that seed alone, which dbt parses in a moment."""
+    project = tmp_path / "it's a path"
+    for folder in ("macros", "seeds"):
+        (project / folder).mkdir(parents=True)
+    for name in MACROS:
+        shutil.copy(PROJECT / "macros" / "warehouse" / name, project / "macros")
+    shutil.copy(PROJECT / "seeds" / "metric_roles.csv", project / "seeds")
+    shutil.copy(PROJECT / "profiles.yml", project)
+    (project / "dbt_project.yml").write_text("name: seeds\nprofile: klaviyo_loop\n")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DBT_")},
+        "KLAVIYO_LOOP_WAREHOUSE": str(project / "klaviyo.duckdb"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    done = subprocess.run(  # noqa: S603
+        [Path(sys.executable).parent / "dbt", "seed", "--project-dir", project, "--profiles-dir", project],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    with duckdb.connect(str(project / "klaviyo.duckdb"), read_only=True) as warehouse:
+        [[loaded]] = warehouse.execute("select count(*) from metric_roles").fetchall()
+    assert loaded == len((PROJECT / "seeds" / "metric_roles.csv").read_text().splitlines()) - 1
