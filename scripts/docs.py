@@ -153,7 +153,7 @@ def plugin(path: Path, name: str, schema: Mapping[str, Any]) -> Callable[[], str
 
 
 def snippet(path: Path, name: str) -> str:
-    """A plugin for the `meltano.yml` of a project: Meltano passes on no variable of a setting that it is not told."""
+    """A plugin for the `meltano.yml` of a project, with all settings: Meltano passes on no variable of another."""
     kinds = yaml.safe_load((ROOT / path).read_text())["plugins"]
     [(group, found)] = [(group, each) for group in kinds for each in kinds[group] if each["name"] == name]
     settings = [

@@ -234,7 +234,7 @@ class KlaviyoStream(Stream):
 
     @property
     def _emitted_as_read(self) -> bool:
-        """Whether records are written as they were read: whole columns, no stream map, no flattening, all of them."""
+        """Whether records are written as they were read: whole, all of them, without stream map or flattening."""
         if self._without_some_parts:
             return False
         mapped = any(type(each) is not SameRecordTransform or each.flattening_enabled for each in self.stream_maps)

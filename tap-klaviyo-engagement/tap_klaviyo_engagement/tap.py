@@ -90,8 +90,8 @@ class TapKlaviyoEngagement(Tap):
     def setup_mapper(self) -> None:
         """Make the stream maps.
 
-        One for a stream that this run does not read is made as if all its columns were selected: of none of them no
-        map can be made, and that would end the run.
+        One for a stream that this run does not read is made as if all its columns were selected: no map can be
+        made without the key, and that would end the run.
         """
         super(Tap, self).setup_mapper()
         read: Catalog = Catalog()

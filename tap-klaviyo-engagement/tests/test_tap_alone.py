@@ -72,7 +72,7 @@ def test_a_map_for_a_stream_that_is_not_read_changes_nothing(config: Json, run_t
 def test_batches_are_refused(config: Json) -> None:
     batches = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///nowhere"}}
     told = {**config, "batch_config": batches}
-    with pytest.raises(ConfigurationError, match="`batch_config` is not offered.* stream maps"):
+    with pytest.raises(ConfigurationError, match=r"`batch_config` is not offered.* stream maps"):
         TapKlaviyoEngagement.configured(_Given(told))
 
 

@@ -25,8 +25,8 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     Record,
     StreamSlice,
     included,
-    resources,
     open_with,
+    resources,
 )
 
 # Klaviyo lists campaigns of one channel at a time, and leaves out archived ones unless they are asked for.
