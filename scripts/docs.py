@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import plugin_settings
+import yaml
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
@@ -151,12 +152,26 @@ def plugin(path: Path, name: str, schema: Mapping[str, Any]) -> Callable[[], str
     return lambda: plugin_settings.block(ROOT / path, name, schema)
 
 
+def snippet(path: Path, name: str) -> str:
+    """A plugin for the `meltano.yml` of a project, with all settings: Meltano passes on no variable of another."""
+    kinds = yaml.safe_load((ROOT / path).read_text())["plugins"]
+    [(group, found)] = [(group, each) for group in kinds for each in kinds[group] if each["name"] == name]
+    settings = [
+        {key: each[key] for key in ("name", "kind", "sensitive") if key in each} for each in found["settings"]
+    ]
+    told = {key: found[key] for key in ("name", "namespace", "pip_url", "executable", "capabilities")}
+    told |= {"pip_url": re.sub(r"-c \S+ ", "", found["pip_url"]), "settings": settings}
+    text = yaml.safe_dump({"plugins": {group: [told]}}, sort_keys=False)
+    return f"```yaml\n{text}```"
+
+
 EXPERIMENTS = Path("plugins/tap-experiments/README.md")
 EXTRACTORS, LOADERS = Path("plugins/extractors.meltano.yml"), Path("plugins/loaders.meltano.yml")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
     (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
+    (TAP, "meltano"): lambda: snippet(EXTRACTORS, "tap-klaviyo-engagement"),
     (TAP, "streams"): streams,
     (TAP, "scopes"): default_scopes,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),

@@ -66,9 +66,9 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
     "target_klaviyo_profiles": {
         "client": (),
         "errors": (),
-        "fields": (),
         "identifiers": (),
         "values": (),
+        "fields": ("values",),
         "rows": ("identifiers", "values"),
         "sinks": ("client", "errors", "fields", "identifiers", "values", "rows"),
         "delivery": ("client", "errors", "identifiers", "values", "rows", "sinks"),

@@ -91,6 +91,7 @@ OVERRIDDEN = {
         "what a person can set right is told in one line, and a stream that failed in the exit status",
     ),
     "Tap.message_writer_class": Hook(None, "messages are written with msgspec"),
+    "Tap.setup_mapper": Hook("(self)", "a stream map for a stream that is not selected does not end the run"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
     "Tap._set_compatible_replication_methods": Hook(
         "(self)", "tap-duckdb says for which account its rows are before the first of them"
@@ -127,6 +128,7 @@ USED = {
 
 IMPORTED = {
     "singer_sdk.configuration._dict_config.parse_environment_config": "finds the variable that cannot be read",
+    "singer_sdk.helpers._catalog.pop_deselected_record_properties": "takes deselected parts out of objects",
     "singer_sdk.plugin_base._ConfigInput": "the type of a configuration on the command line",
 }
 """Names with `_` in modules of the SDK, and anything of its private modules."""

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream
 from singer_sdk import typing as th
 from singer_sdk.exceptions import AbortedSyncFailedException, AbortedSyncPausedException
+from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from klaviyo_wire.errors import ConfigurationError, KlaviyoError
+from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope
 from tap_klaviyo_engagement.emission.emitter import Emitter
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
-from tap_klaviyo_engagement.errors import Unreadable, concerns_all, unexpected
+from tap_klaviyo_engagement.errors import MissingSetting, Unreadable, concerns_all, unexpected
 from tap_klaviyo_engagement.extraction.record_decoder import Record, plain
 from tap_klaviyo_engagement.state.bookmarks import BookmarkStore
 from tap_klaviyo_engagement.state.owner import claim
@@ -40,6 +41,18 @@ if TYPE_CHECKING:
 
 OPEN = th.CustomType({"type": ["object", "null"]})
 """An object whose keys are the account's or Klaviyo's to choose: passed on as it is, whatever it holds."""
+
+TEXT_OR_NUMBER = th.CustomType({"type": ["string", "number", "null"]})
+"""A value that Klaviyo gives now as text, now as a number."""
+
+
+def open_with(*parts: th.Property[Any]) -> th.CustomType:
+    """An `OPEN` object some of whose keys are known: with `flattening_enabled` these are columns of their own.
+
+    Args:
+        parts: The known keys; none of them may be required.
+    """
+    return th.CustomType({**OPEN.type_dict, "properties": th.PropertiesList(*parts).to_dict()["properties"]})
 
 
 class KlaviyoStream(Stream):
@@ -67,9 +80,14 @@ class KlaviyoStream(Stream):
         """Bind the stream to a tap and its run."""
         super().__init__(tap)
         absent = {column for column, setting in self.optional.items() if not run.config.get(setting)}
+        as_declared = bool(run.config.get("flattening_enabled"))
         self.schema = {  # type: ignore[misc]  # a property in the SDK, an attribute in its streams
             **self.schema,
-            "properties": {name: kind for name, kind in self.schema["properties"].items() if name not in absent},
+            "properties": {
+                name: kind if as_declared else _without_parts(kind)
+                for name, kind in self.schema["properties"].items()
+                if name not in absent
+            },
         }
         self.run = run
         self.cursor = self.replication_key or self.sliced_by
@@ -127,6 +145,15 @@ class KlaviyoStream(Stream):
         return tuple(name for name in self.effective_schema["properties"] if self.mask["properties", name])
 
     @property
+    def asked_for(self) -> bool:
+        """Whether somebody wants this stream in particular.
+
+        Meltano selects every stream there is where a project has no `select`: then nobody chose one that is not
+        selected by default. Whoever leaves out a single stream has chosen the others.
+        """
+        return self.selected_by_default or not all(each.selected for each in self._tap.streams.values())
+
+    @property
     def incremental(self) -> bool:
         """Whether the run before counts; a catalog may say that it does not."""
         return self.replication_method == REPLICATION_INCREMENTAL
@@ -175,7 +202,10 @@ class KlaviyoStream(Stream):
             if concerns_all(error):
                 self.logger.log(logging.ERROR, "%s", error)
                 raise SystemExit(1) from error
-            self._stopped(error)
+            if isinstance(error, MissingScope | MissingSetting) and not self.asked_for:
+                self._left_out(error)
+            else:
+                self._stopped(error)
         except (AbortedSyncFailedException, AbortedSyncPausedException):
             self.logger.info("%s can be read", self.name)  # a run that was asked for a few records only
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to leave the other streams unread
@@ -186,9 +216,27 @@ class KlaviyoStream(Stream):
         self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, error)
         self.run.failed[self.name] = str(error)
 
+    def _left_out(self, error: KlaviyoError) -> None:
+        self.logger.warning(
+            "%s is left out, since every stream is selected and none was chosen: %s. Deselect it, or provide that",
+            self.name,
+            error,
+        )
+        self.run.left_out.add(self.name)
+
+    @cached_property
+    def _without_some_parts(self) -> bool:
+        """Whether parts of a selected object are deselected."""
+        return any(
+            not selected and len(breadcrumb) > len(("properties", "column")) and self.mask[breadcrumb[:2]]
+            for breadcrumb, selected in self.mask.items()
+        )
+
     @property
     def _emitted_as_read(self) -> bool:
-        """Whether records are written as they were read: no stream map, no flattening, no end after a few."""
+        """Whether records are written as they were read: whole, all of them, without stream map or flattening."""
+        if self._without_some_parts:
+            return False
         mapped = any(type(each) is not SameRecordTransform or each.flattening_enabled for each in self.stream_maps)
         return not mapped and self.ABORT_AT_RECORD_COUNT is None
 
@@ -202,6 +250,8 @@ class KlaviyoStream(Stream):
     def _generate_record_messages(self, record: Json) -> Generator[RecordMessage, None, None]:
         """Apply stream maps only: `record` has the selected columns, as the schema says."""
         now = self.run.now()
+        if self._without_some_parts:
+            pop_deselected_record_properties(record, self.schema, self.mask)
         for stream_map in self.stream_maps:
             mapped = stream_map.transform(record)
             if mapped is not None:
@@ -231,3 +281,8 @@ class KlaviyoStream(Stream):
     @override
     def _increment_stream_state(self, latest_record: Json, *, context: Context | None = None) -> None:
         """Write nothing: the bookmark is stored once a window is complete."""
+
+
+def _without_parts(kind: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The type of a column as it is without flattening: an object is one value."""
+    return {key: value for key, value in kind.items() if key != "properties"}

@@ -12,6 +12,10 @@ class StreamFault(KlaviyoError):  # noqa: N818 - named for what it is to the run
     """This stream cannot finish; the others can."""
 
 
+class MissingSetting(StreamFault):
+    """The stream needs a setting that is not given; the message names it."""
+
+
 class Unreadable(Exception):  # noqa: N818 - said of a row
     """A row cannot be read; the others of its page can. The message holds no value of it but its id.
 

@@ -54,6 +54,8 @@ class RunContext:
     sleep: Callable[[float], None]
     failed: dict[str, str] = field(default_factory=dict)
     """Why each stream that could not finish could not."""
+    left_out: set[str] = field(default_factory=set)
+    """Streams that were not read because the account or the settings do not provide for them."""
     account: str | None = None
     """Id of the account that the key is of; None where nobody asked for it, or Klaviyo does not tell."""
     snapshots: list[Json] = field(default_factory=list)
@@ -135,6 +137,10 @@ class RunContext:
             KlaviyoError: it tells nothing.
         """
         return self.client.call("get_accounts", params={"fields[account]": "timezone"})
+
+    def unread(self, stream: str) -> bool:
+        """Whether the stream could not finish, or was left out."""
+        return stream in self.failed or stream in self.left_out
 
     def ask_for_account(self) -> str:
         """Find out whose the key is; why Klaviyo does not tell it, if it does not.

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -84,6 +85,24 @@ class TapKlaviyoEngagement(Tap):
                 stream.name: stream for stream in sorted(found.values(), key=lambda stream: _ORDER[type(stream)])
             }
         return self._streams
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the stream maps.
+
+        One for a stream that this run does not read is made as if all its columns were selected: no map can be
+        made without the key, and that would end the run.
+        """
+        super(Tap, self).setup_mapper()
+        read: Catalog = Catalog()
+        for name, entry in self.catalog.items():
+            if entry.metadata.resolve_selection()[()]:
+                read[name] = entry
+            else:
+                self.mapper.register_raw_stream_schema(
+                    entry.stream or name, entry.schema.to_dict(), entry.key_properties
+                )
+        self.mapper.register_raw_streams_from_catalog(read)
 
     @override
     @classmethod
@@ -224,6 +243,9 @@ class TapKlaviyoEngagement(Tap):
             )
         except ConfigValidationError as error:
             raise ConfigurationError("; ".join(map(_with_remedy, error.errors))) from error
+        if "batch_config" in tap.config:
+            msg = "the setting `batch_config` is not offered: batches would go around stream maps; remove it"
+            raise ConfigurationError(msg)
         if faults := unknown_settings(tap.config, tap.config_jsonschema["properties"]):
             raise ConfigurationError("; ".join(faults))
         _ = tap.run.client

@@ -30,6 +30,7 @@ from tap_klaviyo_engagement.extraction.record_decoder import (
     read_document,
     without_nul,
 )
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from tap_klaviyo_engagement.times import normalised
 
 Json = dict[str, Any]
@@ -535,8 +536,39 @@ def test_flattening_gives_the_same_values_in_more_columns(
         by_id = {each["id"]: each for each in as_read[stream]}
         for record in flat.records[stream]:
             for name, value in record.items():
-                original = by_id[record["id"]][name]
+                column, _, part = name.partition("__")
+                original = by_id[record["id"]][column]
+                original = original[part] if part else original
                 if isinstance(original, dict | list) and not isinstance(value, dict | list):
                     assert json.loads(value) == original
                 else:
                     assert value == original
+
+
+def test_what_is_known_of_an_object_has_columns_of_its_own_if_flattened(
+    as_read: Mapping[str, list[Json]], config: Json, run_tap: RunTap
+) -> None:
+    flat = run_tap(config | {"flattening_enabled": True, "flattening_max_depth": 1}, ["profiles"], now=lambda: NOW)
+    assert {"location__city", "location__latitude"} <= flat.schemas["profiles"]["properties"].keys()
+    cities = {each["id"]: each["location"]["city"] for each in as_read["profiles"] if each["location"]}
+    assert any(cities.values())
+    assert {each["id"]: each.get("location__city") for each in flat.records["profiles"]} == cities
+
+
+@pytest.mark.parametrize("flattened", [False, True])
+def test_a_part_that_is_deselected_is_never_written(sandbox: Sandbox, run_tap: RunTap, *, flattened: bool) -> None:
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 1}
+    config = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+    catalog = TapKlaviyoEngagement(config=config | flattening).catalog_dict
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            crumb = list(each["breadcrumb"])
+            each["metadata"]["selected"] = entry["stream"] == "profiles" and crumb[-1:] != ["city"]
+    run = run_tap(config | (flattening if flattened else {}), catalog, now=lambda: NOW)
+    records = run.records["profiles"]
+    assert len(records) > 0
+    assert run.failed == []
+    if flattened:
+        assert all("location__city" not in each and "location__country" in each for each in records)
+    else:
+        assert all("city" not in each["location"] and "country" in each["location"] for each in records)

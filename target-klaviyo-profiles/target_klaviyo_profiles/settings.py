@@ -65,8 +65,11 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "max_reject_ratio",
         th.DecimalType(minimum=0, maximum=1),
-        default=1.0,
-        description="Part of a stream's records that may be refused before the run ends with an error",
+        default=0.05,
+        description=(
+            "Part of a stream's records that may be refused before the run ends with an error, once everything "
+            "good is written. A run of which every record is refused ends with one in any case"
+        ),
     ),
     th.Property(
         "rejects_path",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Sink as SdkSink
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from typing_extensions import override
 
@@ -209,13 +209,18 @@ class TargetKlaviyoProfiles(Target):
     def _faults(self) -> list[str]:
         faults = []
         limit = self.settings.max_reject_ratio
-        for stream, tally in self.coordinator.tallies.items():
+        tallies = self.coordinator.tallies
+        # Each stream by itself: many good profiles must not hide that every event was refused.
+        nothing_good = not any(tally.good() or tally.unsettled for tally in tallies.values())
+        for stream, tally in tallies.items():
             if reasons := list(tally.unsettled):
                 more = f", and {len(reasons) - 1} more reasons above" if len(reasons) > 1 else ""
                 faults.append(f"{stream}: {tally.unsettled.total():,} records are not settled: {reasons[0]}{more}")
             rejected = tally.rejected.total()
             if rejected and self.settings.on_reject == "fail":
                 faults.append(f"{stream}: {rejected:,} records were refused, and `on_reject` is `fail`")
+            elif rejected and nothing_good:
+                faults.append(f"{stream}: all {rejected:,} records were refused, so the run has written nothing")
             elif tally.ratio() > limit:
                 faults.append(
                     f"{stream}: {tally.ratio():.1%} of the records were refused (`max_reject_ratio` is {limit:g})"
@@ -236,10 +241,22 @@ class TargetKlaviyoProfiles(Target):
         for stream_map in self.mapper.stream_maps.get(stream, ()) or self._without_schema(stream):
             record = message_dict["record"]
             if not isinstance(record, UnreadableRecord):
-                record = stream_map.transform(record)
+                try:
+                    record = stream_map.transform(record)
+                except Exception as error:  # noqa: BLE001 - an expression may raise whatever its value makes it
+                    self._refuse_unmapped(stream_map.stream_alias, record, error)
+                    continue
             if record is not None:
                 sink = self._sinks_active[stream_map.stream_alias]
                 sink.process_record(record, {})
+
+    def _refuse_unmapped(self, stream: str, record: dict[str, Any], error: Exception) -> None:
+        """Book a record that a stream map fails on. Only the SDK's text is told: others quote the value."""
+        why = f"fails on this record: {error}" if isinstance(error, MapExpressionError) else ""
+        with self._errors_end_the_run():
+            self.coordinator.batcher(stream).put_unmapped(
+                record, why or f"fails on this record ({type(error).__name__})"
+            )
 
     def _without_schema(self, stream: str) -> list[StreamMap]:
         self._assert_sink_exists(stream)

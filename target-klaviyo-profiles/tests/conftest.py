@@ -97,6 +97,7 @@ def load(
             "rejects_path": str(rejects),
             "ledger_path": str(tmp_path / "ledger.sqlite"),
             "rejects_include_record": True,
+            "max_reject_ratio": 1,  # most tests refuse a good part of their few records; null is the default
             **settings,
         }
         target = Target(config={name: value for name, value in config.items() if value is not None})

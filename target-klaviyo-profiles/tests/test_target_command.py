@@ -189,7 +189,7 @@ def test_a_record_that_json_cannot_carry_is_refused_alone(
     record = '{"type": "RECORD", "stream": "profiles", "record": {"external_id": "%s", "properties": {"a": %s}}}'
     odd = [record % ("nan", "NaN"), record % ("half", '"\\ud800"')]
     state = {"type": "STATE", "value": {"at": 1}}
-    config = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+    config = {"api_key": sandbox.api_key, "api_url": sandbox.url, "max_reject_ratio": 0.7}
     code, out, _ = command(config, _lines(SCHEMA, *odd, RECORD, state))
     assert (code, out) == (0, '{"at": 1}\n')
     rejects = (tmp_path / "target-klaviyo-profiles-rejects.jsonl").read_text().splitlines()

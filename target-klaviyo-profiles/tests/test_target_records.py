@@ -205,7 +205,7 @@ def test_hostile_text_is_only_text() -> None:
         ({"id": "01J", "properties": {"a": math.nan}}, "invalid_value", "/properties", ("id", "01J")),
         ({"id": "01J", "properties": {"a": [math.inf]}}, "invalid_value", "/properties", ("id", "01J")),
         ({"id": "01J", "properties": {"a": "\ud800"}}, "invalid_value", None, ("id", "01J")),
-        ({"id": "01J", "properties": "{}"}, "invalid_value", "/properties", ("id", "01J")),
+        ({"id": "01J", "properties": "[]"}, "invalid_value", "/properties", ("id", "01J")),
         ({"id": "01J", "properties": []}, "invalid_value", "/properties", ("id", "01J")),
         ({"id": "01J", "first_name": True}, "invalid_value", "/first_name", ("id", "01J")),
         ({"id": "01J", "title": 1.5}, "invalid_value", "/title", ("id", "01J")),

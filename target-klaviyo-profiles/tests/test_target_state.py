@@ -161,7 +161,7 @@ def test_a_full_disk_stops_the_run_and_its_state(load: Load, messages: Messages)
 @pytest.mark.parametrize(
     ("settings", "fails"),
     [
-        ({}, None),
+        ({"max_reject_ratio": None}, "50.0% of the records were refused (`max_reject_ratio` is 0.05)"),
         ({"on_reject": "fail"}, "2 records were refused, and `on_reject` is `fail`"),
         ({"max_reject_ratio": 0.4}, "50.0% of the records were refused (`max_reject_ratio` is 0.4)"),
         ({"max_reject_ratio": 0.5}, None),
@@ -177,6 +177,37 @@ def test_refusals_fail_the_run_where_asked_after_everything_good_is_written(
     assert bool(run.error) is bool(fails)
     assert sandbox.store.profile_by("external_id", "2") is not None
     assert run.states == [{"at": "end"}]  # the refused are settled: they are in the file
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "limit", "fails"),
+    [
+        (0, 0, None, ""),
+        (0, 1, None, "profiles: all 1 records were refused"),
+        (0, 3, 1, "profiles: all 3 records were refused"),
+        (19, 1, None, ""),
+        (18, 1, None, "profiles: 5.3% of the records were refused (`max_reject_ratio` is 0.05)"),
+        (18, 1, 0.06, ""),
+    ],
+)
+def test_a_run_that_is_mostly_refused_fails(  # noqa: PLR0913, PLR0917
+    load: Load, messages: Messages, good: int, bad: int, limit: float | None, fails: str
+) -> None:
+    records = [*({"external_id": f"crm-{n}"} for n in range(good)), *({"email": f"no{n}"} for n in range(bad))]
+    run = load(messages(records), max_reject_ratio=limit)
+    assert str(run.error or "").startswith(fails)
+    assert bool(run.error) is bool(fails)
+    assert run.states == [{"at": "end"}]
+    assert len(run.rejects) == bad
+    assert run.tallies["profiles"].accepted == good
+
+
+def test_many_good_profiles_do_not_hide_that_every_event_is_refused(load: Load, messages: Messages) -> None:
+    people = messages({"external_id": f"crm-{n}"} for n in range(30))
+    events = messages([{"metric": "Bought", "external_id": "crm-1", "time": "soon"}], stream="events")
+    run = load([*people, *events], max_reject_ratio=None)
+    assert str(run.error).startswith("events: 100.0% of the records were refused")
+    assert run.tallies["profiles"].accepted == 30
 
 
 def test_nothing_of_a_dry_run_leaves(

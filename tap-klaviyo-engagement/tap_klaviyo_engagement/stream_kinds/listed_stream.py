@@ -21,7 +21,7 @@ from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
 from klaviyo_wire.errors import NotFound, Refused
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
-from tap_klaviyo_engagement.client import OPEN, KlaviyoStream
+from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, open_with
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader
 from tap_klaviyo_engagement.extraction.query import ListingQuery
@@ -37,6 +37,7 @@ from tap_klaviyo_engagement.times import earlier, iso, moment
 __all__ = [  # what a declaration may need
     "NO_BOUNDS",
     "OPEN",
+    "TEXT_OR_NUMBER",
     "Batch",
     "IdListing",
     "Json",
@@ -55,6 +56,7 @@ __all__ = [  # what a declaration may need
     "included",
     "iso",
     "moment",
+    "open_with",
     "resources",
 ]
 

@@ -16,7 +16,7 @@ from klaviyo_wire.jsonapi import Json, next_link, resources
 from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.ratelimit import MINUTE
 from tap_klaviyo_engagement.client import KlaviyoStream
-from tap_klaviyo_engagement.errors import StreamFault, Unreadable
+from tap_klaviyo_engagement.errors import MissingSetting, StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.record_decoder import NoNumber, read_report
 from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
 
@@ -238,12 +238,13 @@ class ReportStream(KlaviyoStream):
         """Id of the metric whose conversions are told.
 
         Raises:
-            StreamFault: the setting does not name one.
+            MissingSetting: the setting is not given.
+            StreamFault: it does not name one.
         """
         wanted = self.run.settings.report_conversion_metric
         if not wanted:
             msg = "set `report_conversion_metric` to the name or id of a metric, such as Placed Order"
-            raise StreamFault(msg)
+            raise MissingSetting(msg)
         names = self.names("get_metrics", "metric")
         found = [wanted] if wanted in names else sorted(key for key, name in names.items() if name == wanted)
         if len(found) != 1:

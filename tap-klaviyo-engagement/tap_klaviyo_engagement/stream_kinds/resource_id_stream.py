@@ -49,7 +49,7 @@ class ResourceIdStream(KlaviyoStream):
         """The streams that are told of: together those which one listing tells of."""
         together: dict[str, list[ListedStream]] = {}
         for stream in self.selected_streams:
-            if isinstance(stream, ListedStream) and stream.tells_ids and stream.name not in self.run.failed:
+            if isinstance(stream, ListedStream) and stream.tells_ids and not self.run.unread(stream.name):
                 listing = stream.id_listing
                 together.setdefault(listing.operation if listing else stream.name, []).append(stream)
         return list(together.values())

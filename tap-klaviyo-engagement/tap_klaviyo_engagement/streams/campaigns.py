@@ -25,6 +25,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     Record,
     StreamSlice,
     included,
+    open_with,
     resources,
 )
 
@@ -57,7 +58,11 @@ class Campaigns(LinkedStream):
         th.Property("status", th.StringType, description="Draft, Scheduled, Sending, Sent, Cancelled, …"),
         th.Property("archived", th.BooleanType, description="Whether the campaign is archived"),
         th.Property("channel", th.StringType, description="email, sms or mobile_push: the listing it came in"),
-        th.Property("audiences", OPEN, description="Ids of lists and segments: `included`, `excluded`"),
+        th.Property(
+            "audiences",
+            open_with(*(th.Property(name, th.ArrayType(th.StringType)) for name in ("included", "excluded"))),
+            description="Ids of lists and segments: `included`, `excluded`",
+        ),
         th.Property("send_options", OPEN, description="Smart sending and the like"),
         th.Property("tracking_options", OPEN, description="Which opens and clicks are tracked, UTM parameters"),
         th.Property("send_strategy", OPEN, description="`method` and when"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, ListedStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, open_with
 
 
 class Metrics(ListedStream):
@@ -20,5 +20,9 @@ class Metrics(ListedStream):
         th.Property("name", th.StringType, description="Name shown in Klaviyo"),
         th.Property("created", th.DateTimeType, description="When the metric was first recorded"),
         th.Property("updated", th.DateTimeType, description="Last change of the metric, not its last event"),
-        th.Property("integration", OPEN, description="Where the metric comes from: `key`, `name`, `category`"),
+        th.Property(
+            "integration",
+            open_with(*(th.Property(name, th.StringType) for name in ("id", "key", "name", "category"))),
+            description="Where the metric comes from: `key`, `name`, `category`",
+        ),
     ).to_dict()

@@ -11,12 +11,24 @@ from typing_extensions import override
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NO_BOUNDS,
     OPEN,
+    TEXT_OR_NUMBER,
     Batch,
     ListedStream,
     Listing,
     StreamSlice,
     Window,
+    open_with,
 )
+
+LOCATION = open_with(
+    *(
+        th.Property(name, th.StringType)
+        for name in ("address1", "address2", "city", "country", "region", "zip", "timezone", "ip")
+    ),
+    th.Property("latitude", TEXT_OR_NUMBER),
+    th.Property("longitude", TEXT_OR_NUMBER),
+)
+"""Where somebody lives, by Klaviyo's keys."""
 
 
 class Profiles(ListedStream):
@@ -44,7 +56,9 @@ class Profiles(ListedStream):
         th.Property("created", th.DateTimeType, description="When Klaviyo first knew the profile"),
         th.Property("updated", th.DateTimeType, description="Last change, events included"),
         th.Property("last_event_date", th.DateTimeType, description="When the newest event happened"),
-        th.Property("location", OPEN, description="Address, `timezone`, `ip`; coordinates are text or numbers"),
+        th.Property(
+            "location", LOCATION, description="Address, `timezone`, `ip`; coordinates are text or numbers"
+        ),
         th.Property("properties", OPEN, description="The account's own properties"),
         th.Property("subscriptions", OPEN, description="Consent and suppression per channel"),
     ).to_dict()

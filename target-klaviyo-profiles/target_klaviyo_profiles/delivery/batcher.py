@@ -186,6 +186,24 @@ class Batcher:
         reason = Reason("unreadable", why, "Correct what writes this line.")
         self._dispatcher.reject(self.sink.stream, None, reason, record=self.tally.received)
 
+    def put_unmapped(self, record: Mapping[str, object], why: str) -> None:
+        """Take a record that a stream map could not change.
+
+        Args:
+            record: As it came.
+            why: The rest of a sentence about the stream map, without a value of the record.
+
+        Raises:
+            OutputError: the rejects file cannot be written.
+        """
+        self.tally.received += 1
+        if self._given_up is not None:
+            self._unsettle(self._given_up)
+            return
+        reason = Reason("unmapped", f"the stream map {why}", "Correct the value, or make the map take it.")
+        key = self.sink.key_told_by(record)
+        self._dispatcher.reject(self.sink.stream, key, reason, record=self.tally.received)
+
     def _place(self, row: Row) -> None:
         """Have a row sent, or wait for what came before it."""
         key = row.key

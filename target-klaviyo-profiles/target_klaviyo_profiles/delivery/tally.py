@@ -55,6 +55,10 @@ class Tally:
         """The part of the records received that was refused."""
         return self.rejected.total() / self.received if self.received else 0.0
 
+    def good(self) -> int:
+        """The records that Klaviyo has as they are, whether this run sent them or it had them already."""
+        return self.accepted + self.unchanged + self.combined
+
     def summary(self, stream: str, *, dry: bool) -> Iterator[str]:
         """The lines of the summary."""
         counts = [

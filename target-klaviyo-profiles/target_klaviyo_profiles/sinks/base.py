@@ -153,6 +153,12 @@ class Sink(ABC):
             raise
         return Row(key, resource.group, payload)
 
+    def key_told_by(self, record: Mapping[str, object]) -> Key | None:
+        """Whom a record is about that could not be made ready, if its texts say so under the sink's own names."""
+        return self._key_if_clear(
+            {name: value for name, value in record.items() if name in self._kinds and isinstance(value, str)}
+        )
+
     def _known(self, record: Mapping[str, object]) -> Json:
         plain = self._plain
         known: Json = {}
@@ -205,6 +211,9 @@ class Sink(ABC):
         except UnicodeEncodeError:
             detail = "a text holds half of a surrogate pair, which UTF-8 does not have"
             raise Rejected(Reason("invalid_value", detail, "Correct the text's encoding.")) from None
+        except TypeError:  # out of a stream map; a message has none
+            detail = "a value is of a type that JSON does not have"
+            raise Rejected(Reason("invalid_value", detail, "Correct the stream map that makes it.")) from None
         most = _most_bytes(self, resource.group)
         if len(payload) > most:
             detail = f"it takes {len(payload):,} bytes; Klaviyo takes {most:,}"

@@ -1,0 +1,85 @@
+"""The tap in a project that says nothing of its streams, and maps of streams that are not read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from klaviyo_sandbox import Sandbox
+from klaviyo_wire.errors import ConfigurationError
+from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+
+Json = dict[str, Any]
+RunTap = Callable[..., Any]
+
+ASKING = {"campaign_values", "flow_values"}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(profiles=20, events=50, seed=2, advanced_kdp=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def config(sandbox: Sandbox) -> Json:
+    return {"api_key": sandbox.api_key, "api_url": sandbox.url}
+
+
+def _all_but(config: Json, *deselected: str) -> Json:
+    catalog: Json = TapKlaviyoEngagement(config=config).catalog_dict
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            each["metadata"]["selected"] = entry["stream"] not in deselected
+    return catalog
+
+
+def test_what_nobody_chose_is_left_out_with_a_warning(
+    config: Json, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        run = run_tap(config, _all_but(config))
+    assert run.failed == []
+    warned = {each.getMessage().split()[0] for each in caplog.records if "is left out" in each.getMessage()}
+    assert warned == {"campaign_values", "flow_values", "webhooks"}
+    assert "set `report_conversion_metric`" in caplog.text
+    assert "webhooks:read" in caplog.text
+    assert len(run.records["events"]) == 50
+    assert all(each["group_id"] != "webhooks" for each in run.records["membership_snapshots"]), (
+        "a listing that was never read tells of nothing that it is gone"
+    )
+
+
+def test_what_somebody_chose_fails_the_run(config: Json, run_tap: RunTap) -> None:
+    assert set(run_tap(config, ["webhooks", *ASKING]).failed) == {"webhooks", *ASKING}
+    assert set(run_tap(config, _all_but(config, "profiles")).failed) == {"webhooks", *ASKING}
+
+
+def test_a_setting_that_names_nothing_fails_the_run_though_everything_is_selected(
+    config: Json, run_tap: RunTap
+) -> None:
+    assert set(run_tap(config | {"report_conversion_metric": "None Such"}, _all_but(config)).failed) == ASKING
+
+
+def test_a_map_for_a_stream_that_is_not_read_changes_nothing(config: Json, run_tap: RunTap) -> None:
+    maps = {"stream_maps": {"webhooks": {"more": "'x'"}, "lists": {"name": "md5(name)"}}}
+    assert run_tap(config | maps, ["metrics"]).records == run_tap(config, ["metrics"]).records
+
+
+def test_batches_are_refused(config: Json) -> None:
+    batches = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///nowhere"}}
+    told = {**config, "batch_config": batches}
+    with pytest.raises(ConfigurationError, match=r"`batch_config` is not offered.* stream maps"):
+        TapKlaviyoEngagement.configured(_Given(told))
+
+
+class _Given:
+    """A configuration as the command line has it."""
+
+    parse_env = False
+
+    def __init__(self, config: Json) -> None:
+        self.config = config
