@@ -71,9 +71,9 @@ def test_a_map_for_a_stream_that_is_not_read_changes_nothing(config: Json, run_t
 
 def test_batches_are_refused(config: Json) -> None:
     batches = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///nowhere"}}
-    told = {**config, "batch_config": batches}
+    told: Any = _Given({**config, "batch_config": batches})
     with pytest.raises(ConfigurationError, match=r"`batch_config` is not offered.* stream maps"):
-        TapKlaviyoEngagement.configured(_Given(told))
+        TapKlaviyoEngagement.configured(told)
 
 
 class _Given:
