@@ -269,6 +269,17 @@ def _held_up(account: Sandbox, number: int, *, worked: bool) -> Callable[[], boo
     return lambda: any(each["struck"] for each in account.faults.report())
 
 
+def _kill_and_run_again(account: Sandbox, running: Runner, number: int, lands: str) -> None:
+    """Kill a run at that request, whose write lands when `lands` says, and let the next one end."""
+    assert running.run(_held_up(account, number, worked=lands != "never")) == -signal.SIGKILL
+    assert running.bookmark == 0
+    if lands != "amid the next run":
+        wall.sleep(HELD)
+    account.faults.clear()
+    assert running.run() == 0, running.log()
+    wall.sleep(HELD if lands == "amid the next run" else 0)
+
+
 @pytest.mark.parametrize("lands", ["never", "before the next run", "amid the next run"])
 @pytest.mark.parametrize("number", [1, 2, 3, 4] if WHOLE else [3, 4])
 def test_killed_at_each_request_a_template_is_there_once(
@@ -279,13 +290,7 @@ def test_killed_at_each_request_a_template_is_there_once(
     old = Template(id="TPL001", name="held", editor_type="CODE", html="<p>old</p>", created=now, updated=now)
     account.store.put(old)
     running = runner([{"name": name, "html": f"<p>{name}</p>"} for name in ("new", "held")], "templates")
-    assert running.run(_held_up(account, number, worked=lands != "never")) == -signal.SIGKILL
-    assert running.bookmark == 0
-    if lands != "amid the next run":
-        wall.sleep(HELD)
-    account.faults.clear()
-    assert running.run() == 0, running.log()
-    wall.sleep(HELD if lands == "amid the next run" else 0)
+    _kill_and_run_again(account, running, number, lands)
     assert running.bookmark == 2
     stored = account.store.read("select name, record ->> 'html' from templates where name in ('new', 'held')")
     assert sorted(name for name, _ in stored) == ["held", "new"]
@@ -306,13 +311,7 @@ def test_killed_at_each_request_a_message_has_the_right_template(
     assert first.run() == 0
     running = first.on([{"campaign_message_id": message, "template_name": "autumn"}])
     before = account.requests["assign_template_to_campaign_message 200"]
-    assert running.run(_held_up(account, number, worked=lands != "never")) == -signal.SIGKILL
-    assert running.bookmark == 0
-    if lands != "amid the next run":
-        wall.sleep(HELD)
-    account.faults.clear()
-    assert running.run() == 0, running.log()
-    wall.sleep(HELD if lands == "amid the next run" else 0)
+    _kill_and_run_again(account, running, number, lands)
     assert running.bookmark == 1
     held = account.store.get(CampaignMessage, message)
     assert held is not None
