@@ -19,7 +19,6 @@ from pathlib import Path
 
 import duckdb
 import yaml
-from home import meltano_database
 from pipeline import command_line, holding, one_line_errors, progress, run_job, tell_warnings, tell_written
 from project import (
     ROOT,
@@ -29,6 +28,7 @@ from project import (
     environment_of,
     home_of,
     included,
+    meltano_database,
     meltano_yml,
     warehouse_of,
 )
@@ -77,10 +77,6 @@ def copied(job: str, environment: str) -> Iterator[Path]:
             copy = root / file.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, copy)
-        for venv in (ROOT / ".meltano").glob("*/*/venv"):
-            link = root / venv.relative_to(ROOT)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(venv.resolve())
         (root / "meltano.yml").write_text(yaml.safe_dump(_definition(job, environment, root), sort_keys=False))
         if database.exists():
             with (
@@ -103,7 +99,7 @@ def _database(environment: str) -> Path:
         raise NotStarted(msg)
     given = os.environ.get("MELTANO_STATE_BACKEND_URI") or meltano_yml().get("state_backend", {}).get("uri")
     given = given if given not in (None, "systemdb") else ""
-    match = _SQLITE.match(meltano_yml().get("database_uri") or meltano_database(os.environ))
+    match = _SQLITE.match(meltano_database(os.environ))
     if given or not match:
         msg = "Meltano's state lies on a server, which is not copied for a dry run: it needs the state in SQLite"
         raise NotStarted(msg)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 TICKET = "KLAVIYO_LOOP_TICKET"
@@ -259,16 +259,21 @@ def _meltano_logs() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "meltano" / "log"
 
 
-def meltano_database(variables: Mapping[str, str]) -> str:
-    """Where Meltano keeps its runs, as `Home.forget_killed_runs` takes it."""
-    return variables.get("MELTANO_DATABASE_URI") or f"sqlite:///{ROOT}/.meltano/meltano.db"
+def hold_for(process: int, home: Home, running: Home, database: str, environment: str) -> None:
+    """Take the home of a Meltano and return; it is held until the process has ended, by a process of its own.
 
-
-def hold_for(process: int, home: Home, what: str, database: str, environment: str) -> None:
-    """Take the home and return; it is held until the process has ended, by a process of its own."""
+    Args:
+        process: Of Meltano.
+        home: Of the environment.
+        running: Where Meltano keeps what plugins need while they run. It names a state and a catalog by the plugin
+            alone: two environments at a time would read each other's, and leave out what is new.
+        database: Meltano's, as `Home.forget_killed_runs` takes it.
+        environment: Whose home it is.
+    """
     if home.is_held_by(os.environ.get(TICKET, ""), process):
         return
-    with home.held(what, process):
+    what = "meltano run"
+    with home.held(what, process), running.held(what, process):
         home.forget_killed_runs(database, environment)
         if os.fork() == 0:
             os.setsid()
@@ -299,7 +304,9 @@ def main() -> None:
     prepare(tell)
     home = Home(Path(os.environ["KLAVIYO_LOOP_HOME"]), tell)
     environment = os.environ.get("MELTANO_ENVIRONMENT", "")
-    hold_for(os.getppid(), home, "meltano run", meltano_database(os.environ), environment)
+    system = Path(os.environ.get("MELTANO_SYS_DIR_ROOT") or ROOT / ".meltano")
+    database = os.environ.get("MELTANO_DATABASE_URI") or f"sqlite:///{system}/meltano.db"
+    hold_for(os.getppid(), home, Home(system / "run", tell), database, environment)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,19 @@ from typing import Any
 
 import dbt_log
 import preflight
-from home import PRIVATE, TICKET, Home, held_files, keep_private, meltano_database, open_private, prepare
-from project import BIN, ROOT, TARGET, JobFailed, NotStarted, home_of, read_dotenv, tasks_of
+from home import PRIVATE, TICKET, Home, held_files, keep_private, make_private, open_private, prepare
+from project import (
+    BIN,
+    ROOT,
+    SYSTEM,
+    TARGET,
+    JobFailed,
+    NotStarted,
+    home_of,
+    meltano_database,
+    read_dotenv,
+    tasks_of,
+)
 
 REMEDIES = {
     "No space left on device": "the disk is full: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
@@ -172,7 +183,8 @@ def run_job(  # noqa: PLR0913
     Raises:
         JobFailed: a task failed, or there is no such job or environment, or they cannot run as they are set up.
     """
-    preflight.check(job, environment, {**os.environ, **(extra or {})}, dry=root != ROOT)
+    variables = {**os.environ, **(extra or {})}
+    preflight.check(job, environment, variables, dry=root != ROOT)
     # The plugins are those that `make setup` installed; Meltano would look again before each job.
     command = [
         str(BIN / "meltano"),
@@ -184,13 +196,15 @@ def run_job(  # noqa: PLR0913
     ]
     run = Run(tasks_of(job, root), tell)
     with holding(job, environment, extra):
+        place = home_of(environment, variables) if root == ROOT else root
+        own = _system_of_its_own(place / SYSTEM.name, variables)
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
             open_private(log, "a") as file,
             subprocess.Popen(  # noqa: S603 - our own arguments
                 command,
                 cwd=root,
-                env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {})},
+                env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {}), **own},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -213,6 +227,19 @@ def run_job(  # noqa: PLR0913
         msg = f"{run.task}: {reason}"
         raise JobFailed(msg, run.warnings)
     return run
+
+
+def _system_of_its_own(system: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables that give a Meltano the plugins and the database of all, and what plugins need while they run alone.
+
+    It names the state and the catalog of a run by the plugin: two environments at a time would read each other's.
+    """
+    make_private(system)
+    for kind in {venv.parent.parent for venv in SYSTEM.glob("*/*/venv")}:
+        link = system / kind.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(kind)
+    return {"MELTANO_SYS_DIR_ROOT": str(system), "MELTANO_DATABASE_URI": meltano_database(variables)}
 
 
 @contextmanager

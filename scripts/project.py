@@ -15,6 +15,8 @@ import yaml
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).parent.parent
+SYSTEM = ROOT / ".meltano"
+"""Where Meltano keeps the plugins, and by default its database and what plugins need while they run."""
 BIN = Path(sys.executable).parent
 TAP, TARGET = "tap-klaviyo-engagement", "target-klaviyo-profiles"
 WAREHOUSE = "klaviyo.duckdb"
@@ -103,6 +105,13 @@ def home_of(environment: str, variables: Mapping[str, str]) -> Path:
         msg = f"the environment {environment!r} has its home where the variable {unset[0]} says, which is not set"
         raise NotStarted(msg)
     return Path(home.substitute(known))
+
+
+def meltano_database(variables: Mapping[str, str]) -> str:
+    """Where Meltano keeps its runs and its state, as its setting `database_uri` gives it."""
+    given = variables.get("MELTANO_DATABASE_URI") or meltano_yml().get("database_uri")
+    known = {**variables, "MELTANO_PROJECT_ROOT": str(ROOT), "MELTANO_SYS_DIR_ROOT": str(SYSTEM)}
+    return Template(given or "sqlite:///$MELTANO_SYS_DIR_ROOT/meltano.db").safe_substitute(known)
 
 
 def warehouse_of(environment: str, variables: Mapping[str, str]) -> str:

@@ -135,6 +135,37 @@ def test_inside_itself_it_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
     assert TICKET not in os.environ
 
 
+def test_two_environments_that_share_a_folder_of_meltano_take_turns(tmp_path: Path) -> None:
+    """There a state and a catalog are named by the plugin: the one would read what the other has written."""
+
+    def start(environment: str) -> subprocess.Popen[str]:
+        """What stands for Meltano: it asks for the home, says that it has it, and ends when it is told to."""
+        return subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", '"$0" "$1"; echo holds; cat', sys.executable, str(ROOT / "scripts" / "home.py")],
+            env={
+                **{name: value for name, value in os.environ.items() if name != TICKET},
+                "MELTANO_SYS_DIR_ROOT": str(tmp_path / "system"),
+                "MELTANO_ENVIRONMENT": environment,
+                "KLAVIYO_LOOP_HOME": str(tmp_path / environment),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with start("dev") as dev:
+        assert dev.stdin
+        assert dev.stdout
+        assert dev.stdout.readline() == "holds\n"
+        with start("prod") as prod:
+            assert prod.stdin
+            assert prod.stdout
+            assert prod.stdout.readline().startswith(f"waiting for meltano run (process {dev.pid}, since ")
+            dev.stdin.close()
+            assert prod.stdout.readline() == "holds\n"
+            prod.stdin.close()
+
+
 @pytest.mark.parametrize("status", [0, 1])
 def test_what_prepares_the_demo_holds_its_home(
     status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

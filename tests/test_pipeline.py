@@ -130,29 +130,24 @@ def test_the_first_pipeline_brings_every_row(loop: Loop) -> None:
 
 def test_nobody_else_of_the_machine_can_read_what_a_run_leaves(loop: Loop, place: Place) -> None:
     """Warehouse, report, log, rejects, state, and what Meltano had written the keys to."""
-    system = place.root / ".meltano"
-    made = [
-        loop.home,
-        *loop.home.rglob("*"),
-        system,
-        *system.glob("*"),
-        system / "run",
-        *(system / "run").rglob("*"),
-    ]
-    made += place.root.glob("meltano.db*")
+    made = [loop.home, *loop.home.rglob("*"), *place.root.glob("meltano.db*")]
     made = [path for path in made if not path.is_symlink()]
     names = {path.name for path in made}
-    assert {"klaviyo.duckdb", "ledger.sqlite", "log.jsonl", "report.html", "meltano.db", "run"} <= names
-    inside = [
-        path for path in made if path.parent != system or path.is_file()
-    ]  # a closed folder closes its folders
-    assert [path for path in inside if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    assert {"klaviyo.duckdb", "ledger.sqlite", "log.jsonl", "report.html", "meltano.db"} <= names
+    assert [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
     keys = [
         path
-        for path in (system / "run").rglob("*")
+        for path in (loop.home / ".meltano").rglob("*")
         if path.is_file() and place.sandbox.api_key in path.read_text()
     ]
     assert keys == []
+
+
+def test_what_plugins_need_while_they_run_is_the_home_s_own(loop: Loop, place: Place) -> None:
+    """Meltano names it by the plugin alone: two environments of a checkout would read each other's state."""
+    running = loop.home / ".meltano" / "run" / "tap-klaviyo-events"
+    assert "tap.properties.cache_key" in {path.name for path in running.iterdir()}
+    assert not (place.root / ".meltano" / "run" / "tap-klaviyo-events").exists()
 
 
 def test_every_profile_of_the_audience_carries_what_the_warehouse_says(loop: Loop) -> None:
