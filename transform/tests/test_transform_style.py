@@ -11,7 +11,8 @@ import yaml
 from dbt.artifacts.resources.v1.components import InjectedCTE
 from dbt.compilation import inject_ctes_into_sql
 from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
-from transform_project import PROJECT, Project, with_ctes
+from transform_project import PROJECT, Project
+from transform_quick_dbt import with_ctes
 
 ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
