@@ -79,7 +79,7 @@ coverage: $(VENV)/.dev $(VENV)/.browser ## Which lines and branches the tests of
 
 unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	@# A sample of what `make chaos` and `make test-warehouses` do whole.
-	CHAOS_KILLS=$${CHAOS_KILLS:-8} KLAVIYO_LOOP_TEST_DIALECTS=$${KLAVIYO_LOOP_TEST_DIALECTS:-bigquery} \
+	CHAOS_KILLS=$${CHAOS_KILLS:-4} KLAVIYO_LOOP_TEST_DIALECTS=$${KLAVIYO_LOOP_TEST_DIALECTS:-bigquery} \
 		$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 chaos: $(VENV)/.dev ## Kill tap, target and loader a hundred times each, cut runs anywhere, and go on; of this `make test` is a sample
