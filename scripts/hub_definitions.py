@@ -25,8 +25,8 @@ _MAPPED, _FLATTENED = "stream-maps", "schema-flattening"
 
 def local_packages(folder: str) -> list[str]:
     """The folders of the packages that one needs of this repository, what is needed first and itself last."""
-    needed = [*_needed(folder), folder]
-    return list(dict.fromkeys(each for name in needed[:-1] for each in local_packages(name))) + [folder]
+    before = dict.fromkeys(each for name in _needed(folder) for each in local_packages(name))
+    return [*before, folder]
 
 
 def _needed(folder: str) -> Iterator[str]:

@@ -69,14 +69,24 @@ class Place:
         return done.stdout
 
 
-@contextmanager
-def newcomer(root: Path) -> Iterator[Place]:
-    """Copy what git lists into `root`, and start an account for it."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607
+def copy_of_repository(root: Path) -> None:
+    """What a clone of the repository would hold, with what is not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+
+
+@contextmanager
+def newcomer(root: Path) -> Iterator[Place]:
+    """Copy what git lists into `root`, and start an account for it."""
+    copy_of_repository(root)
     # The experiment that a newcomer would have written, set live and locked by now.
     shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
