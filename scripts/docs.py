@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import hub_definitions
 import plugin_settings
+from doctor import operations
+from project import TAP as TAP_NAME
+from project import TARGET as TARGET_NAME
+from project import meltano_yml, plugins_of
 from singer_sdk.plugin_base import PluginBase
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
@@ -83,6 +87,44 @@ def default_scopes() -> str:
     read = [each for each in STREAMS if each.selected_by_default and revision_of(each) in {"", DEFAULT_REVISION}]
     needed = scopes(filter(None, (each for stream in read for each in (stream.operation, stream.parent))))
     return f"A key for all streams that are selected by default needs {needed}, and no write scope."
+
+
+def scopes_of_both_keys() -> str:
+    """What the keys of the pipeline need, for all jobs of meltano.yml; whose a key is, is asked by both."""
+    needed: dict[str, set[str]] = {TAP_NAME: {"get_accounts"}, TARGET_NAME: {"get_accounts"}}
+    for job in meltano_yml()["jobs"]:
+        for name, operation_keys in operations(plugins_of(job["name"]), "prod", {}).items():
+            needed[name] |= set(operation_keys)
+    variables = {name: f"`{name.replace('-', '_').upper()}_API_KEY`" for name in needed}
+    return table(
+        ("key", "variable", "scopes"),
+        (
+            ("reads", variables[TAP_NAME], scopes(needed[TAP_NAME])),
+            ("writes", variables[TARGET_NAME], scopes(needed[TARGET_NAME])),
+        ),
+    )
+
+
+def quota() -> str:
+    """What the streams and the sink of many rows may ask of Klaviyo, and how long a million rows take at the least."""
+    many = ("events", "profiles", "profile_ids", "list_memberships", "segment_memberships")
+    asked = [(f"read `{each.name}`", ENDPOINTS[each.operation]) for each in STREAMS if each.name in many]
+    rows = [(what, endpoint.limits, endpoint.page.maximum) for what, endpoint in asked if endpoint.page]
+    [route] = {each.routes[0] for each in SINKS if each.stream == "profiles"}
+    rows.append(("write `profiles`", ENDPOINTS[route.operation].limits, route.limits.items))
+    return table(
+        ("what", "rows a request", "requests a second, a minute", "a million rows"),
+        (
+            (
+                what,
+                f"{most:,}",
+                f"{limits.burst:,}, {limits.steady:,}",
+                f"{1_000_000 // most:,} requests, {60_000_000 / most / limits.steady:,.0f} seconds",
+            )
+            for what, limits, most in rows
+            if most
+        ),
+    )
 
 
 def _when(stream: type[KlaviyoStream]) -> str:
@@ -184,6 +226,8 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
 """The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
+    (Path("README.md"), "scopes of both keys"): scopes_of_both_keys,
+    (Path("docs/quota.md"), "quota"): quota,
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
     (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
     (TAP, "install"): lambda: installation("tap-klaviyo-engagement"),
