@@ -24,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install check lint typing docs unit bench revision wheels lock clean
+.PHONY: help setup demo doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
 	@$(BIN)/python scripts/revision.py $(FROM) $(TO)
+
+site: $(VENV)/.dev ## Build a site of all pages in output/site; a link that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir output/site
+	@echo "output/site/index.html"
 
 wheels: $(VENV)/bin/uv ## Build every package as a wheel: make wheels [DIST=dist]
 	@for package in $(PACKAGES); do $(BIN)/uv build --quiet --wheel --out-dir "$(DIST)" $$package || exit 1; done

@@ -106,7 +106,7 @@ def scopes_of_both_keys() -> str:
 
 
 def quota() -> str:
-    """What the streams and the sink of many rows may ask of Klaviyo, and how long a million rows take at the least."""
+    """What streams and sinks of many rows may ask of Klaviyo, and how long a million rows take at the least."""
     many = ("events", "profiles", "profile_ids", "list_memberships", "segment_memberships")
     asked = [(f"read `{each.name}`", ENDPOINTS[each.operation]) for each in STREAMS if each.name in many]
     rows = [(what, endpoint.limits, endpoint.page.maximum) for what, endpoint in asked if endpoint.page]
