@@ -56,9 +56,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_a_dead_link_is_found() -> None:
-    text = (
-        "[a](docs/nowhere.md) [b](README.md#nothing) [c](#nothing) [d](README.md#questions) `[e](no.md)`"
-    )
+    text = "[a](docs/nowhere.md) [b](README.md#nothing) [c](#nothing) [d](README.md#questions) `[e](no.md)`"
     assert _dead(ROOT / "README.md", text) == ["docs/nowhere.md", "README.md#nothing", "#nothing"]
 
 
