@@ -90,6 +90,8 @@ def newcomer(root: Path) -> Iterator[Place]:
     # The experiment that a newcomer would have written, set live and locked by now.
     shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
+    refused = {"stream": "profiles", "code": "invalid_email", "remedy": "Correct `email`."}
+    (root / "output" / "dev" / "rejects.jsonl").write_text(json.dumps(refused) + "\n")
     (root / "mended.jsonl").write_text('{"stream": "profiles", "given": {"email": "eve@customers.example.org"}}\n')
     (root / "truth.yml").write_text("baseline: {click: 0.1}\n")
     with duckdb.connect(str(root / "warehouse.duckdb")) as warehouse:
