@@ -109,7 +109,7 @@ revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: ma
 	@$(BIN)/python scripts/revision.py $(FROM) $(TO)
 
 site: $(VENV)/.dev ## Build a site of all pages in output/site; a link that leads nowhere fails it
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir output/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir output/site
 	@echo "output/site/index.html"
 
 wheels: $(VENV)/bin/uv ## Build every package as a wheel: make wheels [DIST=dist]
