@@ -70,9 +70,9 @@ class Place:
 
 
 def copy_of_repository(root: Path) -> None:
-    """What a clone of the repository would hold, with what is not committed yet."""
+    """What git knows of the repository, as it is here: with what is not committed yet."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-z"],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         check=True,

@@ -17,7 +17,7 @@ CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 @cache
 def _known() -> frozenset[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        ["git", "ls-files", "-z"],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         check=True,
