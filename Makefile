@@ -16,6 +16,7 @@ STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 ENVIRONMENT ?= dev
 JOB ?= pipeline
+DIST ?= dist
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
@@ -23,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest check lint typing docs unit bench revision lock clean
+.PHONY: help setup demo doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,11 +99,21 @@ test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says i
 		$(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1 \
 		dbt build --project-dir transform --profiles-dir transform
 
+test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
+	KLAVIYO_LOOP_TEST_INSTALL=pip $(BIN)/pytest tests/test_packages.py tests/test_hub_definitions.py
+
 bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
 	@$(BIN)/python scripts/revision.py $(FROM) $(TO)
+
+site: $(VENV)/.dev ## Build a site of all pages in output/site; a link that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir output/site
+	@echo "output/site/index.html"
+
+wheels: $(VENV)/bin/uv ## Build every package as a wheel: make wheels [DIST=dist]
+	@for package in $(PACKAGES); do $(BIN)/uv build --quiet --wheel --out-dir "$(DIST)" $$package || exit 1; done
 
 lock: $(VENV)/.dev ## Choose the newest allowed versions: constraints.txt
 	$(BIN)/uv lock --quiet --upgrade

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hub_definitions
 import plugin_settings
-import yaml
+from doctor import operations
+from project import TAP as TAP_NAME
+from project import TARGET as TARGET_NAME
+from project import meltano_yml, plugins_of
+from singer_sdk.plugin_base import PluginBase
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
@@ -18,7 +23,7 @@ from tap_experiments.commands import schema_text
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
 from tap_experiments.definitions.schema import sections
 from tap_experiments.tap import TapExperiments
-from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS
+from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS, TapKlaviyoReconcile
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
@@ -82,6 +87,44 @@ def default_scopes() -> str:
     read = [each for each in STREAMS if each.selected_by_default and revision_of(each) in {"", DEFAULT_REVISION}]
     needed = scopes(filter(None, (each for stream in read for each in (stream.operation, stream.parent))))
     return f"A key for all streams that are selected by default needs {needed}, and no write scope."
+
+
+def scopes_of_both_keys() -> str:
+    """What the keys of the pipeline need, for all jobs of meltano.yml; whose a key is, is asked by both."""
+    needed: dict[str, set[str]] = {TAP_NAME: {"get_accounts"}, TARGET_NAME: {"get_accounts"}}
+    for job in meltano_yml()["jobs"]:
+        for name, operation_keys in operations(plugins_of(job["name"]), "prod", {}).items():
+            needed[name] |= set(operation_keys)
+    variables = {name: f"`{name.replace('-', '_').upper()}_API_KEY`" for name in needed}
+    return table(
+        ("key", "variable", "scopes"),
+        (
+            ("reads", variables[TAP_NAME], scopes(needed[TAP_NAME])),
+            ("writes", variables[TARGET_NAME], scopes(needed[TARGET_NAME])),
+        ),
+    )
+
+
+def quota() -> str:
+    """What streams and sinks of many rows may ask of Klaviyo, and how long a million rows take at the least."""
+    many = ("events", "profiles", "profile_ids", "list_memberships", "segment_memberships")
+    asked = [(f"read `{each.name}`", ENDPOINTS[each.operation]) for each in STREAMS if each.name in many]
+    rows = [(what, endpoint.limits, endpoint.page.maximum) for what, endpoint in asked if endpoint.page]
+    [route] = {each.routes[0] for each in SINKS if each.stream == "profiles"}
+    rows.append(("write `profiles`", ENDPOINTS[route.operation].limits, route.limits.items))
+    return table(
+        ("what", "rows a request", "requests a second, a minute", "a million rows"),
+        (
+            (
+                what,
+                f"{most:,}",
+                f"{limits.burst:,}, {limits.steady:,}",
+                f"{1_000_000 // most:,} requests, {60_000_000 / most / limits.steady:,.0f} seconds",
+            )
+            for what, limits, most in rows
+            if most
+        ),
+    )
 
 
 def _when(stream: type[KlaviyoStream]) -> str:
@@ -152,44 +195,56 @@ def plugin(path: Path, name: str, schema: Mapping[str, Any]) -> Callable[[], str
     return lambda: plugin_settings.block(ROOT / path, name, schema)
 
 
-def snippet(path: Path, name: str) -> str:
-    """A plugin for the `meltano.yml` of a project, with all settings: Meltano passes on no variable of another."""
-    kinds = yaml.safe_load((ROOT / path).read_text())["plugins"]
-    [(group, found)] = [(group, each) for group in kinds for each in kinds[group] if each["name"] == name]
-    settings = [
-        {key: each[key] for key in ("name", "kind", "sensitive") if key in each} for each in found["settings"]
-    ]
-    told = {key: found[key] for key in ("name", "namespace", "pip_url", "executable", "capabilities")}
-    told |= {"pip_url": re.sub(r"-c \S+ ", "", found["pip_url"]), "settings": settings}
-    text = yaml.safe_dump({"plugins": {group: [told]}}, sort_keys=False)
-    return f"```yaml\n{text}```"
+def installation(folder: str) -> str:
+    """How a package is installed with pip: out of git, or from wheels that were built here."""
+    name = Path(folder).name
+    wheels = [f"dist/{Path(each).name.replace('-', '_')}-*.whl" for each in hub_definitions.local_packages(folder)]
+    given = " \\\n  ".join(f'"{each}"' for each in hub_definitions.addresses(folder))
+    return (
+        f"```sh\npython3 -m venv {name}-venv\n{name}-venv/bin/pip install \\\n  {given}\n```\n\n"
+        f"```sh\nmake wheels\n{name}-venv/bin/pip install {' '.join(wheels)}\n```"
+    )
+
+
+def hub(group: str, name: str, code: type[PluginBase], folder: str) -> Callable[[], str]:
+    """A plugin as Meltano Hub describes it."""
+    return lambda: hub_definitions.definition(group, name, code, folder, code.config_jsonschema)
 
 
 EXPERIMENTS = Path("plugins/tap-experiments/README.md")
-EXTRACTORS, LOADERS = Path("plugins/extractors.meltano.yml"), Path("plugins/loaders.meltano.yml")
+PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
+    (group, name, code.config_jsonschema if own is None else own, code, folder)
+    for group, name, own, code, folder in (
+        ("extractors", "tap-klaviyo-engagement", None, TapKlaviyoEngagement, "tap-klaviyo-engagement"),
+        ("extractors", "tap-klaviyo-reconcile", OWN_SETTINGS, TapKlaviyoReconcile, "tap-klaviyo-engagement"),
+        ("extractors", "tap-experiments", None, TapExperiments, "plugins/tap-experiments"),
+        ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
+        ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
+        ("loaders", "target-klaviyo-profiles", None, TargetKlaviyoProfiles, "target-klaviyo-profiles"),
+    )
+]
+"""The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
+    (Path("README.md"), "scopes of both keys"): scopes_of_both_keys,
+    (Path("docs/quota.md"), "quota"): quota,
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
     (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
-    (TAP, "meltano"): lambda: snippet(EXTRACTORS, "tap-klaviyo-engagement"),
+    (TAP, "install"): lambda: installation("tap-klaviyo-engagement"),
     (TAP, "streams"): streams,
     (TAP, "scopes"): default_scopes,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
+    (TARGET, "install"): lambda: installation("target-klaviyo-profiles"),
     (EXPERIMENTS, "keys"): keys,
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
     (Path("plugins/target-duckdb/README.md"), "settings"): lambda: settings(TargetDuckDB.config_jsonschema),
     **{
-        (file, f"settings of {name}"): plugin(file, name, schema)
-        for file, name, schema in (
-            (EXTRACTORS, "tap-klaviyo-engagement", TapKlaviyoEngagement.config_jsonschema),
-            (EXTRACTORS, "tap-klaviyo-reconcile", OWN_SETTINGS),
-            (EXTRACTORS, "tap-experiments", TapExperiments.config_jsonschema),
-            (EXTRACTORS, "tap-duckdb", TapDuckDB.config_jsonschema),
-            (LOADERS, "target-duckdb", TargetDuckDB.config_jsonschema),
-            (LOADERS, "target-klaviyo-profiles", TargetKlaviyoProfiles.config_jsonschema),
+        (Path(f"plugins/{group}.meltano.yml"), f"settings of {name}"): plugin(
+            Path(f"plugins/{group}.meltano.yml"), name, schema
         )
+        for group, name, schema, _, _ in PLUGINS
     },
 }
 """Which block of which file is written by what: the text between `<!-- name -->` and `<!-- /name -->`.
@@ -200,6 +255,10 @@ In YAML the markers are comments: `# name`, `# end of name`.
 FILES: Mapping[Path, Callable[[], str]] = {
     EXPERIMENTS.with_name("experiment.schema.json"): lambda: schema_text(read_catalogue(ROOT / SEED)),
     PACKAGED.relative_to(ROOT): (ROOT / SEED).read_text,
+    **{
+        hub_definitions.path_of(group, name): hub(group, name, code, folder)
+        for group, name, _, code, folder in PLUGINS
+    },
 }
 """Which file is written whole by what."""
 
@@ -238,6 +297,7 @@ def main() -> None:
         if not (ROOT / path).is_file() or (ROOT / path).read_text() != fresh:
             stale.append(str(path))
             if write:
+                (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
                 (ROOT / path).write_text(fresh)
     if stale and not write:
         sys.exit("\n".join(["stale; renew with `make docs WRITE=--write`:", *stale]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
-from newcomer import PIPELINE, Place, newcomer
+from newcomer import PIPELINE, Place, copy_of_repository, newcomer
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def piped(place: Place) -> str:
     """What the pipeline printed on the account."""
     return place.run(PIPELINE)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a git repository that holds what is here."""
+    folder = tmp_path_factory.mktemp("git") / "klaviyo-loop"
+    copy_of_repository(folder)
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for words in (("init",), ("add", "--all"), (*author, "commit", "--message", "All of it")):
+        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
+    return folder.as_uri()

@@ -69,17 +69,30 @@ class Place:
         return done.stdout
 
 
-@contextmanager
-def newcomer(root: Path) -> Iterator[Place]:
-    """Copy what git lists into `root`, and start an account for it."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607
+def copy_of_repository(root: Path) -> None:
+    """What git knows of the repository, as it is here: with what is not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+
+
+@contextmanager
+def newcomer(root: Path) -> Iterator[Place]:
+    """Copy what git lists into `root`, and start an account for it."""
+    copy_of_repository(root)
     # The experiment that a newcomer would have written, set live and locked by now.
     shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
+    refused = {"stream": "profiles", "code": "invalid_email", "remedy": "Correct `email`."}
+    (root / "output" / "dev" / "rejects.jsonl").write_text(json.dumps(refused) + "\n")
+    (root / "mended.jsonl").write_text('{"stream": "profiles", "given": {"email": "eve@customers.example.org"}}\n')
     (root / "truth.yml").write_text("baseline: {click: 0.1}\n")
     with duckdb.connect(str(root / "warehouse.duckdb")) as warehouse:
         warehouse.execute("create schema klaviyo_raw; create schema publish")

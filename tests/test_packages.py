@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -33,8 +35,8 @@ def _run(*command: str | Path) -> str:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    for name in FOLDERS:
-        _run(UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT / name)
+    _run("make", "-C", ROOT, "wheels", f"DIST={folder}")
+    assert len(list(folder.glob("*.whl"))) == len(FOLDERS)
     return folder
 
 
@@ -64,3 +66,43 @@ def test_a_package_says_what_it_is(folder: str) -> None:
     assert project["requires-python"] == ">=3.11"
     assert project["description"]
     assert (ROOT / folder / project["readme"]).read_text().startswith(f"# {project['name']}")
+
+
+BLOCK = re.compile(r"<!-- install -->\n(.*?)<!-- /install -->", re.DOTALL)
+AS_WRITTEN = os.environ.get("KLAVIYO_LOOP_TEST_INSTALL") == "pip"
+"""Otherwise uv stands in for pip, which takes seven times as long over the same."""
+
+
+WAYS = [
+    (name, way)
+    for name in ("tap-klaviyo-engagement", "target-klaviyo-profiles")
+    for way in ("out of git", "from wheels")
+]
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS if AS_WRITTEN else WAYS[::3])
+def test_a_package_is_installed_as_its_readme_says(
+    name: str, way: str, repository: str, wheels: Path, tmp_path: Path
+) -> None:
+    [told] = BLOCK.findall((ROOT / name / "README.md").read_text())
+    out_of_git, from_wheels = re.findall(r"```sh\n(.*?)```", told, re.DOTALL)
+    new, pip = f"python3 -m venv {name}-venv", f"{name}-venv/bin/pip install"
+    assert out_of_git.startswith(f"{new}\n{pip}")
+    assert from_wheels.startswith(f"make wheels\n{pip}")
+    # What its `make wheels` has built is there.
+    (tmp_path / "dist").symlink_to(wheels)
+    script = out_of_git if way == "out of git" else from_wheels.replace("make wheels", new)
+    if not AS_WRITTEN:
+        script = script.replace(new, f"'{UV}' venv --quiet --python '{sys.executable}' {name}-venv").replace(
+            pip, f"'{UV}' pip install --quiet --python {name}-venv/bin/python -c '{ROOT / 'constraints.txt'}'"
+        )
+    done = subprocess.run(  # noqa: S603
+        ["/bin/bash", "-euc", script],
+        cwd=tmp_path,
+        env=os.environ | {"KLAVIYO_LOOP_REPOSITORY": repository},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert name in _run(tmp_path / f"{name}-venv" / "bin" / name, "--version")

@@ -1,4 +1,4 @@
-"""Every command in a README works: each `sh` block is run, against a sandbox where it needs Klaviyo."""
+"""Every command and query of a README or of a page in docs/ works, against a sandbox where it needs Klaviyo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 
+import duckdb
 import pytest
 import yaml
 
@@ -20,23 +22,38 @@ from newcomer import PIPELINE, Place
 
 ROOT = Path(__file__).parent.parent
 READMES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("plugins/*/README.md")])
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = sorted(ROOT.glob("docs/*.md"))
+BLOCK = re.compile(r"^( *)```(sh|sql)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)  # indented inside a list
 
 # Commands that run the tests cannot be run by a test: what they are is compared instead.
 TESTING = {"make test", "make check", "make unit"}
 
 
+def _texts(path: Path, language: str) -> list[str]:
+    return [dedent(text) for _, found, text in BLOCK.findall(path.read_text()) if found == language]
+
+
 def _blocks(path: Path) -> list[list[str]]:
     return [
-        [line for line in block.replace("\\\n", " ").splitlines() if line.strip()]
-        for block in BLOCK.findall(path.read_text())
+        [line for line in block.replace("\\\n", " ").splitlines() if line.strip()] for block in _texts(path, "sh")
     ]
 
 
 COMMANDS = [
-    (path.relative_to(ROOT).as_posix(), line) for path in READMES for block in _blocks(path) for line in block
+    (path.relative_to(ROOT).as_posix(), line)
+    for path in (*READMES, *PAGES)
+    for block in _blocks(path)
+    for line in block
 ]
-RUN_ALONE = ("export ", "make demo", "make pipeline")  # by tests of their own
+QUERIES = [
+    pytest.param(text, id=f"{path.stem}-{number}")
+    for path in PAGES
+    for number, text in enumerate(_texts(path, "sql"))
+]
+# By tests of their own: test_packages.py, test_hub_definitions.py and those below.
+RUN_ALONE = re.compile(
+    r"export |make demo|make pipeline|make wheels|meltano add |python3 -m venv |[\w-]+-venv/bin/pip "
+)
 
 
 def test_there_are_commands_to_run() -> None:
@@ -72,6 +89,24 @@ def test_the_demo(place: Place) -> None:
     assert str(place.root / ".demo") not in left
 
 
+def test_the_jobs_and_environments_that_pages_name_are_there() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    known = {kind: {each["name"] for each in project[f"{kind}s"]} for kind in ("job", "environment")}
+    text = "".join(path.read_text() for path in (*READMES, *PAGES))
+    assert set(re.findall(r"\bJOB=(\w[\w-]*)", text)) <= known["job"]
+    assert set(re.findall(r"\bENVIRONMENT=(\w+)", text)) <= known["environment"]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query(query: str, place: Place, piped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a copy of what the pipeline filled, under its name; and nobody's question has an empty answer."""
+    assert piped
+    shutil.copy(place.home / "klaviyo.duckdb", tmp_path)
+    monkeypatch.chdir(tmp_path)  # what is exported lands here
+    with duckdb.connect("klaviyo.duckdb") as warehouse:
+        assert warehouse.execute(query).fetchall()
+
+
 def _serve(place: Place, command: str) -> None:
     """A command that goes on until it is stopped."""
     with subprocess.Popen(["/bin/bash", "-c", f"exec {command}"], cwd=place.root, env=place.environment) as server:  # noqa: S603
@@ -93,13 +128,9 @@ def _stated(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("readme", "command"),
-    [
-        (readme, command)
-        for readme, command in COMMANDS
-        if not command.startswith(("export ", "make demo", "make pipeline"))
-    ],
+    [(readme, command) for readme, command in COMMANDS if not RUN_ALONE.match(command)],
 )
-def test_a_command(readme: str, command: str, place: Place) -> None:
+def test_a_command(readme: str, command: str, place: Place, repository: str) -> None:
     command = command.split("  #", maxsplit=1)[0].strip()
     if command in TESTING:
         assert re.search(rf"^{command.removeprefix('make ')}:", (ROOT / "Makefile").read_text(), re.MULTILINE), (
@@ -112,6 +143,7 @@ def test_a_command(readme: str, command: str, place: Place) -> None:
     else:
         address = f'"api_url": "{place.environment["URL"]}"'
         key = place.environment["TAP_KLAVIYO_ENGAGEMENT_API_KEY"]
+        place.environment["KLAVIYO_LOOP_REPOSITORY"] = repository
         place.run(command.replace('"api_key": "pk_…"', f'"api_key": "{key}", {address}'))
 
 
