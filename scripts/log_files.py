@@ -1,4 +1,4 @@
-"""Keeps the files of a home that every run appends to from growing for ever: the oldest lines go, a file at a time."""
+"""Bounds the files of a home that every run appends to: the oldest lines go, a whole file at a time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rotate_rejects(home: Path) -> None:
 
 @contextmanager
 def log_of_a_run(path: Path, limit: int = RUN_BYTES) -> Iterator[Callable[[str], object]]:
-    """The log of a home that is held, to append lines to; where it is large it begins anew, if need be in the midst.
+    """The log of a home that is held, to append lines to; where it is large, it begins anew, also in the midst.
 
     Yields:
         Takes a line with its end.

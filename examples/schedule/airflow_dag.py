@@ -1,7 +1,7 @@
 """The pipeline under Airflow 3: a DAG for each schedule of meltano.yml, to be copied into the folder of DAGs.
 
-The workers need the checkout, set up by `make setup`, and its `.env`. A run that waits for another one says so in its
-log; a run that failed is repeated once, and goes on where it stopped.
+The workers need the checkout, set up by `make setup`, and its `.env`. A run that waits for another one says so in
+its log; a run that failed is repeated once, and goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The pipeline under Dagster: a job for each schedule of meltano.yml; `dagster dev -f dagster_jobs.py` shows them.
 
-Dagster's machine needs the checkout, set up by `make setup`, and its `.env`. A run that waits for another one says so
-in its log; a run that failed is repeated once, and goes on where it stopped.
+Dagster's machine needs the checkout, set up by `make setup`, and its `.env`. A run that waits for another one says
+so in its log; a run that failed is repeated once, and goes on where it stopped.
 """
 
 import os
