@@ -218,7 +218,8 @@ def run_job(  # noqa: PLR0913
     with holding(job, environment, extra):
         place = home_of(environment, variables) if root == ROOT else root
         own = _system_of_its_own(place / SYSTEM.name, variables)
-        rotate_rejects(log.parent)
+        if root == ROOT:
+            rotate_rejects(place)
         with (
             watch.run(run, log.parent) if watch else nullcontext(),
             log_of_a_run(log) as write,

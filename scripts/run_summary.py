@@ -169,8 +169,11 @@ class Summary:
         return f"{self.environment}: {self.job} {what} after {self.seconds:.0f} s"
 
     def _counts(self) -> Iterator[str]:
+        """What was counted; streams without a row are left to the file."""
         written = {
-            stream: f"{_accepted(counts):,} of {counts['received']:,}" for stream, counts in self.written.items()
+            stream: f"{_accepted(counts):,} of {counts['received']:,}"
+            for stream, counts in self.written.items()
+            if counts["received"]
         }
         refused = {
             f"{stream} ({plugin})": f"{count:,}"
@@ -178,7 +181,7 @@ class Summary:
             for stream, count in streams.items()
         }
         for topic, counted in (
-            ("read", {stream: f"{count:,}" for stream, count in self.read.items()}),
+            ("read", {stream: f"{count:,}" for stream, count in self.read.items() if count}),
             ("written", written),
             ("refused", refused),
             ("put aside", {stream: f"{count:,}" for stream, count in self.put_aside.items()}),

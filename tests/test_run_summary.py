@@ -55,6 +55,8 @@ SAID = (
         "profiles: 2,755 received, 2,700 accepted, 50 unchanged, 5 rejected; 1 job, 3 requests",
     ),
     ("target-klaviyo-profiles", "profiles: rejected 5 as invalid_email: email a@example.org"),
+    ("tap-klaviyo-events", "campaigns: 0 records in 0.1 s"),
+    ("target-klaviyo-profiles", "campaign_message_templates: 0 received, 0 accepted; 0 jobs, 0 requests"),
     ("target-klaviyo-profiles", "templates: 1 received, 1 accepted; 0 jobs, 2 requests"),
 )
 
@@ -146,7 +148,7 @@ def test_a_program_reads_the_same_from_a_private_file(tmp_path: Path) -> None:
     assert told["began"].endswith("Z")
     assert told["ended"] >= told["began"]
     assert told["tasks"]["dbt:assign"] == 2.0
-    assert told["read"] == {"metrics": 37, "events": 12_000, "experiment_arms": 2}
+    assert told["read"] == {"metrics": 37, "events": 12_000, "experiment_arms": 2, "campaigns": 0}
     assert told["written"]["profiles"] == {"received": 2755, "accepted": 2700, "unchanged": 50, "rejected": 5}
     assert told["refused"] == {"target-duckdb": {"events": 4}, "target-klaviyo-profiles": {"profiles": 5}}
     assert told["put_aside"] == {"events": 2, "metrics": 1}
