@@ -23,14 +23,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 TICKET = "KLAVIYO_LOOP_TICKET"
 """The variable by which a job knows that whoever started it holds the home."""
+WAIT_HOURS = "KLAVIYO_LOOP_WAIT_HOURS"
+"""The variable that says how long a job waits for its turn: without an end, a schedule would heap them up."""
 PRIVATE = 0o077
 """What others lose of every mode."""
 
+_WAIT_HOURS = "6"
 _QUEUE = ".queue"
 _FILES_IN_USE = ("klaviyo.duckdb", "ledger.sqlite")
 _FAILED = "update runs set state = 'FAIL', ended_at = ? where id = ?"
@@ -45,6 +48,24 @@ _SQLITE = re.compile(r"sqlite:///(?P<path>.+?)(\?.*)?$")
 _held: set[int] = set()
 
 
+class HomeNotHeld(Exception):  # noqa: N818 - named for what a reader is told
+    """A home could not be had; the text is one line for a person."""
+
+
+def patience(variables: Mapping[str, str]) -> float:
+    """Seconds that a job waits for its turn, as the variable `WAIT_HOURS` says.
+
+    Raises:
+        HomeNotHeld: it is no number of hours.
+    """
+    given = variables.get(WAIT_HOURS) or _WAIT_HOURS
+    with suppress(ValueError):
+        if 0 <= (hours := float(given)) < float("inf"):
+            return hours * 3600
+    msg = f"{WAIT_HOURS} is {given!r}: give the hours that a job may wait for its turn, such as {_WAIT_HOURS}"
+    raise HomeNotHeld(msg)
+
+
 def held_files() -> tuple[int, ...]:
     """The open files by which this process holds homes, for a child that is to hold on."""
     return tuple(_held)
@@ -53,9 +74,12 @@ def held_files() -> tuple[int, ...]:
 class Home:
     """The folder that holds everything a run leaves behind."""
 
-    def __init__(self, path: Path, tell: Callable[[str], object]) -> None:
-        """A home; `tell` takes each line for whoever waits."""
+    def __init__(
+        self, path: Path, tell: Callable[[str], object], patience: float = float(_WAIT_HOURS) * 3600
+    ) -> None:
+        """A home; `tell` takes each line for whoever waits, which is for `patience` seconds at most."""
         self.path = path
+        self._patience = patience
         self._queue = path / _QUEUE
         self._tell = tell
 
@@ -72,6 +96,9 @@ class Home:
 
         Yields:
             The open file, whose name is the value of `TICKET` for jobs that are started meanwhile.
+
+        Raises:
+            HomeNotHeld: its turn did not come in time.
         """
         ticket = self._draw(f"{what} (process {process or os.getpid()}, since {datetime.now():%H:%M:%S})")  # noqa: DTZ005 - as a clock on the wall shows it
         try:
@@ -110,14 +137,26 @@ class Home:
         return sorted(path for path in self._queue.glob("*") if path.name.isdecimal())
 
     def _wait_for_turn(self, own: IO[str]) -> None:
+        end = time.monotonic() + self._patience
         for path in self._tickets():
             if str(path) >= own.name:
                 continue
             with suppress(FileNotFoundError), path.open() as before:
                 if not _is_free(before):
-                    self._tell(f"waiting for {before.read()}, which uses {_shown(self.path)}")
-                    fcntl.flock(before, fcntl.LOCK_SH)
+                    holder = before.read()
+                    self._tell(f"waiting for {holder}, which uses {_shown(self.path)}")
+                    while not _is_free(before):
+                        self._give_up_after(end, holder)
+                        time.sleep(_POLL)
                 path.unlink(missing_ok=True)  # who had it is gone, or did not live to remove it
+
+    def _give_up_after(self, end: float, whom: str) -> None:
+        if time.monotonic() > end:
+            hours = f"{self._patience / 3600:g} hours"
+            msg = (
+                f"waited {hours} for {whom}, and ran nothing: the next run does it all; {WAIT_HOURS} is the limit"
+            )
+            raise HomeNotHeld(msg)
 
     def _wait_for_leftovers(self) -> None:
         """Of a killed job the programs that it had started end by themselves, what they have in hand first."""
@@ -139,7 +178,11 @@ class Home:
         Args:
             database: Meltano's, as `MELTANO_DATABASE_URI` gives it; only SQLite is looked into.
             environment: The one whose runs use this home.
+
+        Raises:
+            HomeNotHeld: such a run did not end in time.
         """
+        end = time.monotonic() + self._patience
         match = _SQLITE.match(database)
         if not match or not Path(match["path"]).exists():
             return
@@ -149,6 +192,7 @@ class Home:
                 if not seen:
                     jobs = ", ".join(sorted({job for _, job, _ in running}))
                     self._tell(f"waiting for Meltano's run of {jobs}: until it ends, or is silent like a dead one")
+                self._give_up_after(end, f"Meltano's run of {running[0][1]}")
                 now = time.monotonic()
                 for run, _, beat in running:
                     if seen.get(run, ("", 0.0))[0] != beat:
@@ -302,11 +346,15 @@ def main() -> None:
     keep_private()
     tell = lambda line: print(line, flush=True)  # noqa: E731 - too short for a name
     prepare(tell)
-    home = Home(Path(os.environ["KLAVIYO_LOOP_HOME"]), tell)
     environment = os.environ.get("MELTANO_ENVIRONMENT", "")
     system = Path(os.environ.get("MELTANO_SYS_DIR_ROOT") or ROOT / ".meltano")
     database = os.environ.get("MELTANO_DATABASE_URI") or f"sqlite:///{system}/meltano.db"
-    hold_for(os.getppid(), home, Home(system / "run", tell), database, environment)
+    try:
+        limit = patience(os.environ)
+        home, running = Home(Path(os.environ["KLAVIYO_LOOP_HOME"]), tell, limit), Home(system / "run", tell, limit)
+        hold_for(os.getppid(), home, running, database, environment)
+    except HomeNotHeld as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,19 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dbt_log
 import preflight
-from home import PRIVATE, TICKET, Home, held_files, keep_private, make_private, open_private, prepare
+from home import PRIVATE, TICKET, Home, HomeNotHeld, held_files, keep_private, make_private, patience, prepare
+from log_files import log_of_a_run, rotate_rejects
 from project import (
     BIN,
     ROOT,
@@ -29,6 +31,7 @@ from project import (
     read_dotenv,
     tasks_of,
 )
+from run_summary import Watch
 
 REMEDIES = {
     "No space left on device": "the disk is full: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
@@ -47,6 +50,11 @@ _SUMMARY = re.compile(r"[a-z_]+: |would send |refused records")
 _PUT_ASIDE = re.compile(r"rows that cannot be read were put aside")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
+
+class Terminated(KeyboardInterrupt):
+    """Somebody, or the machine that shuts down, asked this process to end."""
+
+
 Tell = Callable[[str, float], None]
 
 
@@ -61,6 +69,8 @@ class Run:
     errors: dict[str, list[str]] = field(default_factory=dict)
     failure: str = ""
     culprits: list[str] = field(default_factory=list)
+    finished: list[tuple[str, float]] = field(default_factory=list)
+    """Each finished task, and its seconds."""
 
     @property
     def task(self) -> str:
@@ -79,7 +89,8 @@ class Run:
         if event == "Block run completed":
             if entry.get("success"):
                 if self.task != HOLD:
-                    self.tell(self.task, float(entry.get("duration_seconds", 0)))
+                    self.finished.append((self.task, float(entry.get("duration_seconds", 0))))
+                    self.tell(*self.finished[-1])
                 self.done += 1
             else:
                 self.failure = str(entry.get("err", "")).strip()
@@ -140,16 +151,23 @@ def holding(what: str, environment: str, extra: Mapping[str, str] | None = None)
         extra: Environment variables on top of this process's own.
 
     Raises:
-        JobFailed: there is no such environment.
+        NotStarted: there is no such environment, or its turn did not come in time.
     """
     variables = {**os.environ, **(extra or {})}
-    home = Home(home_of(environment, variables), _tell_who_waits)
+    try:
+        home = Home(home_of(environment, variables), _tell_who_waits, patience(variables))
+    except HomeNotHeld as error:
+        raise NotStarted(str(error)) from error
     if home.is_held_by(os.environ.get(TICKET, ""), os.getpid()):
         yield
         return
     prepare(_tell_who_waits)
-    with home.held(what) as ticket:
-        home.forget_killed_runs(meltano_database(variables), environment)
+    with ExitStack() as stack:
+        try:
+            ticket = stack.enter_context(home.held(what))
+            home.forget_killed_runs(meltano_database(variables), environment)
+        except HomeNotHeld as error:
+            raise NotStarted(str(error)) from error
         os.environ[TICKET] = ticket.name
         try:
             yield
@@ -169,6 +187,7 @@ def run_job(  # noqa: PLR0913
     tell: Tell,
     extra: Mapping[str, str] | None = None,
     root: Path = ROOT,
+    watch: Watch | None = None,
 ) -> Run:
     """Run one Meltano job, when all that were started before it in the same home have ended.
 
@@ -179,6 +198,7 @@ def run_job(  # noqa: PLR0913
         tell: Gets each finished task and its seconds.
         extra: Environment variables on top of this process's own.
         root: The Meltano project; another one than this is a copy of it for a dry run.
+        watch: Keeps a summary of the run, if one is to be kept.
 
     Raises:
         JobFailed: a task failed, or there is no such job or environment, or they cannot run as they are set up.
@@ -198,9 +218,11 @@ def run_job(  # noqa: PLR0913
     with holding(job, environment, extra):
         place = home_of(environment, variables) if root == ROOT else root
         own = _system_of_its_own(place / SYSTEM.name, variables)
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if root == ROOT:
+            rotate_rejects(place)
         with (
-            open_private(log, "a") as file,
+            watch.run(run, log.parent) if watch else nullcontext(),
+            log_of_a_run(log) as write,
             subprocess.Popen(  # noqa: S603 - our own arguments
                 command,
                 cwd=root,
@@ -213,24 +235,36 @@ def run_job(  # noqa: PLR0913
                 pass_fds=held_files(),  # were this process killed, Meltano would go on, and hold the home
             ) as process,
         ):
-            for line in process.stdout or ():
-                file.write(line)
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(entry, dict):
-                    run.hear(entry)
-    if process.returncode:
-        killed = process.returncode < 0
-        reason = f"Meltano was killed by signal {-process.returncode}: run it again" if killed else run.reason()
-        msg = f"{run.task}: {reason}"
-        raise JobFailed(msg, run.warnings)
+            try:
+                _listen(process.stdout, write, run)
+            except Terminated:
+                process.terminate()
+                _listen(process.stdout, write, run)  # its last words
+                raise
+            if process.wait():
+                msg = f"{run.task}: {_reason(process.returncode, run)}"
+                raise JobFailed(msg, run.warnings)
     return run
 
 
+def _listen(output: Iterable[str] | None, write: Callable[[str], object], run: Run) -> None:
+    """Write Meltano's output to the log, and take from it what is heard of the run."""
+    for line in output or ():
+        write(line)
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            run.hear(entry)
+
+
+def _reason(status: int, run: Run) -> str:
+    return f"Meltano was killed by signal {-status}: run it again" if status < 0 else run.reason()
+
+
 def _system_of_its_own(system: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables that give a Meltano the plugins and the database of all, and what plugins need while they run alone.
+    """Variables that give a Meltano the plugins and the database of all, and what plugins need at work alone.
 
     It names the state and the catalog of a run by the plugin: two environments at a time would read each other's.
     """
@@ -292,12 +326,37 @@ def command_line(description: str | None) -> tuple[str, str, Path]:
 def main() -> None:
     """Command line: a job of meltano.yml in an environment of meltano.yml."""
     job, environment, log = command_line(__doc__)
-    with one_line_errors(log):
-        run = run_job(job, environment, log, tell=progress)
-    tell_warnings(run.warnings)
-    tell_written(run)
-    for line in run.said.get("lift-report", ()):
-        print(line)
+    end_when_told_to()
+    lines: list[str] = []
+    try:
+        with one_line_errors(log), watched(job, environment, tell=lines.append) as watch:
+            run = run_job(job, environment, log, tell=progress, watch=watch)
+        tell_warnings(run.warnings)
+        tell_written(run)
+        for line in run.said.get("lift-report", ()):
+            print(line)
+    finally:
+        for line in lines:
+            print(line, flush=True)
+
+
+@contextmanager
+def watched(job: str, environment: str, tell: Callable[[str], object]) -> Iterator[Watch]:
+    """A summary of the run inside is kept and told; of a failure and of news whoever is to know is notified."""
+    watch = Watch(job, environment, dict(os.environ), tell, _tell_who_waits)
+    with watch.attempt():
+        yield watch
+
+
+def end_when_told_to() -> None:
+    """End by an exception when this process is told to by a signal, so that Meltano ends and it is told of."""
+
+    def end(number: int, _: object) -> None:
+        raise Terminated(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, end)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
 import demo  # noqa: E402
 import home as home_module  # noqa: E402
-from home import TICKET, Home, warn_of_open_secrets  # noqa: E402
+from home import TICKET, WAIT_HOURS, Home, HomeNotHeld, patience, warn_of_open_secrets  # noqa: E402
 from pipeline import HOLD, holding  # noqa: E402
-from project import JobFailed, home_of  # noqa: E402
+from project import JobFailed, NotStarted, home_of  # noqa: E402
 
 HOLDER = """
 import sys, time
@@ -86,6 +86,52 @@ def test_three_started_together_hold_it_in_order_and_name_whom_they_wait_for(
     assert "waiting for publish (process" in third.says()
     second.let_go()
     assert third.says() == "holds"
+
+
+def test_who_waits_too_long_gives_up_and_says_for_whom(start: Callable[[str], Holder], tmp_path: Path) -> None:
+    first = start("pipeline")
+    assert first.says() == "holds"
+    home = Home(tmp_path / "home", lambda _: None, patience=0.3)
+    with pytest.raises(
+        HomeNotHeld, match=r"for pipeline \(process \d+, since .*KLAVIYO_LOOP_WAIT_HOURS is the limit"
+    ):
+        home.held("changes").__enter__()
+    first.let_go()
+    assert [path.name for path in (tmp_path / "home" / ".queue").iterdir()] == ["door"], "nobody waits for it"
+
+
+def test_a_job_that_waited_too_long_is_one_that_was_not_started(
+    start: Callable[[str], Holder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(TICKET, raising=False)
+    variables = {"KLAVIYO_LOOP_DEMO_HOME": str(tmp_path / "home"), WAIT_HOURS: "0.0001"}
+    assert start("pipeline").says() == "holds"
+    with (
+        pytest.raises(NotStarted, match=r"waited 0\.0001 hours for pipeline"),
+        holding("changes", "demo", variables),
+    ):
+        pytest.fail("it does not hold it")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(ROOT / "scripts" / "home.py")],
+        env={
+            **os.environ,
+            **variables,
+            "KLAVIYO_LOOP_HOME": str(tmp_path / "home"),
+            "MELTANO_SYS_DIR_ROOT": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("waited 0.0001 hours for pipeline (process")
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "inf", "nan"])
+def test_hours_that_are_none_are_told(given: str) -> None:
+    assert patience({}) == 6 * 3600
+    with pytest.raises(HomeNotHeld, match=WAIT_HOURS):
+        patience({WAIT_HOURS: given})
 
 
 def test_death_frees_it_also_that_of_one_who_waits(start: Callable[[str], Holder], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
+from crontab import Crontab
 from newcomer import PIPELINE, Place
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +74,15 @@ def test_the_pipeline_runs_on_an_account_by_environment_variables_alone(place: P
     assert (place.home / "report.html").is_file()
     # What the pipeline left behind is what the plugins' own commands are shown on.
     shutil.copy(place.home / "klaviyo.duckdb", place.root / "warehouse.duckdb")
+
+
+def test_cron_reaches_the_pipeline_with_its_bare_environment(place: Place) -> None:
+    """Up to the environment, which does not exist here."""
+    table = Crontab.read(ROOT / "examples" / "schedule" / "crontab")
+    for _, command in table.entries:
+        done = table.run(command, place.root.parent, CHECKOUT=str(place.root), ENVIRONMENT="nowhere")
+        assert done.returncode == 1
+        assert "failed: meltano.yml has no environment 'nowhere'; it has dev, prod" in done.stdout
 
 
 def test_the_demo(place: Place) -> None:

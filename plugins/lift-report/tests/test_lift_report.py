@@ -844,6 +844,20 @@ def test_the_schema_can_have_another_name(tmp_path: Path, run: Callable[..., tup
 # Where it is written.
 
 
+def test_the_json_may_lie_beside_the_page(
+    warehouse: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    page, results = tmp_path / "report.html", tmp_path / "report.json"
+    _, printed, _ = run("--warehouse", warehouse, "--output", page, "--format", "json")
+    code, said, _ = run("--warehouse", warehouse, "--output", page, "--json", results)
+    assert code == 0
+    assert said.startswith("autumn v2 offer: ")
+    assert json.loads(results.read_text()) == json.loads(printed)
+    nowhere = tmp_path / "nowhere" / "report.json"
+    complaint = f"lift-report: `{nowhere}` cannot be written: No such file or directory\n"
+    assert run("--warehouse", warehouse, "--output", page, "--json", nowhere)[2] == complaint
+
+
 def test_a_place_that_cannot_be_written_is_one_line(
     warehouse: Path, tmp_path: Path, run: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -35,6 +35,12 @@ def main() -> int:
 @click.option("--dbt-project", type=click.Path(path_type=Path), help="With --dbt: the folder of its project.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Where to write the page.")
 @click.option(
+    "--json",
+    "results",
+    type=click.Path(path_type=Path),
+    help="Where to write everything the page shows as JSON, too.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -43,7 +49,13 @@ def main() -> int:
     help="Of what is printed.",
 )
 def command(  # noqa: PLR0913, PLR0917 - options
-    warehouse: Path | None, schema: str, dbt: Path | None, dbt_project: Path | None, output: Path, form: str
+    warehouse: Path | None,
+    schema: str,
+    dbt: Path | None,
+    dbt_project: Path | None,
+    output: Path,
+    results: Path | None,
+    form: str,
 ) -> None:
     """Write the results of experiments as one HTML page."""
     if (warehouse is None) == (dbt is None) or (dbt is None) != (dbt_project is None):
@@ -54,12 +66,9 @@ def command(  # noqa: PLR0913, PLR0917 - options
             report = read(database)
     elif dbt is not None and dbt_project is not None:
         report = read(Printed(printed_by_dbt(dbt, dbt_project, [table.TABLE for table in TABLES])))
-    page = render(report).encode(errors="replace")
-    try:
-        write(output, page)
-    except OSError as error:
-        message = f"`{output}` cannot be written: {error.strerror or error}"
-        raise click.ClickException(message) from error
+    _put(output, render(report))
+    if results:
+        _put(results, as_json(report, output))
     click.echo((as_json if form == "json" else as_text)(report, output).encode())
     sys.stdout.flush()  # what is missing is said after the verdicts, and only once those are out
     if report.absent:
@@ -68,8 +77,16 @@ def command(  # noqa: PLR0913, PLR0917 - options
         to_stderr(f"{_NAME}: parts of the page are missing: {one_line(lacks)}. Build: {build}")
 
 
+def _put(path: Path, text: str) -> None:
+    try:
+        write(path, text.encode(errors="replace"))
+    except OSError as error:
+        message = f"`{path}` cannot be written: {error.strerror or error}"
+        raise click.ClickException(message) from error
+
+
 def write(path: Path, content: bytes) -> None:
-    """Put the content in place at once: a reader sees the old page or the new one, never a part.
+    """Put the content in place at once: a reader sees the old file or the new one, never a part.
 
     Raises:
         OSError: If it cannot be written; an old page is still there.
