@@ -61,21 +61,14 @@ def _fire_unless_for_debugging(
     _fire(manager, e, level, **more)
 
 
-def _compile_once(
-    environment: jinja2.Environment,
-    source: Any,  # noqa: ANN401
-    name: str | None = None,
-    filename: str | None = None,
-    raw: bool = False,  # noqa: FBT001, FBT002 - as Jinja is called
-    defer_init: bool = False,  # noqa: FBT001, FBT002
-) -> CodeType | str:
-    if type(environment) in _ENVIRONMENTS and isinstance(source, str) and not (name or filename or raw or defer_init):
-        return _compiled(type(environment), source)
-    return _compile(environment, source, name, filename, raw, defer_init)
+def _compile_once(environment: jinja2.Environment, source: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401
+    kind = type(environment)
+    if kind in _ENVIRONMENTS and isinstance(source, str) and not any(more) and not any(named.values()):
+        return _compiled(source, native=kind is _ENVIRONMENTS[1])
+    return _compile(environment, source, *more, **named)
 
 
 @cache
-def _compiled(kind: type[jinja2.Environment], source: str) -> CodeType:
+def _compiled(source: str, *, native: bool) -> CodeType:
     """A template's code, which is of its text and of the kind of environment alone."""
-    native = kind is _ENVIRONMENTS[1]
     return _compile(get_environment(native=native), source)
