@@ -108,7 +108,7 @@ bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 
 revision: $(VENV)/.run ## What changes between two versions of Klaviyo's SDK: make revision FROM=24.0.0 TO=25.0.0
 	@$(BIN)/python scripts/revision.py $(FROM) $(TO)
 
-site: $(VENV)/.dev ## Build a site of all pages in output/site; a link that leads nowhere fails it
+site: $(VENV)/.site ## Build a site of all pages in output/site; a link that leads nowhere fails it
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir output/site
 	@echo "output/site/index.html"
 
@@ -154,6 +154,10 @@ $(VENV)/.browser: $(VENV)/.dev
 		apt-get install -qq --no-install-recommends chromium >/dev/null; } || true
 	@if $(BROWSER); then touch $@; else \
 		echo "No browser could be fetched; the tests say how to give them one." >&2; fi
+
+$(VENV)/.site: $(VENV)/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group site
+	@touch $@
 
 $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing Spark …"
