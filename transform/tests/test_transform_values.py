@@ -252,6 +252,12 @@ def test_any_text_says_the_same_on_every_engine(reader: tuple[Warehouse, str], t
         assert found == said(text), repr(text)
 
 
+def test_a_date_is_read_as_its_text_is(first_run: Warehouse) -> None:
+    """`target-postgres` makes a date of `planned_stop`, which other loaders leave a text."""
+    (result,) = first_run.dbt("compile", "--inline", "{{ lf_date(\"cast('2026-02-28' as date)\") }}").results
+    assert first_run.query(f"select {result['node']['compiled_code']}") == [(date(2026, 2, 28),)]
+
+
 def test_a_number_of_a_document_is_the_same_as_its_text(first_run: Warehouse) -> None:
     """An engine may write a document's numbers out anew: with an exponent, or all their digits."""
     written = [

@@ -107,9 +107,11 @@
 
 {#-
     The day in UTC of an ISO 8601 date, alone or with a time, which is of UTC if it names no offset. In the first and the last year that there are it is
-    the day as written: there may be none beyond. Casts from text leave offsets out without a word, at least DuckDB's.
+    the day as written: there may be none beyond. Casts from text leave offsets out without a word, at least DuckDB's. A column may be a date already:
+    target-postgres makes dates of what a stream calls so.
 -#}
 {% macro lf_date(text) -%}
+    {%- set text = 'cast(' ~ text ~ ' as ' ~ lf_type('varchar') ~ ')' -%}
     {%- set leap_year = '([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)' -%}
     {%- set year = '([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)' -%}
     {%- set month_and_day = '((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))' -%}
