@@ -130,6 +130,7 @@ class _Reader:
         if isinstance(fields["template"].node, yaml.MappingNode):
             self._check_channel_parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
+        slots, is_cleaned_up = self._winners(fields, slots)
         keys = [slot.key for slot in slots if not slot.subject_only]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
         html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
@@ -181,6 +182,7 @@ class _Reader:
             html=html,
             text=text,
             subject=subject,
+            is_cleaned_up=is_cleaned_up,
             file=self._document.file,
             lines=self._document.lines,
             sha256=sha256(json.dumps(sorted(self._texts.items()))),
@@ -395,6 +397,51 @@ class _Reader:
             fields["arms"].fault(found, "mark the one arm you would send without a test with `control: true`")
         snippet = fields["snippet"].key() or None
         return Slot(key, arms, allocation.method, allocation.thompson, snippet, subject_only)
+
+    def _winners(self, fields: dict[str, Value], slots: tuple[Slot, ...]) -> tuple[tuple[Slot, ...], bool]:
+        """The slots, each with its winner if the definition names any, and whether profiles are cleaned up."""
+        winner, cleanup = fields["winner"], fields["cleanup"]
+        if not winner.given:
+            if cleanup.given:
+                remedy = "remove it: without a winner, profiles hold assignments while the experiment is live only"
+                cleanup.fault("has no place without `winner`", remedy)
+            return slots, False
+        for status in (Status.DRAFT, Status.LIVE):
+            if fields["status"].is_word(status):
+                winner.fault(f"is named in an experiment that is {status}", "set `status: ended`, or remove it")
+        if not slots:
+            return slots, False
+        return tuple(self._decided(slots, winner)), cleanup.boolean()
+
+    def _decided(self, slots: tuple[Slot, ...], winner: Value) -> Iterable[Slot]:
+        """Each slot with its winner; without one after a fault."""
+        if not winner.is_mapping:
+            if len(slots) > 1:
+                example = ", ".join(f"{slot.key}: {slot.control.key}" for slot in slots if slot.arms)
+                winner.fault(f"is one arm for {len(slots)} slots", f"name one for each, as in {{{example}}}")
+            named = {slots[0].key: winner}
+        else:
+            named = winner.entries(keys_are_names=True)
+        keys = [slot.key for slot in slots]
+        for key, value in named.items():
+            if key not in keys:
+                value.fault("is no slot of this experiment", did_you_mean(key, keys))
+        for slot in slots:
+            if slot.key in named:
+                yield replace(slot, winner=self._arm_of(slot, named[slot.key]))
+            else:
+                if winner.is_mapping:
+                    remedy = f"add the arm to show, which is `{slot.control.key}` where nothing was better"
+                    winner.fault(f"names no arm of the slot `{slot.key}`", remedy)
+                yield slot
+
+    def _arm_of(self, slot: Slot, value: Value) -> str:
+        """The name of an arm of a slot; nothing after a fault."""
+        name, arms = value.text(), [arm.key for arm in slot.arms]
+        if name and name not in arms:
+            listed = ", ".join(f"`{arm}`" for arm in arms)
+            value.fault(f"`{name}` is no arm of the slot `{slot.key}`", f"use one of {listed}")
+        return name
 
     def _files(
         self,
