@@ -148,7 +148,7 @@ def test_tokens_go_when_their_experiment_ends_or_its_definition_is_deleted(klavi
 
 @pytest.mark.parametrize("property_format", ["list", "object", "flat"])
 def test_tokens_stay_with_a_winner_until_they_are_cleaned_up(klaviyo: Klaviyo, property_format: str) -> None:
-    """Told, those of that experiment go and no others; told otherwise, all are as before. The ledger loses nothing."""
+    """Told, those of that experiment go and no others; untold, all are as before. The ledger loses nothing."""
     spring = klaviyo.world.experiments[0]
     for row in klaviyo.world.experiments:
         row["property_format"] = property_format

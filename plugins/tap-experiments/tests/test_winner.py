@@ -99,10 +99,10 @@ def test_a_winner_goes_with_an_end_and_a_cleanup_with_a_winner(
             f"winner: is named in an experiment that is {status}; set `status: ended`, or remove it",
         ]
     elif cleanup is not None and not winner:
-        assert found == [
-            "cleanup: has no place without `winner`; remove it: without a winner, profiles hold assignments while "
-            "the experiment is live only"
-        ]
+        [fault] = found
+        assert fault.startswith(
+            "cleanup: has no place without `winner`; remove it: without a winner, profiles hold "
+        )
     else:
         assert found == []
         experiment, template = sound(root)
@@ -110,6 +110,19 @@ def test_a_winner_goes_with_an_end_and_a_cleanup_with_a_winner(
         assert experiment.is_cleaned_up == bool(cleanup)
         assert ("lf_assignments" in (template.html or "")) != experiment.is_shipped
     assert agrees_with_schema(root) == (not found)
+
+
+def test_what_else_is_wrong_is_told_beside_it(tmp_path: Path) -> None:
+    """A slot without a control or without arms has no winner either; all of it is said at once."""
+    root = define(tmp_path, {"hero": HERO, "foot": FOOT}, winner="bold")
+    definition = json.loads((root / "spring" / "experiment.yml").read_text())
+    del definition["slots"]["hero"]["arms"]["plain"]["control"]
+    definition["slots"]["foot"]["arms"] = {}
+    (root / "spring" / "experiment.yml").write_text(json.dumps(definition))
+    assert {"slots.hero.arms", "slots.foot.arms", "winner"} <= {found.partition(":")[0] for found in faults(root)}
+    definition["winner"] = {"foot": "short"}
+    (root / "spring" / "experiment.yml").write_text(json.dumps(definition))
+    assert "winner: names no arm of the slot `hero`; add one of `plain`, `bold`, `loud`" in faults(root)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +143,7 @@ def test_a_winner_goes_with_an_end_and_a_cleanup_with_a_winner(
         (
             {"hero": HERO, "foot": FOOT},
             {"hero": "bold"},
-            ["winner: names no arm of the slot `foot`; add the arm to show, which is `short` where nothing was better"],
+            ["winner: names no arm of the slot `foot`; add one of `short`, `long`"],
         ),
         (
             {"hero": HERO, "foot": FOOT},
@@ -160,7 +173,7 @@ def test_a_winner_is_an_arm_of_its_slot(
 def test_everybody_sees_the_winners_whatever_they_hold(
     hero: str, foot: str, held: dict[str, str], property_format: PropertyFormat
 ) -> None:
-    """Of two slots, in all parts: the contents as they were written, no question to the profile, no mark in a link."""
+    """Of two slots, in all parts: the contents as they were written, nothing asked, no mark in a link."""
     with tempfile.TemporaryDirectory() as folder:
         root = define(Path(folder), {"hero": HERO, "foot": FOOT}, winner={"hero": hero, "foot": foot})
         experiment, template = sound(root, property_format)
@@ -206,7 +219,7 @@ def test_lint_and_preview_know_a_winner(tmp_path: Path) -> None:
 
 
 def test_a_winner_breaks_no_promise_and_the_next_version_begins_anew(tmp_path: Path) -> None:
-    """Locked live, ended with a winner, raised: what was promised holds all along, and version 2 asks for its lock."""
+    """Locked live, ended with a winner, raised: the promise holds all along, and version 2 asks for its lock."""
     root = define(tmp_path, {"hero": HERO}, status="live")
     promised = preregistration.lock_text(sound(root)[0])
     (root / "spring" / preregistration.LOCK).write_text(promised)

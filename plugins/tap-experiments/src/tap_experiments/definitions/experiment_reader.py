@@ -417,7 +417,7 @@ class _Reader:
         """Each slot with its winner; without one after a fault."""
         if not winner.is_mapping:
             if len(slots) > 1:
-                example = ", ".join(f"{slot.key}: {slot.control.key}" for slot in slots if slot.arms)
+                example = ", ".join(f"{slot.key}: {slot.arms[0].key}" for slot in slots if slot.arms)
                 winner.fault(f"is one arm for {len(slots)} slots", f"name one for each, as in {{{example}}}")
             named = {slots[0].key: winner}
         else:
@@ -431,16 +431,14 @@ class _Reader:
                 yield replace(slot, winner=self._arm_of(slot, named[slot.key]))
             else:
                 if winner.is_mapping:
-                    remedy = f"add the arm to show, which is `{slot.control.key}` where nothing was better"
-                    winner.fault(f"names no arm of the slot `{slot.key}`", remedy)
+                    winner.fault(f"names no arm of the slot `{slot.key}`", f"add one of {_listed(slot)}")
                 yield slot
 
     def _arm_of(self, slot: Slot, value: Value) -> str:
         """The name of an arm of a slot; nothing after a fault."""
-        name, arms = value.text(), [arm.key for arm in slot.arms]
-        if name and name not in arms:
-            listed = ", ".join(f"`{arm}`" for arm in arms)
-            value.fault(f"`{name}` is no arm of the slot `{slot.key}`", f"use one of {listed}")
+        name = value.text()
+        if name.strip() and name not in [arm.key for arm in slot.arms]:
+            value.fault(f"`{name}` is no arm of the slot `{slot.key}`", f"use one of {_listed(slot)}")
         return name
 
     def _files(
@@ -586,6 +584,11 @@ def _limit(text: str) -> RenderError | None:
     except RenderError as error:
         return error if error.is_limit else None
     return None
+
+
+def _listed(slot: Slot) -> str:
+    """The arms of a slot, for a remedy."""
+    return ", ".join(f"`{arm.key}`" for arm in slot.arms)
 
 
 def _basis_points(value: Value, default: int) -> int:

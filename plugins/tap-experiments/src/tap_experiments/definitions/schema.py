@@ -332,8 +332,8 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
         Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
         Key(
             "winner",
-            "With `status: ended`: the arm that the template shows to everybody from then on; where there are several "
-            "slots, one for each: `{hero: bold, footer: short}`",
+            "With `status: ended`: the arm that the template shows to everybody from then on; "
+            "of several slots one for each: `{hero: bold, footer: short}`",
             {"oneOf": [_NAME, _names(_NAME, 1)]},
         ),
         Key(

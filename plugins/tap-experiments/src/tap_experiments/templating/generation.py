@@ -5,8 +5,8 @@
 So Klaviyo renders it from the profile alone. Every link in a branch says which branch it stands in: a click proves
 what was rendered, not what was planned.
 
-Once a winner is named, it stands in the slot alone, as it was written: nothing is asked of a profile, and no link counts
-for the experiment, which has ended.
+Once a winner is named, it stands in the slot alone, as it was written: nothing is asked of a profile, and no link
+counts for the experiment, which has ended.
 """
 
 from __future__ import annotations
