@@ -45,13 +45,19 @@ currencies as (
 
 ),
 
+arms as (
+
+    select * from {{ ref('stg_experiments__arms') }}
+
+),
+
 shipped_arms as (
 
     select
         experiment_key,
         slot_key,
         arm_key
-    from {{ ref('stg_experiments__arms') }}
+    from arms
     where is_winner
 
 ),
