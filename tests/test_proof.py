@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -59,6 +60,21 @@ def upload(client: Client, template: Template, html: str | None = None) -> None:
 def test_what_klaviyo_renders_is_what_the_files_say(client: Client, pair: tuple[Experiment, Template]) -> None:
     upload(client, pair[1])
     assert proof.prove(client, *pair, PropertyFormat.LIST) == 3  # two arms, and a profile without one
+
+
+def test_a_shipped_winner_is_rendered_for_everybody(
+    client: Client, pair: tuple[Experiment, Template], tmp_path: Path
+) -> None:
+    """Klaviyo shows it to both arms, and to who holds none; the template from before does not."""
+    shutil.copytree(ROOT / "demo" / "experiments", tmp_path, dirs_exist_ok=True)
+    definition = tmp_path / "spring_hero" / "experiment.yml"
+    definition.write_text(definition.read_text().replace("status: live", "status: ended\nwinner: bold"))
+    [shipped] = load(tmp_path, PropertyFormat.LIST).pairs
+    upload(client, shipped[1])
+    assert proof.prove(client, *shipped, PropertyFormat.LIST) == 3
+    upload(client, shipped[1], (pair[1].html or "").replace(pair[1].sha256, shipped[1].sha256))
+    with pytest.raises(proof.ProofFailed, match=r"hero\.control is shown something else"):
+        proof.prove(client, *shipped, PropertyFormat.LIST)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ ADDED = {
         *("blocking_margin", "decision", "corrected_lift"),
         *("money_metric", "money_effect", "money_low", "money_high"),
         *("blocked_arms", "first_blocked_arm", "runner_up_arm", "runner_up_p_value", "is_told_apart", "is_mature"),
-        "least_expected_conversions",
+        *("least_expected_conversions", "shipped_arm", "shipped_by"),
     },
     "fct_allocations_next": {"rule", "best_arm", "best_chance", "has_harmful_arm", "floor_bp"},
 }

@@ -262,6 +262,8 @@ def experiment(key: str, **changes: Any) -> Row:  # noqa: ANN401
         "minimum_detectable_effect": None,
         "preregistration_sha256": "1" * 64,
         "audience_conditions": [],
+        "is_shipped": False,
+        "is_cleaned_up": False,
         "defined_at": READ_AT,
         **changes,
     }
@@ -276,6 +278,7 @@ def arms(key: str, slot: str, weights: Mapping[str, int | None], **changes: Any)
             "arm_key": arm,
             "position": position,
             "is_control": position == 0,
+            "is_winner": False,
             "snippet": None,
             "allocation": "manual",
             "weight_bp": weight,

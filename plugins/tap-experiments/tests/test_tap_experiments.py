@@ -104,6 +104,24 @@ def records(stdout: str, stream: str) -> list[dict[str, Any]]:
     return [message["record"] for message in messages if message.get("stream") == stream and "record" in message]
 
 
+@pytest.mark.parametrize("cleanup", [None, False, True])
+def test_what_the_warehouse_gets_of_a_winner(
+    experiments: Path, run: Callable[..., Run], *, cleanup: bool | None
+) -> None:
+    """Which arm it is, and whether profiles still hold the others."""
+    definition = experiments / "spring_hero" / "experiment.yml"
+    keys = "" if cleanup is None else f"\ncleanup: {str(cleanup).lower()}"
+    definition.write_text(
+        definition.read_text().replace("status: live", f"status: ended\nwinner: {{hero: bold}}{keys}")
+    )
+    code, stdout, complaints = run(config={"path": str(experiments)})
+    assert (code, complaints) == (0, [])
+    [experiment] = records(stdout, "experiments")
+    assert (experiment["is_shipped"], experiment["is_cleaned_up"]) == (True, bool(cleanup))
+    arms = {arm["arm_key"]: arm["is_winner"] for arm in records(stdout, "experiment_arms")}
+    assert arms == {"control": False, "bold": True}
+
+
 def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
     code, stdout, complaints = run(config={"path": str(EVERY_KEY)})
     assert (code, complaints) == (0, [])
@@ -145,6 +163,8 @@ def test_what_the_warehouse_gets_of_every_key(run: Callable[..., Run]) -> None:
             {"dimension": "tenure", "kind": "tenure", "name": "", "position": 3},
         ],
         "preregistration_sha256": lock["sha256"],
+        "is_shipped": False,
+        "is_cleaned_up": False,
     }
     assert {name: experiment[name] for name in expected} == expected
     arms = [

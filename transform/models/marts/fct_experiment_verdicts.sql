@@ -45,6 +45,23 @@ currencies as (
 
 ),
 
+arms as (
+
+    select * from {{ ref('stg_experiments__arms') }}
+
+),
+
+shipped_arms as (
+
+    select
+        experiment_key,
+        slot_key,
+        arm_key
+    from arms
+    where is_winner
+
+),
+
 verdicts as (
 
     select
@@ -70,6 +87,7 @@ verdicts as (
         currencies.currency,
         experiments.preregistration_sha256,
         {{ lf_literal(tojson(thresholds)) }} as thresholds,
+        shipped_arms.arm_key as shipped_arm,
 
         ---------- numerics
         evidence.srm_p_value,
@@ -144,7 +162,25 @@ verdicts as (
         on
             evidence.experiment_key = currencies.experiment_key
             and evidence.experiment_version = currencies.experiment_version
+    left join shipped_arms
+        on
+            evidence.experiment_key = shipped_arms.experiment_key
+            and evidence.slot_key = shipped_arms.slot_key
+
+),
+
+-- A winner may be named that the figures do not name.
+tell_who_decided as (
+
+    select
+        *,
+        case
+            when shipped_arm = winning_arm then 'verdict'
+            when shipped_arm is not null then 'author'
+        end as shipped_by
+
+    from verdicts
 
 )
 
-select * from verdicts
+select * from tell_who_decided

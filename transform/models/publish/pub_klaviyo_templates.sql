@@ -30,7 +30,7 @@ templates_held as (
 
 ),
 
-live_templates as (
+sendable_templates as (
 
     select
         templates.template_name as name,
@@ -44,7 +44,7 @@ live_templates as (
             templates.experiment_key = experiments.experiment_key
             and templates.template_name = experiments.template_name
     where
-        experiments.status = 'live'
+        (experiments.status = 'live' or experiments.is_shipped)
         and templates.html is not null -- a text message's campaign holds its text, and no template can
 
 ),
@@ -57,13 +57,13 @@ keep_unpublished as (
         html,
         text
 
-    from live_templates
+    from sendable_templates
     where not exists (
         select 1
         from templates_held
         where
-            templates_held.template_name = live_templates.name
-            and {{ lf_contains('templates_held.html', 'live_templates.marker') }}
+            templates_held.template_name = sendable_templates.name
+            and {{ lf_contains('templates_held.html', 'sendable_templates.marker') }}
     )
 
 )

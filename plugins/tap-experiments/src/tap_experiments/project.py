@@ -85,7 +85,7 @@ def load(
     if faults:
         raise DefinitionError(faults)
     warnings = [warning for each in checked for warning in each.warnings]
-    warnings += lint_together(current, property_format)
+    warnings += lint_together([each for each in experiments if each.is_in_profiles], property_format)
     lines = [str(warning) for warning in sorted(set(warnings))]
     pairs = tuple((each.experiment, each.template) for each in checked if each.template)
     return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)))

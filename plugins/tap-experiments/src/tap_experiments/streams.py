@@ -174,6 +174,18 @@ class Experiments(DefinitionStream):
             required=True,
             description="What a profile must fulfil besides, all of it",
         ),
+        th.Property(
+            "is_shipped",
+            _BOOLEAN,
+            required=True,
+            description="Whether it has ended with a winner, which its template shows to everybody",
+        ),
+        th.Property(
+            "is_cleaned_up",
+            _BOOLEAN,
+            required=True,
+            description="Whether profiles shall hold no assignment of it any more, though it has a winner",
+        ),
     )
 
     @override
@@ -225,6 +237,8 @@ class Experiments(DefinitionStream):
                     {"field": condition.field, "operator": condition.operator.value, "values": [*condition.values]}
                     for condition in experiment.conditions
                 ],
+                "is_shipped": experiment.is_shipped,
+                "is_cleaned_up": experiment.is_cleaned_up,
             }
 
 
@@ -239,6 +253,7 @@ class ExperimentArms(DefinitionStream):
         th.Property("arm_key", _TEXT, required=True),
         th.Property("position", _INTEGER, required=True, description="Place in the file, from 0"),
         th.Property("is_control", _BOOLEAN, required=True, description="True for one arm of each slot"),
+        th.Property("is_winner", _BOOLEAN, required=True, description="True for the arm that everybody is shown"),
         th.Property(
             "weight_bp",
             _INTEGER_OR_NULL,
@@ -269,6 +284,7 @@ class ExperimentArms(DefinitionStream):
                         "arm_key": arm.key,
                         "position": position,
                         "is_control": arm.is_control,
+                        "is_winner": arm.key == slot.winner,
                         "weight_bp": arm.weight_bp,
                         "content": arm.content.text,
                         "content_sha256": sha256(arm.content.text),

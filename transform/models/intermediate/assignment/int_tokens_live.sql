@@ -12,7 +12,14 @@ arms as (
 
 ),
 
--- An ended experiment, an earlier version and an arm that is no longer defined have nothing to render.
+experiments as (
+
+    select * from {{ ref('stg_experiments__experiments') }}
+
+),
+
+-- An earlier version and an arm that is no longer defined have nothing to render, nor has an experiment that has ended. With a winner,
+-- copies of the template from before still look for the arm, in flows above all, until the author says that there are none.
 keep_live as (
 
     select
@@ -28,8 +35,9 @@ keep_live as (
             and assignments.experiment_version = arms.experiment_version
             and assignments.slot_key = arms.slot_key
             and assignments.arm_key = arms.arm_key
+    inner join experiments on assignments.experiment_key = experiments.experiment_key
     where
-        arms.status = 'live'
+        (arms.status = 'live' or (experiments.is_shipped and not experiments.is_cleaned_up))
         and assignments.slot_key <> '*'
 
 )

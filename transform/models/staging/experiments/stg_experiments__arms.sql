@@ -38,6 +38,7 @@ renamed as (
 
         ---------- booleans
         is_control,
+        coalesce(is_winner, false) as is_winner,
 
         ---------- timestamps
         defined_at

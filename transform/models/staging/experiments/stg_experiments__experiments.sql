@@ -57,6 +57,10 @@ renamed as (
         guardrails,
         metric_windows,
 
+        ---------- booleans
+        coalesce(is_shipped, false) as is_shipped,
+        coalesce(is_cleaned_up, false) as is_cleaned_up,
+
         ---------- dates
         {{ lf_date('planned_stop') }} as planned_stop_on,
 

@@ -130,6 +130,7 @@ class _Reader:
         if isinstance(fields["template"].node, yaml.MappingNode):
             self._check_channel_parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
+        slots, is_cleaned_up = self._winners(fields, slots)
         keys = [slot.key for slot in slots if not slot.subject_only]
         with_text = [slot.key for slot in slots if any(arm.text for arm in slot.arms)]
         html = self._layout(template["html"], keys, keys) if channel is Channel.EMAIL else None
@@ -181,6 +182,7 @@ class _Reader:
             html=html,
             text=text,
             subject=subject,
+            is_cleaned_up=is_cleaned_up,
             file=self._document.file,
             lines=self._document.lines,
             sha256=sha256(json.dumps(sorted(self._texts.items()))),
@@ -396,6 +398,49 @@ class _Reader:
         snippet = fields["snippet"].key() or None
         return Slot(key, arms, allocation.method, allocation.thompson, snippet, subject_only)
 
+    def _winners(self, fields: dict[str, Value], slots: tuple[Slot, ...]) -> tuple[tuple[Slot, ...], bool]:
+        """The slots, each with its winner if the definition names any, and whether profiles are cleaned up."""
+        winner, cleanup = fields["winner"], fields["cleanup"]
+        if not winner.given:
+            if cleanup.given:
+                remedy = "remove it: without a winner, profiles hold assignments while the experiment is live only"
+                cleanup.fault("has no place without `winner`", remedy)
+            return slots, False
+        for status in (Status.DRAFT, Status.LIVE):
+            if fields["status"].is_word(status):
+                winner.fault(f"is named in an experiment that is {status}", "set `status: ended`, or remove it")
+        if not slots:
+            return slots, False
+        return tuple(self._decided(slots, winner)), cleanup.boolean()
+
+    def _decided(self, slots: tuple[Slot, ...], winner: Value) -> Iterable[Slot]:
+        """Each slot with its winner; without one after a fault."""
+        if not winner.is_mapping:
+            if len(slots) > 1:
+                example = ", ".join(f"{slot.key}: {slot.arms[0].key}" for slot in slots if slot.arms)
+                winner.fault(f"is one arm for {len(slots)} slots", f"name one for each, as in {{{example}}}")
+            named = {slots[0].key: winner}
+        else:
+            named = winner.entries(keys_are_names=True)
+        keys = [slot.key for slot in slots]
+        for key, value in named.items():
+            if key not in keys:
+                value.fault("is no slot of this experiment", did_you_mean(key, keys))
+        for slot in slots:
+            if slot.key in named:
+                yield replace(slot, winner=self._arm_of(slot, named[slot.key]))
+            else:
+                if winner.is_mapping:
+                    winner.fault(f"names no arm of the slot `{slot.key}`", f"add one of {_listed(slot)}")
+                yield slot
+
+    def _arm_of(self, slot: Slot, value: Value) -> str:
+        """The name of an arm of a slot; nothing after a fault."""
+        name = value.text()
+        if name.strip() and name not in [arm.key for arm in slot.arms]:
+            value.fault(f"`{name}` is no arm of the slot `{slot.key}`", f"use one of {_listed(slot)}")
+        return name
+
     def _files(
         self,
         entries: dict[str, Value],
@@ -539,6 +584,11 @@ def _limit(text: str) -> RenderError | None:
     except RenderError as error:
         return error if error.is_limit else None
     return None
+
+
+def _listed(slot: Slot) -> str:
+    """The arms of a slot, for a remedy."""
+    return ", ".join(f"`{arm.key}`" for arm in slot.arms)
 
 
 def _basis_points(value: Value, default: int) -> int:

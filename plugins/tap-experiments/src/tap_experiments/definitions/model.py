@@ -211,6 +211,8 @@ class Slot:
     snippet: str | None
     subject_only: bool = False
     """Whether it stands in the subject line and nowhere else."""
+    winner: str | None = None
+    """The arm that everybody is shown, now that the experiment has ended; none before, and without a winner."""
 
     @property
     def control(self) -> Arm:
@@ -261,12 +263,24 @@ class Experiment:
     text: Layout | None
     subject: Layout | None
     """None: the definition has none."""
+    is_cleaned_up: bool
+    """Whether profiles shall hold no assignment of it any more, though it has a winner."""
     file: str
     """The definition file's name in messages."""
     lines: Mapping[str, int]
     """Where each key path stands in it."""
     sha256: str
     """Of the definition file and every file it names."""
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it has ended with a winner, one for each slot."""
+        return all(slot.winner for slot in self.slots)
+
+    @property
+    def is_in_profiles(self) -> bool:
+        """Whether profiles may hold assignments of it, now or when it goes live."""
+        return self.status is not Status.ENDED or (self.is_shipped and not self.is_cleaned_up)
 
     def fault(self, key: str, problem: str, remedy: str) -> Fault:
         """A fault at a key path of the definition."""

@@ -18,7 +18,7 @@ _DEFINITION = """\
 # Every key: plugins/tap-experiments/README.md. Check it with `tap-experiments --discover`.
 key: {key}
 version: 1                          # raise it to assign everybody anew
-status: draft                       # then live, then ended; `tap-experiments lock` when it goes live
+status: draft                       # then live (`tap-experiments lock`), then ended, with `winner: <arm>` to ship
 description: Which hero sells more, the one we always send or a bold one?
 channel: email                      # email, sms or push
 

@@ -330,6 +330,18 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
             required=True,
         ),
         Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
+        Key(
+            "winner",
+            "With `status: ended`: the arm that the template shows to everybody from then on; "
+            "of several slots one for each: `{hero: bold, footer: short}`",
+            {"oneOf": [_NAME, _names(_NAME, 1)]},
+        ),
+        Key(
+            "cleanup",
+            "With `winner`: `true` removes the assignments from the profiles, once no message looks for them",
+            {"type": "boolean"},
+            default="false",
+        ),
     )
 
 
@@ -354,6 +366,8 @@ def sections(catalogue: Catalogue) -> tuple[tuple[str, tuple[Key, ...]], ...]:
 
 
 _BY_EMAIL = {"properties": {"channel": {"const": Channel.EMAIL.value}}}
+_TOGETHER = {"winner": {"properties": {"status": {"const": Status.ENDED.value}}}, "cleanup": ["winner"]}
+"""What one key asks of the others."""
 
 
 def json_schema(catalogue: Catalogue | None = None) -> dict[str, Any]:
@@ -369,7 +383,7 @@ def json_schema(catalogue: Catalogue | None = None) -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",  # the newest that editors' YAML servers know whole
         "title": "experiment.yml",
-        **mapping(root(catalogue)),
+        **mapping(root(catalogue), dependencies=_TOGETHER),
         "if": _BY_EMAIL,
         "then": {"properties": {"template": {"required": ["html"]}}},
         "else": {

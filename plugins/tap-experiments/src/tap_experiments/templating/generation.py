@@ -4,6 +4,9 @@
 
 So Klaviyo renders it from the profile alone. Every link in a branch says which branch it stands in: a click proves
 what was rendered, not what was planned.
+
+Once a winner is named, it stands in the slot alone, as it was written: nothing is asked of a profile, and no link
+counts for the experiment, which has ended.
 """
 
 from __future__ import annotations
@@ -89,7 +92,8 @@ def generate(experiment: Experiment, property_format: PropertyFormat) -> Templat
     html, text, subject = (_part(experiment, kind, property_format) for kind in KINDS)
     parts = [part for part in (html, text, subject) if part]
     warnings = [warning for part in parts for warning in part.warnings]
-    if not any(part.links for part in parts[:1]) and not experiment.campaign_message_ids:
+    is_proven = any(part.links for part in parts[:1]) or experiment.campaign_message_ids
+    if not is_proven and not experiment.is_shipped:
         problem = f"no arm holds a link that can carry {PARAMETER}"
         remedy = "name `campaign_message_ids`, or the results cannot tell which message showed the experiment"
         warnings.append(experiment.fault("slots", problem, remedy))
@@ -141,11 +145,15 @@ class Branch:
 
 
 def branches(experiment: Experiment, slot: Slot, kind: Kind, property_format: PropertyFormat) -> list[Branch]:
-    """The branches of a slot in their order, the fallback last.
+    """The branches of a slot in their order, the fallback last; of a slot that has a winner, that one for all.
 
     An arm whose name begins another's comes after it: were a list held as a text, it would be found in the other's
     token too.
     """
+    for arm in slot.arms:
+        if arm.key == slot.winner:
+            source = kind.source(arm)
+            return [Branch(arm.key, "", source, Decorated(source.text, 0, ()))]
     keys = [arm.key for arm in slot.arms]
     arms = sorted(slot.arms, key=lambda arm: (sum(key.startswith(arm.key) for key in keys), arm.is_control))
     shown = [(arm, arm.key, _condition(experiment.key, slot.key, arm.key, property_format)) for arm in arms]
@@ -195,12 +203,16 @@ def _part(experiment: Experiment, kind: Kind, property_format: PropertyFormat) -
 def _shared(found: list[Branch], kind: Kind) -> list[str]:
     """The branches of a slot, with what all of them show outside of them."""
     contents = [branch.decorated.content for branch in found]
+    if len(found) == 1:
+        return contents
     cost = sum(map(len, _branched([""] * len(found), found)))
     parts = common_parts(contents, kind.pieces, cost)
     return [piece for part in parts for piece in (part if len(part) == 1 else _branched(part, found))]
 
 
 def _branched(contents: Sequence[str], found: list[Branch]) -> list[str]:
+    if len(found) == 1:
+        return [*contents]
     words = ["if", *["elif"] * (len(found) - 2), "else"]
     pieces = []
     for word, content, branch in zip(words, contents, found, strict=True):

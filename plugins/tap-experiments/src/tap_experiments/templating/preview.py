@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tap_experiments.definitions.model import FALLBACK
 from tap_experiments.language.engine import Compiled
 from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
-from tap_experiments.templating.proof import combinations, held_properties
+from tap_experiments.templating.proof import combinations, held_properties, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +31,12 @@ def write_preview(
     given = {extension: source for extension, source in parts.items() if source is not None}
     for extension, source in given.items():
         (folder / f"template.{extension}").write_text(source, encoding="utf-8")
-    renderings = combinations(experiment)
-    for arms in renderings:
+    renderings = {tuple(shown(experiment, arms).items()): arms for arms in combinations(experiment)}
+    for seen, arms in renderings.items():
         held = {slot: arm for slot, arm in arms.items() if arm != FALLBACK}
         profile = {**SAMPLE_PROFILES[0], **held_properties(experiment.key, held, property_format)}
-        name = "+".join(f"{slot}.{arm}" for slot, arm in arms.items())
+        name = "+".join(f"{slot}.{arm}" for slot, arm in seen)
         for extension, source in given.items():
-            shown = Compiled(source).render({**SAMPLE_PROFILES[0], "person": profile})
-            (folder / "arms" / f"{name}.{extension}").write_text(shown, encoding="utf-8")
+            rendered = Compiled(source).render({**SAMPLE_PROFILES[0], "person": profile})
+            (folder / "arms" / f"{name}.{extension}").write_text(rendered, encoding="utf-8")
     return len(renderings)

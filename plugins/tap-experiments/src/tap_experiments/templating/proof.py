@@ -31,7 +31,7 @@ _MOST_COMBINATIONS = 36
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A profile and the arms it must be shown."""
+    """A profile and the arms it holds, which it must be shown unless there is a winner."""
 
     name: str
     arms: Arms
@@ -94,6 +94,11 @@ def hostile(experiment: Experiment, property_format: PropertyFormat) -> Iterator
     yield "an arm with quotes and braces", held_properties(experiment.key, quoted, property_format)
 
 
+def shown(experiment: Experiment, arms: Arms) -> Arms:
+    """What a profile with these arms must be shown: them, or the winners."""
+    return {slot.key: slot.winner or arms[slot.key] for slot in experiment.slots}
+
+
 def _context(profile: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
     top = ("first_name", "last_name", "email")
     return {**{name: profile[name] for name in top if name in profile}, "person": {**profile, **properties}}
@@ -110,11 +115,11 @@ def expected(experiment: Experiment, kind: Kind, arms: Arms, property_format: Pr
 
 
 def content(experiment: Experiment, slot: Slot, kind: Kind, arm: str, property_format: PropertyFormat) -> str:
-    """What a slot shows to an arm, links marked."""
+    """What a slot shows to an arm, links marked; to all of them the winner, once there is one."""
     return next(
         branch.decorated.content
         for branch in branches(experiment, slot, kind, property_format)
-        if branch.arm == arm
+        if branch.arm == (slot.winner or arm)
     )
 
 
@@ -143,6 +148,6 @@ def _difference(experiment: Experiment, kind: Kind, template: Compiled, property
         if key not in wanted:
             wanted[key] = Compiled(expected(experiment, kind, sample.arms, property_format))
         if template.render(sample.context) != wanted[key].render(sample.context):
-            arms = ", ".join(f"{slot}.{arm}" for slot, arm in sample.arms.items())
+            arms = ", ".join(f"{slot}.{arm}" for slot, arm in shown(experiment, sample.arms).items())
             return f"does not show {arms} to {sample.name}"
     return ""
