@@ -188,7 +188,8 @@ def main() -> None:
     try:
         project = load(arguments.path, property_format)
         for experiment, template in project.pairs:
-            if experiment.status is Status.LIVE and experiment.channel is Channel.EMAIL:
+            shown = experiment.status is Status.LIVE or experiment.is_shipped
+            if shown and experiment.channel is Channel.EMAIL:
                 renderings = prove(client, experiment, template, property_format)
                 print(f"{experiment.key}: {renderings} renderings by Klaviyo show what the files say")
     except (DefinitionError, KlaviyoError, ProofFailed) as error:
