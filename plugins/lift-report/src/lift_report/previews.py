@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lift_report.safe_markup import document
+from lift_report.safe_markup import BOX, document
 from lift_report.template_branches import conditions, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lift_report.results import Definition, Slot
     from lift_report.tables import DefinedArm
@@ -51,6 +51,18 @@ def previews(slot: Slot) -> tuple[Preview, ...]:
     controls = {arm.slot_key: arm.arm_key for arm in definition.arms if arm.is_control}
     found = (_preview(definition, arm, asked, {**controls, slot.name: arm.arm_key}) for arm in arms)
     return tuple(preview for preview in found if preview is not None)
+
+
+def notes(shown: Sequence[Preview]) -> str:
+    """What to know of previews; empty if nothing."""
+    told = []
+    if any("[" in part for preview in shown for part in (preview.subject, preview.frame, preview.text) if part):
+        told.append("What stands in square brackets is filled in for each person.")
+    if any(BOX in preview.frame for preview in shown if preview.frame):
+        told.append("Pictures that lie on a server are boxes here.")
+    if any(preview.frame and not preview.is_whole for preview in shown):
+        told.append("A message that is too long for this page is shown by its tested part.")
+    return " ".join(told)
 
 
 def _preview(

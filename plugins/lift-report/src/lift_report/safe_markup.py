@@ -22,6 +22,8 @@ _ATTRIBUTES = frozenset(
     "style class id align valign width height bgcolor border cellpadding cellspacing colspan rowspan color face size"
     " dir lang role alt title start nowrap".split()
 )
+BOX = '<span class="lf-picture"'
+"""How the box of a remote picture begins."""
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+")
 _FETCHED = re.compile(r"@import[^;]*;?|(?:url|image-set|image|src)\s*\(\s*(?:\"[^\"]*\"|'[^']*'|[^)]*)\s*\)", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\[0-9a-f]", re.IGNORECASE)
@@ -30,7 +32,7 @@ _STYLE = (
     ":where(body){margin:0;overflow-wrap:anywhere}:where(a){color:#1155cc;text-decoration:underline}"
     ".lf-picture{display:inline-block;box-sizing:border-box;max-width:100%;padding:6px 10px;overflow:hidden;"
     "border:1px dashed #8a857c;background:#efece6;color:#55514a;font:13px/1.4 Helvetica,Arial,sans-serif;"
-    "vertical-align:top}.lf-part{padding:16px}[data-lf-tested]{scroll-initial-target:nearest;scroll-margin-top:24px}"
+    "vertical-align:top}.lf-part{padding:16px}:where([data-lf-tested]){scroll-initial-target:nearest;scroll-margin-top:24px}"
 )
 
 
@@ -117,7 +119,7 @@ class _Kept(HTMLParser):
         if is_dot:  # it counts opens
             return ""
         text = given.get("alt", "").strip() or "Picture"
-        return f'<span class="lf-picture"{self._mark("span")} style="{sizes}">{escape(text)}</span>'
+        return f'{BOX}{self._mark("span")} style="{sizes}">{escape(text)}</span>'
 
 
 _LARGEST = 2000

@@ -611,7 +611,7 @@ def one_day(slot: Slot, row: Day) -> str:
     figures = f"{measure.change(row.difference)}"
     if row.interval_low is not None and row.interval_high is not None:
         figures += f" ({measure.span(row.interval_low, row.interval_high)})"
-    return f"{row.arm_key}: one day so far, {formatting.day(row.day)}, with {figures}. The curve begins tomorrow."
+    return f"{row.arm_key}: one day so far, {formatting.day(row.day)}, with {figures}. A curve takes two days."
 
 
 def no_contents(experiment: Experiment) -> str:
@@ -828,8 +828,8 @@ def earned(report: Report) -> list[str]:
     money = [row for row in report.holdouts if report.catalogue.describe(row.metric).unit == "currency"]
     if not money:
         return [
-            "What the messages earn at all is not known, because nobody is held out. Send nothing to a share of people"
-            " (`holdout` of a definition, or `global_holdout` of the project), and it stands here."
+            "What the messages earn at all is not known, because nobody is held out. If a share of people is sent"
+            " nothing (holdout in a definition, or global_holdout for all of them), it stands here."
         ]
     overall = [row for row in money if row.scope == "global"]
     found = [

@@ -106,7 +106,7 @@ def gist(slot: Slot, primary: Forest | None) -> str:
     if not _is_told(slot) or primary is None or row is None or row.difference is None:
         return ""
     change = primary.measure.change(row.difference) if row.relative_lift is None else _lift(slot, row)[0]
-    told = f"{row.arm_key} {change} {primary.measure.noun}"
+    told = f"{row.arm_key}: {change} in {primary.measure.noun}"
     if verdict.money_metric and verdict.money_effect is not None:
         money = slot.measure(verdict.money_metric)
         told += f", {money.change(verdict.money_effect)} {money.noun} a person"
