@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tap_experiments.definitions.model import PropertyFormat
-from tap_experiments.project import load
 
 from lift_report.template_branches import conditions, shown
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.project import load
 
 DEMO = Path(__file__).parent.parent / "demo" / "experiments"
 

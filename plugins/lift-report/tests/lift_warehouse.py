@@ -219,7 +219,7 @@ class Rows:
         )  # fmt: skip
 
     def definition(
-        self, experiment: str, slots: Mapping[str, Mapping[str, str]], *, version: int = 1, **columns: Any
+        self, experiment: str, slots: Mapping[str, Mapping[str, str]], *, version: int = 1, **columns: str
     ) -> None:
         """An experiment with what each arm of its slots says; the first arm of a slot is its control."""
         self.add(
@@ -237,14 +237,16 @@ class Rows:
                     "stg_experiments__arms", experiment_key=experiment, slot_key=slot, arm_key=arm,
                     position=position, is_control=position == 0, html=content, text=f"{arm} in plain words",
                 )  # fmt: skip
-                tag = f"{{% {'elif' if position else 'if'} '{experiment}:{slot}:{arm}' in person|lookup:'lf_assignments' %}}"
+                word = "elif" if position else "if"
+                tag = f"{{% {word} '{experiment}:{slot}:{arm}' in person|lookup:'lf_assignments' %}}"
                 html += f"{tag}{content}"
                 text += f"{tag}{arm} in plain words"
             html += f"{{% else %}}{next(iter(arms.values()))}{{% endif %}}"
             text += "{% else %}nobody{% endif %}"
+        whole = f"<body><p>Hello {{{{ person.first_name }}}},</p>{html}<p>{{% unsubscribe %}}</p></body>"
         self.add(
             "stg_experiments__templates", template_name=f"lf_{experiment}", experiment_key=experiment,
-            html=f"<body><p>Hello {{{{ person.first_name }}}},</p>{html}<p>{{% unsubscribe %}}</p></body>", text=text,
+            html=whole, text=text,
         )  # fmt: skip
 
     def levels(self, experiment: str, slot: str, arms: dict[str, float], version: int = 1) -> None:

@@ -59,7 +59,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "spring",
         {
             "hero": {"plain": "<h1>Quiet</h1>", "bold": "<h1 style='background:url(//x.example)'>Loud</h1>"},
-            "cta": {"plain": "<a href=//x.example>Go</a>", "big": "<img src=//x.example width=300 height=90 alt=Go>",
+            "cta": {"plain": "<a href=//x.example>Go</a>", "big": "<img src=//x.example width=300 alt=Go>",
                     "an_arm_with_a_rather_long_name": "<p>Go</p>"},
         },
     )  # fmt: skip
@@ -73,7 +73,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = Rows()
     arms = {"\u202e\u05d0" + script: 0.05, "x" * 200: 0.06, "'\" onload=1": 0.01}
     rows.slot(script, "W" * 300, arms)
-    contents = {arm: f"{script}<p style='width:9000px'>{arm}</p><meta http-equiv=refresh content='0;url=//x.example'>" for arm in arms}
+    contents = {
+        arm: f"{script}<p style='width:9000px'>{arm}</p><meta http-equiv=refresh content='0;url=//x.example'>"
+        for arm in arms
+    }
     rows.definition(script, {"W" * 300: contents}, description=script + "z" * 300)
     rows.levels(script, "W" * 300, arms)
     rows.health(script, "W" * 300, arms)

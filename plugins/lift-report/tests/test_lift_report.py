@@ -489,7 +489,12 @@ def test_the_contents_lead_to_every_slot(report: Report) -> None:
     links = [attributes["href"] for tag, attributes in document.tags if tag == "a"]
     ids = {attributes["id"] for _, attributes in document.tags if "id" in attributes}
     contents = [link for link in links if link and re.fullmatch(r"#e\d+s\d+", link)]
-    assert contents == ["#e1s1", "#e2s1", "#e2s2", "#e3s1"]  # what needs a look, what runs, what is decided, what is over
+    assert contents == [
+        "#e1s1",
+        "#e2s1",
+        "#e2s2",
+        "#e3s1",
+    ]  # what needs a look, what runs, what is decided, what is over
     assert {link[1:] for link in links if link} <= {each for each in ids if each}
     assert [shelf.tally for shelf in view_facts.index(report)] == [
         "1 needs a look",

@@ -80,10 +80,11 @@ HOSTILE = [
     "<a href='javascript:alert(1)' onclick=alert(1) target=_top>x</a>",
     "<iframe src=//evil.example></iframe>",
     "<svg><script>1</script><a href=//evil.example>x</a></svg>",
-    "<meta http-equiv=refresh content='0;url=//evil.example'><base href=//evil.example><link rel=stylesheet href=//e>",
+    "<meta http-equiv=refresh content='0;url=//evil.example'><base href=//evil.example>",
+    "<link rel=stylesheet href=//evil.example>",
     "<form action=//evil.example><input autofocus><button formaction=//e>x</button></form>",
-    "<div style=\"background:url(//evil.example/a.png)\">x</div>",
-    "<div style=\"background:u\\72l(//evil.example/a.png)\">x</div>",
+    '<div style="background:url(//evil.example/a.png)">x</div>',
+    '<div style="background:u\\72l(//evil.example/a.png)">x</div>',
     "<style>@import '//evil.example'; p { background: url('//evil.example/a.png') }</style>",
     "<style></sty</style><script>1</script>",
     "<table background=//evil.example><tr><td>x",
@@ -118,7 +119,8 @@ def test_what_a_message_looks_like_stays() -> None:
     kept = document(markup)
     for part in (
         '<body bgcolor="#eee">', "<style>h1 > b { color: red }</style>", '<table width="600">',
-        '<a style="color: blue">caf&eacute; &amp; more</a>', 'style="width:300px;min-height:2000px">Shoes &lt;new&gt;',
+        '<a style="color: blue">caf&eacute; &amp; more</a>',
+        'style="width:300px;min-height:2000px">Shoes &lt;new&gt;',
         '<img src="data:image/png;base64,AAAA" alt="dot">',
     ):  # fmt: skip
         assert part in kept, part
@@ -147,7 +149,9 @@ def test_each_arm_is_shown_as_its_recipients_saw_it() -> None:
 def test_subject_lines_are_told_and_channels_without_html_have_no_frame() -> None:
     rows = spring()
     [template] = rows.rows["stg_experiments__templates"]
-    template["subject"] = "{% if 'spring:hero:bold' in person|lookup:'lf_assignments' %}NOW{% else %}Later{% endif %}"
+    template["subject"] = (
+        "{% if 'spring:hero:bold' in person|lookup:'lf_assignments' %}NOW{% else %}Later{% endif %}"
+    )
     plain, bold = previews(only(read(rows)))
     assert (plain.subject, bold.subject) == ("Later", "NOW")
     template["html"] = None
@@ -199,7 +203,8 @@ def test_the_index_has_every_experiment_and_folds_what_is_over() -> None:
     report = read(rows)
     shelves = view_facts.index(report)
     assert [(shelf.key, shelf.tally, shelf.is_open) for shelf in shelves] == [
-        ("running", "20 running", True), ("decided", "1 decided", True), ("ended", "40 ended without a winner", False),
+        ("running", "20 running", True), ("decided", "1 decided", True),
+        ("ended", "40 ended without a winner", False),
     ]  # fmt: skip
     page = render(report)
     index = page.partition('<nav class="contents"')[2].partition("</nav>")[0]
@@ -227,7 +232,10 @@ def test_one_day_is_a_sentence_and_no_stroke() -> None:
 @pytest.mark.parametrize(
     ("figures", "told"),
     [
-        ({"crossover_rate": None}, ("open", "Whether everybody saw their own variant shows with the first clicks")),
+        (
+            {"crossover_rate": None},
+            ("open", "Whether everybody saw their own variant shows with the first clicks"),
+        ),
         (
             {"crossover_rate": 0.0, "rendered": 118, "crossovers": 0},
             ("good", "All 118 people who clicked had seen their own variant"),
@@ -236,14 +244,16 @@ def test_one_day_is_a_sentence_and_no_stroke() -> None:
             {"crossover_rate": 0.002, "rendered": 1000, "crossovers": 2},
             (
                 "good",
-                "2 of 1,000 people who clicked had seen another variant than theirs: no more than the 1 % that do no harm",
+                "2 of 1,000 people who clicked had seen another variant than theirs:"
+                " no more than the 1 % that do no harm",
             ),
         ),
         (
             {"crossover_rate": 0.02, "rendered": None, "verdict": "invalid_crossover"},
             (
                 "bad",
-                "2.0 % of the people who clicked had seen another variant than theirs: more than the 1 % that do no harm",
+                "2.0 % of the people who clicked had seen another variant than theirs:"
+                " more than the 1 % that do no harm",
             ),
         ),
     ],
@@ -275,7 +285,9 @@ def test_no_data_says_what_to_do() -> None:
     [verdict] = rows.rows["fct_experiment_verdicts"]
     verdict |= {"verdict": "no_data", "rule": "nobody_received", "received": 0}
     told = sentences.advice(only(read(rows)))
-    assert told.startswith("Send the campaign in Klaviyo to the list “Newsletter”, with the template lf_spring, and run")
+    assert told.startswith(
+        "Send the campaign in Klaviyo to the list “Newsletter”, with the template lf_spring, and run"
+    )
     verdict["units"] = 0
     assert sentences.advice(only(read(rows))).startswith("See that the list “Newsletter” is in Klaviyo")
     rows.rows["stg_experiments__experiments"].clear()

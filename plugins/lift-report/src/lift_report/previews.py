@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lift_report.tables import DefinedArm
 
 LARGEST = 102_400
-"""Characters of a message that is shown whole. Mail programs cut longer ones; of those the tested part is shown."""
+"""Characters of a message that is shown whole. Mail programs cut longer ones; of those a part is shown."""
 _LONGEST_TEXT = 20_000
 
 

@@ -1,4 +1,4 @@
-"""HTML of a message as a document that can stand in a frame: nothing runs, nothing is fetched, nothing leads away."""
+"""HTML of a message as a document for a frame, in which nothing runs, is fetched or leads away."""
 
 from __future__ import annotations
 
@@ -9,23 +9,60 @@ from html.parser import HTMLParser
 from lift_report.template_branches import TESTED
 
 _TAGS = frozenset(
-    "a abbr address article aside b big blockquote body br caption center cite code col colgroup dd del div dl dt em"
-    " figcaption figure font footer h1 h2 h3 h4 h5 h6 head header hr html i ins li main mark nav ol p pre q s section"
-    " small span strike strong sub sup table tbody td tfoot th thead tr u ul".split()
+    {
+        *("a", "abbr", "address", "article", "aside", "b", "big", "blockquote", "body", "br", "caption", "center"),
+        *("cite", "code", "col", "colgroup", "dd", "del", "div", "dl", "dt", "em", "figcaption", "figure", "font"),
+        *("footer", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i", "ins", "li", "main"),
+        *("mark", "nav", "ol", "p", "pre", "q", "s", "section", "small", "span", "strike", "strong", "sub", "sup"),
+        *("table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul"),
+    }
 )
 """Those that are kept. Any other is left out, and what stands in it stays."""
 _WITH_CONTENT = frozenset(
-    "script title noscript iframe object svg math template textarea select video audio canvas xml".split()
+    {
+        *(
+            "script",
+            "title",
+            "noscript",
+            "iframe",
+            "object",
+            "svg",
+            "math",
+            "template",
+            "textarea",
+            "select",
+            "video",
+        ),
+        *("audio", "canvas", "xml"),
+    }
 )
 """Those that are left out with what stands in them."""
 _ATTRIBUTES = frozenset(
-    "style class id align valign width height bgcolor border cellpadding cellspacing colspan rowspan color face size"
-    " dir lang role alt title start nowrap".split()
+    {
+        *("style", "class", "id", "align", "valign", "width", "height", "bgcolor", "border", "cellpadding"),
+        *(
+            "cellspacing",
+            "colspan",
+            "rowspan",
+            "color",
+            "face",
+            "size",
+            "dir",
+            "lang",
+            "role",
+            "alt",
+            "title",
+            "start",
+        ),
+        "nowrap",
+    }
 )
 BOX = '<span class="lf-picture"'
 """How the box of a remote picture begins."""
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+")
-_FETCHED = re.compile(r"@import[^;]*;?|(?:url|image-set|image|src)\s*\(\s*(?:\"[^\"]*\"|'[^']*'|[^)]*)\s*\)", re.IGNORECASE)
+_FETCHED = re.compile(
+    r"@import[^;]*;?|(?:url|image-set|image|src)\s*\(\s*(?:\"[^\"]*\"|'[^']*'|[^)]*)\s*\)", re.IGNORECASE
+)
 _ESCAPED = re.compile(r"\\[0-9a-f]", re.IGNORECASE)
 _STYLE = (
     ":root{color-scheme:light;background:#fff;color:#222;font:15px/1.5 Helvetica,Arial,sans-serif}"
@@ -127,9 +164,7 @@ _LARGEST = 2000
 
 def _written(given: dict[str, str]) -> str:
     kept = ((name, value) for name, value in given.items() if name in _ATTRIBUTES)
-    return "".join(
-        f' {name}="{escape(_harmless(value) if name == "style" else value)}"' for name, value in kept
-    )
+    return "".join(f' {name}="{escape(_harmless(value) if name == "style" else value)}"' for name, value in kept)
 
 
 def _harmless(style: str) -> str:

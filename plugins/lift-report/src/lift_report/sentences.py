@@ -557,8 +557,8 @@ def _until_received(slot: Slot) -> str:
         )
     return (
         f"Send the campaign in Klaviyo{f' to{audience}' if audience else ''}, with the template{template}"
-        f"{'' if template else ' of the experiment'}, and run the pipeline again a few hours later. If it was sent,"
-        " see that it used this template: its links carry lf_cid, by which receipts are recognised."
+        f"{'' if template else ' of the experiment'}, and run the pipeline again a few hours later."
+        " If it was sent, see that it used this template: its links carry lf_cid, by which receipts are recognised."
     )
 
 
@@ -827,10 +827,10 @@ def earned(report: Report) -> list[str]:
     """What the messages earned at all, in a sentence for each currency; else why that is not known."""
     money = [row for row in report.holdouts if report.catalogue.describe(row.metric).unit == "currency"]
     if not money:
-        return [
+        told = (
             "What the messages earn at all is not known, because nobody is held out. If a share of people is sent"
-            " nothing (holdout in a definition, or global_holdout for all of them), it stands here."
-        ]
+        )
+        return [f"{told} nothing (holdout in a definition, or global_holdout for all of them), it stands here."]
     overall = [row for row in money if row.scope == "global"]
     found = [
         _earned(report, row) for row in (overall or money) if None not in (row.incremental, row.incremental_low)

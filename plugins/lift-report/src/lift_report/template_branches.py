@@ -1,7 +1,7 @@
 """What a generated template shows to the recipients of an arm, without rendering it.
 
 `tap-experiments` writes a slot as `{% if %}` with a branch for each arm; only these conditions are understood here.
-Everything else of Klaviyo's language becomes what can be shown without a profile: defaults and placeholders.
+Everything else of Klaviyo's language becomes what is known without a profile: defaults and placeholders.
 """
 
 from __future__ import annotations
@@ -81,27 +81,31 @@ def shown(
             pieces.append(_value(match["value"], is_html=is_html))
         word, _, condition = (match["tag"] or "").partition(" ")
         slot, arm = asked.get(condition.strip(), ("", ""))
-        match word:
-            case "if":
-                holds = held.get(slot) == arm if slot else True
-                blocks.append(_Block(holds, holds))
-            case "elif" if blocks:
-                holds = not blocks[-1].is_settled and bool(slot) and held.get(slot) == arm
-                blocks[-1] = _Block(holds, blocks[-1].is_settled or holds)
-            case "else" if blocks:
-                blocks[-1] = _Block(not blocks[-1].is_settled, is_settled=True)
-            case "endif" | "endcomment" if blocks:
-                blocks.pop()
-            case "comment":
-                blocks.append(_Block(is_shown=False, is_settled=True))
-            case _ if word in _LINKS and _all_shown(blocks):
-                pieces.append(_link(word, condition, is_html=is_html))
+        _follow(blocks, word, holds=not slot or held.get(slot) == arm)
+        if word in _LINKS and _all_shown(blocks):
+            pieces.append(_link(word, condition, is_html=is_html))
         if slot == tested and not is_marked and _all_shown(blocks):
             pieces.append(TESTED)
             is_marked = True
     if _all_shown(blocks):
         pieces.append(source[end:])
     return "".join(pieces)
+
+
+def _follow(blocks: list[_Block], word: str, *, holds: bool) -> None:
+    """Open, turn or close a block. A condition that is not ours holds, unless a branch before it did."""
+    match word:
+        case "if":
+            blocks.append(_Block(holds, holds))
+        case "elif" if blocks:
+            holds = holds and not blocks[-1].is_settled
+            blocks[-1] = _Block(holds, blocks[-1].is_settled or holds)
+        case "else" if blocks:
+            blocks[-1] = _Block(not blocks[-1].is_settled, is_settled=True)
+        case "endif" | "endcomment" if blocks:
+            blocks.pop()
+        case "comment":
+            blocks.append(_Block(is_shown=False, is_settled=True))
 
 
 def _all_shown(blocks: Iterable[_Block]) -> bool:

@@ -121,7 +121,10 @@ def _is_told(slot: Slot) -> bool:
 
 def _lift(slot: Slot, row: Result) -> tuple[str, str]:
     """The relative lift, of a winner less what is owed to luck, and what stands beside it."""
-    lift, note = formatting.relative(row.relative_lift), formatting.relative_span(row.relative_low, row.relative_high)
+    lift, note = (
+        formatting.relative(row.relative_lift),
+        formatting.relative_span(row.relative_low, row.relative_high),
+    )
     if slot.verdict.verdict in {"winner", "ahead"} and row.corrected_lift is not None:
         return formatting.relative(row.corrected_lift), f"measured {lift}, {note}"
     return lift, note

@@ -22,7 +22,7 @@ class ReportError(Exception):
 
 
 class Warehouse(Protocol):
-    """The tables of the results and of the definitions. Everything a warehouse raises is a `ReportError` with a remedy."""
+    """The tables of results and definitions. Everything a warehouse raises is a `ReportError` with a remedy."""
 
     def tables(self) -> Mapping[str, frozenset[str]]:
         """The columns of each table, in lower case."""
