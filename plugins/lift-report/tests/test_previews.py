@@ -23,6 +23,9 @@ from lift_report.template_branches import TESTED, conditions, shown
 ASKED = conditions("spring", [("hero", "plain"), ("hero", "bold"), ("cta", "small")])
 
 
+OTHERS = "people who clicked had seen another variant than theirs:"
+
+
 def spring() -> Rows:
     rows = Rows()
     rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07}, verdict="winner", winning_arm="bold")
@@ -244,16 +247,14 @@ def test_one_day_is_a_sentence_and_no_stroke() -> None:
             {"crossover_rate": 0.002, "rendered": 1000, "crossovers": 2},
             (
                 "good",
-                "2 of 1,000 people who clicked had seen another variant than theirs:"
-                " no more than the 1 % that do no harm",
+                f"2 of 1,000 {OTHERS} no more than the 1 % that do no harm",
             ),
         ),
         (
             {"crossover_rate": 0.02, "rendered": None, "verdict": "invalid_crossover"},
             (
                 "bad",
-                "2.0 % of the people who clicked had seen another variant than theirs:"
-                " more than the 1 % that do no harm",
+                f"2.0 % of the {OTHERS} more than the 1 % that do no harm",
             ),
         ),
     ],

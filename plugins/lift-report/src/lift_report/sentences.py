@@ -557,8 +557,8 @@ def _until_received(slot: Slot) -> str:
         )
     return (
         f"Send the campaign in Klaviyo{f' to{audience}' if audience else ''}, with the template{template}"
-        f"{'' if template else ' of the experiment'}, and run the pipeline again a few hours later."
-        " If it was sent, see that it used this template: its links carry lf_cid, by which receipts are recognised."
+        f"{'' if template else ' of the experiment'}, and run the pipeline a few hours later."
+        " If it was sent, see that it used this template: by lf_cid in its links, receipts are recognised."
     )
 
 

@@ -1,7 +1,7 @@
 """What a generated template shows to the recipients of an arm, without rendering it.
 
-`tap-experiments` writes a slot as `{% if %}` with a branch for each arm; only these conditions are understood here.
-Everything else of Klaviyo's language becomes what is known without a profile: defaults and placeholders.
+`tap-experiments` writes a slot as `{% if %}` with a branch for each arm; only these conditions are understood.
+Everything else of Klaviyo's language becomes what is known without a profile: defaults, placeholders.
 """
 
 from __future__ import annotations
