@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from lift_report.previews import LARGEST, Preview, notes, previews
 from lift_report.results import Report, Slot, read
 from lift_report.safe_markup import document
 from lift_report.template_branches import TESTED, conditions, shown
+from lift_report.warehouse import ReportError
 
 ASKED = conditions("spring", [("hero", "plain"), ("hero", "bold"), ("cta", "small")])
 
@@ -324,6 +327,25 @@ def test_amounts_without_a_currency_are_told() -> None:
     rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07}, currency=None)
     assert "Orders name no currency; their amounts stand as they came." in render(read(rows))
     assert sentences.money_note("EUR") == ""
+
+
+def test_definitions_that_cannot_be_read_cost_only_their_part() -> None:
+    """The views of a file that was renamed name another one."""
+
+    class Renamed(Rows):
+        def read(self, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+            if table.startswith("stg_"):
+                raise ReportError(table)
+            return super().read(table, columns)
+
+    renamed = Renamed()
+    renamed.rows = spring().rows
+    report = read(renamed)
+    page = render(report)
+    assert sorted(report.absent) == [f"stg_experiments__{name}" for name in ("arms", "experiments", "templates")]
+    assert "has the file of the warehouse been renamed" in page
+    assert "bold wins" in page
+    assert "no longer at hand" not in page
 
 
 def test_the_same_results_give_the_same_bytes() -> None:

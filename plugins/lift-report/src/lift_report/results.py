@@ -375,7 +375,9 @@ def _definitions(
         arms = rows_of(warehouse, tables, DefinedArm)
         templates = rows_of(warehouse, tables, DefinedTemplate)
     except ReportError:
-        absent.update({table.TABLE: "cannot be read" for table in TABLES if table.IS_DEFINED})
+        # A view names the file that it was made in.
+        lack = "cannot be read: has the file of the warehouse been renamed since it was built?"
+        absent.update({table.TABLE: lack for table in TABLES if table.IS_DEFINED})
         return {}
     of_arms: dict[str, list[DefinedArm]] = defaultdict(list)
     for arm in arms:
