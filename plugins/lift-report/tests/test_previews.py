@@ -175,7 +175,7 @@ def test_of_a_message_that_is_too_long_the_tested_part_is_shown() -> None:
     assert [preview.is_whole for preview in found] == [False, False]
     assert "Loud" in (found[1].frame or "")
     assert "shown by its tested part" in notes(found)
-    assert notes([Preview("a", False, None, None, True, "x")]) == ""  # noqa: FBT003
+    assert notes([Preview("a", False, None, document("x"), True, "x")]) == ""  # noqa: FBT003
 
 
 def test_contents_of_another_version_are_not_shown() -> None:

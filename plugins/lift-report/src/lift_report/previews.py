@@ -56,7 +56,10 @@ def previews(slot: Slot) -> tuple[Preview, ...]:
 def notes(shown: Sequence[Preview]) -> str:
     """What to know of previews; empty if nothing."""
     told = []
-    if any("[" in part for preview in shown for part in (preview.subject, preview.frame, preview.text) if part):
+    messages = [
+        (preview.frame or "").partition("</style>")[2] for preview in shown
+    ]  # behind the frame's own style
+    if any("[" in part for part in (*messages, *(f"{row.subject or ''}{row.text or ''}" for row in shown))):
         told.append("What stands in square brackets is filled in for each person.")
     if any(BOX in preview.frame for preview in shown if preview.frame):
         told.append("Pictures that lie on a server are boxes here.")
