@@ -16,7 +16,7 @@ from harness import NotMeasured
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "plugins" / "lift-report" / "tests"))
 
-from lift_warehouse import Rows, schema
+from lift_warehouse import Rows, place, schema
 
 ALLOWED = Bar(1.0)
 BESIDE_READING = Bar(10)
@@ -26,7 +26,7 @@ _READ = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
 for table in sys.argv[2:]:
-    connection.execute(f"SELECT * FROM marts.{table}").fetchall()
+    connection.execute(f"SELECT * FROM {table}").fetchall()
 """
 
 
@@ -42,7 +42,7 @@ def report(scale: Scale) -> Iterator[Row]:
         path, page = rows.write(Path(folder) / "w.duckdb"), Path(folder) / "report.html"
         command = ("-m", "lift_report", "--warehouse", str(path), "--output", str(page))
         written = [_run(*command) for _ in range(scale.repeats)]
-        reading = [_run("-c", _READ, str(path), *schema()) for _ in range(scale.repeats)]
+        reading = [_run("-c", _READ, str(path), *map(place, schema())) for _ in range(scale.repeats)]
         size = page.stat().st_size
         if page.read_text().count("<article") != 2 * count:
             message = "the page does not hold every slot"

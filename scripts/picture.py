@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "plugins" / "lift-report" / "tests"))
 from headless_browser import NoBrowser, browser
 
 REPORT, PICTURE = ROOT / ".demo" / "report.html", ROOT / "docs" / "images" / "report.png"
-WIDTH, HEIGHT = 900, 1050
+WIDTH, HEIGHT = 900, 1330
 
 
 def main() -> None:

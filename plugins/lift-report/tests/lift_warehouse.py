@@ -73,6 +73,11 @@ def schema() -> dict[str, dict[str, str]]:
     return found
 
 
+def place(table: str) -> str:
+    """A table with the schema in which the project builds it."""
+    return f"{'staging' if table.startswith('stg_') else 'marts'}.{table}"
+
+
 def _literal(value: object) -> str:
     if value is None:
         return "NULL"
@@ -102,17 +107,17 @@ class Rows:
     def write(self, path: Path, without: tuple[str, ...] = (), columns: dict[str, set[str]] | None = None) -> Path:
         """A DuckDB file, without some tables, or without some columns of a table."""
         with duckdb.connect(str(path)) as connection:
-            connection.execute("CREATE SCHEMA marts")
+            connection.execute("CREATE SCHEMA marts; CREATE SCHEMA staging")
             for table, kinds in schema().items():
                 if table in without:
                     continue
                 kept = {name: kind for name, kind in kinds.items() if name not in (columns or {}).get(table, ())}
                 listed = ", ".join(f'"{name}" {kind}' for name, kind in kept.items())
-                connection.execute(f"CREATE TABLE marts.{table} ({listed})")
+                connection.execute(f"CREATE TABLE {place(table)} ({listed})")
                 # One statement of literals: each statement, and each parameter, takes DuckDB its time.
                 values = [f"({', '.join(_literal(row.get(name)) for name in kept)})" for row in self.rows[table]]
                 if values:
-                    connection.execute(f"INSERT INTO marts.{table} VALUES {', '.join(values)}")  # noqa: S608
+                    connection.execute(f"INSERT INTO {place(table)} VALUES {', '.join(values)}")  # noqa: S608
         return path
 
     def slot(  # noqa: PLR0913
@@ -211,6 +216,37 @@ class Rows:
             smart_allocation_uplift=118.4, smart_allocation_uplift_error=35.2, started_at=START,
             ended_at=START + dt.timedelta(days=days) if ended else None,
             measured_at=START + dt.timedelta(days=days),
+        )  # fmt: skip
+
+    def definition(
+        self, experiment: str, slots: Mapping[str, Mapping[str, str]], *, version: int = 1, **columns: str
+    ) -> None:
+        """An experiment with what each arm of its slots says; the first arm of a slot is its control."""
+        self.add(
+            "stg_experiments__experiments",
+            **{
+                "experiment_key": experiment, "experiment_version": version, "status": "live",
+                "description": f"What does {experiment} sell?", "audience_type": "list", "audience": "Newsletter",
+                "template_name": f"lf_{experiment}", **columns,
+            },
+        )  # fmt: skip
+        html = text = ""
+        for slot, arms in slots.items():
+            for position, (arm, content) in enumerate(arms.items()):
+                self.add(
+                    "stg_experiments__arms", experiment_key=experiment, slot_key=slot, arm_key=arm,
+                    position=position, is_control=position == 0, html=content, text=f"{arm} in plain words",
+                )  # fmt: skip
+                word = "elif" if position else "if"
+                tag = f"{{% {word} '{experiment}:{slot}:{arm}' in person|lookup:'lf_assignments' %}}"
+                html += f"{tag}{content}"
+                text += f"{tag}{arm} in plain words"
+            html += f"{{% else %}}{next(iter(arms.values()))}{{% endif %}}"
+            text += "{% else %}nobody{% endif %}"
+        whole = f"<body><p>Hello {{{{ person.first_name }}}},</p>{html}<p>{{% unsubscribe %}}</p></body>"
+        self.add(
+            "stg_experiments__templates", template_name=f"lf_{experiment}", experiment_key=experiment,
+            html=whole, text=text,
         )  # fmt: skip
 
     def levels(self, experiment: str, slot: str, arms: dict[str, float], version: int = 1) -> None:

@@ -127,7 +127,7 @@ def test_before_its_look_no_figure_of_a_group_or_a_day_is_shown(rule: str, tmp_p
 def test_what_else_may_explain_it_is_told() -> None:
     report, slot = slot_of(hero())
     explained = part(report, "What else may explain it?")
-    assert "✓ The groups were alike before largest difference that matters: 0.10 SD" in explained
+    assert "✓ The groups were alike before within 0.10 standard deviations is alike" in explained
     assert "✓ bold: +48 % in the first 3 days, +31 % in the later ones. No sign that they differ" in explained
     assert "By days since the receipt difference from plain in percentage points" in explained
     assert "plain 480 0.7 h 2.5 h 30 h" in explained

@@ -55,6 +55,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.levels("spring", "hero", {"plain": 0.05, "bold": 0.07})
     rows.levels("spring", "cta", {"plain": 0.05, "big": 0.051, "an_arm_with_a_rather_long_name": 0.052})
     rows.health("spring", "cta", {"plain": 0.05, "big": 0.051, "an_arm_with_a_rather_long_name": 0.052})
+    rows.definition(
+        "spring",
+        {
+            "hero": {"plain": "<h1>Quiet</h1>", "bold": "<h1 style='background:url(//x.example)'>Loud</h1>"},
+            "cta": {"plain": "<a href=//x.example>Go</a>", "big": "<img src=//x.example width=300 alt=Go>",
+                    "an_arm_with_a_rather_long_name": "<p>Go</p>"},
+        },
+    )  # fmt: skip
     return _written(rows, tmp_path_factory.mktemp("report"))
 
 
@@ -65,6 +73,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = Rows()
     arms = {"\u202e\u05d0" + script: 0.05, "x" * 200: 0.06, "'\" onload=1": 0.01}
     rows.slot(script, "W" * 300, arms)
+    contents = {
+        arm: f"{script}<p style='width:9000px'>{arm}</p><meta http-equiv=refresh content='0;url=//x.example'>"
+        for arm in arms
+    }
+    rows.definition(script, {"W" * 300: contents}, description=script + "z" * 300)
     rows.levels(script, "W" * 300, arms)
     rows.health(script, "W" * 300, arms)
     for row in rows.rows["fct_experiment_dimensions"]:
@@ -85,7 +98,7 @@ def test_nothing_is_complained_of_asked_for_or_cut_off(
     page.open(path, width=width, dark=dark)
     assert page.ask("document.readyState") == "complete"
     assert page.complaints == []
-    assert page.requests == [path.resolve().as_uri()]
+    assert [url for url in page.requests if url != "about:srcdoc"] == [path.resolve().as_uri()]
     assert page.ask("document.documentElement.scrollWidth") == width
     page.ask("document.querySelectorAll('details').forEach(part => { part.open = true; })")
     boxes = "[...document.querySelectorAll('html, article, .panel, .contents')]"
@@ -148,6 +161,30 @@ _CONTRAST = """
   return least;
 })()
 """
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_bars_have_one_scale_and_are_no_stubs(page: Page, report: Path, width: int) -> None:
+    """The tracks of a picture are equally long, whatever stands beside them."""
+    page.open(report, width=width)
+    tracks = page.ask(
+        "[...document.querySelectorAll('.main, .stages dd')].map(e => [...e.querySelectorAll('.bar')]"
+        ".map(bar => Math.round(bar.getBoundingClientRect().width)))"
+    )
+    assert len(tracks) > 5
+    for lengths in tracks:
+        assert len(set(lengths)) == 1
+        assert lengths[0] >= 150
+
+
+def test_each_arm_is_seen_in_its_frame(page: Page, report: Path) -> None:
+    page.open(report)
+    frames = "[...document.querySelectorAll('iframe')]"
+    said = page.ask(f"{frames}.map(e => e.contentDocument.body.innerText)")
+    assert len(said) == 5
+    assert ("Quiet" in said[-2], "Loud" in said[-2]) == (True, False)
+    assert ("Quiet" in said[-1], "Loud" in said[-1]) == (False, True)
+    assert page.ask(f"{frames}.filter(e => e.contentDocument.documentElement.clientWidth < 600).length") == 0
 
 
 @pytest.mark.parametrize("dark", [False, True])

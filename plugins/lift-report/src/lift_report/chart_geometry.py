@@ -184,7 +184,7 @@ class Curve:
     """How the difference of an arm came about, day by day, of the calendar or since the receipt.
 
     Attributes:
-        line: Path of the differences, in a box of 100 by 100; empty with less than two days.
+        line: Path of the differences, in a box of 100 by 100.
         band: Path around the intervals.
         last: Where the last day stands: from the left, and from the top the interval's upper end, the difference
             and the lower end.
@@ -211,11 +211,8 @@ class Curves:
 
 
 def curves(slot: Slot) -> Curves | None:
-    """The pictures of the days of a slot; none before there is anything to compare."""
-    by_arm: dict[str, list[Day]] = defaultdict(list)
-    for row in slot.days:
-        if _is_drawn(slot, row):
-            by_arm[row.arm_key].append(row)
+    """The pictures of the days of a slot; none of a single day, which is no curve."""
+    by_arm = {arm: rows for arm, rows in _days(slot).items() if len(rows) > 1}
     if not by_arm:
         return None
     first = min(rows[0].day for rows in by_arm.values())
@@ -228,15 +225,29 @@ def curves(slot: Slot) -> Curves | None:
     )
 
 
+def first_days(slot: Slot) -> tuple[Day, ...]:
+    """The one day of each arm that has no more than that."""
+    return tuple(rows[0] for rows in _days(slot).values() if len(rows) == 1)
+
+
+def _days(slot: Slot) -> dict[str, list[Day]]:
+    by_arm: dict[str, list[Day]] = defaultdict(list)
+    for row in slot.days:
+        if _is_drawn(slot, row):
+            by_arm[row.arm_key].append(row)
+    return by_arm
+
+
 def since_receipt(slot: Slot) -> Curves | None:
     """The pictures of the days since the receipt; none of a single day, which is no curve."""
     by_arm: dict[str, list[SinceReceipt]] = defaultdict(list)
     for row in slot.since:
         if _is_drawn(slot, row):
             by_arm[row.arm_key].append(row)
-    if max(map(len, by_arm.values()), default=0) <= 1:
+    several = {arm: rows for arm, rows in by_arm.items() if len(rows) > 1}
+    if not several:
         return None
-    return _curves(slot, by_arm, lambda row: row.day, lambda offset: f"day {offset} since the receipt", str)
+    return _curves(slot, several, lambda row: row.day, lambda offset: f"day {offset} since the receipt", str)
 
 
 _Dated = TypeVar("_Dated", bound="Day | SinceReceipt")
@@ -273,7 +284,7 @@ def _curves(
         return Curve(
             arm,
             tuple(rows),
-            line=_path(points) if len(points) > 1 else "",
+            line=_path(points),
             band=f"{_path([*upper, *reversed(lower)])}Z" if len(banded) > 1 else "",
             last=(
                 points[-1][0],

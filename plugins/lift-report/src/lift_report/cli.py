@@ -28,6 +28,12 @@ def main() -> int:
 @click.option("--warehouse", type=click.Path(path_type=Path), help="DuckDB file with the results.")
 @click.option("--schema", default="marts", show_default=True, help="Where the results are in it.")
 @click.option(
+    "--definitions-schema",
+    default="staging",
+    show_default=True,
+    help="Where the definitions of the experiments are in it.",
+)
+@click.option(
     "--dbt",
     type=click.Path(path_type=Path),
     help="Instead: the command of dbt, which reads them from any warehouse.",
@@ -51,6 +57,7 @@ def main() -> int:
 def command(  # noqa: PLR0913, PLR0917 - options
     warehouse: Path | None,
     schema: str,
+    definitions_schema: str,
     dbt: Path | None,
     dbt_project: Path | None,
     output: Path,
@@ -62,7 +69,7 @@ def command(  # noqa: PLR0913, PLR0917 - options
         message = "give either --warehouse, or --dbt and --dbt-project"
         raise click.UsageError(message)
     if warehouse is not None:
-        with DuckDB(warehouse, schema) as database:
+        with DuckDB(warehouse, schema, definitions_schema) as database:
             report = read(database)
     elif dbt is not None and dbt_project is not None:
         report = read(Printed(printed_by_dbt(dbt, dbt_project, [table.TABLE for table in TABLES])))

@@ -51,6 +51,26 @@ _PLAYS = {
 }
 
 
+_CONTENTS = {
+    ("length", "short"): "a short text",
+    ("length", "medium"): "a text of medium length",
+    ("length", "long"): "a long text",
+    ("images", "none"): "no picture",
+    ("images", "one"): "one picture",
+    ("images", "several"): "several pictures",
+    ("links", "none"): "no link",
+    ("links", "one"): "one link",
+    ("links", "several"): "several links",
+    ("personalised", "yes"): "words that differ from person to person",
+    ("personalised", "no"): "the same words for everybody",
+    ("percent_sign", "yes"): "a per cent sign",
+    ("percent_sign", "no"): "no per cent sign",
+    ("question", "yes"): "a question",
+    ("question", "no"): "no question",
+}
+"""What content of a kind has: the attributes that the project tells."""
+
+
 _SAFETY_OPEN = ("open", "{arm} is ahead; its safety is open")
 
 
@@ -93,6 +113,12 @@ def play_tone(play: Play) -> str:
 def play_title(play: Play) -> str:
     """What to do with content of this kind."""
     return _PLAYS.get(play.verdict, ("", readable(play.verdict)))[1]
+
+
+def content_kind(play: Play) -> str:
+    """What content of this kind has, in words that fit behind a colon."""
+    told = f"{readable(play.attribute).lower()}: {play.value}"
+    return _CONTENTS.get((play.attribute, play.value), told)
 
 
 def holdout_name(row: Holdout) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lift_report import chart_geometry, exploratory, formatting, labels, sentences, view_facts
+from lift_report import chart_geometry, exploratory, formatting, labels, previews, sentences, view_facts
 
 if TYPE_CHECKING:
     from lift_report.results import Report
@@ -43,6 +43,7 @@ def render(report: Report) -> str:
         geometry=chart_geometry,
         formatting=formatting,
         labels=labels,
+        previews=previews,
         sentences=sentences,
     )
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", page)

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lift_report.older_verdicts import completed
 from lift_report.outcome_metrics import Catalogue, Measure
 from lift_report.tables import (
+    TABLES,
     ArmQuality,
     Balance,
     Check,
     Day,
+    DefinedArm,
+    DefinedExperiment,
+    DefinedTemplate,
     DoubleReport,
     Guardrail,
     Holdout,
@@ -30,6 +34,7 @@ from lift_report.tables import (
     absent_from,
     rows_of,
 )
+from lift_report.warehouse import ReportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +55,24 @@ SEEN_AT_THE_LOOK = (
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """An experiment as its definition has it now.
+
+    Attributes:
+        arms: Of all its slots, the control of each first.
+    """
+
+    experiment: DefinedExperiment
+    arms: tuple[DefinedArm, ...]
+    template: DefinedTemplate | None
+
+    @property
+    def key(self) -> str:
+        """Of the experiment."""
+        return self.experiment.experiment_key
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """A slot of a version of an experiment: its verdict and everything measured; of the arms the control is first.
 
@@ -61,6 +84,7 @@ class Slot:
         levels: For whom it worked, dimension by dimension as the definition has them, the largest level first.
         checks: What may be wrong, or worth knowing.
         since: The primary metric by days since the receipt.
+        definition: Of this version; none where it is gone, or has moved on to another.
     """
 
     verdict: Verdict
@@ -79,6 +103,7 @@ class Slot:
     levels: tuple[Level, ...] = ()
     checks: tuple[Check, ...] = ()
     since: tuple[SinceReceipt, ...] = ()
+    definition: Definition | None = None
 
     @property
     def name(self) -> str:
@@ -113,13 +138,28 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A version of an experiment."""
+    """A version of an experiment.
+
+    Attributes:
+        defined_version: The version that the definition has now; none where there is no definition.
+    """
 
     key: str
     version: int
     slots: tuple[Slot, ...]
     interactions: tuple[Interaction, ...]
     catalogue: Catalogue = field(default_factory=Catalogue)
+    defined_version: int | None = None
+
+    @property
+    def definition(self) -> Definition | None:
+        """Of this version."""
+        return next((slot.definition for slot in self.slots), None)
+
+    @property
+    def question(self) -> str:
+        """What it shall answer; empty where that is not known."""
+        return (self.definition and self.definition.experiment.description) or ""
 
     @property
     def channel(self) -> str | None:
@@ -153,6 +193,7 @@ class Report:
         doubled: The pairs of metrics that report the same events.
         catalogue: How the metrics are spoken of.
         holdouts: What the messages earned at all, that of all experiments together first.
+        waiting: What is defined and has no verdict yet.
     """
 
     experiments: tuple[Experiment, ...]
@@ -161,6 +202,7 @@ class Report:
     doubled: tuple[DoubleReport, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
     holdouts: tuple[Holdout, ...] = ()
+    waiting: tuple[DefinedExperiment, ...] = ()
 
     @property
     def measured_at(self) -> datetime | None:
@@ -200,6 +242,7 @@ def read(warehouse: Warehouse) -> Report:
     checks = _by_slot(rows_of(warehouse, tables, Check))
     since = _by_slot(rows_of(warehouse, tables, SinceReceipt))
     catalogue = Catalogue.of(rows_of(warehouse, tables, OutcomeMetric))
+    definitions = _definitions(warehouse, tables, absent)
 
     def slot(verdict: Verdict) -> Slot:
         key = _key(verdict)
@@ -251,6 +294,7 @@ def read(warehouse: Warehouse) -> Report:
                 )
             ),
             since=tuple(sorted(since[key], key=lambda row: (order(row.arm_key), row.day))),
+            definition=_of_version(definitions.get(verdict.experiment_key), verdict.experiment_version),
         )
         return _sealed(found) if found.awaits_its_look else found
 
@@ -283,6 +327,7 @@ def read(warehouse: Warehouse) -> Report:
                 )
             ),
             catalogue=catalogue,
+            defined_version=definitions[key].experiment.experiment_version if key in definitions else None,
         )
         for (key, version), rows in groups.items()
     ]
@@ -313,7 +358,47 @@ def read(warehouse: Warehouse) -> Report:
         doubled=tuple(doubled),
         catalogue=catalogue,
         holdouts=tuple(holdouts),
+        waiting=tuple(
+            definitions[key].experiment
+            for key in sorted(definitions)
+            if (key, definitions[key].experiment.experiment_version) not in groups
+        ),
     )
+
+
+def _definitions(
+    warehouse: Warehouse, tables: Mapping[str, frozenset[str]], absent: dict[str, str]
+) -> dict[str, Definition]:
+    """The definitions by experiment. Where one of their tables cannot be read, the page does without."""
+    try:
+        experiments = rows_of(warehouse, tables, DefinedExperiment)
+        arms = rows_of(warehouse, tables, DefinedArm)
+        templates = rows_of(warehouse, tables, DefinedTemplate)
+    except ReportError:
+        # A view names the file that it was made in.
+        lack = "cannot be read: has the file of the warehouse been renamed since it was built?"
+        absent.update({table.TABLE: lack for table in TABLES if table.IS_DEFINED})
+        return {}
+    of_arms: dict[str, list[DefinedArm]] = defaultdict(list)
+    for arm in arms:
+        of_arms[arm.experiment_key].append(arm)
+    of_templates = {row.experiment_key: row for row in sorted(templates, key=lambda row: row.template_name)}
+    return {
+        row.experiment_key: Definition(
+            row,
+            tuple(sorted(of_arms[row.experiment_key], key=_defined_place)),
+            of_templates.get(row.experiment_key),
+        )
+        for row in experiments
+    }
+
+
+def _defined_place(arm: DefinedArm) -> tuple[str, bool, int, str]:
+    return arm.slot_key, not arm.is_control, arm.position or 0, arm.arm_key
+
+
+def _of_version(definition: Definition | None, version: int) -> Definition | None:
+    return definition if definition and definition.experiment.experiment_version == version else None
 
 
 def _sealed(slot: Slot) -> Slot:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from lift_report import formatting
+from lift_report import formatting, labels
 from lift_report.labels import channel_name, is_safety_open, stage_name
 from lift_report.outcome_metrics import SEVERAL
 from lift_report.tables import NextWeight
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import DoubleReport, Guardrail, Verdict, Weight
+    from lift_report.tables import Day, DoubleReport, Guardrail, Holdout, Verdict, Weight
 
 
 # Why a verdict holds.
@@ -497,7 +497,7 @@ _ADVICE = {
         "Use none of these figures. The check of group sizes below tells at which step profiles went missing."
     ),
     "invalid_crossover": "Use none of these figures. Look at the template: it showed the wrong branch.",
-    "no_data": "Has the campaign been sent with the experiment's template?",
+    "no_data": "Send the message, and run the pipeline again a few hours later.",
     "too_early": "Wait: a first look is worth nothing before the minimum is reached.",
     "blocked_guardrail": "Do not send the variant to more people; the check of harm below names what it does.",
     "ahead": "Do not send it to everyone yet.",
@@ -527,6 +527,8 @@ def advice(slot: Slot) -> str:
         arm=verdict.winning_arm or "it"
     )
     days = verdict.days_to_decision
+    if verdict.verdict == "no_data":
+        told = _until_received(slot)
     if is_safety_open(slot):
         watched = _not_yet_safe(slot, verdict.winning_arm)
         open_ = f"Not yet shown to be harmless: {watched}." if watched else "Its safety is open."
@@ -537,6 +539,91 @@ def advice(slot: Slot) -> str:
     if verdict.verdict in ("running", "too_early") and days is not None and days > 0:
         told += f" A decision is likely in about {formatting.plural(math.ceil(days), 'day', 'days')}."
     return told
+
+
+def _until_received(slot: Slot) -> str:
+    """What leads to the first figures, with the names that the definition has."""
+    experiment = slot.definition.experiment if slot.definition else None
+    audience = template = ""
+    if experiment and experiment.audience:
+        audience = f" the {experiment.audience_type or 'audience'} \N{LEFT DOUBLE QUOTATION MARK}"
+        audience += f"{experiment.audience}\N{RIGHT DOUBLE QUOTATION MARK}"
+    if experiment and experiment.template_name:
+        template = f" {experiment.template_name}"
+    if not slot.verdict.units:
+        return (
+            f"See that{audience or ' the audience'} is in Klaviyo and has people in it, then run the pipeline:"
+            " it reads them and assigns each a variant."
+        )
+    return (
+        f"Send the campaign in Klaviyo{f' to{audience}' if audience else ''}, with the template{template}"
+        f"{'' if template else ' of the experiment'}, and run the pipeline a few hours later."
+        " If it was sent, see that it used this template: by lf_cid in its links, receipts are recognised."
+    )
+
+
+def nothing_measured(slot: Slot) -> str:
+    """That a slot has no figures, and what brings them."""
+    title = slot.catalogue.describe(slot.verdict.primary_metric).title.lower()
+    return (
+        f"Nothing is measured by \N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK} here yet."
+        " The first figures come with the run of the pipeline after the message was sent."
+    )
+
+
+def crossover(slot: Slot) -> tuple[str, str]:
+    """Whether people saw their own variant: tone and words."""
+    verdict, rate = slot.verdict, slot.verdict.crossover_rate
+    if rate is None:
+        return "open", "Whether everybody saw their own variant shows with the first clicks"
+    tone = "bad" if verdict.verdict == "invalid_crossover" else "good"
+    if not rate:
+        who = f"All {formatting.count(verdict.rendered)} people" if verdict.rendered else "All"
+        return tone, f"{who} who clicked had seen their own variant"
+    if verdict.rendered and verdict.crossovers is not None:
+        who = f"{formatting.count(verdict.crossovers)} of {formatting.count(verdict.rendered)} people who clicked"
+    else:
+        who = f"{_share(rate)} of the people who clicked"
+    limit = 100 * _threshold(verdict, "crossover_max_rate", 0.01)
+    behind = "more" if tone == "bad" else "no more"
+    return tone, f"{who} had seen another variant than theirs: {behind} than the {limit:g} % that do no harm"
+
+
+def risk(measure: Measure, loss: float | None) -> str:
+    """What may be lost by choosing an arm, times how likely it is; empty if that is not known."""
+    if loss is None:
+        return ""
+    of_thousand = 1000 * loss
+    if (of_thousand if measure.kind == "share" else loss) < _NEXT_TO_NOTHING[measure.kind == "share"]:
+        return "next to nothing is lost if it is not"
+    if measure.kind == "share":
+        return f"choosing it puts {_fixed(of_thousand, 1)} {measure.noun} in 1,000 people at risk"
+    return f"choosing it puts {measure.size(loss)} per {measure.base} at risk"
+
+
+_NEXT_TO_NOTHING = {True: 0.05, False: 0.0005}
+"""What would be written as zero: of shares in a thousand people, and of other figures."""
+
+
+def one_day(slot: Slot, row: Day) -> str:
+    """An arm of which there is one day only."""
+    measure = slot.measure(row.metric)
+    figures = f"{measure.change(row.difference)}"
+    if row.interval_low is not None and row.interval_high is not None:
+        figures += f" ({measure.span(row.interval_low, row.interval_high)})"
+    return f"{row.arm_key}: one day so far, {formatting.day(row.day)}, with {figures}. A curve takes two days."
+
+
+def no_contents(experiment: Experiment) -> str:
+    """Why it is not shown what recipients saw; empty where it is, or where no definition could be read."""
+    if experiment.definition:
+        return ""
+    if experiment.defined_version is None:
+        return "Its definition is no longer at hand, so neither its question nor its variants are shown."
+    return (
+        f"The definition has moved on to version {experiment.defined_version}:"
+        " the question and the variants of this version are no longer at hand."
+    )
 
 
 def _not_yet_safe(slot: Slot, arm: str | None) -> str:
@@ -550,18 +637,18 @@ def _excluded(row: Guardrail) -> str:
     if row.interval_high is None or row.margin is None:
         return ""
     excluded, limit = _fixed(100 * row.interval_high, 2), _fixed(100 * row.margin, 2)
-    return f" (harm above {excluded} points is excluded, the limit is {limit})"
+    return f" (up to {excluded} points more is still possible, the limit is {limit})"
 
 
 def _titles(slot: Slot, metrics: Sequence[str]) -> str:
     return ", ".join(slot.catalogue.describe(metric).title.lower() for metric in metrics)
 
 
-def money_note(slot: Slot) -> str:
-    """What to know of the amounts of a slot; empty if nothing."""
-    if slot.verdict.currency != SEVERAL:
-        return ""
-    return "Orders name several currencies; their amounts are added up as they are."
+def money_note(currency: str | None) -> str:
+    """What to know of amounts; empty where their currency stands beside them."""
+    if currency == SEVERAL:
+        return "Orders name several currencies; their amounts are added up as they are."
+    return "" if currency else "Orders name no currency; their amounts stand as they came."
 
 
 def balance(slot: Slot) -> tuple[str, str]:
@@ -726,15 +813,44 @@ def uplift(slot: Slot, measure: Measure) -> str:
 
 
 def gaps(report: Report) -> str:
-    """What no experiment has compared yet, by attribute; its values are those that some content has."""
+    """What content has that no experiment has compared yet; by channel, where there are several."""
     channels = {play.channel for play in report.plays}
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, list[str]] = {}
     for play in report.plays:
         if play.pooled_lift is None:
             channel = f"{channel_name(play.channel)}: " if play.channel and len(channels) > 1 else ""
-            attribute = formatting.readable(play.attribute).lower()
-            found.setdefault(f"{channel}{attribute}", {})[play.value] = None
-    return "; ".join(f"{attribute} ({', '.join(values)})" for attribute, values in found.items())
+            found.setdefault(channel, []).append(labels.content_kind(play))
+    return "; ".join(f"{channel}{', '.join(kinds)}" for channel, kinds in found.items())
+
+
+def earned(report: Report) -> list[str]:
+    """What the messages earned at all, in a sentence for each currency; else why that is not known."""
+    money = [row for row in report.holdouts if report.catalogue.describe(row.metric).unit == "currency"]
+    if not money:
+        told = (
+            "What the messages earn at all is not known, because nobody is held out. If a share of people is sent"
+        )
+        return [f"{told} nothing (holdout in a definition, or global_holdout for all of them), it stands here."]
+    overall = [row for row in money if row.scope == "global"]
+    found = [
+        _earned(report, row) for row in (overall or money) if None not in (row.incremental, row.incremental_low)
+    ]
+    if not found:
+        return ["What the messages earn at all is not known yet: too little has come in from who is held out."]
+    return found
+
+
+def _earned(report: Report, row: Holdout) -> str:
+    measure = report.catalogue.measure(row.metric, currency=row.currency)
+    total, low, high = (measure.total(v) for v in (row.incremental, row.incremental_low, row.incremental_high))
+    whose = "The messages" if row.scope == "global" else f"The messages of {labels.holdout_name(row)}"
+    note = f" {money_note(row.currency)}" if money_note(row.currency) else ""
+    between = f"({low} to {high}), against people who were sent nothing.{note}"
+    if (row.incremental_low or 0) > 0:
+        return f"{whose} earned {total} in {measure.noun} {between}"
+    if (row.incremental_high or 0) < 0:
+        return f"{whose} cost {measure.total(-(row.incremental or 0))} in {measure.noun} {between}"
+    return f"Whether {whose[0].lower()}{whose[1:]} earned anything is not clear yet: {total} {between}"
 
 
 # Figures inside a sentence: with plain spaces, so that it can be copied into a mail.
@@ -770,7 +886,8 @@ def _change(value: float, measure: Measure) -> str:
     """A difference with its sign: percentage points, or an amount per profile or order."""
     if measure.kind == "share":
         return _points(value)
-    return f"{'+' if value >= 0 else ''}{_fixed(value, 4)} per {measure.base}"
+    currency = f" {measure.currency}" if measure.currency else ""
+    return f"{'+' if value >= 0 else ''}{_fixed(value, 4)}{currency} per {measure.base}"
 
 
 def _p(value: float) -> str:

@@ -71,7 +71,11 @@ def as_json(report: Report, output: Path) -> str:
             "report": str(output),
             "absent": dict(report.absent),
             "experiments": [
-                {**_plain(experiment), "slots": [_with_sentences(slot) for slot in experiment.slots]}
+                {
+                    **_plain(experiment),
+                    "question": experiment.question,
+                    "slots": [_with_sentences(slot) for slot in experiment.slots],
+                }
                 for experiment in report.experiments
             ],
             "holdouts": [asdict(row) for row in report.holdouts],
@@ -98,8 +102,8 @@ def _with_sentences(slot: Slot) -> dict[str, Any]:
 
 
 def _plain(row: Experiment | Slot) -> dict[str, Any]:
-    """Its fields; the catalogue stands once beside all."""
-    return {name: value for name, value in asdict(row).items() if name != "catalogue"}
+    """Its fields; the catalogue stands once beside all, and contents are for the page."""
+    return {name: value for name, value in asdict(row).items() if name not in {"catalogue", "definition"}}
 
 
 def _written(value: date) -> str:

@@ -22,6 +22,8 @@ class Table:
     TABLE: ClassVar[str]
     NEEDED: ClassVar[bool] = False
     """Whether there is no page without it."""
+    IS_DEFINED: ClassVar[bool] = False
+    """Whether it is about definitions, which are in another schema than the results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,9 +422,58 @@ class SinceReceipt(OfSlot):
     interval_high: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedExperiment(OfExperiment):
+    """An experiment as its definition has it now; of earlier versions nothing is kept.
+
+    Attributes:
+        description: The question that it shall answer.
+        audience: Id or name of the list or segment.
+    """
+
+    TABLE: ClassVar[str] = "stg_experiments__experiments"
+    IS_DEFINED: ClassVar[bool] = True
+    status: str | None = None
+    description: str | None = None
+    audience_type: str | None = None
+    audience: str | None = None
+    template_name: str | None = None
+    planned_stop_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedArm(Table):
+    """What an arm says in its slot."""
+
+    TABLE: ClassVar[str] = "stg_experiments__arms"
+    IS_DEFINED: ClassVar[bool] = True
+    experiment_key: str
+    slot_key: str
+    arm_key: str
+    position: int | None = None
+    is_control: bool | None = None
+    html: str | None = None
+    text: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedTemplate(Table):
+    """The generated template of an experiment, with a branch for each arm."""
+
+    TABLE: ClassVar[str] = "stg_experiments__templates"
+    IS_DEFINED: ClassVar[bool] = True
+    template_name: str
+    experiment_key: str
+    html: str | None = None
+    text: str | None = None
+    subject: str | None = None
+
+
 TABLES: tuple[type[Table], ...] = (
     *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
     *(Holdout, ArmQuality, DoubleReport, Play, OutcomeMetric, Level, Check, SinceReceipt),
+    *(DefinedExperiment, DefinedArm, DefinedTemplate),
 )
 """Everything that is read."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lift_report import formatting, labels
+from lift_report import formatting, labels, sentences
 
 if TYPE_CHECKING:
     from lift_report.chart_geometry import Forest
-    from lift_report.results import Report, Slot
+    from lift_report.results import Experiment, Report, Slot
     from lift_report.tables import Result
 
 _WITH_MACHINES = "_all"
@@ -36,30 +36,98 @@ def page_title(report: Report) -> str:
     return "Experiment results"
 
 
-def tally(report: Report) -> list[tuple[str, str]]:
-    """How many slots are how far: tone and words. What needs somebody comes first."""
-    counted = Counter(_group(slot) for _, slot in report.slots)
-    groups = (
-        ("bad", "need a look", "needs a look"),
-        ("good", "decided", "decided"),
-        ("open", "not decided yet", "not decided yet"),
-        ("open", "ended without a winner", "ended without a winner"),
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the index."""
+
+    experiment: Experiment
+    slot: Slot
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A part of the index: slots that are equally far.
+
+    Attributes:
+        tally: How many they are, in words.
+        is_open: Whether it is unfolded from the start.
+    """
+
+    key: str
+    tone: str
+    title: str
+    tally: str
+    entries: tuple[Entry, ...]
+    is_open: bool
+
+
+def index(report: Report) -> tuple[Shelf, ...]:
+    """All slots by how far they are. What needs somebody comes first; long lists of what is over are folded."""
+    by_key: dict[str, list[Entry]] = defaultdict(list)
+    for number, experiment in enumerate(report.experiments, 1):
+        for place, slot in enumerate(experiment.slots, 1):
+            by_key[_shelf(slot)].append(Entry(experiment, slot, f"e{number}s{place}"))
+    return tuple(
+        Shelf(
+            key,
+            tone,
+            title,
+            f"{len(by_key[key])} {one if len(by_key[key]) == 1 else many}",
+            tuple(by_key[key]),
+            is_open=key not in {"decided", "ended"} or len(by_key[key]) <= _SHORT,
+        )
+        for key, tone, title, one, many in _SHELVES
+        if by_key[key]
     )
-    return [
-        (tone, f"{counted[many]} {one if counted[many] == 1 else many}")
-        for tone, many, one in groups
-        if counted[many]
-    ]
 
 
-def _group(slot: Slot) -> str:
+_SHORT = 12
+_SHELVES = (
+    ("look", "bad", "Needs a look", "needs a look", "need a look"),
+    ("running", "open", "Running", "running", "running"),
+    ("decided", "good", "Decided", "decided", "decided"),
+    ("ended", "open", "Ended without a winner", "ended without a winner", "ended without a winner"),
+)
+"""Key, tone, title, and what is said of one and of several."""
+
+
+def _shelf(slot: Slot) -> str:
     tone = labels.verdict_tone(slot)
-    if tone == "bad":
-        return "need a look"
-    if tone == "good":
-        return "decided"
-    ended = slot.verdict.ended_at is not None or slot.verdict.verdict in ("equivalent", "inconclusive")
-    return "ended without a winner" if ended else "not decided yet"
+    if tone in {"bad", "good"}:
+        return "look" if tone == "bad" else "decided"
+    is_over = slot.verdict.ended_at is not None or slot.verdict.verdict in {"equivalent", "inconclusive"}
+    return "ended" if is_over else "running"
+
+
+def gist(slot: Slot, primary: Forest | None) -> str:
+    """The figures of a slot in a line of the index; empty where none are to be used or seen yet."""
+    verdict, row = slot.verdict, lead(slot, primary)
+    if not _is_told(slot) or primary is None or row is None or row.difference is None:
+        return ""
+    change = primary.measure.change(row.difference) if row.relative_lift is None else _lift(slot, row)[0]
+    told = f"{row.arm_key}: {change} in {primary.measure.noun}"
+    if verdict.money_metric and verdict.money_effect is not None:
+        money = slot.measure(verdict.money_metric)
+        told += f", {money.change(verdict.money_effect)} {money.noun} a person"
+    return told
+
+
+def _is_told(slot: Slot) -> bool:
+    """Whether the figures of a slot may be used and seen, and there are any."""
+    is_valid = not slot.verdict.verdict.startswith("invalid")
+    return is_valid and not slot.awaits_its_look and bool(slot.verdict.received)
+
+
+def _lift(slot: Slot, row: Result) -> tuple[str, str]:
+    """The relative lift, of a winner less what is owed to luck, and what stands beside it."""
+    lift, note = (
+        formatting.relative(row.relative_lift),
+        formatting.relative_span(row.relative_low, row.relative_high),
+    )
+    if slot.verdict.verdict in {"winner", "ahead"} and row.corrected_lift is not None:
+        return formatting.relative(row.corrected_lift), f"measured {lift}, {note}"
+    return lift, note
 
 
 def lead(slot: Slot, primary: Forest | None) -> Result | None:
@@ -76,7 +144,7 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
 
     None if the figures are not to be used or not to be seen yet, or nobody has received anything.
     """
-    if slot.awaits_its_look or slot.verdict.verdict.startswith("invalid") or not slot.verdict.received:
+    if not _is_told(slot):
         return []
     verdict, row = slot.verdict, lead(slot, primary)
     found = []
@@ -88,16 +156,13 @@ def tiles(slot: Slot, primary: Forest | None) -> list[Tile]:
                  f"from {before} to {measure.level(row.mean)}")
         )  # fmt: skip
         if row.relative_lift is not None:
-            lift, note = row.relative_lift, formatting.relative_span(row.relative_low, row.relative_high)
-            if verdict.verdict in ("winner", "ahead") and row.corrected_lift is not None:
-                lift, note = row.corrected_lift, f"measured {formatting.relative(lift)}, {note}"
-            found.append(Tile("Lift", formatting.relative(lift), note))
+            found.append(Tile("Lift", *_lift(slot, row)))
         if row.chance_to_win is not None:
-            risk = f"risk if chosen: {measure.size(row.expected_loss)}"
-            found.append(Tile("Chance to be better", formatting.chance(row.chance_to_win), risk))
+            at_risk = sentences.risk(measure, row.expected_loss)
+            found.append(Tile("Chance to be better", formatting.chance(row.chance_to_win), at_risk))
     if verdict.verdict not in ("winner", "control_wins") and verdict.minimum_detectable_effect is not None:
         effect = formatting.relative(verdict.minimum_detectable_effect).lstrip("+")
-        found.append(Tile("Smallest lift we could see", effect, "with the people of now"))
+        found.append(Tile("Smallest lift we could see", effect, "with as many people as so far"))
     return found
 
 

@@ -22,10 +22,10 @@ class ReportError(Exception):
 
 
 class Warehouse(Protocol):
-    """Tables of one schema. Everything a warehouse raises is a `ReportError` with a remedy."""
+    """The tables of results and definitions. Everything a warehouse raises is a `ReportError` with a remedy."""
 
     def tables(self) -> Mapping[str, frozenset[str]]:
-        """The columns of each table of the schema, in lower case."""
+        """The columns of each table, in lower case."""
 
     def read(self, table: str, columns: Sequence[str]) -> list[Row]:
         """All rows of a table, in any order; only names that `tables` gave."""
@@ -34,15 +34,21 @@ class Warehouse(Protocol):
 class DuckDB:
     """A DuckDB file. Others may read it at the same time.
 
+    Args:
+        path: Of the file.
+        schema: Of the results.
+        definitions: The schema of the definitions. A table that both schemas have is that of the results.
+
     Raises:
         ReportError: If there is no such file, or it cannot be opened.
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, definitions: str = "staging") -> None:
         if not path.is_file():
             message = f"there is no warehouse `{path}`; give the DuckDB file with --warehouse, or build it first"
             raise ReportError(message)
-        self._path, self._schema = path, schema
+        self._path, self._schemas = path, (definitions.lower(), schema.lower())
+        self._schema_of: dict[str, str] = {}
         try:
             self._connection = duckdb.connect(str(path), read_only=True)
             # DuckDB would draw the progress of a long query on standard output.
@@ -60,19 +66,22 @@ class DuckDB:
 
     def tables(self) -> Mapping[str, frozenset[str]]:
         """See `Warehouse`."""
-        found: dict[str, set[str]] = {}
-        for table, column in self._fetch(
-            "SELECT lower(table_name), lower(column_name) FROM information_schema.columns"
-            " WHERE lower(table_schema) = lower(?)",
-            self._schema,
+        found: dict[tuple[str, str], set[str]] = {}
+        for schema, table, column in self._fetch(
+            "SELECT lower(table_schema), lower(table_name), lower(column_name) FROM information_schema.columns"
+            " WHERE lower(table_schema) IN (?, ?)",
+            *self._schemas,
         ):
-            found.setdefault(table, set()).add(column)
-        return {table: frozenset(columns) for table, columns in found.items()}
+            found.setdefault((schema, table), set()).add(column)
+        in_order = sorted(found, key=lambda place: (self._schemas.index(place[0]), place[1]))
+        self._schema_of = {table: schema for schema, table in in_order}
+        return {table: frozenset(found[schema, table]) for table, schema in self._schema_of.items()}
 
     def read(self, table: str, columns: Sequence[str]) -> list[Row]:
         """See `Warehouse`."""
         listed = ", ".join(map(_quoted, columns))
-        return self._fetch(f"SELECT {listed} FROM {_quoted(self._schema)}.{_quoted(table)}")  # noqa: S608  quoted
+        place = f"{_quoted(self._schema_of[table])}.{_quoted(table)}"
+        return self._fetch(f"SELECT {listed} FROM {place}")  # noqa: S608  quoted
 
     def _fetch(self, query: str, *values: str) -> list[Row]:
         try:
