@@ -735,6 +735,24 @@ def test_a_verdict_is_told_and_what_to_do(
     assert sentences.advice(slot) == advice
 
 
+@pytest.mark.parametrize(
+    ("winning_arm", "shipped_by", "advice"),
+    [
+        ("bold", "verdict", "Nothing. Everybody is shown bold, as the figures say."),
+        (
+            "control",
+            "author",
+            "Nothing. Everybody is shown bold by its author's decision; the figures name control.",
+        ),
+        (None, "author", "Nothing. Everybody is shown bold by its author's decision; the figures decide nothing."),
+    ],
+)
+def test_what_is_shipped_is_told_with_who_decided(winning_arm: str | None, shipped_by: str, advice: str) -> None:
+    decided = {"verdict": "winner" if winning_arm else "inconclusive", "winning_arm": winning_arm}
+    slot = slot_with(**{**COMMON, **decided, "shipped_arm": "bold", "shipped_by": shipped_by})
+    assert sentences.advice(slot) == advice
+
+
 def test_before_its_day_a_fixed_test_tells_no_figure() -> None:
     for rule in ("waiting_for_planned_stop", "waiting_for_outcomes"):
         slot = slot_with(rule=rule, verdict="running", decision="fixed", **{**COMMON, **AHEAD})
@@ -754,7 +772,7 @@ def test_every_figure_of_a_row_is_tried() -> None:
     """A column that a sentence may take is among the figures above."""
     told_elsewhere = {
         *("experiment_key", "experiment_version", "slot_key", "channel", "currency", "expected_loss", "ended_at"),
-        *("minimum_detectable_effect", "days_to_decision"),
+        *("minimum_detectable_effect", "days_to_decision", "shipped_arm", "shipped_by"),
         *("smart_allocation_uplift", "smart_allocation_uplift_error"),
     }
     assert {column.name for column in fields(Verdict)} - told_elsewhere == set(FIGURES)

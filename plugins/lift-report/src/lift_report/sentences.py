@@ -523,6 +523,8 @@ _ADVICE_BY_RULE = {
 def advice(slot: Slot) -> str:
     """What to do now; empty for a verdict that is not known here."""
     verdict = slot.verdict
+    if verdict.shipped_arm:
+        return f"Nothing. {_shipped(verdict)}"
     told = _ADVICE_BY_RULE.get(verdict.rule or "") or _ADVICE.get(verdict.verdict, "").format(
         arm=verdict.winning_arm or "it"
     )
@@ -539,6 +541,15 @@ def advice(slot: Slot) -> str:
     if verdict.verdict in ("running", "too_early") and days is not None and days > 0:
         told += f" A decision is likely in about {formatting.plural(math.ceil(days), 'day', 'days')}."
     return told
+
+
+def _shipped(verdict: Verdict) -> str:
+    """What everybody is shown by now, and by whose decision."""
+    shown = f"Everybody is shown {verdict.shipped_arm}"
+    if verdict.shipped_by == "verdict":
+        return f"{shown}, as the figures say."
+    figures = f"name {verdict.winning_arm}" if verdict.winning_arm else "decide nothing"
+    return f"{shown} by its author's decision; the figures {figures}."
 
 
 def _until_received(slot: Slot) -> str:

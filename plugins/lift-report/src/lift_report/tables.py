@@ -51,6 +51,8 @@ class Verdict(OfSlot):
         effect: Its difference to the control per assigned profile, by the estimate that decides.
         srm_stage: Where the arms' sizes are wrong: `assigned`, `written` or `received`; none without alarm.
         thresholds: What the rules compare with, by the project's names of its variables, as a JSON object.
+        shipped_arm: What everybody is shown since the experiment has ended, as its definition says.
+        shipped_by: Whose decision that is: `verdict`, where the figures name the same arm, or `author`.
     """
 
     TABLE: ClassVar[str] = "fct_experiment_verdicts"
@@ -102,6 +104,8 @@ class Verdict(OfSlot):
     smart_allocation_uplift: float | None = None
     smart_allocation_uplift_error: float | None = None
     thresholds: str | None = None
+    shipped_arm: str | None = None
+    shipped_by: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     measured_at: datetime | None = None
