@@ -70,15 +70,17 @@ class Outcome:
 
 @dataclass
 class Project:
-    """The parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
+    """A parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
 
     manifest: Manifest
     artifacts: Path
     engine: Engine
+    folder: Path
 
     @classmethod
-    def parse(cls, engine: Engine, artifacts: Path) -> Project:
-        return cls(_invoke(None, engine, artifacts, {}, ["parse"])[0], artifacts, engine)
+    def parse(cls, engine: Engine, artifacts: Path, folder: Path = PROJECT) -> Project:
+        """The project in `folder`, with its profiles.yml; this one, unless another uses it as a package."""
+        return cls(_invoke(None, engine, artifacts, folder, {}, ["parse"])[0], artifacts, engine, folder)
 
 
 @dataclass
@@ -99,7 +101,9 @@ class Warehouse:
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         project = self.project
         project.engine.open_database(self.database)
-        run, warned, said = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
+        run, warned, said = _invoke(
+            project.manifest, project.engine, project.artifacts, project.folder, variables, arguments
+        )
         return Outcome([result.to_dict() for result in run], warned, said)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -139,7 +143,12 @@ class Warehouse:
 
 
 def _invoke(
-    manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
+    manifest: Manifest | None,
+    engine: Engine,
+    artifacts: Path,
+    folder: Path,
+    variables: Row,
+    arguments: Sequence[str],
 ) -> tuple[Any, list[str], list[str]]:
     warned: list[str] = []
     said: list[str] = []
@@ -150,7 +159,7 @@ def _invoke(
         elif event.info.name == "PrintEvent":
             said.append(event.info.msg)
 
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
+    folders = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
     options += ["--target", engine.name, "--vars", json.dumps(variables)]
     with (
