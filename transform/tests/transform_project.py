@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from dbt.cli.main import dbtRunner
@@ -68,6 +68,14 @@ class Outcome:
         return {row["node"]["name"] for row in self.results if row["node"]["resource_type"] == "model"}
 
 
+class Place(NamedTuple):
+    """A folder with a dbt project and its profiles.yml, the engine that it works on, and where dbt may write."""
+
+    engine: Engine
+    artifacts: Path
+    folder: Path
+
+
 @dataclass
 class Project:
     """A parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
@@ -80,7 +88,16 @@ class Project:
     @classmethod
     def parse(cls, engine: Engine, artifacts: Path, folder: Path = PROJECT) -> Project:
         """The project in `folder`, with its profiles.yml; this one, unless another uses it as a package."""
-        return cls(_invoke(None, engine, artifacts, folder, {}, ["parse"])[0], artifacts, engine, folder)
+        place = Place(engine, artifacts, folder)
+        return cls(_invoke(None, place, {}, ["parse"])[0], artifacts, engine, folder)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.engine, self.artifacts, self.folder)
+
+    def selected(self, job: str) -> set[str]:
+        """What a selector selects, by dbt's fqn."""
+        return set(_invoke(self.manifest, self.place, {}, ["ls", "--selector", job])[0])
 
 
 @dataclass
@@ -101,9 +118,7 @@ class Warehouse:
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         project = self.project
         project.engine.open_database(self.database)
-        run, warned, said = _invoke(
-            project.manifest, project.engine, project.artifacts, project.folder, variables, arguments
-        )
+        run, warned, said = _invoke(project.manifest, project.place, variables, arguments)
         return Outcome([result.to_dict() for result in run], warned, said)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -143,13 +158,9 @@ class Warehouse:
 
 
 def _invoke(
-    manifest: Manifest | None,
-    engine: Engine,
-    artifacts: Path,
-    folder: Path,
-    variables: Row,
-    arguments: Sequence[str],
+    manifest: Manifest | None, place: Place, variables: Row, arguments: Sequence[str]
 ) -> tuple[Any, list[str], list[str]]:
+    engine, artifacts, folder = place
     warned: list[str] = []
     said: list[str] = []
 
