@@ -36,7 +36,7 @@ def shown() -> tuple[dict[str, str], list[str]]:
     """Files by path, and commands."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## As a package in your own dbt project\n")[1].split("\n## ")[0]
-    files = dict(re.findall(r"```\w+ file=(\S+)\n(.*?)```", section, re.DOTALL))
+    files = dict(re.findall(r'```\w+ title="(\S+)"\n(.*?)```', section, re.DOTALL))
     [commands] = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
     return files, commands.splitlines()
 
