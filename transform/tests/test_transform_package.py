@@ -131,7 +131,9 @@ def built(team: Project) -> Built:
     land(warehouse)
     before = columns(warehouse)
     builds = [shlex.split(command)[1:] for command in shown()[1] if command.startswith("dbt build")]
-    return Built(warehouse, before, [warehouse.dbt(*arguments) for arguments in builds])
+    # Data tests are half of the time, and are run with PostgreSQL.
+    without = ["--exclude-resource-type", "test"] if team.engine.name == "duckdb" else []
+    return Built(warehouse, before, [warehouse.dbt(*arguments, *without) for arguments in builds])
 
 
 def test_the_commands_of_the_readme_assign_and_measure(built: Built) -> None:
@@ -154,7 +156,7 @@ def test_the_loaders_schemas_are_left_alone(built: Built) -> None:
     assert {schema: after[schema] for schema in before} == before
     made = {"dbt_alice_staging", "dbt_alice_intermediate", "dbt_alice_lift", "to_klaviyo"}
     assert set(after) - set(before) - {"dbt_alice"} == made
-    [told] = [each for each in outcomes[0].warnings if each.startswith("Read as empty")]
+    [told] = [each for each in outcomes[0].warnings if "Read as empty" in each]
     columns_missing = ("klaviyo_landed.profiles.title", "experiments_landed.experiments.dimensions")
     for name in ("klaviyo_landed.lists", *columns_missing):
         assert name in told
