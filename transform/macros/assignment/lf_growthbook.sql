@@ -15,9 +15,11 @@
     {%- if execute and flags.WHICH in ('build', 'run') -%}
         {#- Not a `source`: what uses the hash would read a raw table. -#}
         {%- set node = lf_source_node('experiments', 'experiments') -%}
-        {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
-        {%- if lf_creates_raw_tables() or 'unit_hash' in lf_columns_held(relation) -%}
-            {%- set used.rows = run_query("select 1 as used from " ~ relation ~ " where unit_hash = 'growthbook_v2' limit 1").rows -%}
+        {%- if node is not none -%}
+            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
+            {%- if lf_creates_raw_tables() or 'unit_hash' in lf_columns_held(relation) -%}
+                {%- set used.rows = run_query("select 1 as used from " ~ relation ~ " where unit_hash = 'growthbook_v2' limit 1").rows -%}
+            {%- endif -%}
         {%- endif -%}
     {%- endif -%}
     {{ return('true' if used.rows | length > 0 else 'false') }}
