@@ -121,7 +121,7 @@ def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
         assert "with" in lines, name
         steps = [line.split(" as (")[0] for line in lines if line.endswith(" as (") and not line.startswith(" ")]
         assert lines[-1].removeprefix("select * from ") == steps[-1], name
-        imported = model.raw_code.count("select * from {{ ref(") + model.raw_code.count("{{ source(")
+        imported = model.raw_code.count("select * from {{ ref(") + model.raw_code.count("{{ lf_source(")
         hooked = sum(hook.sql.count("ref(") for hook in model.config.post_hook)
         assert imported + hooked >= len(set(model.depends_on.nodes)), name
 
@@ -140,8 +140,7 @@ def test_variables_and_texts_are_read_in_one_place() -> None:
     own = {"lf_variable.sql", "lf_refuse_former_variables.sql"}
     for folder in ("models", "macros", "data-tests"):
         for path in (PROJECT / folder).rglob("*.sql"):
-            # An identifier, which dbt quotes.
-            text = path.read_text(encoding="utf-8").replace("var('raw_schema')", "")
+            text = path.read_text(encoding="utf-8")
             assert path.name in own or not re.search(r"\bvar\(", text), path
             assert "escape_single_quotes" not in text or path.name.startswith("spark__"), path
             casts = re.findall(r"(?:try|safe)_cast\([^\n]* as (?:bool|date|dec|double|float|int|num|time)", text)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from dbt.cli.main import dbtRunner
@@ -68,17 +68,36 @@ class Outcome:
         return {row["node"]["name"] for row in self.results if row["node"]["resource_type"] == "model"}
 
 
+class Place(NamedTuple):
+    """A folder with a dbt project and its profiles.yml, the engine that it works on, and where dbt may write."""
+
+    engine: Engine
+    artifacts: Path
+    folder: Path
+
+
 @dataclass
 class Project:
-    """The parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
+    """A parsed dbt project on one engine; parsing it takes seconds, so it is done once."""
 
     manifest: Manifest
     artifacts: Path
     engine: Engine
+    folder: Path
 
     @classmethod
-    def parse(cls, engine: Engine, artifacts: Path) -> Project:
-        return cls(_invoke(None, engine, artifacts, {}, ["parse"])[0], artifacts, engine)
+    def parse(cls, engine: Engine, artifacts: Path, folder: Path = PROJECT) -> Project:
+        """The project in `folder`, with its profiles.yml; this one, unless another uses it as a package."""
+        place = Place(engine, artifacts, folder)
+        return cls(_invoke(None, place, {}, ["parse"])[0], artifacts, engine, folder)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.engine, self.artifacts, self.folder)
+
+    def selected(self, job: str) -> set[str]:
+        """What a selector selects, by dbt's fqn."""
+        return set(_invoke(self.manifest, self.place, {}, ["ls", "--selector", job])[0])
 
 
 @dataclass
@@ -99,7 +118,7 @@ class Warehouse:
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         project = self.project
         project.engine.open_database(self.database)
-        run, warned, said = _invoke(project.manifest, project.engine, project.artifacts, variables, arguments)
+        run, warned, said = _invoke(project.manifest, project.place, variables, arguments)
         return Outcome([result.to_dict() for result in run], warned, said)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -139,8 +158,9 @@ class Warehouse:
 
 
 def _invoke(
-    manifest: Manifest | None, engine: Engine, artifacts: Path, variables: Row, arguments: Sequence[str]
+    manifest: Manifest | None, place: Place, variables: Row, arguments: Sequence[str]
 ) -> tuple[Any, list[str], list[str]]:
+    engine, artifacts, folder = place
     warned: list[str] = []
     said: list[str] = []
 
@@ -150,7 +170,7 @@ def _invoke(
         elif event.info.name == "PrintEvent":
             said.append(event.info.msg)
 
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(artifacts)]
+    folders = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(artifacts)]
     options = ["--quiet", "--no-write-json", "--log-level-file", "none", "--log-path", str(artifacts)]
     options += ["--target", engine.name, "--vars", json.dumps(variables)]
     with (

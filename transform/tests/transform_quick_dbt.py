@@ -52,13 +52,14 @@ def _fire_unless_for_debugging(
     manager: EventManager,
     e: BaseEvent,
     level: EventLevel | None = None,
-    **more: Any,  # noqa: ANN401
+    *more: Any,  # noqa: ANN401
+    **named: Any,  # noqa: ANN401
 ) -> None:
     if isinstance(e, DebugLevel):
         if level in (None, EventLevel.DEBUG):
             return
         _make(e, **object.__getattribute__(e, "fields"))
-    _fire(manager, e, level, **more)
+    _fire(manager, e, level, *more, **named)
 
 
 def _compile_once(environment: jinja2.Environment, source: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401

@@ -11,7 +11,7 @@
 
 {#- The md5 of a text's UTF-8 bytes, in 32 hexadecimal digits of lower case. -#}
 {% macro lf_md5(text) -%}
-    {{ return(adapter.dispatch('lf_md5')(text)) }}
+    {{ return(adapter.dispatch('lf_md5', 'klaviyo_loop')(text)) }}
 {%- endmacro %}
 
 {% macro default__lf_md5(text) -%}
@@ -29,7 +29,7 @@
 
 {#- A text of 8 hexadecimal digits as a bigint. -#}
 {% macro lf_hex_to_bigint(hex) -%}
-    {{ return(adapter.dispatch('lf_hex_to_bigint')(hex)) }}
+    {{ return(adapter.dispatch('lf_hex_to_bigint', 'klaviyo_loop')(hex)) }}
 {%- endmacro %}
 
 {% macro default__lf_hex_to_bigint(hex) -%}
@@ -59,7 +59,7 @@
 
 {#- The remainder of a number that is not negative. -#}
 {% macro lf_modulo(number, divisor) -%}
-    {{ return(adapter.dispatch('lf_modulo')(number, divisor)) }}
+    {{ return(adapter.dispatch('lf_modulo', 'klaviyo_loop')(number, divisor)) }}
 {%- endmacro %}
 
 {% macro default__lf_modulo(number, divisor) -%}

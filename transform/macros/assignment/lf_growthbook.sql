@@ -13,10 +13,14 @@
 {% macro lf_growthbook_is_used() -%}
     {%- set used = namespace(rows=[]) -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
-        {%- set query -%}
-            select 1 as used from {{ api.Relation.create(database=target.get('database'), schema=var('raw_schema'), identifier='experiments') }} where unit_hash = 'growthbook_v2' limit 1
-        {%- endset -%}
-        {%- set used.rows = run_query(query).rows -%}
+        {#- Not a `source`: what uses the hash would read a raw table. -#}
+        {%- set node = lf_source_node('experiments', 'experiments') -%}
+        {%- if node is not none -%}
+            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) -%}
+            {%- if lf_creates_raw_tables() or 'unit_hash' in lf_columns_held(relation) -%}
+                {%- set used.rows = run_query("select 1 as used from " ~ relation ~ " where unit_hash = 'growthbook_v2' limit 1").rows -%}
+            {%- endif -%}
+        {%- endif -%}
     {%- endif -%}
     {{ return('true' if used.rows | length > 0 else 'false') }}
 {%- endmacro %}
@@ -46,7 +50,7 @@
 
 {#- FNV-1a of the characters' code points, as a bigint. The product stays below 2^57. -#}
 {% macro lf_fnv1a(text, longest) -%}
-    {{ return(adapter.dispatch('lf_fnv1a')(text, longest)) }}
+    {{ return(adapter.dispatch('lf_fnv1a', 'klaviyo_loop')(text, longest)) }}
 {%- endmacro %}
 
 {% macro default__lf_fnv1a(text, longest) -%}
@@ -85,7 +89,7 @@
 
 {#- The number of the first character of a text, as a bigint. -#}
 {% macro lf_code_point(character) -%}
-    {{ return(adapter.dispatch('lf_code_point')(character)) }}
+    {{ return(adapter.dispatch('lf_code_point', 'klaviyo_loop')(character)) }}
 {%- endmacro %}
 
 {% macro default__lf_code_point(character) -%}
@@ -103,7 +107,7 @@
 
 {#- Exclusive or of two bigints. -#}
 {% macro lf_xor(a, b) -%}
-    {{ return(adapter.dispatch('lf_xor')(a, b)) }}
+    {{ return(adapter.dispatch('lf_xor', 'klaviyo_loop')(a, b)) }}
 {%- endmacro %}
 
 {% macro default__lf_xor(a, b) -%}

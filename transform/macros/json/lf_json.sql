@@ -8,7 +8,7 @@
 
 {#- An array as JSON, whatever the loader made of it: PostgreSQL's lands an array of texts as text[], one of objects as jsonb[]. -#}
 {% macro lf_json_array(column) -%}
-    {{ return(adapter.dispatch('lf_json_array')(column)) }}
+    {{ return(adapter.dispatch('lf_json_array', 'klaviyo_loop')(column)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_array(column) -%}
@@ -26,7 +26,7 @@
 
 {#- The value of a top-level `key` (a Jinja string, taken literally) as text; null when absent or null. -#}
 {% macro lf_json_text(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_text')(document, key)) }}
+    {{ return(adapter.dispatch('lf_json_text', 'klaviyo_loop')(document, key)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_text(document, key) -%}
@@ -67,7 +67,7 @@
 
 {#- The value of a top-level key given by the text expression `key` (any characters) as text; null when absent or null. -#}
 {% macro lf_json_text_at(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_text_at')(document, key)) }}
+    {{ return(adapter.dispatch('lf_json_text_at', 'klaviyo_loop')(document, key)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_text_at(document, key) -%}
@@ -101,7 +101,7 @@
 
 {#- The value of a top-level `key` (a Jinja string of [a-z0-9_]), as JSON; null when absent. -#}
 {% macro lf_json_member(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_member')(document, key)) }}
+    {{ return(adapter.dispatch('lf_json_member', 'klaviyo_loop')(document, key)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_member(document, key) -%}
@@ -115,7 +115,7 @@
 
 {#- The value of a top-level key given by the text expression `key` (any characters), as JSON; null when absent. -#}
 {% macro lf_json_value(document, key) -%}
-    {{ return(adapter.dispatch('lf_json_value')(document, key)) }}
+    {{ return(adapter.dispatch('lf_json_value', 'klaviyo_loop')(document, key)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_value(document, key) -%}
@@ -150,7 +150,7 @@
 
 {#- Whether a JSON value is JSON's null. -#}
 {% macro lf_json_is_null(value) -%}
-    {{ return(adapter.dispatch('lf_json_is_null')(value)) }}
+    {{ return(adapter.dispatch('lf_json_is_null', 'klaviyo_loop')(value)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_is_null(value) -%}
@@ -164,7 +164,7 @@
 
 {#- A JSON value as JSON text. -#}
 {% macro lf_json_serialized(value) -%}
-    {{ return(adapter.dispatch('lf_json_serialized')(value)) }}
+    {{ return(adapter.dispatch('lf_json_serialized', 'klaviyo_loop')(value)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_serialized(value) -%}
@@ -193,7 +193,7 @@
     the row's `document`, and its value, JSON.
 -#}
 {% macro lf_json_entries(documents, id, document, keys, key) -%}
-    {{ return(adapter.dispatch('lf_json_entries')(documents, id, document, keys, key)) }}
+    {{ return(adapter.dispatch('lf_json_entries', 'klaviyo_loop')(documents, id, document, keys, key)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_entries(documents, id, document, keys, key) -%}
@@ -240,7 +240,7 @@
 
 {#- A query: `id` and each text, as `text`, of the array `document` of the CTE `documents`; none for anything but an array. -#}
 {% macro lf_json_texts(documents, id, document, text) -%}
-    {{ return(adapter.dispatch('lf_json_texts')(documents, id, document, text)) }}
+    {{ return(adapter.dispatch('lf_json_texts', 'klaviyo_loop')(documents, id, document, text)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_texts(documents, id, document, text) -%}
@@ -308,7 +308,7 @@
 
 {#- A query: `id` and each element, JSON, of the array `document` of the CTE `documents`; none for anything but an array. -#}
 {% macro lf_json_elements(documents, id, document, element) -%}
-    {{ return(adapter.dispatch('lf_json_elements')(documents, id, document, element)) }}
+    {{ return(adapter.dispatch('lf_json_elements', 'klaviyo_loop')(documents, id, document, element)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_elements(documents, id, document, element) -%}
@@ -373,7 +373,7 @@
 
 {#- A text as a JSON string. -#}
 {% macro lf_json_string(text) -%}
-    {{ return(adapter.dispatch('lf_json_string')(text)) }}
+    {{ return(adapter.dispatch('lf_json_string', 'klaviyo_loop')(text)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_string(text) -%}
@@ -403,7 +403,7 @@
 
 {#- Aggregate: an array of the texts, sorted by their bytes; null over no row. `condition` limits the rows. -#}
 {% macro lf_json_array_agg(text, condition='true') -%}
-    {{ return(adapter.dispatch('lf_json_array_agg')(text, condition)) }}
+    {{ return(adapter.dispatch('lf_json_array_agg', 'klaviyo_loop')(text, condition)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_array_agg(text, condition) -%}
@@ -450,7 +450,7 @@
 
 {#- Aggregate: an object of text keys and JSON values, sorted by key; null over no row. `condition` limits the rows. -#}
 {% macro lf_json_object_agg(key, value, condition='true') -%}
-    {{ return(adapter.dispatch('lf_json_object_agg')(key, value, condition)) }}
+    {{ return(adapter.dispatch('lf_json_object_agg', 'klaviyo_loop')(key, value, condition)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_object_agg(key, value, condition) -%}
@@ -507,7 +507,7 @@
     of its elements (Klaviyo hands lists back in another order), an object as the set of its entries, a scalar as it is.
 -#}
 {% macro lf_json_canonical(value) -%}
-    {{ return(adapter.dispatch('lf_json_canonical')(value)) }}
+    {{ return(adapter.dispatch('lf_json_canonical', 'klaviyo_loop')(value)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_json_canonical(value) -%}

@@ -3,7 +3,7 @@
     expression, looking for the word first is many times faster; elsewhere the expression alone.
 -#}
 {% macro lf_json_if_named(document, word, expression) -%}
-    {{ return(adapter.dispatch('lf_json_if_named')(document, word, expression)) }}
+    {{ return(adapter.dispatch('lf_json_if_named', 'klaviyo_loop')(document, word, expression)) }}
 {%- endmacro %}
 
 {% macro default__lf_json_if_named(document, word, expression) -%}

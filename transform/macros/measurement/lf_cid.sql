@@ -5,7 +5,7 @@
 -#}
 {% macro lf_cid(url) -%}
     {%- set key = "[a-z][a-z0-9_]*" -%}
-    {{ return(adapter.dispatch('lf_cid')(url, "[?&;]lf_cid=(" ~ key ~ "[.]" ~ key ~ "[.]" ~ key ~ ")([&#]|$)")) }}
+    {{ return(adapter.dispatch('lf_cid', 'klaviyo_loop')(url, "[?&;]lf_cid=(" ~ key ~ "[.]" ~ key ~ "[.]" ~ key ~ ")([&#]|$)")) }}
 {%- endmacro %}
 
 {% macro default__lf_cid(url, pattern) -%}

@@ -15,7 +15,7 @@
             {%- for row in found.rows -%}
                 {%- set values = [] -%}
                 {%- for value in row -%}
-                    {%- do values.append(lf_told_value(value)) -%}
+                    {%- do values.append(klaviyo_loop.lf_told_value(value)) -%}
                 {%- endfor -%}
                 {%- do rows.append(values) -%}
             {%- endfor -%}

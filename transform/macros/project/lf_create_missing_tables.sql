@@ -1,18 +1,23 @@
 {#-
     Creates, empty, each table that may be read before it is made, and adds columns that are missing from one:
-    the raw tables (a stream that is not selected has no table, a field that is not selected has no column)
+    the raw tables (a stream that is not selected has no table, a field that is not selected has no column), unless another loader's schema is left alone,
     and the incremental models and ledgers (`measure` and `publish` may run before the first `assign`), but for those that nothing reads before:
     a table made by the run itself is written once and not by way of another.
 
     Names and types are those of the sources' and the models' yml. Whatever exists is left alone.
+    Of the command of another project that selects nothing of this one, nothing is made: its hooks are run by every command.
 -#}
 {% macro lf_create_missing_tables() %}
-    {%- if execute and flags.WHICH in ('build', 'run', 'test', 'seed') -%}
-        {%- set tables = [] -%}
-        {%- for source in graph.sources.values() if source.package_name == project_name -%}
-            {%- do tables.append((source, source.identifier)) -%}
+    {%- if execute and flags.WHICH in ('build', 'run', 'test', 'seed') and lf_is_selected() -%}
+        {%- set sources = [] -%}
+        {%- for source in graph.sources.values() if source.package_name == 'klaviyo_loop' -%}
+            {%- do sources.append((source, source.identifier)) -%}
         {%- endfor -%}
-        {%- for node in graph.nodes.values() if node.package_name == project_name -%}
+        {%- if not lf_creates_raw_tables() -%}
+            {%- do lf_tell_missing_sources(sources) -%}
+        {%- endif -%}
+        {%- set tables = sources if lf_creates_raw_tables() else [] -%}
+        {%- for node in graph.nodes.values() if node.package_name == 'klaviyo_loop' -%}
             {%- if node.config.materialized in ('incremental', 'append_only') and not node.config.meta.get('is_made_by_its_run') -%}
                 {%- do tables.append((node, node.alias)) -%}
             {%- endif -%}
@@ -24,12 +29,52 @@
 {% endmacro %}
 
 
+{#- Whether the command builds or tests anything of this project. -#}
+{% macro lf_is_selected() -%}
+    {%- set found = namespace(any=false) -%}
+    {%- for unique_id in selected_resources if unique_id.split('.')[1] == 'klaviyo_loop' -%}
+        {%- set found.any = true -%}
+    {%- endfor -%}
+    {{ return(found.any) }}
+{%- endmacro %}
+
+
+{#- Warns of what is read as empty (lf_source). Where nothing of Klaviyo is there, a name is wrong or nothing was loaded: that ends the command. -#}
+{% macro lf_tell_missing_sources(sources) -%}
+    {%- set absent, lacking, landed = [], [], [] -%}
+    {%- set incomplete = lf_incomplete_tables(sources) -%}
+    {%- for node, identifier in sources if node.source_name != 'contents' -%} {#- which no tap writes -#}
+        {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=identifier) -%}
+        {%- set held = lf_columns_held(relation) if (node, identifier) in incomplete else node.columns | list -%}
+        {%- if not held -%}
+            {%- do absent.append(node.schema ~ '.' ~ identifier) -%}
+        {%- elif node.source_name == 'klaviyo' -%}
+            {%- do landed.append(identifier) -%}
+        {%- endif -%}
+        {%- for name in node.columns if held and name not in held -%}
+            {%- do lacking.append(node.schema ~ '.' ~ identifier ~ '.' ~ name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if not landed -%}
+        {%- do exceptions.raise_compiler_error(
+            'None of the raw tables is there: ' ~ absent | join(', ') ~ '. Load them first, or say where they are: '
+            ~ 'variables `raw_database`, `raw_schema`, `raw_schemas`, `raw_tables` (README.md, As a package in your own dbt project)'
+        ) -%}
+    {%- elif absent or lacking -%}
+        {%- do exceptions.warn(
+            'Read as empty, because they are not there: ' ~ (absent + lacking) | join(', ')
+            ~ '. If they are called otherwise: variables `raw_schemas` and `raw_tables` (README.md, As a package in your own dbt project)'
+        ) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#-
     Those of the tables that do not exist or lack a column; more may be named. Every dbt command asks, so where the
     columns of all tables can be read in one query they are: asking for each table takes longer than building a few models.
 -#}
 {% macro lf_incomplete_tables(tables) -%}
-    {{ return(adapter.dispatch('lf_incomplete_tables')(tables)) }}
+    {{ return(adapter.dispatch('lf_incomplete_tables', 'klaviyo_loop')(tables)) }}
 {%- endmacro %}
 
 {% macro default__lf_incomplete_tables(tables) -%}
@@ -109,7 +154,7 @@
 
 {#- An empty table; `partition_by` names some of its columns, or is none. -#}
 {% macro lf_create_table(relation, columns, partition_by) -%}
-    {{ return(adapter.dispatch('lf_create_table')(relation, columns, partition_by)) }}
+    {{ return(adapter.dispatch('lf_create_table', 'klaviyo_loop')(relation, columns, partition_by)) }}
 {%- endmacro %}
 
 {% macro default__lf_create_table(relation, columns, partition_by) -%}
@@ -123,7 +168,7 @@
 
 
 {% macro lf_add_column(relation, definition) -%}
-    {{ return(adapter.dispatch('lf_add_column')(relation, definition)) }}
+    {{ return(adapter.dispatch('lf_add_column', 'klaviyo_loop')(relation, definition)) }}
 {%- endmacro %}
 
 {% macro default__lf_add_column(relation, definition) -%}

@@ -4,7 +4,7 @@
 -#}
 {% macro lf_delete_rows(relation, condition) -%}
     {%- if execute and run_query('select 1 as found from ' ~ relation ~ ' where ' ~ condition ~ ' limit 1').rows | length > 0 -%}
-        {{ return(adapter.dispatch('lf_delete_rows')(relation, condition)) }}
+        {{ return(adapter.dispatch('lf_delete_rows', 'klaviyo_loop')(relation, condition)) }}
     {%- endif -%}
     {{ return('') }}
 {%- endmacro %}

@@ -3,5 +3,7 @@
     would be a circle. The table is always there, because it is created before the first model (lf_create_missing_tables).
 -#}
 {% macro lf_ledger(name) -%}
-    {{ api.Relation.create(database=target.get('database'), schema='marts', identifier=name, type='table') }}
+    {#- Where it is, only the graph knows, which is there once everything is parsed. -#}
+    {%- set node = graph.nodes['model.klaviyo_loop.' ~ name] if execute else {'alias': name} -%}
+    {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias, type='table') }}
 {%- endmacro %}

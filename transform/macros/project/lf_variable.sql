@@ -5,7 +5,8 @@
 {% macro lf_variable(name) -%}
     {%- set value = var(name) -%}
     {%- set kind = {
-        'as_of': 'a time', 'pool_variances': 'a switch', 'srm_concentrations': 'numbers', 'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name',
+        'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch', 'srm_concentrations': 'numbers',
+        'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}
         {%- if value is none or modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', value | string) -%}
@@ -13,6 +14,9 @@
         {%- endif -%}
         {{ return(lf_refuse_variable(name, 'a UTC time without an offset, such as "2026-11-02 08:00:00"')) }}
     {%- elif kind == 'a switch' -%}
+        {%- if value is none and name == 'create_raw_tables' -%}
+            {{ return(none) }}
+        {%- endif -%}
         {{ return(value if value is boolean else lf_refuse_variable(name, 'true or false')) }}
     {%- elif kind == 'texts by name' -%}
         {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}

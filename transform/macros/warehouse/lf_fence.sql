@@ -3,7 +3,7 @@
     seven times by a step, and that step seven times by the next, would outgrow its memory.
 -#}
 {% macro lf_fence() -%}
-    {{ return(adapter.dispatch('lf_fence')()) }}
+    {{ return(adapter.dispatch('lf_fence', 'klaviyo_loop')()) }}
 {%- endmacro %}
 
 {% macro default__lf_fence() -%}

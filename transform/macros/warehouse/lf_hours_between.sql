@@ -1,6 +1,6 @@
 {#- Hours from one timestamp to a later one, with their fraction down to the second. -#}
 {% macro lf_hours_between(earlier, later) -%}
-    {{ return(adapter.dispatch('lf_hours_between')(earlier, later)) }}
+    {{ return(adapter.dispatch('lf_hours_between', 'klaviyo_loop')(earlier, later)) }}
 {%- endmacro %}
 
 {% macro default__lf_hours_between(earlier, later) -%}

@@ -1,6 +1,6 @@
 {#- Any text as a literal: the one way in which a variable or a Jinja string becomes part of a statement. -#}
 {% macro lf_literal(text) -%}
-    {{ return(adapter.dispatch('lf_literal')(text | string)) }}
+    {{ return(adapter.dispatch('lf_literal', 'klaviyo_loop')(text | string)) }}
 {%- endmacro %}
 
 {% macro default__lf_literal(text) -%}

@@ -3,7 +3,7 @@
     transaction, or on Spark, whose plain files know no delete, by overwriting just the partitions of those keys.
 -#}
 {% macro lf_replace_strategy() -%}
-    {{ return(adapter.dispatch('lf_replace_strategy')()) }}
+    {{ return(adapter.dispatch('lf_replace_strategy', 'klaviyo_loop')()) }}
 {%- endmacro %}
 
 {% macro default__lf_replace_strategy() -%}
@@ -17,7 +17,7 @@
 
 {#- The columns by which such a model is partitioned; none but where partitions are what is replaced. -#}
 {% macro lf_replace_partition(columns) -%}
-    {{ return(adapter.dispatch('lf_replace_partition')(columns)) }}
+    {{ return(adapter.dispatch('lf_replace_partition', 'klaviyo_loop')(columns)) }}
 {%- endmacro %}
 
 {% macro default__lf_replace_partition(columns) -%}

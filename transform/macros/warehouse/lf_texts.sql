@@ -2,7 +2,7 @@
 
 {#- Whether a text contains another; null when either is null. -#}
 {% macro lf_contains(text, part) -%}
-    {{ return(adapter.dispatch('lf_contains')(text, part)) }}
+    {{ return(adapter.dispatch('lf_contains', 'klaviyo_loop')(text, part)) }}
 {%- endmacro %}
 
 {% macro default__lf_contains(text, part) -%}
@@ -16,7 +16,7 @@
 
 {#- A text without its markup: everything between angle brackets. -#}
 {% macro lf_without_tags(text) -%}
-    {{ return(adapter.dispatch('lf_without_tags')(text)) }}
+    {{ return(adapter.dispatch('lf_without_tags', 'klaviyo_loop')(text)) }}
 {%- endmacro %}
 
 {% macro default__lf_without_tags(text) -%}
@@ -38,7 +38,7 @@
 
 {#- The `number`th part, from 1, of a text of at least that many, parted by one character. -#}
 {% macro lf_split_part(text, delimiter, number) -%}
-    {{ return(adapter.dispatch('lf_split_part')(text, delimiter, number)) }}
+    {{ return(adapter.dispatch('lf_split_part', 'klaviyo_loop')(text, delimiter, number)) }}
 {%- endmacro %}
 
 {% macro default__lf_split_part(text, delimiter, number) -%}
@@ -52,7 +52,7 @@
 
 {#- Whether two values differ, where null equals null. -#}
 {% macro lf_is_distinct(left, right) -%}
-    {{ return(adapter.dispatch('lf_is_distinct')(left, right)) }}
+    {{ return(adapter.dispatch('lf_is_distinct', 'klaviyo_loop')(left, right)) }}
 {%- endmacro %}
 
 {% macro default__lf_is_distinct(left, right) -%}
@@ -67,7 +67,7 @@
 
 {#- A timestamp moved by `number` (a SQL expression) of a `unit`: 'day', 'hour' or 'second'. -#}
 {% macro lf_dateadd(unit, number, moment) -%}
-    {{ return(adapter.dispatch('lf_dateadd')(unit, number, moment)) }}
+    {{ return(adapter.dispatch('lf_dateadd', 'klaviyo_loop')(unit, number, moment)) }}
 {%- endmacro %}
 
 {% macro default__lf_dateadd(unit, number, moment) -%}
@@ -97,7 +97,7 @@
 
 {#- Days from the date of one timestamp to that of a later one. -#}
 {% macro lf_days_between(earlier, later) -%}
-    {{ return(adapter.dispatch('lf_days_between')(earlier, later)) }}
+    {{ return(adapter.dispatch('lf_days_between', 'klaviyo_loop')(earlier, later)) }}
 {%- endmacro %}
 
 {% macro default__lf_days_between(earlier, later) -%}

@@ -3,7 +3,7 @@
     A document is kept as the loader lands it: a type of its own where the warehouse has one, else JSON text.
 -#}
 {% macro lf_type(type) -%}
-    {{ return(adapter.dispatch('lf_type')(type)) }}
+    {{ return(adapter.dispatch('lf_type', 'klaviyo_loop')(type)) }}
 {%- endmacro %}
 
 {% macro default__lf_type(type) -%}
@@ -54,7 +54,7 @@
 
 {#- A decimal number of that many places. -#}
 {% macro lf_decimal(value, places) -%}
-    {{ return(adapter.dispatch('lf_decimal')(value, places)) }}
+    {{ return(adapter.dispatch('lf_decimal', 'klaviyo_loop')(value, places)) }}
 {%- endmacro %}
 
 {% macro default__lf_decimal(value, places) -%}

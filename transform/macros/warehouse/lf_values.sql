@@ -27,7 +27,7 @@
 {% macro lf_number_below(text, limit) -%}
     {%- set pattern = '[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,3})?' -%}
     {%- set text = 'case when length(' ~ text ~ ') <= 345 then ' ~ text ~ ' end' -%}
-    {{ return(adapter.dispatch('lf_number_below')(lf_text_of_pattern(text, pattern), limit)) }}
+    {{ return(adapter.dispatch('lf_number_below', 'klaviyo_loop')(lf_text_of_pattern(text, pattern), limit)) }}
 {%- endmacro %}
 
 {% macro default__lf_number_below(digits, limit) -%}
@@ -82,7 +82,7 @@
 
 {#- A whole number of up to 38 digits, exactly. -#}
 {% macro lf_whole_number(text) -%}
-    {{ adapter.dispatch('lf_cast_whole_number')(lf_text_of_pattern(text, '[-+]?[0-9]{1,38}')) }}
+    {{ adapter.dispatch('lf_cast_whole_number', 'klaviyo_loop')(lf_text_of_pattern(text, '[-+]?[0-9]{1,38}')) }}
 {%- endmacro %}
 
 {% macro default__lf_cast_whole_number(text) -%}
@@ -143,7 +143,7 @@
     counts, no backslash, and a parenthesis only for a group.
 -#}
 {% macro lf_text_of_pattern(text, pattern) -%}
-    {{ return(adapter.dispatch('lf_text_of_pattern')(text, pattern)) }}
+    {{ return(adapter.dispatch('lf_text_of_pattern', 'klaviyo_loop')(text, pattern)) }}
 {%- endmacro %}
 
 {% macro duckdb__lf_text_of_pattern(text, pattern) -%}

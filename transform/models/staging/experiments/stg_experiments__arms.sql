@@ -2,14 +2,14 @@ with
 
 source as (
 
-    select * from {{ source('experiments', 'experiment_arms') }}
+    select * from {{ lf_source('experiments', 'experiment_arms') }}
 
 ),
 
 -- The loader deletes nothing: what the last complete reading of the folder did not touch is no longer defined.
 last_reading as (
 
-    select max(defined_at) as defined_at from {{ source('experiments', 'definition_snapshots') }}
+    select max(defined_at) as defined_at from {{ lf_source('experiments', 'definition_snapshots') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('experiments', 'definition_snapshots') }}
+    select * from {{ lf_source('experiments', 'definition_snapshots') }}
 
 ),
 

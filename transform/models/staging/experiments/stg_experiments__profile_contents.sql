@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('contents', 'profile_contents') }}
+    select * from {{ lf_source('contents', 'profile_contents') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'accounts') }}
+    select * from {{ lf_source('klaviyo', 'accounts') }}
 
 ),
 

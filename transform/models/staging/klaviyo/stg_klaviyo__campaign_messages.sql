@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'campaign_messages') }}
+    select * from {{ lf_source('klaviyo', 'campaign_messages') }}
 
 ),
 

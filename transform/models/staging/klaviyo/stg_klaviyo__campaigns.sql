@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'campaigns') }}
+    select * from {{ lf_source('klaviyo', 'campaigns') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'events') }}
+    select * from {{ lf_source('klaviyo', 'events') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'list_memberships') }}
+    select * from {{ lf_source('klaviyo', 'list_memberships') }}
 
 ),
 

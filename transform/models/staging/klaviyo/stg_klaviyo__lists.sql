@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'lists') }}
+    select * from {{ lf_source('klaviyo', 'lists') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'membership_snapshots') }}
+    select * from {{ lf_source('klaviyo', 'membership_snapshots') }}
 
 ),
 

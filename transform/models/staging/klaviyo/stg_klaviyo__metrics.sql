@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'metrics') }}
+    select * from {{ lf_source('klaviyo', 'metrics') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'profiles') }}
+    select * from {{ lf_source('klaviyo', 'profiles') }}
 
 ),
 

@@ -2,13 +2,13 @@ with
 
 resource_ids as (
 
-    select * from {{ source('klaviyo', 'resource_ids') }}
+    select * from {{ lf_source('klaviyo', 'resource_ids') }}
 
 ),
 
 profile_ids as (
 
-    select * from {{ source('klaviyo', 'profile_ids') }}
+    select * from {{ lf_source('klaviyo', 'profile_ids') }}
 
 ),
 

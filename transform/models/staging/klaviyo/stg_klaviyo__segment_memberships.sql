@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'segment_memberships') }}
+    select * from {{ lf_source('klaviyo', 'segment_memberships') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('klaviyo', 'segments') }}
+    select * from {{ lf_source('klaviyo', 'segments') }}
 
 ),
 

@@ -1,0 +1,42 @@
+{#-
+    A raw table, for `from`. Where the loader's schema is left alone (`create_raw_tables`), what it did not land is read as empty: a table without rows, a column
+    of nulls, with the types of the sources' yml. Else it is the table itself, and nothing is asked of the warehouse: lf_create_missing_tables made it.
+-#}
+{% macro lf_source(source_name, table_name) -%}
+    {%- set relation = source(source_name, table_name) -%}
+    {%- if not execute or lf_creates_raw_tables() or relation.is_cte -%}
+        {{ return(relation) }}
+    {%- endif -%}
+    {%- set node = lf_source_node(source_name, table_name) -%}
+    {%- set held = lf_columns_held(relation) -%}
+    {%- set missing = [] -%}
+    {%- for column in node.columns.values() if column.name not in held -%}
+        {%- do missing.append('cast(null as ' ~ lf_type(column.data_type) ~ ') as ' ~ column.name) -%}
+    {%- endfor -%}
+    {%- if not held -%}
+        {{ return('(select ' ~ missing | join(', ') ~ ' from (select 1 as one) as one_row where one = 0) as landed') }}
+    {%- elif missing -%}
+        {{ return('(select landed.*, ' ~ missing | join(', ') ~ ' from ' ~ relation ~ ' as landed) as landed') }}
+    {%- endif -%}
+    {{ return(relation) }}
+{%- endmacro %}
+
+
+{#- Names, in lower case, of the columns of a raw table; none if it is not there. -#}
+{% macro lf_columns_held(relation) -%}
+    {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
+    {{ return([] if found is none else adapter.get_columns_in_relation(found) | map(attribute='name') | map('lower') | list) }}
+{%- endmacro %}
+
+
+{#- What the sources' yml says of a raw table; none in a unit test, whose graph is empty. -#}
+{% macro lf_source_node(source_name, table_name) -%}
+    {{ return(graph.get('sources', {}).get('source.klaviyo_loop.' ~ source_name ~ '.' ~ table_name)) }}
+{%- endmacro %}
+
+
+{#- Whether raw tables and columns that are missing are created: standing alone yes, in another project's warehouse no, unless the variable says otherwise. -#}
+{% macro lf_creates_raw_tables() -%}
+    {%- set asked = lf_variable('create_raw_tables') -%}
+    {{ return(project_name == 'klaviyo_loop' if asked is none else asked) }}
+{%- endmacro %}
