@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,10 @@ def printed(built: Warehouse) -> Printed:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Each engine's client has its own kinds of numbers and times."""
+    """Each engine's client has its own kinds of numbers and times, and writes documents in its own way."""
+    if isinstance(value, str) and value.startswith(("[", "{")):
+        with suppress(ValueError):  # a template may begin so
+            return json.loads(value)
     if isinstance(value, Decimal):
         return float(value)
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value
@@ -39,7 +43,8 @@ def test_every_value_comes_as_it_is(built: Warehouse, printed: Printed) -> None:
         names = sorted(columns)
         rows = built.query(f"select {', '.join(names)} from {schemas[table]}.{table}")  # noqa: S608
         held = [tuple(map(_plain, row)) for row in rows]
-        assert sorted(map(repr, printed.read(table, names))) == sorted(map(repr, held)), table
+        told = [tuple(map(_plain, row)) for row in printed.read(table, names)]
+        assert sorted(map(repr, told)) == sorted(map(repr, held)), table
 
 
 def test_the_page_is_the_same_as_from_the_file(built: Warehouse, printed: Printed) -> None:
