@@ -190,9 +190,9 @@ def keys() -> str:
     )
 
 
-def plugin(path: Path, name: str, schema: Mapping[str, Any]) -> Callable[[], str]:
+def plugin(name: str, schema: Mapping[str, Any]) -> Callable[[], str]:
     """The settings of a plugin as Meltano is told them."""
-    return lambda: plugin_settings.block(ROOT / path, name, schema)
+    return lambda: plugin_settings.block(name, schema)
 
 
 def installation(folder: str) -> str:
@@ -206,9 +206,9 @@ def installation(folder: str) -> str:
     )
 
 
-def hub(group: str, name: str, code: type[PluginBase], folder: str) -> Callable[[], str]:
+def hub(name: str, code: type[PluginBase], folder: str) -> Callable[[], str]:
     """A plugin as Meltano Hub describes it."""
-    return lambda: hub_definitions.definition(group, name, code, folder, code.config_jsonschema)
+    return lambda: hub_definitions.definition(name, code, folder, code.config_jsonschema)
 
 
 EXPERIMENTS = Path("plugins/tap-experiments/README.md")
@@ -241,9 +241,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
     (Path("plugins/target-duckdb/README.md"), "settings"): lambda: settings(TargetDuckDB.config_jsonschema),
     **{
-        (Path(f"plugins/{group}.meltano.yml"), f"settings of {name}"): plugin(
-            Path(f"plugins/{group}.meltano.yml"), name, schema
-        )
+        (Path(f"plugins/{group}.meltano.yml"), f"settings of {name}"): plugin(name, schema)
         for group, name, schema, _, _ in PLUGINS
     },
 }
@@ -255,10 +253,7 @@ In YAML the markers are comments: `# name`, `# end of name`.
 FILES: Mapping[Path, Callable[[], str]] = {
     EXPERIMENTS.with_name("experiment.schema.json"): lambda: schema_text(read_catalogue(ROOT / SEED)),
     PACKAGED.relative_to(ROOT): (ROOT / SEED).read_text,
-    **{
-        hub_definitions.path_of(group, name): hub(group, name, code, folder)
-        for group, name, _, code, folder in PLUGINS
-    },
+    **{hub_definitions.path_of(group, name): hub(name, code, folder) for group, name, _, code, folder in PLUGINS},
 }
 """Which file is written whole by what."""
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import plugin_settings
 import yaml
+from project import ROOT, definition_of
 from singer_sdk.plugin_base import PluginBase
 
-ROOT = Path(__file__).parent.parent
 FOLDER = Path("plugins/hub")
 """Laid out as the Hub's own: kind of plugin, name, variant."""
 VARIANT = "klaviyo-loop"
@@ -45,17 +45,16 @@ def path_of(group: str, name: str) -> Path:
     return FOLDER / group / name / f"{VARIANT}.yml"
 
 
-def definition(group: str, name: str, code: type[PluginBase], folder: str, schema: Mapping[str, Any]) -> str:
+def definition(name: str, code: type[PluginBase], folder: str, schema: Mapping[str, Any]) -> str:
     """The file that `meltano add --from-ref` and the Hub take.
 
     Args:
-        group: `extractors` or `loaders`.
         name: The plugin's, in this project's definitions.
         code: Its class, which knows the settings that the SDK adds.
         folder: Its package.
         schema: Its own settings.
     """
-    told = _told(group, name)
+    told = definition_of(name)
     capabilities = [str(each) for each in told["capabilities"]]
     settings = plugin_settings.definitions(schema, {})
     if _MAPPED in capabilities:
@@ -89,10 +88,3 @@ def definition(group: str, name: str, code: type[PluginBase], folder: str, schem
         width=110,
     )
     return f"# Made from the code: `make docs WRITE=--write` renews it.\n{text}"
-
-
-def _told(group: str, name: str) -> Mapping[str, Any]:
-    """What this project's definitions say of a plugin."""
-    plugins = yaml.safe_load((ROOT / "plugins" / f"{group}.meltano.yml").read_text())["plugins"][group]
-    found: Mapping[str, Any] = next(each for each in plugins if each["name"] == name)
-    return found

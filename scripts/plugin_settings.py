@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from textwrap import indent
 from typing import Any
 
 import yaml
+from project import definition_of
 
 # Not `options`, though some settings have them: Meltano 4.4 answers a wrong value of that kind with a traceback,
 # the plugin itself with one line.
@@ -48,22 +48,14 @@ def _kind(schema: Mapping[str, Any]) -> str:
     return KINDS.get(next(each for each in types if each != "null"), "string")
 
 
-def block(file: Path, plugin: str, schema: Mapping[str, Any]) -> str:
+def block(plugin: str, schema: Mapping[str, Any]) -> str:
     """The settings of one plugin as lines of a definition file.
 
     Args:
-        file: It holds the plugin. Values in it that begin with `$` are the project's own and stay.
-        plugin: Its name.
+        plugin: Its name. Values in its definition that begin with `$` are the project's own and stay.
         schema: Its `config_jsonschema`.
     """
-    told = definitions(schema, dict(_project_values(file, plugin)))
+    given = {each["name"]: each.get("value") for each in definition_of(plugin)["settings"]}
+    own = {name: value for name, value in given.items() if str(value).startswith("$")}
+    told = definitions(schema, own)
     return indent(yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=110), "    ").rstrip("\n")
-
-
-def _project_values(file: Path, plugin: str) -> Iterable[tuple[str, Any]]:
-    for plugins in yaml.safe_load(file.read_text())["plugins"].values():
-        for each in plugins:
-            if each["name"] == plugin:
-                for setting in each["settings"]:
-                    if str(setting.get("value", "")).startswith("$"):
-                        yield setting["name"], setting["value"]

@@ -143,6 +143,11 @@ def setting(plugin: str, name: str, environment: str, variables: Mapping[str, st
     return ""
 
 
+def definition_of(plugin: str) -> Mapping[str, Any]:
+    """What the definitions here say of a plugin, its settings and capabilities with it."""
+    return _named(plugin, *_defined())[0]
+
+
 def selected(plugin: str) -> set[str]:
     """The streams that an extractor selects by its definition."""
     patterns = [each.get("select", []) for each in _named(plugin, *_defined())]
