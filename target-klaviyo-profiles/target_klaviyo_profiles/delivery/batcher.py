@@ -179,12 +179,7 @@ class Batcher:
         Raises:
             OutputError: the rejects file cannot be written.
         """
-        self.tally.received += 1
-        if self._given_up is not None:
-            self._unsettle(self._given_up)
-            return
-        reason = Reason("unreadable", why, "Correct what writes this line.")
-        self._dispatcher.reject(self.sink.stream, None, reason, record=self.tally.received)
+        self._refuse(None, Reason("unreadable", why, "Correct what writes this line."))
 
     def put_unmapped(self, record: Mapping[str, object], why: str) -> None:
         """Take a record that a stream map could not change.
@@ -196,12 +191,15 @@ class Batcher:
         Raises:
             OutputError: the rejects file cannot be written.
         """
+        reason = Reason("unmapped", f"the stream map {why}", "Correct the value, or make the map take it.")
+        self._refuse(self.sink.key_told_by(record), reason)
+
+    def _refuse(self, key: Key | None, reason: Reason) -> None:
+        """Count a record that never became a row, and refuse it unless nothing is taken any more."""
         self.tally.received += 1
         if self._given_up is not None:
             self._unsettle(self._given_up)
             return
-        reason = Reason("unmapped", f"the stream map {why}", "Correct the value, or make the map take it.")
-        key = self.sink.key_told_by(record)
         self._dispatcher.reject(self.sink.stream, key, reason, record=self.tally.received)
 
     def _place(self, row: Row) -> None:
