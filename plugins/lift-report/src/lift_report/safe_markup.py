@@ -20,41 +20,29 @@ _TAGS = frozenset(
 """Those that are kept. Any other is left out, and what stands in it stays."""
 _WITH_CONTENT = frozenset(
     {
-        *(
-            "script",
-            "title",
-            "noscript",
-            "iframe",
-            "object",
-            "svg",
-            "math",
-            "template",
-            "textarea",
-            "select",
-            "video",
-        ),
-        *("audio", "canvas", "xml"),
+        *("audio", "canvas", "iframe", "math", "noscript", "object", "script", "select", "svg", "template"),
+        *("textarea", "title", "video", "xml"),
     }
 )
 """Those that are left out with what stands in them."""
 _ATTRIBUTES = frozenset(
     {
-        *("style", "class", "id", "align", "valign", "width", "height", "bgcolor", "border", "cellpadding"),
+        *("align", "alt", "bgcolor", "border", "cellpadding", "cellspacing", "class", "color", "colspan", "dir"),
         *(
-            "cellspacing",
-            "colspan",
-            "rowspan",
-            "color",
             "face",
-            "size",
-            "dir",
+            "height",
+            "id",
             "lang",
+            "nowrap",
             "role",
-            "alt",
-            "title",
+            "rowspan",
+            "size",
             "start",
+            "style",
+            "title",
+            "valign",
         ),
-        "nowrap",
+        "width",
     }
 )
 BOX = '<span class="lf-picture"'
