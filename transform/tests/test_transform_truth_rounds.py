@@ -32,7 +32,7 @@ def test_the_next_split_is_no_worse_than_equal_shares(
     first_run: Warehouse, record_property: Callable[[str, object], None], name: str
 ) -> None:
     """A false winner is as rare in every round, whatever shares the last one left."""
-    rounds, experiments = (10, EXPERIMENTS) if WHOLE else (3, 100)
+    rounds, experiments = (10, EXPERIMENTS) if WHOLE else (2, 100)
     begun = time.process_time()
     played = play(first_run, SCENARIOS[name], rounds, experiments)
     seconds = time.process_time() - begun

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import numpy.typing as npt
 import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -118,17 +119,22 @@ class DuckDB(Engine):
     ) -> None:
         """Put copies of a table's rows in their place: one for each place of the arrays.
 
-        A column that `numbers` names takes its values from there, one that `expressions` names from SQL over
-        `many`, whose columns are the arrays. Millions of rows take seconds.
+        The array `original` says which row is copied, counted from 0; without it there is one row. A column that
+        `numbers` names takes its values from there, one that `expressions` names from SQL over `many`, whose
+        columns are the arrays. Millions of rows take seconds.
         """
         with duckdb.connect(database) as connection:
-            connection.register("many", dict(numbers))
+            connection.register("many", {"original": np.zeros(len(next(iter(numbers.values()))), int), **numbers})
             held = [name for name, *_ in connection.execute(f"describe {table}").fetchall()]
             changed = {name: f"many.{name}" for name in numbers if name in held} | dict(expressions)
             replaced = ", ".join(f"{value} as {name}" for name, value in changed.items())
-            connection.execute(f"create temp table one as from {table}")
+            number = "row_number() over (order by rowid) - 1"
+            connection.execute(f"create temp table originals as select *, {number} as original from {table}")  # noqa: S608
             connection.execute(f"delete from {table}")  # noqa: S608
-            connection.execute(f"insert into {table} select one.* replace ({replaced}) from one, many")  # noqa: S608
+            connection.execute(
+                f"insert into {table} select originals.* exclude (original) replace ({replaced})"  # noqa: S608
+                " from originals inner join many on originals.original = many.original"
+            )
 
     @override
     def release(self) -> None:

@@ -139,16 +139,16 @@ class Warehouse:
     def land_many(
         self,
         table: str,
-        row: Mapping[str, Any],
+        originals: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         numbers: Mapping[str, Numbers],
         expressions: Mapping[str, str],
         schema: str = "klaviyo_raw",
     ) -> None:
-        """Replace the rows of a table by copies of one, which differ as `DuckDB.multiply` says."""
+        """Replace the rows of a table by copies of one or several, which differ as `DuckDB.multiply` says."""
         engine = self.project.engine
         assert isinstance(engine, DuckDB)
         self.landed.pop(table, None)
-        self.land(table, [row], schema)
+        self.land(table, [originals] if isinstance(originals, Mapping) else originals, schema)
         del self.landed[table]
         engine.multiply(self.database, f"{schema}.{table}", numbers, expressions)
 

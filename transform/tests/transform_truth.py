@@ -10,7 +10,7 @@ import math
 import os
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import NormalDist
@@ -172,6 +172,8 @@ MODELS = (
 )
 ARM = "'arm' || many.arm"
 KEY = "many.experiment || '_' || many.look"
+BY_ARM = {"experiment_key": KEY, "arm_key": ARM, "is_control": "many.arm = 0"}
+"""Columns of the sums that follow from the numbers of experiment, look and arm."""
 EARLIER = ("too_early", "no_data")
 MOMENT: Row = {
     "experiment_version": 1,
@@ -192,7 +194,7 @@ QUESTION = """
 
     said as (
         select
-            split_part(verdicts.experiment_key, '_', 1) as experiment,
+            cast(split_part(verdicts.experiment_key, '_', 1) as integer) as experiment,
             cast(split_part(verdicts.experiment_key, '_', 2) as integer) as look,
             verdicts.verdict,
             verdicts.verdict not in {earlier} as is_past_minimum,
@@ -220,6 +222,7 @@ QUESTION = """
             ) as is_uncovered,
             bool_or(is_past_minimum and coalesce(is_blocked, false)) as is_blocked
         from said
+        where experiment >= {begin} and experiment < {end}
         group by experiment
     )
 
@@ -235,8 +238,11 @@ QUESTION = """
 """
 
 
-def draw(scenario: Scenario, experiments: int, seed: str) -> dict[str, Numbers]:
-    """Sums of each experiment, look and arm. A profile's hash decides its arm, so that sizes are drawn as well."""
+def draw(scenario: Scenario, experiments: int, seed: str, first_experiment: int = 0) -> dict[str, Numbers]:
+    """Sums of each experiment, look and arm. A profile's hash decides its arm, so that sizes are drawn as well.
+
+    Experiments are numbered from `first_experiment` on.
+    """
     chance = np.random.default_rng(zlib.crc32(seed.encode()))
     arms = len(scenario.weights)
     newcomers = np.diff(scenario.arrivals(), prepend=0)
@@ -251,60 +257,96 @@ def draw(scenario: Scenario, experiments: int, seed: str) -> dict[str, Numbers]:
     number, look, arm_number = np.indices(units.shape)
     columns = {name: np.stack(values, axis=2) for name, values in drawn.items()}
     so_far = {name: np.cumsum(values, axis=1) for name, values in ({"units": units} | columns).items()}
-    known = {"experiment": number, "look": look, "arm": arm_number} | so_far
+    known = {"experiment": number + first_experiment, "look": look, "arm": arm_number} | so_far
     return {name: np.ascontiguousarray(values).ravel() for name, values in known.items()}
 
 
-def land(warehouse: Warehouse, scenario: Scenario, sums: Mapping[str, Numbers], started: datetime) -> None:
+def land(
+    warehouse: Warehouse, played: Sequence[tuple[Scenario, Mapping[str, Numbers]]], started: datetime
+) -> None:
     """Write what the project would have measured, but for the sizes of the arms, which are judged apart."""
     parts = ("converted", "total", "total_of_squares")
-    counted = {scenario.outcome.metric: {name: sums[name] for name in parts}}
-    if scenario.guarded:
-        counted["unsubscribed"] = dict.fromkeys(parts, sums["guarded"])
-    blocks = [
-        {**sums, **columns, "metric_number": np.full(sums["units"].shape, number)}
-        for number, columns in enumerate(counted.values())
-    ]
-    rows = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    rows["received"] = rows["units"]
-    metric = {"metric": f"list_extract({list(counted)}, many.metric_number + 1)"}
-    expressions = by_arm(scenario.weights) | metric
-    warehouse.land_many("int_moments", MOMENT, rows, expressions, schema="intermediate")
-    once = {name: sums[name][sums["arm"] == 0] for name in ("experiment", "look")}
+    moments: list[Row] = []
+    blocks, once = [], []
+    for number, (scenario, sums) in enumerate(played):
+        counted = {scenario.outcome.metric: {name: sums[name] for name in parts}}
+        if scenario.guarded:
+            counted["unsubscribed"] = dict.fromkeys(parts, sums["guarded"])
+        for metric, columns in counted.items():
+            weights = np.array(scenario.weights)[sums["arm"]]
+            blocks.append(
+                {**sums, **columns, "weight_bp": weights, "original": np.full_like(weights, len(moments))}
+            )
+            moments.append(MOMENT | {"metric": metric})
+        is_first = sums["arm"] == 0
+        looks = {name: sums[name][is_first] for name in ("experiment", "look")}
+        once.append(looks | {"original": np.full_like(looks["look"], number)})
+    rows = _concatenated(blocks)
+    warehouse.land_many("int_moments", moments, rows | {"received": rows["units"]}, BY_ARM, schema="intermediate")
     warehouse.land("definition_snapshots", [{"name": "experiments", "defined_at": READ_AT}])
-    guardrails = {"guardrails": {"unsubscribed": 0.1}} if scenario.guarded else {}
-    defined = experiment("", primary_metric=scenario.outcome.metric, **scenario.ending.definition, **guardrails)
-    warehouse.land_many("experiments", defined, once, {"experiment_key": KEY})
-    receipt = {"experiment_version": 1, "profile_id": "first", "received_at": started}
-    warehouse.land_many("int_messages_received", receipt, once, {"experiment_key": KEY}, schema="intermediate")
-    if scenario.ending.ended_at:
-        seen = {"experiment_version": 1, "slot_key": "hero", "ended_at": scenario.ending.ended_at}
-        warehouse.land_many("fct_experiment_verdicts", seen, once, {"experiment_key": KEY}, schema="marts")
+    defined = [
+        experiment(
+            "",
+            primary_metric=scenario.outcome.metric,
+            **scenario.ending.definition,
+            **({"guardrails": {"unsubscribed": 0.1}} if scenario.guarded else {}),
+        )
+        for scenario, _ in played
+    ]
+    by_look = {"experiment_key": KEY}
+    warehouse.land_many("experiments", defined, _concatenated(once), by_look)
+    receipts = [{"experiment_version": 1, "profile_id": "first", "received_at": started}] * len(played)
+    warehouse.land_many("int_messages_received", receipts, _concatenated(once), by_look, schema="intermediate")
+    ended = [looks for looks, (scenario, _) in zip(once, played, strict=True) if scenario.ending.ended_at]
+    if ended:
+        seen = [
+            {"experiment_version": 1, "slot_key": "hero", "ended_at": scenario.ending.ended_at}
+            for scenario, _ in played
+        ]
+        warehouse.land_many("fct_experiment_verdicts", seen, _concatenated(ended), by_look, schema="marts")
+
+
+def _concatenated(blocks: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def judge(
-    empty: Warehouse, name: str, scenario: Scenario, experiments: int = EXPERIMENTS, **variables: object
-) -> Judged:
-    """Simulate a scenario and ask the project what it says of it, in one build.
+    empty: Warehouse, scenarios: Mapping[str, Scenario], experiments: int = EXPERIMENTS, **variables: object
+) -> dict[str, Judged]:
+    """Simulate scenarios and ask the project what it says of each, in one build.
 
     Exact chances of few conversions decide nothing and take most of the time: they are left out.
     """
     variables = {"beta_below": 0, **variables}
     begun = time.process_time()
     warehouse = empty.copy()
-    land(warehouse, scenario, draw(scenario, experiments, name), NOW - timedelta(days=20))
+    played = [
+        (scenario, draw(scenario, experiments, name, number * experiments))
+        for number, (name, scenario) in enumerate(scenarios.items())
+    ]
+    land(warehouse, played, NOW - timedelta(days=20))
     warehouse.dbt("run", "--select", MODELS, **variables)
+    said = [
+        warehouse.rows(question(scenario, number * experiments, experiments))[0]
+        for number, scenario in enumerate(scenarios.values())
+    ]
+    seconds = (time.process_time() - begun) / len(scenarios)
+    return {name: Judged(**counts, seconds=seconds) for name, counts in zip(scenarios, said, strict=True)}
+
+
+def question(scenario: Scenario, first_experiment: int, experiments: int) -> str:
+    """What is asked of those experiments, which are of the scenario."""
     effects = scenario.effects
-    question = QUESTION.format(
+    return QUESTION.format(
         arms=[f"arm{arm}" for arm in range(len(effects))],
         effects=effects,
         earlier=EARLIER,
         first=effects[1],
         best=max(effects[1:]),
         last=scenario.looks - 1,
+        begin=first_experiment,
+        end=first_experiment + experiments,
     )
-    (counts,) = warehouse.rows(question)
-    return Judged(**counts, seconds=time.process_time() - begun)
 
 
 SIZES = """
@@ -321,23 +363,11 @@ def alarms(empty: Warehouse, weights: tuple[int, ...], people: int, looks: int, 
     number, look, arm = (np.ascontiguousarray(values).ravel() for values in np.indices(units.shape))
     counts = dict.fromkeys(("units", "received", "converted", "total", "total_of_squares"), units.ravel())
     warehouse = empty.copy()
-    rows = {"experiment": number, "look": look, "arm": arm, **counts}
-    warehouse.land_many(
-        "int_moments", MOMENT | {"metric": "received"}, rows, by_arm(weights), schema="intermediate"
-    )
+    rows = {"experiment": number, "look": look, "arm": arm, "weight_bp": np.array(weights)[arm], **counts}
+    warehouse.land_many("int_moments", MOMENT | {"metric": "received"}, rows, BY_ARM, schema="intermediate")
     warehouse.dbt("run", "--select", "fct_experiment_srm")
     ((alarmed,),) = warehouse.query(SIZES)
     return int(alarmed)
-
-
-def by_arm(weights: tuple[int, ...]) -> dict[str, str]:
-    """Columns of the sums that follow from the numbers of experiment, look and arm."""
-    return {
-        "experiment_key": KEY,
-        "arm_key": ARM,
-        "weight_bp": f"list_extract({list(weights)}, many.arm + 1)",
-        "is_control": "many.arm = 0",
-    }
 
 
 @dataclass
@@ -409,13 +439,12 @@ def land_round(
     sums: dict[str, Numbers],
 ) -> None:
     """Write a version of every experiment, with its shares, and the sums of all its arms."""
-    by_number = {"experiment_key": KEY, "arm_key": ARM, "is_control": "many.arm = 0"}
     weights = places | {"weight_bp": split.ravel(), "position": places["arm"]}
     versions = {"experiment_version": np.full(split.size, version)}
     moment = MOMENT | {"metric": "clicked"}
-    warehouse.land_many("int_moments", moment, weights | versions | sums, by_number, schema="intermediate")
+    warehouse.land_many("int_moments", moment, weights | versions | sums, BY_ARM, schema="intermediate")
     (arm,) = arms("", "hero", {"arm0": 0})
-    warehouse.land_many("experiment_arms", arm, weights, by_number)
+    warehouse.land_many("experiment_arms", arm, weights, BY_ARM)
     once = {name: values[places["arm"] == 0] for name, values in places.items()}
     warehouse.land_many("experiments", experiment("", version=version), once, {"experiment_key": KEY})
     receipt = {"experiment_version": version, "profile_id": "first", "received_at": NOW - timedelta(days=20)}
