@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import yaml
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.simulation import truth
@@ -83,12 +84,23 @@ def copy_of_repository(root: Path) -> None:
             shutil.copy2(ROOT / name, root / name)
 
 
+def _demo_variables() -> str:
+    document = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    variables = {each["name"]: each["env"]["KLAVIYO_LOOP_VARS"] for each in document["environments"]}
+    return str(variables["demo"])
+
+
 @contextmanager
 def newcomer(root: Path) -> Iterator[Place]:
     """Copy what git lists into `root`, and start an account for it."""
     copy_of_repository(root)
     # The experiment that a newcomer would have written, set live and locked by now.
     shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
+    # The sandbox plays days in seconds. The same variables as the demo's let dbt parse the project once for both.
+    environments = (root / "meltano.yml").read_text()
+    (root / "meltano.yml").write_text(
+        environments.replace('KLAVIYO_LOOP_VARS: "{}"', f'KLAVIYO_LOOP_VARS: "{_demo_variables()}"')
+    )
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
     refused = {"stream": "profiles", "code": "invalid_email", "remedy": "Correct `email`."}
     (root / "output" / "dev" / "rejects.jsonl").write_text(json.dumps(refused) + "\n")
