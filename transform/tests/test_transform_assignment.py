@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from statistics import pstdev
 
@@ -86,7 +87,9 @@ TOLD: dict[str, Callable[[list[tuple[str, str, str]]], Row]] = {
 """By `property_format`: the properties of a profile that holds these arms."""
 
 
-def test_a_ledger_that_was_lost_assigns_nobody_otherwise(first_run: Warehouse, world: World) -> None:
+def test_a_ledger_that_was_lost_assigns_nobody_otherwise(
+    first_run: Warehouse, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Klaviyo still holds the arms: all get theirs again, or, where the definition gives others, nobody any."""
     warehouse = first_run.copy()
     world.land(warehouse)
@@ -125,6 +128,19 @@ def test_a_ledger_that_was_lost_assigns_nobody_otherwise(first_run: Warehouse, w
         with pytest.raises(AssertionError, match="Experiment spring: Klaviyo holds another arm of hero of"):
             warehouse.dbt(*ASSIGN)
         assert warehouse.query(ledger) == []
+
+    # Of very many newcomers a part is looked at.
+    refuse = warehouse.project.manifest.macros["macro.klaviyo_loop.lf_refuse_other_arms"]
+    assert "appended > 1000000" in refuse.macro_sql
+    with monkeypatch.context() as patch:
+        patch.setattr(refuse, "macro_sql", refuse.macro_sql.replace("appended > 1000000", "appended > 100"))
+        with pytest.raises(
+            AssertionError, match="Experiment spring: Klaviyo holds another arm of hero of"
+        ) as told:
+            warehouse.dbt(*ASSIGN)
+    looked_at = sum(profile["id"][-1] in "0Aak" for profile in world.profiles)
+    assert 0 < int(re.findall(r"of hero of (\d+) profiles", str(told.value))[0]) <= looked_at < len(world.profiles)
+    assert warehouse.query(ledger) == []
 
 
 def test_the_best_balanced_salt_is_chosen_once(warehouse: Warehouse, world: World) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from msgspec import Struct, field
 
 from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.model import clock as clock_module
 from klaviyo_sandbox.model import ids, times
 from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.model.records import Consent, ConsentState, Event, Group, GroupKind, Membership, Profile
@@ -169,6 +170,17 @@ def test_the_clock_runs_jumps_and_stands() -> None:
     assert clock.now() == NOW + timedelta(seconds=62.5)
     clock.freeze(NOW)
     assert (clock.now(), clock.seconds()) == (NOW, int(NOW.timestamp()))
+
+
+def test_the_clock_follows_no_jump_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, passed = [NOW], [100.0]
+    monkeypatch.setattr(clock_module, "datetime", SimpleNamespace(now=lambda _zone: now[0]))
+    monkeypatch.setattr(clock_module, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+    clock = Clock()
+    for jump in (-3_600, 3_600, 86_400):
+        now[0] += timedelta(seconds=jump)
+        passed[0] += 1
+    assert clock.now() == NOW + timedelta(seconds=3)
 
 
 # ids and times
