@@ -51,9 +51,10 @@ QUERIES = [
     for path in PAGES
     for number, text in enumerate(_texts(path, "sql"))
 ]
-# By tests of their own: test_packages.py, test_hub_definitions.py and those below.
+# By tests of their own: test_packages.py, test_hub_definitions.py, test_transform_build.py and those below.
 RUN_ALONE = re.compile(
     r"export |make demo|make pipeline|make wheels|meltano add |python3 -m venv |[\w-]+-venv/bin/pip "
+    r"|KLAVIYO_LOOP_WAREHOUSE=\S+ dbt "
 )
 
 

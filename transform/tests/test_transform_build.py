@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
-from transform_project import Outcome, Warehouse, bucket
+from transform_project import PROJECT, Outcome, Project, Warehouse, bucket
 
 
 def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
@@ -14,6 +15,16 @@ def test_jobs_need_no_raw_table_and_no_order(first_run: Warehouse) -> None:
     assert first_run.query("select * from publish.pub_klaviyo_templates") == []
     assert first_run.query("select * from publish.pub_klaviyo_campaign_message_templates") == []
     assert first_run.query("select * from marts.fct_assignments") == []
+
+
+def test_the_command_of_the_readme_builds_every_model(project: Project) -> None:
+    """Under "Running it alone", of a warehouse without anything; the options say where, which is decided here."""
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^KLAVIYO_LOOP_WAREHOUSE=\S+ dbt (.*)$", readme, re.MULTILINE)
+    arguments, _, where = command.partition(" --project-dir ")
+    assert where == "transform --profiles-dir transform"
+    models = {node.name for node in project.manifest.nodes.values() if node.resource_type == "model"}
+    assert models <= Warehouse.empty(project).dbt(*arguments.split()).built()
 
 
 def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
