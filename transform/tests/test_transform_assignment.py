@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from statistics import pstdev
 
 import pytest
 from dbt.contracts.graph.nodes import SingularTestNode
-from transform_project import ASSIGN, Row, Warehouse, World, arms, bucket, experiment
+from transform_project import ASSIGN, READ_AT, Row, Warehouse, World, arms, bucket, experiment
 
 HERO = {"control": 5000, "bold": 5000}
 STATUSES = """
@@ -46,6 +47,61 @@ def test_holdouts_and_layers_are_disjoint_and_kept(warehouse: Warehouse, world: 
     world.land(warehouse)
     warehouse.dbt(*ASSIGN)
     assert left.items() <= dict(warehouse.query(f"{STATUSES}'left'")).items()
+
+
+def test_whom_a_flow_asks_for_is_assigned_once(warehouse: Warehouse, world: World) -> None:
+    """By the same recipe into the same ledger; conditions on what the flow sends are on its newest request."""
+    condition = {"field": "attrs.basket", "operator": "more_than", "values": ["10"]}
+    flow = {"audience_type": "flow", "audience": "Welcome series"}
+    world.experiments += [
+        experiment("welcome", **flow),
+        experiment("basket", **flow, audience_conditions=[condition]),
+        experiment("never_asked", **flow),
+    ]
+    for key in ("welcome", "basket", "never_asked"):
+        world.experiment_arms += arms(key, "hero", HERO)
+    people = [profile["id"] for profile in world.profiles[:40]]
+
+    def ask(key: str, profile: str, at: datetime, **attrs: object) -> Row:
+        request = f"{key}/{profile}/{at}"
+        return {
+            "request_id": request,
+            "experiment_key": key,
+            "profile_id": profile,
+            "attrs": attrs,
+            "received_at": at,
+        }
+
+    later = READ_AT + timedelta(minutes=1)
+    world.flow_requests = [
+        *(ask("welcome", profile, READ_AT) for profile in people),
+        *(ask("welcome", profile, later) for profile in people[:5]),
+        *(ask("basket", profile, READ_AT, basket=20) for profile in people[:10]),
+        *(ask("basket", profile, later, basket=5) for profile in people[:4]),
+        ask("welcome", "not a profile yet", READ_AT),
+    ]
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN, "path:models/publish")
+    question = "select profile_id, arm_key, bucket from marts.fct_assignments where experiment_key = 'welcome'"
+    welcomed = set(warehouse.query(question))
+    expected = {(profile, bucket("split-welcome-1-hero", profile)) for profile in people}
+    assert {(profile, number) for profile, _, number in welcomed} == expected
+    assert {arm for _, arm, _ in welcomed} == set(HERO)
+    assert warehouse.query(
+        "select experiment_key, count(*) from marts.fct_assignments"
+        " where experiment_key in ('basket', 'never_asked') group by experiment_key"
+    ) == [("basket", 6)]
+    assert warehouse.query(
+        "select distinct reason from marts.fct_assignment_rules"
+        " where experiment_key = 'welcome' and arm_key = 'bold'"
+    )[0][0].startswith("asked for by the flow Welcome series; ")
+    tokens = dict(warehouse.query("select id, properties from publish.pub_klaviyo_profiles"))
+    assert all("welcome:hero:" in tokens[profile] for profile in people)
+
+    world.flow_requests += [ask("welcome", profile, later + timedelta(minutes=1)) for profile in people]
+    world.land(warehouse)
+    warehouse.dbt(*ASSIGN)
+    assert set(warehouse.query(question)) == welcomed
 
 
 def test_a_changed_preregistration_stops_the_build(warehouse: Warehouse, world: World) -> None:

@@ -19,7 +19,7 @@ ON_ENGINES = ["duckdb"]
 
 LAYERS = ("staging", "intermediate", "marts", "publish")
 PREFIXES = {
-    "staging": ("stg_klaviyo__", "stg_experiments__"),
+    "staging": ("stg_klaviyo__", "stg_experiments__", "stg_inbox__"),
     "intermediate": ("int_",),
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_", "pub_growthbook_"),

@@ -216,6 +216,7 @@ class World:
     experiment_arms: list[Row]
     experiment_templates: list[Row]
     definition_snapshots: list[Row]
+    flow_requests: list[Row]
 
     def land(self, warehouse: Warehouse) -> None:
         for table, rows in vars(self).items():
@@ -401,6 +402,7 @@ def small_world(members: int = 240) -> World:
         ],
         experiment_templates=[template("spring", "aa"), template("autumn", "bb")],
         definition_snapshots=[{"name": "experiments", "defined_at": READ_AT, "experiments": 2}],
+        flow_requests=[],
     )
 
 

@@ -117,6 +117,21 @@ MUTATIONS = {
     "long identifier": ("bold:", f"{'b' * 41}:", [f"14: slots.hero.arms.{'b' * 41}: `{'b' * 41}` cannot be used"]),
     "reserved identifier": ("bold:", "fb:", ["14: slots.hero.arms.fb: `fb` is what links say"]),
     "two audiences": ("{segment: Everyone}", "{segment: a, list: b}", ["6: audience: names no single group"]),
+    "attrs of a segment": (
+        "{segment: Everyone}",
+        "{segment: Everyone, where: [{field: attrs.basket, more_than: 10}]}",
+        ["6: audience.where: `attrs.basket` is sent by no segment; name a `flow`, or a field of the profile"],
+    ),
+    "nested attrs": (
+        "{segment: Everyone}",
+        "{flow: Welcome, where: [{field: attrs.a.b, exists: true}]}",
+        ["6: audience.where[0].field: `attrs.a.b` names no property that can be looked up"],
+    ),
+    "flow and segment": (
+        "{segment: Everyone}",
+        "{segment: Everyone, flow: Welcome}",
+        ["6: audience: names no single group"],
+    ),
     "no audience": ("{segment: Everyone}", "{}", ["6: audience: names no single group"]),
     "traffic above": ("traffic: 12.5", "traffic: 100.01", ["7: traffic: `100.01` is not a percentage from 0"]),
     "traffic below": ("traffic: 12.5", "traffic: -1", ["7: traffic: `-1` is not a percentage"]),

@@ -135,7 +135,7 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "description": draw(TEXTS),
         "channel": channel.value,
         "audience": {
-            draw(st.sampled_from(["segment", "list"])): draw(TEXTS),
+            draw(st.sampled_from(["segment", "list", "flow"])): draw(TEXTS),
             "where": draw(st.lists(conditions(), max_size=3)),
         },
         "primary_metric": primary,

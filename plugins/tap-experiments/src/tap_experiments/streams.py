@@ -83,8 +83,13 @@ class Experiments(DefinitionStream):
         th.Property("status", _TEXT, required=True, description="draft, live or ended"),
         th.Property("description", _TEXT, required=True, description="The question it shall answer"),
         th.Property("channel", _TEXT, required=True, description="email, sms or push"),
-        th.Property("audience_type", _TEXT, required=True, description="list or segment"),
-        th.Property("audience", _TEXT, required=True, description="Klaviyo id or name of the list or segment"),
+        th.Property("audience_type", _TEXT, required=True, description="list, segment or flow"),
+        th.Property(
+            "audience",
+            _TEXT,
+            required=True,
+            description="Klaviyo id or name of the list or segment, name of the flow",
+        ),
         th.Property("traffic_bp", _INTEGER, required=True, description="Part of the audience, 0 to 10000"),
         th.Property("primary_metric", _TEXT, required=True, description="The outcome metric that decides"),
         th.Property(

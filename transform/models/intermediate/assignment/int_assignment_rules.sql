@@ -67,7 +67,10 @@ write_reasons as (
         arms_and_holdouts.outcome,
 
         ---------- texts
-        'member of ' || audiences.group_type || ' ' || audiences.group_id
+        case
+            when audiences.group_type = 'flow' then 'asked for by the flow ' || audiences.audience
+            else 'member of ' || audiences.group_type || ' ' || audiences.group_id
+        end
             || case when experiments.layer_name is not null and arms_and_holdouts.outcome = 'admitted'
                 then '; layer ' || experiments.layer_name || ' [' || {{ lf_text('experiments.layer_start_bp') }}
                     || ', ' || {{ lf_text('experiments.layer_end_bp') }} || ')'

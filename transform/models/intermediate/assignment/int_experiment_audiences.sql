@@ -12,6 +12,26 @@ account_groups as (
 
 ),
 
+flow_requests as (
+
+    select * from {{ ref('stg_inbox__flow_requests') }}
+
+),
+
+-- A flow names the experiment by the address that it calls. It is found once it has called.
+count_requests as (
+
+    select
+        experiments.experiment_key,
+        count(distinct flow_requests.profile_id) as member_count,
+        max(flow_requests.received_at) as snapshot_at
+    from experiments
+    left join flow_requests on experiments.experiment_key = flow_requests.experiment_key
+    where experiments.audience_type = 'flow'
+    group by experiments.experiment_key
+
+),
+
 find_group as (
 
     {{ lf_find_group('experiments', ['experiment_key'], 'audience_type', 'audience', 'account_groups') }}
@@ -24,21 +44,26 @@ joined as (
         ---------- ids
         experiments.experiment_key,
         experiments.audience_type as group_type,
-        find_group.group_id,
+        case when experiments.audience_type = 'flow' then experiments.experiment_key else find_group.group_id end as group_id,
 
         ---------- texts
         experiments.audience,
         experiments.status,
-        find_group.resolution,
+        case
+            when experiments.audience_type <> 'flow' then find_group.resolution
+            when count_requests.snapshot_at is null then 'not_read'
+            else 'found'
+        end as resolution,
 
         ---------- numerics
-        find_group.member_count,
+        coalesce(count_requests.member_count, find_group.member_count) as member_count,
 
         ---------- timestamps
-        find_group.snapshot_at
+        coalesce(count_requests.snapshot_at, find_group.snapshot_at) as snapshot_at
 
     from experiments
     inner join find_group on experiments.experiment_key = find_group.experiment_key
+    left join count_requests on experiments.experiment_key = count_requests.experiment_key
 
 )
 

@@ -18,6 +18,12 @@ membership_snapshots as (
 
 ),
 
+flow_requests as (
+
+    select * from {{ ref('stg_inbox__flow_requests') }}
+
+),
+
 memberships as (
 
     select
@@ -56,6 +62,28 @@ current_members as (
             and memberships.group_id = membership_snapshots.group_id
             and memberships.snapshot_at >= membership_snapshots.snapshot_at
 
+),
+
+-- A flow asks for one profile at a time, and nobody leaves it: its requests are for the experiment that its address names.
+add_flows as (
+
+    select
+        group_type,
+        group_id,
+        profile_id,
+        joined_at
+    from current_members
+
+    union all
+
+    select
+        'flow' as group_type,
+        experiment_key as group_id,
+        profile_id,
+        min(received_at) as joined_at
+    from flow_requests
+    group by experiment_key, profile_id
+
 )
 
-select * from current_members
+select * from add_flows

@@ -12,6 +12,33 @@ profiles as (
 
 ),
 
+flow_requests as (
+
+    select * from {{ ref('stg_inbox__flow_requests') }}
+
+),
+
+-- The newest request is what the flow knows now.
+rank_requests as (
+
+    select
+        *,
+        row_number() over (partition by experiment_key, profile_id order by received_at desc, request_id desc) as recency
+    from flow_requests
+
+),
+
+newest_requests as (
+
+    select
+        experiment_key,
+        profile_id,
+        attrs
+    from rank_requests
+    where recency = 1
+
+),
+
 count_conditions as (
 
     select
@@ -46,10 +73,16 @@ read_fields as (
                 then {{ lf_json_text_at('profiles.location', "substr(conditions.field, 10)") }}
             when conditions.field like 'properties.%'
                 then {{ lf_json_text_at('profiles.properties', "substr(conditions.field, 12)") }}
+            when conditions.field like 'attrs.%'
+                then {{ lf_json_text_at('newest_requests.attrs', "substr(conditions.field, 7)") }}
         end as field_value
 
     from conditions
     cross join profiles
+    left join newest_requests
+        on
+            conditions.experiment_key = newest_requests.experiment_key
+            and profiles.profile_id = newest_requests.profile_id
 
 ),
 

@@ -1,4 +1,4 @@
-"""Reads `audience`: the list or segment whose profiles take part, and conditions on them."""
+"""Reads `audience`: the list, segment or flow whose profiles take part, and conditions on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _OPERATORS = {
 """What each field of Klaviyo's own may be compared by, beside `exists`; a property by everything."""
 
 # Every warehouse can look these up in a JSON object without quoting.
-_PROPERTY = re.compile(rf"properties\.{schema.PROPERTY}")
+_PROPERTY = re.compile(rf"(properties|attrs)\.{schema.PROPERTY}")
+_OF_A_REQUEST = "attrs."
+"""Begins a field that the flow sends with its request."""
 
 
 def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...]]:
@@ -37,9 +39,14 @@ def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...
     fields = schema.fields(value, schema.AUDIENCE)
     given = [kind for kind in AudienceType if fields[kind].given]
     if value.given and len(given) != 1:
-        value.fault("names no single group", "write `{segment: name or id}` or `{list: name or id}`")
+        value.fault(
+            "names no single group", "write `{segment: name or id}`, `{list: name or id}` or `{flow: name}`"
+        )
     kind = given[0] if given else AudienceType.LIST
     conditions = tuple(_condition(item) for item in fields["where"].sequence())
+    asked = [condition.field for condition in conditions if condition.field.startswith(_OF_A_REQUEST)]
+    if asked and kind is not AudienceType.FLOW:
+        fields["where"].fault(f"`{asked[0]}` is sent by no {kind}", "name a `flow`, or a field of the profile")
     return kind, fields[kind].text(), conditions
 
 
@@ -63,13 +70,14 @@ def _field(value: Value) -> str:
     field = value.text()
     if not field.strip() or field in _OPERATORS:
         return field
-    if not field.startswith("properties."):
-        known = [*_OPERATORS, "properties.<key>"]
+    if not field.startswith(("properties.", _OF_A_REQUEST)):
+        known = [*_OPERATORS, "properties.<key>", f"{_OF_A_REQUEST}<key>"]
         value.fault(f"`{field}` is no field of a profile", did_you_mean(field, known))
     elif not _PROPERTY.fullmatch(field):
+        begin = field.partition(".")[0]
         value.fault(
             f"`{field}` names no property that can be looked up",
-            "use letters, digits, spaces, `_`, `-` and `$` behind `properties.`; nested values are out of reach",
+            f"use letters, digits, spaces, `_`, `-` and `$` behind `{begin}.`; nested values are out of reach",
         )
     return field
 

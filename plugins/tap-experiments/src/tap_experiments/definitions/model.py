@@ -56,10 +56,11 @@ class Channel(StrEnum):
 
 
 class AudienceType(StrEnum):
-    """What kind of Klaviyo group an audience is."""
+    """What kind of Klaviyo group an audience is; of a flow it is the profiles for which it asked."""
 
     LIST = "list"
     SEGMENT = "segment"
+    FLOW = "flow"
 
 
 class Operator(StrEnum):

@@ -115,7 +115,7 @@ CONDITION = (
     Key(
         "field",
         "`email`, `phone_number`, `external_id`, `first_name`, `last_name`, `title`, `organization`, `locale`, "
-        "`created`, `updated`, `last_event_date`, `location.<key>` or `properties.<key>`",
+        "`created`, `updated`, `last_event_date`, `location.<key>`, `properties.<key>`, of a flow `attrs.<key>`",
         _TEXT,
         required=True,
     ),
@@ -130,8 +130,13 @@ CONDITION = (
     Key(Operator.EXISTS, "`true`: has a value; `false`: has none", {"type": "boolean"}),
 )
 AUDIENCE = (
-    Key(AudienceType.SEGMENT, "Klaviyo's id or name of a segment; this or `list`", _TEXT),
+    Key(AudienceType.SEGMENT, "Klaviyo's id or name of a segment; this, `list` or `flow`", _TEXT),
     Key(AudienceType.LIST, "Klaviyo's id or name of a list", _TEXT),
+    Key(
+        AudienceType.FLOW,
+        "Name of a flow that asks for the content by a webhook; who it asks for is a member",
+        _TEXT,
+    ),
     Key(
         "where",
         "Conditions on the profile that must all hold: a field and one operator each",
