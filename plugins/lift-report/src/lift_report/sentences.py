@@ -561,6 +561,11 @@ def _until_received(slot: Slot) -> str:
         audience += f"{experiment.audience}\N{RIGHT DOUBLE QUOTATION MARK}"
     if experiment and experiment.template_name:
         template = f" {experiment.template_name}"
+    if experiment and experiment.audience_type == "flow":
+        return (
+            f"Turn on{audience} in Klaviyo, and see that it calls the receiver before the message with the"
+            f" template{template or ' of the experiment'}. Whom it asks for is assigned a variant by the next run."
+        )
     if not slot.verdict.units:
         return (
             f"See that{audience or ' the audience'} is in Klaviyo and has people in it, then run the pipeline:"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from singer_program.private import private_files
 from tap_experiments.definitions import preregistration
-from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.definitions.outcome_metrics import SEED, Catalogue, read_catalogue
 from tap_experiments.definitions.scaffold import scaffold
 from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
 from tap_experiments.reading.yaml_values import KEY
 from tap_experiments.tap import DEFAULT_PATH
+from tap_experiments.templating.flow_webhook import flow_webhook
 from tap_experiments.templating.preview import write_preview
 from tap_experiments.templating.property_tag import property_tag
 
@@ -151,6 +153,40 @@ def snippet(name: str, otherwise: str, *, plain: bool) -> None:
         click.echo(property_tag(name, otherwise, plain=plain))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+@commands.command()
+@click.argument("key")
+@click.option(
+    "--receiver",
+    default="https://inbox.example.com",
+    show_default=True,
+    help="Where Klaviyo reaches `klaviyo-inbox`.",
+)
+@_path
+@_outcome_metrics
+def webhook(key: str, receiver: str, path: Path, catalogue: Catalogue) -> None:
+    """Print what is typed into a flow so that it asks for the content of the experiment KEY."""
+    experiments = [experiment for experiment, _ in load(path, PropertyFormat.LIST, catalogue).pairs]
+    try:
+        click.echo(flow_webhook(_named(key, experiments, path), receiver))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _named(key: str, experiments: Sequence[Experiment], path: Path) -> Experiment:
+    """The experiment of that key.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for experiment in experiments:
+        if experiment.key == key:
+            return experiment
+    message = (
+        f"{path} holds no experiment `{key}`; there are {', '.join(each.key for each in experiments) or 'none'}"
+    )
+    raise ValueError(message)
 
 
 @commands.command()

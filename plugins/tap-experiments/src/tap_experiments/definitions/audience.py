@@ -30,7 +30,7 @@ _OPERATORS = {
 
 # Every warehouse can look these up in a JSON object without quoting.
 _PROPERTY = re.compile(rf"(properties|attrs)\.{schema.PROPERTY}")
-_OF_A_REQUEST = "attrs."
+ATTRS = "attrs."
 """Begins a field that the flow sends with its request."""
 
 
@@ -44,7 +44,7 @@ def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...
         )
     kind = given[0] if given else AudienceType.LIST
     conditions = tuple(_condition(item) for item in fields["where"].sequence())
-    asked = [condition.field for condition in conditions if condition.field.startswith(_OF_A_REQUEST)]
+    asked = [condition.field for condition in conditions if condition.field.startswith(ATTRS)]
     if asked and kind is not AudienceType.FLOW:
         fields["where"].fault(f"`{asked[0]}` is sent by no {kind}", "name a `flow`, or a field of the profile")
     return kind, fields[kind].text(), conditions
@@ -70,8 +70,8 @@ def _field(value: Value) -> str:
     field = value.text()
     if not field.strip() or field in _OPERATORS:
         return field
-    if not field.startswith(("properties.", _OF_A_REQUEST)):
-        known = [*_OPERATORS, "properties.<key>", f"{_OF_A_REQUEST}<key>"]
+    if not field.startswith(("properties.", ATTRS)):
+        known = [*_OPERATORS, "properties.<key>", f"{ATTRS}<key>"]
         value.fault(f"`{field}` is no field of a profile", did_you_mean(field, known))
     elif not _PROPERTY.fullmatch(field):
         begin = field.partition(".")[0]
