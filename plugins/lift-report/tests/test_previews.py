@@ -295,7 +295,7 @@ def test_no_data_says_what_to_do() -> None:
     verdict["units"] = 0
     assert sentences.advice(only(read(rows))).startswith("See that the list “Newsletter” is in Klaviyo")
     rows.rows["stg_experiments__experiments"][0] |= {"audience_type": "flow", "audience": "Welcome"}
-    assert sentences.advice(only(read(rows))).startswith("Turn on the flow “Welcome” in Klaviyo, and see that it calls")
+    assert sentences.advice(only(read(rows))).startswith("Turn on the flow “Welcome” in Klaviyo, and see that")
     rows.rows["stg_experiments__experiments"].clear()
     assert sentences.advice(only(read(rows))).startswith("See that the audience is in Klaviyo")
     empty = render(read(Rows()))
