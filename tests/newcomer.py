@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import yaml
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.simulation import truth
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+
+from project import environment_of  # noqa: E402
+
 DBT = ".meltano/utilities/dbt/venv/bin"
 PIPELINE = "make pipeline ENVIRONMENT=prod"
 TRUTH = truth.load(ROOT / "scripts" / "demo_truth.yml")
@@ -84,12 +88,6 @@ def copy_of_repository(root: Path) -> None:
             shutil.copy2(ROOT / name, root / name)
 
 
-def _demo_variables() -> str:
-    document = yaml.safe_load((ROOT / "meltano.yml").read_text())
-    variables = {each["name"]: each["env"]["KLAVIYO_LOOP_VARS"] for each in document["environments"]}
-    return str(variables["demo"])
-
-
 @contextmanager
 def newcomer(root: Path) -> Iterator[Place]:
     """Copy what git lists into `root`, and start an account for it."""
@@ -97,9 +95,9 @@ def newcomer(root: Path) -> Iterator[Place]:
     # The experiment that a newcomer would have written, set live and locked by now.
     shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
     # The sandbox plays days in seconds. The same variables as the demo's let dbt parse the project once for both.
-    environments = (root / "meltano.yml").read_text()
+    environments, name = (root / "meltano.yml").read_text(), "KLAVIYO_LOOP_VARS"
     (root / "meltano.yml").write_text(
-        environments.replace('KLAVIYO_LOOP_VARS: "{}"', f'KLAVIYO_LOOP_VARS: "{_demo_variables()}"')
+        environments.replace(f'{name}: "{{}}"', f'{name}: "{environment_of("demo")["env"][name]}"')
     )
     (root / "profiles.jsonl").write_text("".join(json.dumps(message) + "\n" for message in PROFILES))
     refused = {"stream": "profiles", "code": "invalid_email", "remedy": "Correct `email`."}

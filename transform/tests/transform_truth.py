@@ -267,7 +267,7 @@ def land(
     """Write what the project would have measured, but for the sizes of the arms, which are judged apart."""
     parts = ("converted", "total", "total_of_squares")
     moments: list[Row] = []
-    blocks, once = [], []
+    blocks, looks = [], []
     for number, (scenario, sums) in enumerate(played):
         counted = {scenario.outcome.metric: {name: sums[name] for name in parts}}
         if scenario.guarded:
@@ -279,8 +279,8 @@ def land(
             )
             moments.append(MOMENT | {"metric": metric})
         is_first = sums["arm"] == 0
-        looks = {name: sums[name][is_first] for name in ("experiment", "look")}
-        once.append(looks | {"original": np.full_like(looks["look"], number)})
+        once = {name: sums[name][is_first] for name in ("experiment", "look")}
+        looks.append(once | {"original": np.full_like(once["look"], number)})
     rows = _concatenated(blocks)
     warehouse.land_many("int_moments", moments, rows | {"received": rows["units"]}, BY_ARM, schema="intermediate")
     warehouse.land("definition_snapshots", [{"name": "experiments", "defined_at": READ_AT}])
@@ -293,11 +293,11 @@ def land(
         )
         for scenario, _ in played
     ]
-    by_look = {"experiment_key": KEY}
-    warehouse.land_many("experiments", defined, _concatenated(once), by_look)
+    by_look, every_look = {"experiment_key": KEY}, _concatenated(looks)
+    warehouse.land_many("experiments", defined, every_look, by_look)
     receipts = [{"experiment_version": 1, "profile_id": "first", "received_at": started}] * len(played)
-    warehouse.land_many("int_messages_received", receipts, _concatenated(once), by_look, schema="intermediate")
-    ended = [looks for looks, (scenario, _) in zip(once, played, strict=True) if scenario.ending.ended_at]
+    warehouse.land_many("int_messages_received", receipts, every_look, by_look, schema="intermediate")
+    ended = [once for once, (scenario, _) in zip(looks, played, strict=True) if scenario.ending.ended_at]
     if ended:
         seen = [
             {"experiment_version": 1, "slot_key": "hero", "ended_at": scenario.ending.ended_at}

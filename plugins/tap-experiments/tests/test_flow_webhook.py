@@ -10,37 +10,21 @@ import pytest
 from click.testing import CliRunner
 
 from tap_experiments.commands import commands
+from tap_experiments.definitions.outcome_metrics import read_catalogue
+from tap_experiments.definitions.scaffold import scaffold
 
 README = Path(__file__).parents[1] / "README.md"
-DEFINITION = """\
-key: welcome
-version: 1
-status: draft
-description: Which greeting?
-channel: email
-audience: {audience}
-primary_metric: clicked
-attribution_window_days: 5
-slots:
-  hero:
-    arms:
-      plain: {{content: plain.html, control: true}}
-      bold: {{content: bold.html}}
-    allocation: equal
-template: {{name: lf_welcome, html: template.html}}
-"""
+SEGMENT = "audience:\n  segment: Demo audience            # Klaviyo's name or id; or `list:`\n"
 FLOW = (
     "{flow: Welcome series, where: [{field: attrs.basket, more_than: 50}, {field: attrs.basket, less_than: 90}]}"
 )
 
 
 def webhook(folder: Path, audience: str, *arguments: str) -> tuple[int, str]:
-    experiment = folder / "welcome"
-    experiment.mkdir(exist_ok=True)
-    (experiment / "experiment.yml").write_text(DEFINITION.format(audience=audience))
-    (experiment / "template.html").write_text('<html><body>[[ slot("hero") ]]{% unsubscribe %}</body></html>')
-    for arm in ("plain", "bold"):
-        (experiment / f"{arm}.html").write_text(f'<a href="https://shop.example/{arm}">{arm}</a>')
+    definition = scaffold(folder, "welcome", read_catalogue(None))[0]
+    text = definition.read_text()
+    assert SEGMENT in text
+    definition.write_text(text.replace(SEGMENT, f"audience: {audience}\n"))
     ended = CliRunner().invoke(commands, ["webhook", *arguments, "--path", str(folder)])
     assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
     return ended.exit_code, ended.output

@@ -555,7 +555,7 @@ def _shipped(verdict: Verdict) -> str:
 def _until_received(slot: Slot) -> str:
     """What leads to the first figures, with the names that the definition has."""
     experiment = slot.definition.experiment if slot.definition else None
-    audience = template = ""
+    audience, template = "", " of the experiment"
     if experiment and experiment.audience:
         audience = f" the {experiment.audience_type or 'audience'} \N{LEFT DOUBLE QUOTATION MARK}"
         audience += f"{experiment.audience}\N{RIGHT DOUBLE QUOTATION MARK}"
@@ -564,7 +564,7 @@ def _until_received(slot: Slot) -> str:
     if experiment and experiment.audience_type == "flow":
         return (
             f"Turn on{audience} in Klaviyo, and see that it calls the receiver before the message with the"
-            f" template{template or ' of the experiment'}. Whom it asks for is assigned a variant by the next run."
+            f" template{template}. Whom it asks for is assigned a variant by the next run."
         )
     if not slot.verdict.units:
         return (
@@ -572,8 +572,8 @@ def _until_received(slot: Slot) -> str:
             " it reads them and assigns each a variant."
         )
     return (
-        f"Send the campaign in Klaviyo{f' to{audience}' if audience else ''}, with the template{template}"
-        f"{'' if template else ' of the experiment'}, and run the pipeline a few hours later."
+        f"Send the campaign in Klaviyo{f' to{audience}' if audience else ''}, with the template{template},"
+        " and run the pipeline a few hours later."
         " If it was sent, see that it used this template: by lf_cid in its links, receipts are recognised."
     )
 
