@@ -1,5 +1,4 @@
 # Every command of this repository. `make` alone lists them.
-PYTHON ?= python3
 VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
@@ -124,9 +123,9 @@ clean: ## Remove the environments and the demo; the warehouses under output/ sta
 	rm -rf $(VENV) .meltano .demo
 
 $(VENV)/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "Python 3.11, 3.12 or 3.13 is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@python="$$(sh scripts/interpreter.sh $(PYTHON))" || { \
+		echo "Python 3.11, 3.12 or 3.13 with its module venv is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+		echo "Installing for $$python …"; "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 $(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)
