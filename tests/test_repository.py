@@ -47,8 +47,8 @@ RULES = {
     ),
     # Only `client.py` knows what the SDK wants of a stream.
     "tap-klaviyo-engagement/tap_klaviyo_engagement/extraction": (
-        ("tap_klaviyo_engagement", "klaviyo_wire"),
-        ("singer_sdk", "requests"),
+        ("tap_klaviyo_engagement", "klaviyo_wire", "singer_program"),
+        ("singer_sdk", "requests", "singer_program.plugin", "singer_program.reader", "singer_program.writer"),
     ),
     "tap-klaviyo-engagement/tap_klaviyo_engagement/state": (
         ("tap_klaviyo_engagement",),
