@@ -3,8 +3,8 @@ VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb plugins/tap-experiments \
-	plugins/target-duckdb
+	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb \
+	plugins/tap-experiments plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
@@ -23,7 +23,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ doctor: setup ## Look at keys and their scopes, environment, versions, warehouse
 
 sandbox: setup ## Open a shell in which a local Klaviyo stands in for the account: docs/stand-in.md
 	@$(BIN)/python scripts/sandbox.py
+
+inbox: $(VENV)/.run ## Take what is pushed, until it is stopped: make inbox [ENVIRONMENT=prod] [ARGS="--port 8080"]
+	@$(BIN)/python scripts/inbox.py --environment $(ENVIRONMENT) $(ARGS)
 
 pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
 	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)
@@ -85,8 +88,8 @@ unit: $(VENV)/.dev $(VENV)/.browser .meltano/.ready ## Tests
 	CHAOS_KILLS=$${CHAOS_KILLS:-4} KLAVIYO_LOOP_TEST_DIALECTS=$${KLAVIYO_LOOP_TEST_DIALECTS:-bigquery} \
 		$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
-chaos: $(VENV)/.dev ## Kill tap, target and loader a hundred times each, cut runs anywhere, and go on; of this `make test` is a sample
-	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles plugins/target-duckdb -k 'kill or is_lost or however_late'
+chaos: $(VENV)/.dev ## Kill tap, target, loader and receiver a hundred times each, cut runs anywhere, and go on; of this `make test` is a sample
+	CHAOS_KILLS=$${CHAOS_KILLS:-100} $(BIN)/pytest tap-klaviyo-engagement target-klaviyo-profiles plugins/klaviyo-inbox plugins/target-duckdb -k 'kill or is_lost or however_late'
 
 truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py

@@ -17,6 +17,10 @@ from project import TARGET as TARGET_NAME
 from project import meltano_yml, plugins_of
 from singer_sdk.plugin_base import PluginBase
 
+from klaviyo_inbox.records import STREAMS as INBOX_STREAMS
+from klaviyo_inbox.settings import InboxSettings
+from klaviyo_inbox.sources import SOURCES
+from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
@@ -190,6 +194,48 @@ def keys() -> str:
     )
 
 
+def inbox_sources() -> str:
+    """What the receiver takes, and how it knows the sender."""
+    return table(
+        ("source", "called at", "open by", "shows", "what comes again is known by", "its retries", "becomes"),
+        (
+            (
+                f"`{each.name}`",
+                ", ".join(f"`POST {path}`" for path in each.paths),
+                f"`{each.setting}`",
+                each.proof,
+                each.idempotency,
+                each.retries,
+                f"`{each.stream.name}`",
+            )
+            for each in SOURCES
+        ),
+    )
+
+
+def inbox_registration() -> str:
+    """How a sender is told where the receiver is."""
+    return table(
+        ("source", "address", "where it is entered"),
+        (
+            (
+                f"`{each.name}`",
+                ", ".join(f"`https://inbox.example.com{path}`" for path in each.paths),
+                each.registration,
+            )
+            for each in SOURCES
+        ),
+    )
+
+
+def inbox_streams() -> str:
+    """The streams of the receiver's tap."""
+    return table(
+        ("stream", "key", "columns"),
+        ((f"`{each.name}`", _code(each.keys), _code(each.columns)) for each in INBOX_STREAMS.values()),
+    )
+
+
 def plugin(name: str, schema: Mapping[str, Any]) -> Callable[[], str]:
     """The settings of a plugin as Meltano is told them."""
     return lambda: plugin_settings.block(name, schema)
@@ -219,11 +265,13 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-klaviyo-reconcile", OWN_SETTINGS, TapKlaviyoReconcile, "tap-klaviyo-engagement"),
         ("extractors", "tap-experiments", None, TapExperiments, "plugins/tap-experiments"),
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
+        ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
         ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
         ("loaders", "target-klaviyo-profiles", None, TargetKlaviyoProfiles, "target-klaviyo-profiles"),
     )
 ]
 """The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
+INBOX = Path("plugins/klaviyo-inbox/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (Path("README.md"), "scopes of both keys"): scopes_of_both_keys,
@@ -239,6 +287,11 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (EXPERIMENTS, "keys"): keys,
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
+    (INBOX, "sources"): inbox_sources,
+    (INBOX, "registration"): inbox_registration,
+    (INBOX, "settings"): lambda: settings(InboxSettings.json_schema()),
+    (INBOX, "streams"): inbox_streams,
+    (INBOX, "tap settings"): lambda: settings(TapKlaviyoInbox.config_jsonschema),
     (Path("plugins/target-duckdb/README.md"), "settings"): lambda: settings(TargetDuckDB.config_jsonschema),
     **{
         (Path(f"plugins/{group}.meltano.yml"), f"settings of {name}"): plugin(name, schema)

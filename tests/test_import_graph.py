@@ -20,6 +20,35 @@ from import_graph import Package  # noqa: E402
 PACKAGES = import_graph.packages()
 ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
     # package: each of its rooms, with the rooms that it may import. A room names only those above it.
+    "klaviyo_inbox": {
+        "moments": (),
+        "logs": (),
+        "reading": (),
+        "settings": (),
+        "verification": (),
+        "delivery": (),
+        "records": ("delivery",),
+        "source": ("delivery", "records", "settings", "verification"),
+        "sources": ("moments", "settings", "verification", "delivery", "records", "source"),
+        "store": ("moments", "delivery"),
+        "metrics": ("delivery", "store"),
+        "receiver": (
+            "moments",
+            "logs",
+            "reading",
+            "settings",
+            "verification",
+            "delivery",
+            "source",
+            "sources",
+            "store",
+            "metrics",
+        ),
+        "server": ("logs", "settings", "store", "receiver"),
+        "tap": ("moments", "records", "store"),
+        "cli": ("moments", "settings", "delivery", "sources", "store", "server"),
+        "__main__": ("cli",),
+    },
     "klaviyo_sandbox": {
         "model": (),
         "protocol": ("model",),

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from singer_sdk.plugin_base import PluginBase
 
+from klaviyo_inbox.settings import InboxSettings
+from klaviyo_inbox.tap import TapKlaviyoInbox
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
@@ -35,6 +37,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-reconcile": TapKlaviyoReconcile,
     "tap-experiments": TapExperiments,
     "tap-duckdb": TapDuckDB,
+    "tap-klaviyo-inbox": TapKlaviyoInbox,
     "target-duckdb": TargetDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }
@@ -213,6 +216,7 @@ def test_the_example_of_an_environment_names_settings_only() -> None:
         for plugin in CODE
         for setting in _schema(plugin)["properties"]
     }
+    known |= {f"KLAVIYO_INBOX_{setting}".upper() for setting in InboxSettings.json_schema()["properties"]}
     assert set(names) - known == {WAIT_HOURS, notify.URL, notify.COMMAND}  # the scripts' own
 
 
@@ -276,10 +280,9 @@ def test_local_packages_are_installed_from_the_project_root() -> None:
             continue
         pip_url = plugin["pip_url"]
         assert "-e ./" not in pip_url
-        assert (
-            f'-e "$MELTANO_PROJECT_ROOT/{"plugins/" if "klaviyo" not in name else ""}'
-            f'{plugin.get("inherit_from", name)}"' in pip_url
-        )
+        package = CODE[name].__module__.partition(".")[0].replace("_", "-")
+        [folder] = [each for each in (package, f"plugins/{package}") if (ROOT / each).is_dir()]
+        assert f'-e "$MELTANO_PROJECT_ROOT/{folder}"' in pip_url
         if "klaviyo" in name:
             assert '-e "$MELTANO_PROJECT_ROOT/klaviyo-wire"' in pip_url
 

@@ -37,7 +37,7 @@ def _sources(folder: str) -> list[Path]:
     ]
 
 
-OURS = ("klaviyo_wire", "klaviyo_sandbox", "tap_", "target_", "lift_report", "singer_program")
+OURS = ("klaviyo_wire", "klaviyo_inbox", "klaviyo_sandbox", "tap_", "target_", "lift_report", "singer_program")
 RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
@@ -47,8 +47,8 @@ RULES = {
     ),
     # Only `client.py` knows what the SDK wants of a stream.
     "tap-klaviyo-engagement/tap_klaviyo_engagement/extraction": (
-        ("tap_klaviyo_engagement", "klaviyo_wire"),
-        ("singer_sdk", "requests"),
+        ("tap_klaviyo_engagement", "klaviyo_wire", "singer_program"),
+        ("singer_sdk", "requests", "singer_program.plugin", "singer_program.reader", "singer_program.writer"),
     ),
     "tap-klaviyo-engagement/tap_klaviyo_engagement/state": (
         ("tap_klaviyo_engagement",),
@@ -90,6 +90,16 @@ RULES = {
             "target_klaviyo_profiles.settings",
             "target_klaviyo_profiles.target",
         ),
+    ),
+    # The receiver starts without the SDK; only the tap needs it.
+    "plugins/klaviyo-inbox/src": (("klaviyo_inbox", "klaviyo_wire", "singer_program"), ("requests", "duckdb")),
+    "plugins/klaviyo-inbox/src/klaviyo_inbox/sources": (
+        ("klaviyo_inbox", "klaviyo_wire", "singer_program"),
+        ("singer_sdk", "starlette", "sqlite3", "klaviyo_inbox.store", "klaviyo_inbox.receiver"),
+    ),
+    "plugins/klaviyo-inbox/src/klaviyo_inbox/store": (
+        ("klaviyo_inbox", "singer_program"),
+        ("singer_sdk", "starlette", "klaviyo_inbox.sources", "klaviyo_inbox.receiver"),
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),

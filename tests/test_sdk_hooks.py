@@ -34,6 +34,7 @@ MEANT_TO_BE_OVERRIDDEN = {
     "Sink.process_batch",
     "Sink.process_record",
     "Stream.get_records",
+    "Stream.is_sorted",
     "Stream.primary_keys",
     "Stream.replication_key",
     "Stream.schema",
@@ -94,7 +95,7 @@ OVERRIDDEN = {
     "Tap.setup_mapper": Hook("(self)", "a stream map for a stream that is not selected does not end the run"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
     "Tap._set_compatible_replication_methods": Hook(
-        "(self)", "tap-duckdb says for which account its rows are before the first of them"
+        "(self)", "tap-duckdb and tap-klaviyo-inbox say whose their rows are before the first of them"
     ),
     "Target._handle_termination": Hook("(self, signum, frame)", "the SDK would drain amid what was interrupted"),
     "Target._process_activate_version_message": Hook("(self, message_dict)", "nothing is deleted for not coming"),

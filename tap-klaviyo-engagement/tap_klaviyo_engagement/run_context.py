@@ -19,9 +19,10 @@ from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.ratelimit import Governor
+from singer_program.json_text import without_nul
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
-from tap_klaviyo_engagement.extraction.record_decoder import decode, without_nul
+from tap_klaviyo_engagement.extraction.record_decoder import decode
 from tap_klaviyo_engagement.extraction.whole_reading import WholeReading
 from tap_klaviyo_engagement.name_lookup import NameLookup
 from tap_klaviyo_engagement.rejects import Rejects

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from singer_program.json_members import members
 from tap_klaviyo_engagement.errors import Unreadable
-from tap_klaviyo_engagement.extraction.broken_pages import id_of, members
 from tap_klaviyo_engagement.times import normalised
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ Record = dict[str, Any]
 """A record: column → JSON value, or `msgspec.Raw`, which stands for one."""
 
 _NULL = msgspec.Raw(b"null")
+_LONGEST_ID = 100
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -207,10 +207,6 @@ class RecordDecoder:
         return value
 
 
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-"""Its escape, behind any number of escaped backslashes."""
-
-
 def decode(body: bytes) -> Any:  # noqa: ANN401 - whatever the JSON says
     """A JSON body as values that can be written as UTF-8.
 
@@ -332,7 +328,7 @@ def _each(
             read.append(_decoded(row, decode_row))
         except (ValueError, RecursionError) as error:
             code, reason = _what_is_wrong(error)
-            key = id_of(row)
+            key = _id_of(row)
             named = f"{kind} {key}" if key else f"a {kind} resource that tells no id"
             remedy = "correct it in Klaviyo, or report what the API answers there"
             unreadable.append(Unreadable(f"{named} {reason}", id=key, code=code, remedy=remedy, mark=hash(row)))
@@ -353,6 +349,18 @@ def _decoded(row: bytes, decode_row: Callable[[bytes], Any]) -> Any:  # noqa: AN
             raise error from None  # it tells which byte
 
 
+def _id_of(row: bytes) -> str | None:
+    """The id that a row tells, though it cannot be decoded; None if it does not."""
+    try:
+        told = members(row).get("id")
+    except ValueError:
+        return None
+    if not isinstance(told, bytes) or not told.strip().startswith(b'"'):
+        return None
+    text = told.strip()[1:-1].decode(errors="replace")
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)[:_LONGEST_ID]
+
+
 def _what_is_wrong(error: Exception) -> tuple[str, str]:
     """A word and a sentence for why a row cannot be decoded; these errors hold no value of it."""
     match error:
@@ -364,11 +372,6 @@ def _what_is_wrong(error: Exception) -> tuple[str, str]:
             return "no_resource", f"is not what a resource must be: {error}"
         case _:
             return "invalid_json", f"is not JSON: {error}"
-
-
-def without_nul(body: bytes) -> bytes:
-    """A JSON body with U+FFFD for the character NUL, however deep: it stands in JSON as an escape only."""
-    return _NUL.sub(rb"\1\\ufffd", body) if rb"\u0000" in body else body
 
 
 def plain(record: Record) -> Json:

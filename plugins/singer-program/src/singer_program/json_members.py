@@ -1,4 +1,4 @@
-"""Takes a page apart that cannot be decoded as a whole, so that a broken row costs itself and no other.
+"""Takes a JSON object apart that cannot be decoded as a whole, so that a broken part costs itself and no other.
 
 Nothing is decoded here. Only texts and brackets are looked at: what lies between them may be anything, nested as
 deep as it likes.
@@ -16,7 +16,6 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]:,]', re.DOTALL)
 _CLOSES = {b"{": b"}", b"[": b"]"}
 _CLOSING = frozenset(_CLOSES.values())
 _INNERMOST = 2
-_LONGEST_ID = 100
 
 
 def members(body: bytes) -> Members:
@@ -86,15 +85,3 @@ def _outline(body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
             return
     msg = "no JSON object from its beginning to its end"
     raise ValueError(msg)
-
-
-def id_of(row: bytes) -> str | None:
-    """The id that a row tells, though it cannot be decoded; None if it does not."""
-    try:
-        told = members(row).get("id")
-    except ValueError:
-        return None
-    if not isinstance(told, bytes) or not told.strip().startswith(b'"'):
-        return None
-    text = told.strip()[1:-1].decode(errors="replace")
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)[:_LONGEST_ID]

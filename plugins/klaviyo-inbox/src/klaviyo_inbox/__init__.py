@@ -1,0 +1,1 @@
+"""The receiver of what is pushed, and the Singer tap that reads what it received."""

@@ -1,0 +1,222 @@
+"""The receiver as an ASGI application: what is pushed is verified, divided, kept on disk, and then answered.
+
+| status | when | the sender should |
+|---|---|---|
+| 200 | it is on disk, was there before, or was put away because it will never be of use | go on |
+| 400, 408 | the body was cut or came too slowly | send it again |
+| 401 | the sender is not known, or the delivery is not of now | look at the secret |
+| 404, 405 | no open source is called so, or not by this method | look at the address |
+| 413, 415 | the body is too large, or packed in an unknown way | send less |
+| 503 | it cannot be kept now | send it again later |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from klaviyo_inbox import moments
+from klaviyo_inbox.delivery import DeadLetter, Delivery, Parcel, Receipt, RefusedError, UnusableError
+from klaviyo_inbox.logs import Seldom, place_of, tell
+from klaviyo_inbox.metrics import MEDIA_TYPE, Metrics
+from klaviyo_inbox.reading import BodyError, BodyReader
+from klaviyo_inbox.settings import PROGRAM, InboxSettings
+from klaviyo_inbox.sources import SOURCES
+from klaviyo_inbox.store import open_store
+from klaviyo_inbox.store.base import Store, StoreError
+from klaviyo_inbox.store.group_commit import GroupCommit
+from singer_program.json_text import without_lone_surrogates, without_nul
+
+if TYPE_CHECKING:
+    from klaviyo_inbox.source import Source
+    from klaviyo_inbox.verification import Verifier
+
+Clock = Callable[[], datetime]
+_PRUNED_EVERY = 3600.0
+_LATER = {"Retry-After": "30"}
+
+
+class Receiver:
+    """Takes deliveries, as the settings say.
+
+    Args:
+        settings: Which sources are open, and bounds.
+        store: Where deliveries are kept. It is closed at the end.
+        clock: Tells this moment.
+    """
+
+    def __init__(self, settings: InboxSettings, store: Callable[[], Store], clock: Clock = moments.now) -> None:
+        self._settings = settings
+        self._open_store = store
+        self._clock = clock
+        self._bodies = BodyReader(settings.max_body_bytes)
+        self._seldom = Seldom()
+        self.metrics = Metrics()
+        self._commits: GroupCommit
+
+    def application(self) -> Starlette:
+        """The application, which may be mounted in another one that passes its lifespan on."""
+        routes = [
+            Route("/healthz", self._health, methods=["GET"]),
+            Route("/metrics", self._metrics, methods=["GET"]),
+        ]
+        given = self._settings.secrets()
+        for source in SOURCES:
+            if secrets := given[source.setting]:
+                endpoint = self._endpoint(source, source.verification(secrets))
+                routes += [Route(path, endpoint, methods=["POST"], name=source.name) for path in source.paths]
+        return Starlette(routes=routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        self._commits = GroupCommit(self._open_store(), self.metrics.count_commit)
+        pruning = asyncio.create_task(self._prune_for_ever())
+        given = self._settings.secrets()
+        opened = [each.name for each in SOURCES if given[each.setting]]
+        tell(logging.INFO, "deliveries are taken", sources=opened)
+        try:
+            yield
+        finally:
+            pruning.cancel()
+            with suppress(asyncio.CancelledError):
+                await pruning
+            await self._commits.close()
+            tell(logging.INFO, "no more deliveries are taken")
+
+    async def _prune_for_ever(self) -> None:
+        while True:
+            before = self._clock() - timedelta(days=self._settings.retention_days)
+            try:
+                removed = await self._commits.call(lambda store, before=before: store.prune(before))  # type: ignore[misc]
+            except StoreError as error:
+                tell(logging.ERROR, error.lines[0])
+            else:
+                if removed:
+                    tell(logging.INFO, "records older than `retention_days` were removed", records=removed)
+            await asyncio.sleep(_PRUNED_EVERY)
+
+    async def _health(self, _request: Request) -> Response:
+        try:
+            await self._commits.call(lambda store: store.probe())
+        except StoreError as error:
+            return _answer(503, {"status": error.lines[0]})
+        return _answer(200, {"status": "deliveries are taken"})
+
+    async def _metrics(self, _request: Request) -> Response:
+        try:
+            state = await self._commits.call(lambda store: store.state())
+        except StoreError:
+            state = None
+        return Response(self.metrics.text(state), media_type=MEDIA_TYPE)
+
+    def _endpoint(self, source: Source, verifier: Verifier) -> Callable[[Request], Awaitable[Response]]:
+        metrics = self.metrics
+        seconds = metrics.seconds.labels(source.name)
+
+        async def endpoint(request: Request) -> Response:
+            began = time.perf_counter()
+            response = await self._answered(source, verifier, request)
+            seconds.observe(time.perf_counter() - began)
+            metrics.answers.labels(source.name, response.status_code).inc()
+            return response
+
+        return endpoint
+
+    async def _answered(self, source: Source, verifier: Verifier, request: Request) -> Response:
+        """The answer to a delivery; whatever is wrong with it is an error until here."""
+        try:
+            return await self._received(source, verifier, request)
+        except RefusedError as error:
+            self._seldom.tell(logging.WARNING, f"a delivery was refused: {error}", source.name)
+            return _answer(
+                401, {"error": "not from a sender that is known"}, {"WWW-Authenticate": verifier.scheme}
+            )
+        except BodyError as error:
+            self._seldom.tell(logging.WARNING, f"a body was not taken: {error}", source.name)
+            return _answer(error.status, {"error": str(error)}, _LATER if error.status == _BUSY else {})
+        except StoreError as error:
+            self._seldom.tell(logging.ERROR, error.lines[0], source.name)
+            return _answer(_BUSY, {"error": "it cannot be kept now"}, _LATER)
+
+    async def _received(self, source: Source, verifier: Verifier, request: Request) -> Response:
+        if not verifier.admits(request.headers):
+            raise RefusedError(_NO_PROOF)
+        raw = await self._bodies.read(request)
+        try:
+            self.metrics.bytes.labels(source.name).inc(len(raw))
+            if not verifier.verifies(request.headers, raw):
+                raise RefusedError(_NO_PROOF)
+            body = self._bodies.unpacked(raw, request.headers.get("content-encoding", ""))
+            parcel = self._parcel(source, request, without_nul(without_lone_surrogates(body)))
+            receipt = await self._commits.append(parcel)
+        finally:
+            self._bodies.release(raw)
+        return self._kept(source, parcel, receipt)
+
+    def _parcel(self, source: Source, request: Request, body: bytes) -> Parcel:
+        """What a verified delivery is in the store.
+
+        Raises:
+            RefusedError: it is not of now, or not from who it says.
+        """
+        headers = {name: value for name, value in request.headers.items() if name in source.headers}
+        delivery = Delivery(body, self._clock(), dict(request.path_params), headers)
+        try:
+            source.check(delivery, self._settings)
+            return source.parcel(delivery)
+        except UnusableError as error:
+            reason = str(error)
+        except RefusedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect costs this delivery, which would else come for ever
+            reason = f"a defect of the receiver: {place_of(error)}"
+            self._seldom.tell(logging.ERROR, reason, source.name)
+        return Parcel(source.name, source.stream.name, delivery, (), (DeadLetter(reason, body),))
+
+    def _kept(self, source: Source, parcel: Parcel, receipt: Receipt) -> Response:
+        self.metrics.count(source.name, receipt)
+        if receipt.put_away:
+            self._seldom.tell(logging.WARNING, "deliveries were put away: see `dead-letters`", source.name)
+        answer: dict[str, object] = receipt._asdict()
+        if source.answers_with_id and parcel.items:
+            answer["request_id"] = parcel.items[0].key
+        return _answer(200, answer)
+
+
+_BUSY = 503
+_NO_PROOF = "it does not show the secret, or is not signed with it"
+_JSON = "application/json"
+
+
+def _answer(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, _JSON)
+
+
+def application(settings: InboxSettings, clock: Clock = moments.now) -> Starlette:
+    """The receiver of some settings.
+
+    Raises:
+        ProgramError: no source is open.
+    """
+    settings.check_open()
+    return Receiver(settings, lambda: open_store(settings.store, settings.max_store_bytes), clock).application()
+
+
+def from_environment() -> Starlette:
+    """The receiver of the settings in the environment, for servers that take a factory.
+
+    Raises:
+        ProgramError: they are wrong.
+    """
+    return application(InboxSettings.read(PROGRAM))

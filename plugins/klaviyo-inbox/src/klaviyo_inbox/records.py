@@ -1,0 +1,138 @@
+"""The streams: what a record of each holds, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from klaviyo_inbox.delivery import UnusableError
+
+JsonSchema = dict[str, Any]
+
+TEXT: JsonSchema = {"type": ["string", "null"]}
+MOMENT: JsonSchema = {"type": ["string", "null"], "format": "date-time"}
+WHOLE: JsonSchema = {"type": ["integer", "null"]}
+NUMBER: JsonSchema = {"type": ["number", "null"]}
+OPEN: JsonSchema = {"type": ["object", "null"]}
+"""An object whose keys are the sender's to choose."""
+LIST: JsonSchema = {"type": ["array", "null"]}
+KEY: JsonSchema = {"type": ["string"]}
+
+SEQUENCE, RECEIVED = "_seq", "received_at"
+"""The columns that every record has: the number that bookmarks go by, and when its delivery came."""
+
+DEEPEST = 100
+"""Levels that a record may be nested: whoever reads it later has a limit too, and it is not told which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a source becomes.
+
+    Attributes:
+        name: The stream's, and its table's.
+        keys: The columns that tell rows apart.
+        columns: JSON Schema of each column, with its description.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    columns: Mapping[str, JsonSchema]
+
+    def json_schema(self) -> JsonSchema:
+        """Of a record as the tap writes it."""
+        own = {
+            RECEIVED: {
+                **KEY,
+                "format": "date-time",
+                "description": "When it was received, by the receiver's clock",
+            },
+            SEQUENCE: {"type": ["integer"], "description": "Its number in the store, by which the bookmark goes"},
+        }
+        required = [name for name, schema in self.columns.items() if "null" not in schema["type"]]
+        return {"type": "object", "properties": {**self.columns, **own}, "required": [*required, *own]}
+
+
+def _described(schema: JsonSchema, description: str) -> JsonSchema:
+    return {**schema, "description": description}
+
+
+EVENTS = Stream(
+    "events",
+    ("id",),
+    {
+        "id": _described(KEY, "Event id"),
+        "datetime": _described(MOMENT, "When it happened, by the second; may lie ahead"),
+        "timestamp": _described(WHOLE, "The same moment in seconds since 1970"),
+        "uuid": _described(TEXT, "A second identifier of the event"),
+        "event_properties": _described(OPEN, "What the event holds: `$message`, `$value`, `URL`, …"),
+        "profile_id": _described(TEXT, "Who"),
+        "metric_id": _described(TEXT, "What"),
+    },
+)
+"""As `tap-klaviyo-engagement` has them: what is polled takes the place of what was pushed."""
+
+FLOW_REQUESTS = Stream(
+    "flow_requests",
+    ("request_id",),
+    {
+        "request_id": _described(KEY, "The experiment, and the request as the flow names it or a digest of it"),
+        "experiment_key": _described(KEY, "Experiment that the flow asks for"),
+        "profile_id": _described(KEY, "Profile that is in the flow"),
+        "tracking_id": _described(TEXT, "The flow's own id of it"),
+        "attrs": _described(OPEN, "What conditions may ask for"),
+        "fields": _described(OPEN, "What only fills content"),
+    },
+)
+
+STREAMS: Mapping[str, Stream] = {each.name: each for each in (EVENTS, FLOW_REQUESTS)}
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def decoded(text: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - JSON
+    """A JSON value, numbers with every digit.
+
+    Raises:
+        UnusableError: it is not JSON, or nested too deeply.
+    """
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        msg = "it is nested too deeply"
+    except ValueError as error:  # its text tells a place, and no value
+        msg = f"it is not JSON: {error}"
+    raise UnusableError(msg)
+
+
+def encoded(record: Mapping[str, Any]) -> bytes:
+    """A record as it is stored.
+
+    Raises:
+        UnusableError: it is nested too deeply.
+    """
+    text = _encoder.encode(record)
+    if text.count(b"{") + text.count(b"[") > DEEPEST and _depth(record) > DEEPEST:
+        msg = f"it is nested more than {DEEPEST} levels deep"
+        raise UnusableError(msg)
+    return text
+
+
+def _depth(value: object) -> int:
+    """How many objects and lists lie in each other."""
+    level, depth = [value], 0
+    while level:
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, Mapping):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        depth += 1
+        level = inner
+    return depth - 1

@@ -1,0 +1,103 @@
+"""What bodies of several sources have in common: a list of parts, of which one that is broken costs no other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from klaviyo_inbox.delivery import DeadLetter, Item, UnusableError
+from klaviyo_inbox.records import decoded
+from singer_program.json_members import members
+
+Json = dict[str, Any]
+
+_members: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def json_object(body: bytes | msgspec.Raw) -> Json:
+    """A body, or a part of one, that is a JSON object.
+
+    Raises:
+        UnusableError: it is none.
+    """
+    value = decoded(body)
+    if not isinstance(value, dict):
+        msg = "it is no JSON object"
+        raise UnusableError(msg)
+    return value
+
+
+def each_of(
+    body: bytes, name: str, read: Callable[[Json], Item], *, beside: str = ""
+) -> Iterator[Item | DeadLetter]:
+    """The parts that a member of the body lists, each read by itself.
+
+    Args:
+        body: A JSON object.
+        name: The member.
+        read: Makes an item of a part; raises `UnusableError`.
+        beside: Another member, which a dead letter keeps.
+
+    Raises:
+        UnusableError: the body is no object, or lists nothing there.
+    """
+    elements, kept = _apart(body, name, beside)
+    for element in elements:
+        try:
+            yield read(json_object(element))
+        except UnusableError as error:
+            beside_it = b',"%b":%b' % (beside.encode(), kept) if kept else b""
+            yield DeadLetter(str(error), b'{"%b":[%b]%b}' % (name.encode(), bytes(element), beside_it))
+
+
+def _apart(body: bytes, name: str, beside: str) -> tuple[list[msgspec.Raw] | list[bytes], bytes]:
+    """The elements of a member that is a list, and another member."""
+    try:
+        found = _members.decode(body)
+        elements: list[Any] = _elements.decode(found[name]) if name in found else []
+        whole, kept = name in found, bytes(found.get(beside, b""))
+    except (ValueError, RecursionError):
+        try:
+            parts: Mapping[str, Any] = members(body)
+        except ValueError as error:
+            raise UnusableError(str(error)) from None
+        listed = parts.get(name)
+        whole, elements = isinstance(listed, list), listed if isinstance(listed, list) else []
+        kept = parts.get(beside, b"")
+        kept = kept if isinstance(kept, bytes) else b""
+    if not whole:
+        msg = f"`{name}` is no list"
+        raise UnusableError(msg)
+    return elements, kept
+
+
+def text_of(value: object, name: str, longest: int = 1_000) -> str:
+    """An identifier: a text that is not empty, or a whole number as one.
+
+    Raises:
+        UnusableError: it is neither, or too long.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not text.strip():
+        msg = f"`{name}` is missing"
+        raise UnusableError(msg)
+    if len(text) > longest:
+        msg = f"`{name}` has more than {longest:,} characters"
+        raise UnusableError(msg)
+    return text.strip()
+
+
+def text_or_none(value: object) -> str | None:
+    """A text that is not empty, or a number as one; None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value).strip() or None
+
+
+def digest(*parts: bytes) -> str:
+    """Stands for an id where the sender gives none: the same for the same bytes."""
+    return hashlib.blake2b(b"\0".join(parts), digest_size=16).hexdigest()

@@ -1,0 +1,127 @@
+"""The tap: what the receiver has stored, by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.helpers.types import Context, Record
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from klaviyo_inbox import moments, records
+from klaviyo_inbox.records import RECEIVED, SEQUENCE, STREAMS, decoded
+from klaviyo_inbox.store import open_for_reading
+from singer_program.plugin import ProgramTap, run_plugin
+
+if TYPE_CHECKING:
+    from klaviyo_inbox.store.base import State, Store
+
+STORE = "store"
+"""Where a stream's state says which store its bookmark is of."""
+EXTRACTION = "extraction"
+"""Where it says when the first of the runs that went on from each other began, and the number of this one: by it
+`target-duckdb` knows whether the warehouse holds what came before."""
+_BOOKMARK = "replication_key_value"
+
+
+class InboxStream(Stream):
+    """The records of one stream."""
+
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # they were made by the schema
+    replication_key = SEQUENCE
+    is_sorted = True
+
+    def __init__(self, tap: TapKlaviyoInbox, stream: records.Stream) -> None:
+        super().__init__(tap, name=stream.name, schema=stream.json_schema())
+        self.primary_keys = stream.keys
+        self._inbox = tap
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        held = self._inbox.held
+        after = int(self.get_starting_replication_key_value(context) or 0)
+        if after < held.removed:
+            self.logger.warning(
+                "what was received up to number %s was removed by the receiver's `retention_days`, and the last"
+                " run had read up to %s: let the tap run more often, or raise `retention_days`",
+                held.removed,
+                after,
+            )
+        for sequence, received_at, record in self._inbox.store.records(self.name, after, held.newest):
+            yield {**decoded(record), RECEIVED: received_at, SEQUENCE: sequence}
+
+
+class TapKlaviyoInbox(ProgramTap):
+    """What `klaviyo-inbox` has received."""
+
+    name = "tap-klaviyo-inbox"
+    package_name = "klaviyo-inbox"
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "store",
+            th.StringType,
+            required=True,
+            secret=True,
+            title="Store",
+            description="Where the receiver keeps deliveries: its setting `store`",
+        ),
+    ).to_dict()
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [InboxStream(self, stream) for stream in STREAMS.values()]
+
+    @cached_property
+    def store(self) -> Store:
+        """The store.
+
+        Raises:
+            StoreError: there is none.
+        """
+        return open_for_reading(self.config["store"])
+
+    @cached_property
+    def held(self) -> State:
+        """What the store held when the run began: no stream reads beyond it."""
+        return self.store.state()
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        """Look whose the bookmarks are: what the state holds now is written before the first record."""
+        super()._set_compatible_replication_methods()
+        for stream in self.streams.values():
+            if stream.selected and stream.replication_method == REPLICATION_INCREMENTAL:
+                claim(stream.stream_state, self.held, moments.now())
+
+
+def claim(state: dict[str, Any], held: State, now: datetime) -> None:
+    """Make a stream's state one of this store, and count the run.
+
+    The numbers of a store that was made anew, or put back to an older copy, are not those that the bookmark goes
+    by: all that it holds is read then.
+
+    Args:
+        state: The stream's; written in place.
+        held: What the store holds.
+        now: When the run began.
+    """
+    if state.get(STORE) != held.identity or (state.get(_BOOKMARK) or 0) > held.newest:
+        for name in (_BOOKMARK, "replication_key", EXTRACTION):
+            state.pop(name, None)
+        state[STORE] = held.identity
+    match state.get(EXTRACTION):
+        case {"begun": str(begun), "run": int(run)}:
+            state[EXTRACTION] = {"begun": begun, "run": run + 1}
+        case _:
+            state[EXTRACTION] = {"begun": moments.iso(now), "run": 1}
+
+
+def main() -> int:
+    """Run the tap with the arguments of the process; returns the exit status."""
+    return run_plugin(TapKlaviyoInbox)

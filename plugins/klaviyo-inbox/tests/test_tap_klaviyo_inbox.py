@@ -1,0 +1,149 @@
+"""The tap: every record once, by number, whatever became of the store between two runs."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import tempfile
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inbox_door import NOW, Json, door, event, webhook_body
+from jsonschema import Draft202012Validator
+from singer_sdk.testing import get_tap_test_class
+
+from klaviyo_inbox.store import open_for_reading, open_store
+from klaviyo_inbox.tap import TapKlaviyoInbox, main
+
+FOLDER = tempfile.TemporaryDirectory()  # the standard suite opens the store when tests are collected
+atexit.register(FOLDER.cleanup)
+with door(Path(FOLDER.name)) as filled:
+    filled.klaviyo(webhook_body(event("E1"), event("E2")))
+    filled.flow({"profile_id": "A", "request_id": "1", "tracking_id": "T", "attrs": {}, "fields": {}})
+
+TestTapKlaviyoInbox = get_tap_test_class(
+    TapKlaviyoInbox, config={"store": str(Path(FOLDER.name) / "inbox.sqlite")}
+)
+
+
+class Runs:
+    """Runs of the tap that go on from each other's state."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self._capsys = capsys
+        self._patch = monkeypatch
+        self.state: Json | None = None
+        self.status = 0
+        self.said = ""
+
+    def run(self, *arguments: str) -> list[Json]:
+        """The records, each checked against its schema."""
+        config, state = self._folder / "config.json", self._folder / "state.json"
+        config.write_text(json.dumps({"store": str(self._folder / "inbox.sqlite")}))
+        state.write_text(json.dumps(self.state or {}))
+        self._patch.setattr("sys.argv", ["tap", "--config", str(config), "--state", str(state), *arguments])
+        self.status = main()
+        out, self.said = self._capsys.readouterr()
+        messages = [json.loads(line) for line in out.splitlines()]
+        schemas = {each["stream"]: each["schema"] for each in messages if each["type"] == "SCHEMA"}
+        records = [each for each in messages if each["type"] == "RECORD"]
+        for each in records:
+            Draft202012Validator(schemas[each["stream"]]).validate(each["record"])
+        if states := [each["value"] for each in messages if each["type"] == "STATE"]:
+            self.state = states[-1]
+        return [each["record"] for each in records]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runs:
+    return Runs(tmp_path, capsys, monkeypatch)
+
+
+def ids(records: list[Json]) -> list[Any]:
+    return [each.get("id") or each["request_id"] for each in records]
+
+
+def bookmark(runs: Runs, stream: str = "events") -> Json:
+    assert runs.state is not None
+    found: Json = runs.state["bookmarks"][stream]
+    return found
+
+
+def test_a_run_reads_what_came_since_the_one_before(tmp_path: Path, runs: Runs) -> None:
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E1"), event("E2")))
+        first = runs.run()
+        assert ids(first) == ["E1", "E2"]
+        assert [(each["_seq"], each["received_at"]) for each in first] == [
+            (1, "2026-09-04T13:20:00+00:00"),
+            (2, "2026-09-04T13:20:00+00:00"),
+        ]
+        assert runs.run() == []
+        inbox.flow({"profile_id": "A", "request_id": "1"})
+        inbox.klaviyo(webhook_body(event("E1"), event("E3")))
+        assert ids(runs.run()) == ["E3", "welcome:1"]
+        assert runs.run() == []
+        assert bookmark(runs)["replication_key_value"] > 2
+        assert bookmark(runs)["extraction"]["run"] == 4
+        runs.state = None
+        assert ids(runs.run()) == ["E1", "E2", "E3", "welcome:1"]
+
+
+@pytest.mark.parametrize("how", ["made anew", "put back"])
+def test_a_store_whose_numbers_are_others_is_read_whole(how: str, tmp_path: Path, runs: Runs) -> None:
+    """A bookmark of the store before would pass over what came since."""
+    path = tmp_path / "inbox.sqlite"
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E1")))
+    before = path.read_bytes()
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E2"), event("E3")))
+    runs.run()
+    for each in tmp_path.glob("inbox.sqlite*"):
+        each.unlink()
+    if how == "put back":
+        path.write_bytes(before)
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E4")))
+    assert ids(runs.run()) == (["E4"] if how == "made anew" else ["E1", "E4"])
+    assert bookmark(runs)["extraction"]["run"] == 1
+    assert runs.run() == []
+
+
+def test_records_that_were_removed_before_they_were_read_are_told(tmp_path: Path, runs: Runs) -> None:
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E1")))
+        runs.run()
+        inbox.klaviyo(webhook_body(event("E2"), event("E3")))
+    with closing(open_for_reading(str(tmp_path / "inbox.sqlite"))) as store:
+        store.prune(NOW + timedelta(days=1))
+    assert runs.run() == []
+    assert "was removed by the receiver's `retention_days`" in runs.said
+
+
+def test_a_run_ends_with_what_was_there_when_it_began(tmp_path: Path, runs: Runs, monkeypatch: Any) -> None:  # noqa: ANN401
+    """What comes meanwhile is of the next one."""
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E1")))
+        state = open_for_reading(str(tmp_path / "inbox.sqlite")).state()
+        inbox.klaviyo(webhook_body(event("E2")))
+        with monkeypatch.context() as patch:
+            patch.setattr(TapKlaviyoInbox, "held", state)
+            assert ids(runs.run()) == ["E1"]
+        assert ids(runs.run()) == ["E2"]
+
+
+def test_a_missing_store_is_one_line(runs: Runs) -> None:
+    assert runs.run() == []
+    assert runs.status == 1
+    assert "`klaviyo-inbox serve` writes, or start that first" in runs.said
+
+
+def test_the_tap_can_read_a_store_that_no_receiver_has_open(tmp_path: Path, runs: Runs) -> None:
+    open_store(str(tmp_path / "inbox.sqlite"), 10**9).close()
+    assert runs.run() == []
+    assert runs.status == 0

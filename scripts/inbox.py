@@ -1,0 +1,36 @@
+"""Starts the receiver with the variables of `.env` and the store of an environment: `klaviyo-inbox serve`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from home import make_private
+from project import BIN, NotStarted, home_of, read_dotenv
+
+STORE = "inbox.sqlite"
+"""The store in a home; the definition of tap-klaviyo-inbox reads it there."""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environment", default="dev", help="of meltano.yml: its home holds the store")
+    asked, options = parser.parse_known_args()  # those it does not know are for `klaviyo-inbox serve`
+    read_dotenv()
+    variables = os.environ
+    if not (variables.get("KLAVIYO_INBOX_STORE") or "").strip():
+        given = variables.get("TAP_KLAVIYO_INBOX_STORE")
+        try:
+            home = home_of(asked.environment, variables)
+        except NotStarted as error:
+            sys.exit(str(error))
+        make_private(home)
+        variables["KLAVIYO_INBOX_STORE"] = given or str(home / STORE)
+    program = BIN / "klaviyo-inbox"
+    os.execv(program, [str(program), "serve", *options])  # noqa: S606 - our own program
+
+
+if __name__ == "__main__":
+    main()
