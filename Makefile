@@ -23,7 +23,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Postg
 	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
 
+test-snowflake: $(VENV)/.snowflake ## The dbt project, its unit tests and data tests in Snowflake's dialect, which a stand-in on DuckDB answers; ten minutes
+	KLAVIYO_LOOP_TEST_ENGINES=snowflake $(VENV)/snowflake/bin/pytest -W "ignore:Arrow output:UserWarning" \
+		transform/tests/test_transform_build.py transform/tests/test_transform_integrity.py
+
 test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says it works with; a minute
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 		KLAVIYO_LOOP_WAREHOUSE=$$work/warehouse.duckdb DBT_TARGET_PATH=$$work DBT_LOG_PATH=$$work \
@@ -170,6 +174,14 @@ $(VENV)/.site: $(VENV)/.dev
 $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing Spark …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group warehouses
+	@touch $@
+
+# An environment of its own: the stand-in wants an older sqlglot than everything else.
+$(VENV)/.snowflake: $(VENV)/.dev
+	@echo "Installing a stand-in for Snowflake …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/snowflake
+	@$(BIN)/uv pip install --quiet --python $(VENV)/snowflake/bin/python -c constraints.txt --group dev $(EDITABLE)
+	@$(BIN)/uv pip install --quiet --python $(VENV)/snowflake/bin/python fakesnow==0.12.1 "dbt-snowflake>=1.12.4,<1.13" dbt-core==1.12.0
 	@touch $@
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)
