@@ -1,5 +1,4 @@
 # Every command of this repository. `make` alone lists them.
-PYTHON ?= python3
 VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
@@ -24,7 +23,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +35,9 @@ demo: setup ## Run the whole loop against a local Klaviyo; no account needed
 
 doctor: setup ## Look at keys and their scopes, environment, versions, warehouse and file modes: make doctor [ENVIRONMENT=prod] [JOB=pipeline]
 	@$(BIN)/python scripts/doctor.py --environment $(ENVIRONMENT) $(JOB)
+
+sandbox: setup ## Open a shell in which a local Klaviyo stands in for the account: docs/stand-in.md
+	@$(BIN)/python scripts/sandbox.py
 
 inbox: $(VENV)/.run ## Take what is pushed, until it is stopped: make inbox [ENVIRONMENT=prod] [ARGS="--port 8080"]
 	@$(BIN)/python scripts/inbox.py --environment $(ENVIRONMENT) $(ARGS)
@@ -52,8 +54,8 @@ experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experim
 preview: $(VENV)/.run ## Check the experiments and show what every arm will look like: output/preview
 	@$(EXPERIMENTS) lint && $(EXPERIMENTS) preview
 
-proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every arm, and compare with the files
-	@$(BIN)/python scripts/proof.py
+proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every arm, and compare with the files: make proof [ENVIRONMENT=prod]
+	@$(BIN)/python scripts/proof.py --environment $(ENVIRONMENT)
 
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
 	@$(EXPERIMENTS) lock
@@ -105,6 +107,9 @@ test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says i
 test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
 	KLAVIYO_LOOP_TEST_INSTALL=pip $(BIN)/pytest tests/test_packages.py tests/test_hub_definitions.py
 
+test-stand-in: $(VENV)/.dev .meltano/.ready ## An experiment from a draft to a shipped winner and its next version, as docs/stand-in.md types it; five minutes
+	KLAVIYO_LOOP_TEST_STAND_IN=whole $(BIN)/pytest tests/test_stand_in_whole.py
+
 bench: $(VENV)/.dev ## Measure everything that has a bar, on this machine, some 30 minutes: make bench [BENCH=core]
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
@@ -127,9 +132,9 @@ clean: ## Remove the environments and the demo; the warehouses under output/ sta
 	rm -rf $(VENV) .meltano .demo
 
 $(VENV)/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "Python 3.11, 3.12 or 3.13 is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@python="$$(sh scripts/interpreter.sh $(PYTHON))" || { \
+		echo "Python 3.11, 3.12 or 3.13 with its module venv is needed: set PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+		echo "Installing for $$python …"; "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 $(VENV)/.run: $(VENV)/bin/uv $(MANIFESTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,13 +17,13 @@ import duckdb
 from home import empty, held_files, keep_private
 from pipeline import Run, holding, one_line_errors, rehearsal, run_job
 from project import BIN, ROOT, JobFailed, read_dotenv
+from sandbox import SEED, local_klaviyo
 
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
 PARSED = HOME / "dbt" / "partial_parse.msgpack"
 """The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
-PROFILES, EVENTS, SEGMENTS, SEED = 6_000, 12_000, 3, 7
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
 
 
@@ -65,7 +64,7 @@ class Sandbox:
                 "--truth",
                 str(TRUTH),
                 "--seed",
-                str(SEED),
+                SEED,
             ],
             capture_output=True,
             text=True,
@@ -80,33 +79,8 @@ class Sandbox:
 @contextmanager
 def sandbox() -> Iterator[Sandbox]:
     """Start a sandbox on a free port; it is gone afterwards, whatever happened."""
-    ready = HOME / "sandbox.json"
-    command = [
-        str(BIN / "klaviyo-sandbox"),
-        "--profiles",
-        str(PROFILES),
-        "--events",
-        str(EVENTS),
-        "--segments",
-        str(SEGMENTS),
-        "--seed",
-        str(SEED),
-        "--port",
-        "0",
-        "--ready-file",
-        str(ready),
-    ]
-    with (HOME / "sandbox.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:  # noqa: S603
-        try:
-            while not ready.exists():
-                if process.poll() is not None:
-                    msg = f"the sandbox did not start: {(HOME / 'sandbox.log').read_text().strip()[-500:]}"
-                    raise JobFailed(msg)
-                time.sleep(0.05)
-            told = json.loads(ready.read_text())
-            yield Sandbox(told["url"], told["api_key"])
-        finally:
-            process.send_signal(signal.SIGTERM)
+    with local_klaviyo(HOME) as (url, api_key):
+        yield Sandbox(url, api_key)
 
 
 def warehouse_counts() -> dict[str, int]:
@@ -145,7 +119,7 @@ def written(run: Run) -> str:
 def proven(klaviyo: Sandbox) -> str:
     """What Klaviyo's own rendering of the template says of each arm."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, str(ROOT / "scripts" / "proof.py")],
+        [sys.executable, str(ROOT / "scripts" / "proof.py"), "--environment=demo"],
         env={**os.environ, **klaviyo.environment},
         capture_output=True,
         text=True,

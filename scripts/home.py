@@ -121,6 +121,15 @@ class Home:
                 return str(path) == ticket or f"(process {process}," in file.read()
         return False
 
+    def is_awaited_for(self, what: str) -> bool:
+        """Whether somebody waits for the home already to run the same; who holds it does not wait."""
+        queue = []
+        for path in self._tickets():
+            with suppress(FileNotFoundError), path.open() as file:
+                if not _is_free(file):
+                    queue.append(file.read())
+        return any(ticket.startswith(f"{what} (") for ticket in queue[1:])
+
     def _draw(self, text: str) -> IO[str]:
         """Queue up: a file of the next number, locked before anybody else can see it."""
         self._queue.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -17,9 +17,22 @@ from typing import Any
 
 import dbt_log
 import preflight
-from home import PRIVATE, TICKET, Home, HomeNotHeld, held_files, keep_private, make_private, patience, prepare
+from home import (
+    PRIVATE,
+    TICKET,
+    Home,
+    HomeNotHeld,
+    held_files,
+    keep_private,
+    make_private,
+    open_private,
+    patience,
+    prepare,
+)
 from log_files import log_of_a_run, rotate_rejects
 from project import (
+    ANSWERS,
+    ASKS,
     BIN,
     ROOT,
     SYSTEM,
@@ -31,7 +44,7 @@ from project import (
     read_dotenv,
     tasks_of,
 )
-from run_summary import Watch
+from run_summary import Summary, Watch
 
 REMEDIES = {
     "No space left on device": "the disk is full: free some space, or move KLAVIYO_LOOP_HOME in meltano.yml",
@@ -40,6 +53,8 @@ REMEDIES = {
 }
 
 LOG_CONFIG = ROOT / "scripts" / "logging.yaml"
+UNANSWERED = "unanswered"
+"""The file in a home that is there while something may have been read and not been answered."""
 HOLD = "home:hold"
 """The task with which every job begins, and which does nothing where the home is held already."""
 
@@ -327,9 +342,22 @@ def main() -> None:
     """Command line: a job of meltano.yml in an environment of meltano.yml."""
     job, environment, log = command_line(__doc__)
     end_when_told_to()
+    with one_line_errors(log):
+        if job in ANSWERS:
+            run_and_answer(job, environment, log)
+        else:
+            run_and_tell(job, environment, log)
+
+
+def run_and_tell(job: str, environment: str, log: Path) -> Summary:
+    """Run a job and print what came of it; returns its summary.
+
+    Raises:
+        JobFailed: see `run_job`; the summary is printed before.
+    """
     lines: list[str] = []
     try:
-        with one_line_errors(log), watched(job, environment, tell=lines.append) as watch:
+        with watched(job, environment, tell=lines.append) as watch:
             run = run_job(job, environment, log, tell=progress, watch=watch)
         tell_warnings(run.warnings)
         tell_written(run)
@@ -338,6 +366,31 @@ def main() -> None:
     finally:
         for line in lines:
             print(line, flush=True)
+    return watch.summary
+
+
+def run_and_answer(job: str, environment: str, log: Path) -> None:
+    """Run a job that reads what was pushed, then the one that answers, if that is wanted.
+
+    Of a minute's runs that pile up behind a long job one is enough. What was read is answered, whatever is killed
+    between: a file in the home says so from before it is read until it is answered.
+
+    Raises:
+        JobFailed: see `run_job`.
+    """
+    home = home_of(environment, os.environ)
+    if Home(home, _tell_who_waits).is_awaited_for(job):
+        print(f"another run of {job} waits for its turn, and reads what this one would")
+        return
+    preflight.check(ANSWERS[job], environment, os.environ)
+    with holding(job, environment):
+        unanswered = home / UNANSWERED
+        is_owed = unanswered.exists()
+        open_private(unanswered, "w").close()
+        read = run_and_tell(job, environment, log).read
+        if is_owed or any(read.get(stream) for stream in ASKS):
+            run_and_tell(ANSWERS[job], environment, log)
+        unanswered.unlink()
 
 
 @contextmanager

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from project import (
     BIN,
+    EXPERIMENTS,
     ROOT,
     TAP,
     TARGET,
     NotStarted,
+    experiments_of,
     home_of,
     meltano_yml,
     origin,
@@ -21,6 +25,11 @@ from project import (
     warehouse_of,
     warehouses_of,
 )
+
+from singer_program.errors import ProgramError
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.definitions.outcome_metrics import read_catalogue
+from tap_experiments.project import load
 
 KEYS = {TAP: "a private key that reads", TARGET: "a private key that writes"}
 """The plugins that need a key, and which."""
@@ -38,13 +47,15 @@ def check(job: str, environment: str, variables: Mapping[str, str], *, dry: bool
         dry: Whether it runs on a copy of the home, where whatever it does is undone.
 
     Raises:
-        NotStarted: there is no such job or environment, they do not fit, a key is missing, or it would assign for
-            good what a dry target does not write.
+        NotStarted: there is no such job or environment, they do not fit each other or this shell, a key is
+            missing, a definition that it would read has a fault, or it would assign for good what a dry
+            target does not write.
     """
     tasks_of(job)
-    home_of(environment, variables)
+    _check_place(environment, variables)
     _check_warehouse(job, environment, variables)
     _check_keys(job, environment, variables)
+    _check_definitions(job, environment, variables)
     if not dry and _ASSIGN in tasks_of(job) and is_dry(environment, variables) and TARGET in plugins_of(job):
         msg = (
             f"`dry_run` of {TARGET} is set, and this job would still assign people for good: run "
@@ -56,6 +67,17 @@ def check(job: str, environment: str, variables: Mapping[str, str], *, dry: bool
 def is_dry(environment: str, variables: Mapping[str, str]) -> bool:
     """Whether the target is told to write nothing."""
     return setting(TARGET, "dry_run", environment, variables).lower() in _TRUE
+
+
+def _check_place(environment: str, variables: Mapping[str, str]) -> None:
+    """Whether the environment has its home, and is not the account's where a local Klaviyo stands in for that."""
+    home, stand_in = home_of(environment, variables), variables.get("KLAVIYO_LOOP_DEMO_HOME")
+    if stand_in and str(home) != stand_in:
+        msg = (
+            f"here a local Klaviyo stands in for the account, which the environment {environment!r} is for: leave "
+            "ENVIRONMENT out, or this shell, with `exit`"
+        )
+        raise NotStarted(msg)
 
 
 def _check_warehouse(job: str, environment: str, variables: Mapping[str, str]) -> None:
@@ -77,6 +99,22 @@ def _check_keys(job: str, environment: str, variables: Mapping[str, str]) -> Non
         wanted = " and ".join(f"{variable(name)} ({KEYS[name]})" for name in missing)
         msg = f"no key: set {wanted}, in the shell or in .env, as .env.example shows"
         raise NotStarted(msg)
+
+
+def _check_definitions(job: str, environment: str, variables: Mapping[str, str]) -> None:
+    """The tap would say the same, when events and members have been read for it."""
+    if EXPERIMENTS not in map(origin, plugins_of(job)):
+        return
+    folder, form, catalogue = experiments_of(environment, variables)
+    if form not in list(PropertyFormat):
+        msg = f"{variable(EXPERIMENTS, 'property_format')} is {form!r}: set it to {', '.join(PropertyFormat)}"
+        raise NotStarted(msg)
+    try:
+        load(Path(os.path.relpath(folder)), PropertyFormat(form), read_catalogue(Path(os.path.relpath(catalogue))))
+    except ProgramError as error:
+        more = f" (and {len(error.lines) - 1} more: `make preview` lists them)" if len(error.lines) > 1 else ""
+        msg = f"{error.lines[0]}{more}"
+        raise NotStarted(msg) from error
 
 
 def variable(plugin: str, name: str = "api_key") -> str:

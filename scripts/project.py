@@ -19,6 +19,11 @@ SYSTEM = ROOT / ".meltano"
 """Where Meltano keeps the plugins, and by default its database and what plugins need while they run."""
 BIN = Path(sys.executable).parent
 TAP, TARGET = "tap-klaviyo-engagement", "target-klaviyo-profiles"
+EXPERIMENTS = "tap-experiments"
+ANSWERS = {"pushed": "answer", "postgres-pushed": "postgres-answer"}
+"""The job that follows another one, where that has read anything that wants an answer."""
+ASKS = frozenset({"flow_requests"})
+"""The streams whose rows want one."""
 WAREHOUSE = "klaviyo.duckdb"
 """The warehouse of DuckDB in a home."""
 
@@ -152,6 +157,18 @@ def selected(plugin: str) -> set[str]:
     """The streams that an extractor selects by its definition."""
     patterns = [each.get("select", []) for each in _named(plugin, *_defined())]
     return {str(pattern).partition(".")[0] for chosen in patterns for pattern in chosen}
+
+
+def experiments_of(environment: str, variables: Mapping[str, str]) -> tuple[Path, str, Path]:
+    """What tap-experiments reads in an environment: the folder, the form of the properties, the catalogue."""
+
+    def given(name: str, default: str) -> str:
+        known = {**variables, "MELTANO_PROJECT_ROOT": str(ROOT)}
+        return setting(EXPERIMENTS, name, environment, known) or default
+
+    folder = ROOT / given("path", "experiments")
+    catalogue = ROOT / given("outcome_metrics", "transform/seeds/outcome_metrics.csv")
+    return folder, given("property_format", "list"), catalogue
 
 
 def _ancestry(plugin: str) -> Iterator[str]:

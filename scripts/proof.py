@@ -14,16 +14,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
-from project import ROOT, read_dotenv
+from pipeline import one_line_errors
+from preflight import key_of, variable
+from project import TAP, TARGET, experiments_of, read_dotenv, setting
 from typing_extensions import override
 
 from klaviyo_wire import jsonapi
-from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.auth import DEFAULT_API_URL, ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.ratelimit import Governor
 from tap_experiments.definitions.model import Channel, Experiment, PropertyFormat, Status
+from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.language import limits
 from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
@@ -170,23 +173,24 @@ def _cids(link: str) -> list[str]:
 
 
 def main() -> None:
-    """Command line: where the experiments are, and which of them."""
-    read_dotenv()  # first: settings of the tap are the defaults here, so that what was uploaded is proven
-    path = os.environ.get("TAP_EXPERIMENTS_PATH") or ROOT / "experiments"
-    form = os.environ.get("TAP_EXPERIMENTS_PROPERTY_FORMAT") or PropertyFormat.LIST.value
+    """Command line: the environment whose account is asked; what it set of tap and target holds here as well."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--path", type=Path, default=path, help="folder of the experiments")
-    parser.add_argument("--property-format", choices=[*PropertyFormat], default=form)
-    arguments = parser.parse_args()
-    names = ("TARGET_KLAVIYO_PROFILES_API_KEY", "TAP_KLAVIYO_ENGAGEMENT_API_KEY")
-    key = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    if not key:
-        sys.exit(f"no key: set {names[0]} to a private key with the scope templates:read, in the shell or in .env")
-    url = os.environ.get("TARGET_KLAVIYO_PROFILES_API_URL") or "https://a.klaviyo.com"
-    client = Client(ApiKey(key), Governor(time.monotonic), Transport(requests.Session(), time.sleep), api_url=url)
-    property_format = PropertyFormat(arguments.property_format)
+    parser.add_argument("--environment", default="dev", help="an environment of meltano.yml")
+    environment = parser.parse_args().environment
+    read_dotenv()
+    with one_line_errors():
+        folder, form, catalogue = experiments_of(environment, os.environ)
+        keys = {plugin: key_of(plugin, environment, os.environ) for plugin in (TARGET, TAP)}
+    plugin = next((name for name, key in keys.items() if key), "")
+    if not plugin:
+        wanted = f"set {variable(TARGET)} to a private key with the scope templates:read"
+        sys.exit(f"no key: {wanted}, in the shell or in .env")
+    url = setting(plugin, "api_url", environment, os.environ) or DEFAULT_API_URL
+    transport = Transport(requests.Session(), time.sleep)
+    client = Client(ApiKey(keys[plugin]), Governor(time.monotonic), transport, api_url=url)
+    property_format = PropertyFormat(form)
     try:
-        project = load(arguments.path, property_format)
+        project = load(Path(os.path.relpath(folder)), property_format, read_catalogue(catalogue))
         for experiment, template in project.pairs:
             shown = experiment.status is Status.LIVE or experiment.is_shipped
             if shown and experiment.channel is Channel.EMAIL:

@@ -216,6 +216,11 @@ class Watch:
         self._summary = Summary(job, environment, _now())
         self._is_over = False
 
+    @property
+    def summary(self) -> Summary:
+        """What is known so far."""
+        return self._summary
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Around all of it: what ends before the run has begun is notified of as well."""

@@ -416,3 +416,17 @@ def test_meltano_logs_as_its_option_says_but_at_no_level_the_records_that_pass()
     assert debug.split() == [str(logging.INFO), str(logging.DEBUG)]
     assert ours.split() == [str(logging.INFO)] * 2
     assert warning.split()[1] == str(logging.WARNING)
+
+
+def test_who_waits_is_known_by_what_it_will_run(start: Callable[[str], Holder], tmp_path: Path) -> None:
+    """Who holds the home does not wait: it has read already what came first."""
+    home = Home(tmp_path / "home", print)
+    assert not home.is_awaited_for("pushed")
+    assert start("pushed").says() == "holds"
+    assert not home.is_awaited_for("pushed")
+    second = start("pushed")
+    assert second.says().startswith("waits")
+    assert home.is_awaited_for("pushed")
+    assert not home.is_awaited_for("push")
+    second.kill()
+    assert not home.is_awaited_for("pushed")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
+import shutil
 import sqlite3
 import stat
+import subprocess
 import sys
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +25,16 @@ import requests
 from klaviyo_sandbox.http.control import SendRequest
 from klaviyo_sandbox.model.records import GroupKind, Profile
 from klaviyo_sandbox.simulation.rendering import CompiledTemplate, person_context
+from tap_experiments.definitions.outcome_metrics import read_catalogue
+from tap_experiments.definitions.scaffold import scaffold
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
 from newcomer import Place  # noqa: E402
-from pipeline import HOLD, Run, progress, rehearsal, run_job  # noqa: E402
-from project import JobFailed, tasks_of  # noqa: E402
+from pipeline import HOLD, Run, progress, rehearsal, run_and_answer, run_job  # noqa: E402
+from project import BIN, JobFailed, tasks_of  # noqa: E402
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -255,6 +262,81 @@ def test_a_dry_run_leaves_everything_as_it_was(loop: Loop, place: Place) -> None
     assert "would assign nobody" in said
     assert _left_behind(place) == before
     assert loop.query("select count(*) from klaviyo_raw.definition_snapshots")[0][0] > 0
+
+
+TOKEN = "what a flow shows in this test"
+
+
+@contextmanager
+def receiver(home: Path) -> Iterator[Callable[[str, str], dict[str, int]]]:
+    """Start one; a flow's request for a profile, with its id, is answered by what became of it."""
+    ready = home / "ready.json"
+    variables = {"KLAVIYO_INBOX_STORE": str(home / "inbox.sqlite"), "KLAVIYO_INBOX_FLOW_TOKEN": TOKEN}
+    command = [str(BIN / "klaviyo-inbox"), "serve", "--port", "0", "--ready-file", str(ready)]
+    with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+        try:
+            while not ready.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+            url = json.loads(ready.read_text())["url"]
+
+            def ask(profile: str, request: str) -> dict[str, int]:
+                answer = requests.post(
+                    f"{url}/klaviyo/flows/welcome",
+                    json={"profile_id": profile, "request_id": request},
+                    headers={"X-Inbox-Token": TOKEN},
+                    timeout=10,
+                )
+                assert answer.status_code == 200, answer.text
+                told: dict[str, int] = answer.json()
+                return told
+
+            yield ask
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def welcome(loop: Loop, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An experiment on whom a flow asks for is live, beside the other one."""
+    for name, value in rehearsal(loop.home, loop.sandbox.url, loop.sandbox.api_key).items():
+        monkeypatch.setenv(name, value)
+    experiments = shutil.copytree(place.root / "experiments", tmp_path / "experiments")
+    definition = scaffold(experiments, "welcome", read_catalogue(None))[0]
+    text = re.sub(
+        r"^audience:\n  segment: .*\n", "audience: {flow: Welcome}\n", definition.read_text(), flags=re.MULTILINE
+    )
+    definition.write_text(text.replace("status: draft", "status: live"))
+    place.run(f"tap-experiments lock --path {experiments}")
+    loop.run("define", TAP_EXPERIMENTS_PATH=str(experiments))
+
+
+@pytest.mark.usefixtures("welcome")
+def test_whom_a_flow_asks_for_has_an_answer_after_one_run(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    """One of the account and one whom Klaviyo has just made; asked again, nothing is written."""
+    others = loop.sandbox.store.read("select id from profiles order by id desc limit 1")
+    made = requests.post(
+        f"{loop.sandbox.url}/api/profiles",
+        json={"data": {"type": "profile", "attributes": {"email": "just.made@example.org"}}},
+        headers={"Authorization": f"Klaviyo-API-Key {loop.sandbox.api_key}", "revision": "2026-07-15"},
+        timeout=10,
+    )
+    people = {others[0][0], made.json()["data"]["id"]}
+    before = loop.writes()
+    with receiver(loop.home) as ask:
+        for profile in people:
+            assert ask(profile, f"{profile}/1")["stored"] == 1
+        run_and_answer("pushed", "demo", loop.home / "log.jsonl")
+        held = loop.held()
+        assert held == loop.wanted()
+        assert {each for each in held if any(token.startswith("welcome:") for token in held[each])} == people
+        assert loop.writes()["bulk_import_profiles 202"] == before["bulk_import_profiles 202"] + 1
+        for profile in people:
+            assert ask(profile, f"{profile}/1")["duplicates"] == 1
+        capsys.readouterr()
+        run_and_answer("pushed", "demo", loop.home / "log.jsonl")
+        assert capsys.readouterr().out.startswith("tap-klaviyo-inbox target-duckdb ")
+    assert loop.loaded() <= loop.events()
 
 
 # When a job fails, the reason is one line: the plugin's own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
@@ -54,6 +55,24 @@ def test_a_missing_key_is_named_with_the_place_for_it() -> None:
         assert ".env" in told
     preflight.check("measure", "prod", {})
     preflight.check("extract", "prod", {"TAP_KLAVIYO_ENGAGEMENT_API_KEY": "pk_reads"})
+
+
+def test_a_definition_with_a_fault_ends_a_job_before_it_reads_anything(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "demo" / "experiments", tmp_path, dirs_exist_ok=True)
+    own = KEYS | {"TAP_EXPERIMENTS_PATH": str(tmp_path)}
+    preflight.check("pipeline", "prod", own)
+    (tmp_path / "spring_hero" / "preregistration.lock").unlink()
+    told = refusal("pipeline", "prod", own)
+    assert "spring_hero/experiment.yml:" in told
+    assert "run `make preregister`" in told
+    definition = tmp_path / "spring_hero" / "experiment.yml"
+    definition.write_text(
+        definition.read_text().replace("clicked", "clickd").replace("channel: email", "channel: fax")
+    )
+    assert refusal("define", "dev", own).endswith(" more: `make preview` lists them)")
+    preflight.check("changes", "prod", own)  # which reads no definition
+    told = refusal("define", "dev", KEYS | {"TAP_EXPERIMENTS_PROPERTY_FORMAT": "flt"})
+    assert told == "TAP_EXPERIMENTS_PROPERTY_FORMAT is 'flt': set it to list, object, flat"
 
 
 @pytest.mark.usefixtures("unasked")

@@ -6,12 +6,10 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
-import pipeline  # noqa: E402
 import run_summary  # noqa: E402
 from notify import COMMAND, URL, masked, notify  # noqa: E402
 from pipeline import Run, Terminated, run_job, watched  # noqa: E402
 from project import JobFailed, NotStarted  # noqa: E402
 from run_summary import Watch  # noqa: E402
+from scripted_meltano import ENDED, meltano, started  # noqa: E402
 
 TASKS = (
     "home:hold",
@@ -305,25 +304,6 @@ def test_a_command_that_does_not_work_fails_nothing(command: str, fault: str) ->
 # a job under a Meltano that does as it is told
 
 
-@contextmanager
-def meltano(folder: Path, script: str) -> Iterator[None]:
-    """Instead of Meltano: a shell script."""
-    program = folder / "bin" / "meltano"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "BIN", program.parent)
-        patch.setenv("KLAVIYO_LOOP_DEMO_HOME", str(folder / "home"))
-        patch.setenv("MELTANO_DATABASE_URI", "sqlite:///none")
-        for name in ("KLAVIYO_LOOP_TICKET", URL, COMMAND):
-            patch.delenv(name, raising=False)
-        yield
-
-
-ENDED = '{"event": "Block run completed", "success": true, "duration_seconds": 1.5}'
-
-
 def test_a_job_that_dies_is_told_with_its_task(tmp_path: Path, channel: Channel) -> None:
     lines: list[str] = []
     with meltano(tmp_path, f"echo '{ENDED}'; kill -9 $$"), pytest.MonkeyPatch.context() as patch:
@@ -334,28 +314,6 @@ def test_a_job_that_dies_is_told_with_its_task(tmp_path: Path, channel: Channel)
     assert told["text"].startswith("demo: measure failed after ")
     assert "dbt:measure" in told["text"]
     assert "killed by signal 9" in last(tmp_path / "home")["reason"]
-
-
-COMMAND_LINE = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import pipeline
-pipeline.BIN = Path(sys.argv[2])
-sys.argv = ["pipeline", "--environment=demo", sys.argv[3]]
-pipeline.main()
-"""
-
-
-def started(folder: Path, job: str) -> subprocess.Popen[str]:
-    """The command behind `make pipeline`, with the Meltano of this folder."""
-    return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", COMMAND_LINE, str(ROOT / "scripts"), str(folder / "bin"), job],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def test_a_job_that_is_told_to_end_ends_its_meltano_and_keeps_its_last_words(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator
@@ -18,12 +19,15 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 
 import preflight  # noqa: E402
 from crontab import Crontab  # noqa: E402
+from project import ANSWERS  # noqa: E402
 
 PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text())
 JOBS = {job["name"]: job["tasks"] for job in PROJECT["jobs"]}
 EXAMPLES = ROOT / "examples" / "schedule"
 KEYS = {"TAP_KLAVIYO_ENGAGEMENT_API_KEY": "pk_reads", "TARGET_KLAVIYO_PROFILES_API_KEY": "pk_writes"}
 SETS = {"prod": "", "postgres": "postgres-"}
+PUSHED = ("pushed", "* * * * *")
+"""The schedule of those who have a receiver; in the examples it is a comment."""
 
 
 def schedules(environment: str) -> dict[str, tuple[str, str]]:
@@ -34,6 +38,7 @@ def schedules(environment: str) -> dict[str, tuple[str, str]]:
         for each in PROJECT["schedules"]
         if each["name"].startswith(prefix)
         and not any(other and each["name"].startswith(other) for other in others)
+        and each["interval"] != PUSHED[1]
     }
 
 
@@ -75,6 +80,24 @@ def test_no_two_start_in_one_minute_nor_when_everybody_does_nor_when_clocks_chan
     assert len(moments) == len(set(moments))
     assert not {minute for *_, minute in moments} & {0, 30}
     assert not [interval for interval in intervals if interval.split()[1] in ("1", "2")]
+
+
+@pytest.mark.parametrize(("environment", "prefix"), SETS.items())
+def test_what_is_pushed_has_a_schedule_and_a_job_that_answers(environment: str, prefix: str) -> None:
+    job, interval = f"{prefix}{PUSHED[0]}", PUSHED[1]
+    assert {"name": job, "job": job, "interval": interval} in PROJECT["schedules"]
+    preflight.check(job, environment, {})  # which reads no account
+    preflight.check(ANSWERS[job], environment, KEYS)
+    [read] = [task for task in JOBS[job] if task.startswith("tap-klaviyo-inbox")]
+    assert {task.split()[-1] for task in JOBS[ANSWERS[job]]} >= {read.split()[-1], "target-klaviyo-profiles"}
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
+def test_the_examples_have_it_as_a_comment(example: Path) -> None:
+    lines = [
+        line for line in example.read_text().splitlines() if re.search(r"\bpushed\b", line) and "* * * * *" in line
+    ]
+    assert [line.lstrip().startswith("# ") for line in lines] == [True]
 
 
 def test_both_kinds_of_warehouse_have_the_same_rhythm() -> None:

@@ -100,6 +100,7 @@ OVERRIDDEN = {
     "Target._handle_termination": Hook("(self, signum, frame)", "the SDK would drain amid what was interrupted"),
     "Target._process_activate_version_message": Hook("(self, message_dict)", "nothing is deleted for not coming"),
     "Target._process_batch_message": Hook("(self, message_dict)", "BATCH is refused with the remedy"),
+    "Target._process_schema_message": Hook("(self, message_dict)", "a table's keys are no fields of a sink"),
     "Target._process_record_message": Hook("(self, message_dict)", "half of the SDK's time for a record"),
     "Target._process_state_message": Hook("(self, message_dict)", "STATE waits until what came before is settled"),
     "Target._write_state_message": Hook("(self, state)", "a reader that is gone ends the run in one line"),
@@ -122,6 +123,7 @@ USED = {
         "(self, message_dict, requires)", "the check of a message's keys"
     ),
     "Target._assert_sink_exists": Hook("(self, stream_name)", "the error for a record without SCHEMA"),
+    "Target._process_schema_message": Hook("(self, message_dict)", "the stream is registered without its keys"),
     "Target._sinks_active": Hook(None, "the sink of a stream, without the SDK's look-up"),
     "Target._write_state_message": Hook("(self, state)", "emits STATE"),
 }

@@ -228,6 +228,14 @@ class TargetKlaviyoProfiles(Target):
         return faults
 
     @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        """Register a stream without its keys, since a sink's own fields say who is meant.
+
+        The SDK would refuse a stream map that renames a table's key and leaves out what it does not name.
+        """
+        super()._process_schema_message({**message_dict, "key_properties": []})
+
+    @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Hand a record to its batcher.
 
@@ -337,7 +345,8 @@ class StreamSink(SdkSink):
             known = ", ".join(f"`{each.name}`" for each in sink.fields)
             msg = (
                 f"the stream `{stream_name}` has fields that its sink does not know: {listed}. Rename them, put "
-                f"them into `properties`, or leave them out by a stream map; known are {known}"
+                "them into `properties`, or leave them out by a stream map (`__else__: __NULL__`); "
+                f"known are {known}"
             )
             raise ConfigurationError(msg)
         for warning in sink.warnings(names):

@@ -221,6 +221,11 @@ def test_the_index_has_every_experiment_and_folds_what_is_over() -> None:
     assert "Not started" in index
     assert "What does next sell?" in index
     assert "bold: +40\u202f% in clicks" in index
+    over = {entry.anchor for shelf in shelves if shelf.key == "ended" for entry in shelf.entries}
+    articles = re.findall(r'<article id="(e\d+s\d+)"(.*?)</article>', page, re.DOTALL)
+    rests = {anchor: body.partition('<details class="rest">') for anchor, body in articles}
+    assert {anchor for anchor, (_, rest, _) in rests.items() if rest} == over
+    assert all('class="title"' in before and "<figure" in after for before, rest, after in rests.values() if rest)
     assert len(page) < 61 * 60_000
 
 

@@ -99,7 +99,9 @@ def test_a_changed_promise_is_refused(folder: Path, status: str, old: str, new: 
     change(folder, old, new)
     [found] = faults()
     assert found.removeprefix(FILE).removeprefix(":").startswith(expected.removeprefix(":"))
-    assert found.endswith("; change it back, or set `version` to 4 and run `tap-experiments lock`")
+    assert found.endswith(
+        "; change it back, or set `version` to 4 and run `make preregister` (`tap-experiments lock`)"
+    )
 
 
 def test_one_look_is_a_promise_that_cannot_be_taken_back(
@@ -143,7 +145,7 @@ def test_a_live_experiment_is_locked_by_the_command(folder: Path, lock: Callable
     [found] = faults()
     assert found == (
         f"{FILE}:3: status: is live, but its version 3 is not locked; "
-        "run `tap-experiments lock` and commit the preregistration.lock it writes"
+        "run `make preregister` (`tap-experiments lock`) and commit the preregistration.lock it writes"
     )
     assert lock() == (0, "set/every_key/preregistration.lock: version 3 is locked; commit it\n")
     assert (folder / LOCK).read_bytes() == before
@@ -195,4 +197,4 @@ def test_a_lock_that_was_edited(folder: Path, text: str, problem: str) -> None:
     (folder / LOCK).write_text(text)
     [found] = faults()
     assert found.startswith(f"set/every_key/preregistration.lock: {problem}")
-    assert found.endswith("; restore the file that `tap-experiments lock` wrote")
+    assert found.endswith("; restore the file that `make preregister` (`tap-experiments lock`) wrote")

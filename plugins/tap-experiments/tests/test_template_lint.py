@@ -187,10 +187,10 @@ def command(
 
 def test_the_command_lints(tmp_path: Path, command: Callable[..., Any]) -> None:
     define(tmp_path)
-    assert command("lint", "--strict") == (0, ["1 experiments, 2 arms: sound, 0 warnings"], [])
+    assert command("lint", "--strict") == (0, ["1 experiment, 2 arms: sound, 0 warnings"], [])
     define(tmp_path, "summer", a__html=f"{LINK}{{{{ first_name }}}}")
     code, said, _ = command("lint")
-    assert (code, len(said), said[-1]) == (0, 2, "2 experiments, 4 arms: sound, 1 warnings")
+    assert (code, len(said), said[-1]) == (0, 2, "2 experiments, 4 arms: sound, 1 warning")
     assert command("lint", "--strict")[0] == 1
     define(tmp_path, "winter", a__html="{% if %")
     code, said, complaints = command("lint")

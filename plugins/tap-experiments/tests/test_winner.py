@@ -208,8 +208,8 @@ def test_lint_and_preview_know_a_winner(tmp_path: Path) -> None:
     silent = {arm: f"<h1>{arm}</h1>" for arm in HERO}
     root = define(tmp_path / "set", {"hero": silent}, winner="loud")
     for command, expected in (
-        ("lint", "1 experiments, 3 arms: sound, 0 warnings"),
-        ("preview", "lf_spring, and what 1 kinds of profiles are shown"),
+        ("lint", "1 experiment, 3 arms: sound, 0 warnings"),
+        ("preview", "lf_spring, and what every profile is shown"),
     ):
         options = ["--output", str(tmp_path / "seen")] if command == "preview" else []
         done = CliRunner().invoke(commands, [command, "--path", str(root), *options])

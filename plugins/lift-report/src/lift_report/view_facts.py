@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from lift_report import formatting, labels, sentences
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lift_report.chart_geometry import Forest
     from lift_report.results import Experiment, Report, Slot
     from lift_report.tables import Result
@@ -80,6 +82,11 @@ def index(report: Report) -> tuple[Shelf, ...]:
         for key, tone, title, one, many in _SHELVES
         if by_key[key]
     )
+
+
+def folded(shelves: Sequence[Shelf]) -> frozenset[str]:
+    """The slots, by their anchors, of which the page shows the verdict and folds the rest."""
+    return frozenset(entry.anchor for shelf in shelves if not shelf.is_open for entry in shelf.entries)
 
 
 _SHORT = 12

@@ -54,6 +54,15 @@ _outcome_metrics = click.option(
 )
 
 
+def _counted(number: int, what: str) -> str:
+    """`1 arm`, `2 arms`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _kinds(count: int) -> str:
+    return f"{count} kinds of profiles are" if count != 1 else "every profile is"
+
+
 @click.group()
 def commands() -> None:
     """Experiments kept as files."""
@@ -113,7 +122,12 @@ def lint(path: Path, property_format: str, catalogue: Catalogue, *, strict: bool
     for warning in project.warnings:
         click.echo(warning)
     arms = sum(len(slot.arms) for experiment, _ in project.pairs for slot in experiment.slots)
-    click.echo(f"{len(project.pairs)} experiments, {arms} arms: sound, {len(project.warnings)} warnings")
+    counts = (
+        _counted(len(project.pairs), "experiment"),
+        _counted(arms, "arm"),
+        _counted(len(project.warnings), "warning"),
+    )
+    click.echo("{}, {}: sound, {}".format(*counts))
     if strict and project.warnings:
         raise click.exceptions.Exit(1)
 
@@ -140,7 +154,7 @@ def preview(path: Path, property_format: str, catalogue: Catalogue, output: Path
         except OSError as error:
             problem = f"{folder} cannot be written: {error.strerror}; give another folder with `--output`"
             raise click.ClickException(problem) from error
-        click.echo(f"{folder}/: {template.name}, and what {count} kinds of profiles are shown")
+        click.echo(f"{folder}/: {template.name}, and what {_kinds(count)} shown")
 
 
 @commands.command()

@@ -32,9 +32,17 @@ count_requests as (
 
 ),
 
+experiments_of_groups as (
+
+    select *
+    from experiments
+    where audience_type <> 'flow'
+
+),
+
 find_group as (
 
-    {{ lf_find_group('experiments', ['experiment_key'], 'audience_type', 'audience', 'account_groups') }}
+    {{ lf_find_group('experiments_of_groups', ['experiment_key'], 'audience_type', 'audience', 'account_groups') }}
 
 ),
 
@@ -62,7 +70,7 @@ joined as (
         coalesce(count_requests.snapshot_at, find_group.snapshot_at) as snapshot_at
 
     from experiments
-    inner join find_group on experiments.experiment_key = find_group.experiment_key
+    left join find_group on experiments.experiment_key = find_group.experiment_key
     left join count_requests on experiments.experiment_key = count_requests.experiment_key
 
 )

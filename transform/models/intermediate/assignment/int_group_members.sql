@@ -24,6 +24,24 @@ flow_requests as (
 
 ),
 
+profiles as (
+
+    select * from {{ ref('stg_klaviyo__profiles') }}
+
+),
+
+readings as (
+
+    select * from {{ ref('int_resource_readings') }}
+
+),
+
+resource_ids as (
+
+    select * from {{ ref('stg_klaviyo__resource_ids') }}
+
+),
+
 memberships as (
 
     select
@@ -64,7 +82,25 @@ current_members as (
 
 ),
 
--- A flow asks for one profile at a time, and nobody leaves it: its requests are for the experiment that its address names.
+asked_profiles as (
+
+    select profiles.*
+    from profiles
+    where exists (
+        select 1
+        from flow_requests
+        where flow_requests.profile_id = profiles.profile_id
+    )
+
+),
+
+asked_gone as (
+
+    {{ lf_find_gone('asked_profiles', 'profile_id', 'coalesce(asked_profiles.updated_at, asked_profiles.created_at)', 'profiles', 'readings', 'resource_ids') }}
+
+),
+
+-- A flow asks for one profile at a time, for the experiment that its address names. Nobody leaves it but who leaves the account.
 add_flows as (
 
     select
@@ -78,11 +114,13 @@ add_flows as (
 
     select
         'flow' as group_type,
-        experiment_key as group_id,
-        profile_id,
-        min(received_at) as joined_at
+        flow_requests.experiment_key as group_id,
+        flow_requests.profile_id,
+        min(flow_requests.received_at) as joined_at
     from flow_requests
-    group by experiment_key, profile_id
+    left join asked_gone on flow_requests.profile_id = asked_gone.resource_id
+    where asked_gone.resource_id is null
+    group by flow_requests.experiment_key, flow_requests.profile_id
 
 )
 

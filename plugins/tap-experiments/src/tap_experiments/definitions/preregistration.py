@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tap_experiments.definitions.model import Experiment
 
 LOCK = "preregistration.lock"
-COMMAND = "tap-experiments lock"
+COMMAND = "`make preregister` (`tap-experiments lock`)"
+"""What writes the lock: the command of this repository, and that of the package alone."""
 
 
 def preregistration(experiment: Experiment) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def faults(root: Path, experiment: Experiment) -> list[Fault]:
         problem = f"is {experiment.version}, but version {lock.version} has begun"
         return [experiment.fault("version", problem, f"restore it, or raise it to {lock.version + 1}")]
     promise = preregistration(experiment)
-    remedy = f"change it back, or set `version` to {lock.version + 1} and run `{COMMAND}`"
+    remedy = f"change it back, or set `version` to {lock.version + 1} and run {COMMAND}"
     return [
         experiment.fault(
             name,
@@ -109,7 +110,7 @@ def unlocked(root: Path, experiment: Experiment) -> list[Fault]:
     if not needs_lock(root, experiment):
         return []
     problem = f"is live, but its version {experiment.version} is not locked"
-    return [experiment.fault("status", problem, f"run `{COMMAND}` and commit the {LOCK} it writes")]
+    return [experiment.fault("status", problem, f"run {COMMAND} and commit the {LOCK} it writes")]
 
 
 def _read(root: Path, experiment: Experiment) -> _Lock | Fault | None:
@@ -118,7 +119,7 @@ def _read(root: Path, experiment: Experiment) -> _Lock | Fault | None:
     file = f"{root}/{experiment.key}/{LOCK}"
     if not (folder / LOCK).exists():
         return None
-    remedy = f"restore the file that `{COMMAND}` wrote"
+    remedy = f"restore the file that {COMMAND} wrote"
     try:
         document = json.loads(read(folder, LOCK))
         promise, said = document["preregistration"], document["sha256"]

@@ -15,10 +15,10 @@ SCHEMA_FILE = "plugins/tap-experiments/experiment.schema.json"
 """Where the repository that this tap belongs to keeps the JSON Schema."""
 
 _DEFINITION = """\
-# Every key: plugins/tap-experiments/README.md. Check it with `tap-experiments --discover`.
+# Every key: plugins/tap-experiments/README.md. Check it with `make preview` (`tap-experiments lint`).
 key: {key}
 version: 1                          # raise it to assign everybody anew
-status: draft                       # then live (`tap-experiments lock`), then ended, with `winner: <arm>` to ship
+status: draft                       # then live (`make preregister`), then ended, with `winner: <arm>` to ship
 description: Which hero sells more, the one we always send or a bold one?
 channel: email                      # email, sms or push
 
