@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import json
 import tempfile
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inbox_door import NOW, Json, door, event, webhook_body
+from inbox_door import NOW, TOKEN, Json, door, event, webhook_body
 from jsonschema import Draft202012Validator
 from singer_sdk.testing import get_tap_test_class
 
@@ -20,9 +21,36 @@ from klaviyo_inbox.tap import TapKlaviyoInbox, main
 
 FOLDER = tempfile.TemporaryDirectory()  # the standard suite opens the store when tests are collected
 atexit.register(FOLDER.cleanup)
-with door(Path(FOLDER.name)) as filled:
+TOKENS = dict.fromkeys(("order_token", "form_token", "privacy_token", "write_keys"), (TOKEN,))
+PERSON = {"email": "ada@example.com", "phone_number": "+441632960961", "external_id": "7", "profile_id": "A"}
+NOON = "2026-09-04T12:00:00Z"
+POSTED: dict[str, Json] = {
+    "/shop/orders": {
+        **PERSON,
+        "order_id": "1",
+        "event": "placed",
+        "value": 9.5,
+        "currency": "EUR",
+        "lines": [{}],
+        "customer": {},
+        "details": {},
+    },
+    "/v1/track": {"userId": "A", "anonymousId": "B", "event": "E", "properties": {}, "timestamp": NOON},
+    "/consent": {
+        **PERSON,
+        "channels": {"email": "given"},
+        **dict.fromkeys(("source", "method", "list_id"), "x"),
+        **{name: {"a": 1} for name in ("proof", "contact", "properties")},
+    },
+    "/privacy": {**PERSON, "kind": "access", "jurisdiction": "EU", "verified_at": NOON, "scope": {"a": 1}},
+}
+with door(Path(FOLDER.name), **TOKENS) as filled:
     filled.klaviyo(webhook_body(event("E1"), event("E2")))
     filled.flow({"profile_id": "A", "request_id": "1", "tracking_id": "T", "attrs": {}, "fields": {}})
+    for path, body in POSTED.items():
+        basic = base64.b64encode(TOKEN.encode()).decode()
+        shown = f"Basic {basic}" if path == "/v1/track" else f"Bearer {TOKEN}"
+        assert filled.call(path, json.dumps(body).encode(), {"Authorization": shown}).json["stored"] == 1
 
 TestTapKlaviyoInbox = get_tap_test_class(
     TapKlaviyoInbox, config={"store": str(Path(FOLDER.name) / "inbox.sqlite")}

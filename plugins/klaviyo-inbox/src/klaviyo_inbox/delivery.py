@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+PATH = "path"
+"""The parameter of every delivery that says which path of its source was called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,7 +28,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from klaviyo_inbox import moments
-from klaviyo_inbox.delivery import DeadLetter, Delivery, Parcel, Receipt, RefusedError, UnusableError
+from klaviyo_inbox.delivery import PATH, DeadLetter, Delivery, Parcel, Receipt, RefusedError, UnusableError
 from klaviyo_inbox.logs import Seldom, place_of, tell
 from klaviyo_inbox.metrics import MEDIA_TYPE, Metrics
 from klaviyo_inbox.reading import BodyError, BodyReader
@@ -74,8 +75,10 @@ class Receiver:
         given = self._settings.secrets()
         for source in SOURCES:
             if secrets := given[source.setting]:
-                endpoint = self._endpoint(source, source.verification(secrets))
-                routes += [Route(path, endpoint, methods=["POST"], name=source.name) for path in source.paths]
+                verifier = source.verification(secrets)
+                routes += [
+                    Route(path, self._endpoint(source, path, verifier), methods=["POST"]) for path in source.paths
+                ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 
     @asynccontextmanager
@@ -120,23 +123,23 @@ class Receiver:
             state = None
         return Response(self.metrics.text(state), media_type=MEDIA_TYPE)
 
-    def _endpoint(self, source: Source, verifier: Verifier) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, source: Source, path: str, verifier: Verifier) -> Callable[[Request], Awaitable[Response]]:
         metrics = self.metrics
         seconds = metrics.seconds.labels(source.name)
 
         async def endpoint(request: Request) -> Response:
             began = time.perf_counter()
-            response = await self._answered(source, verifier, request)
+            response = await self._answered(source, path, verifier, request)
             seconds.observe(time.perf_counter() - began)
             metrics.answers.labels(source.name, response.status_code).inc()
             return response
 
         return endpoint
 
-    async def _answered(self, source: Source, verifier: Verifier, request: Request) -> Response:
+    async def _answered(self, source: Source, path: str, verifier: Verifier, request: Request) -> Response:
         """The answer to a delivery; whatever is wrong with it is an error until here."""
         try:
-            return await self._received(source, verifier, request)
+            return await self._received(source, path, verifier, request)
         except RefusedError as error:
             self._seldom.tell(logging.WARNING, f"a delivery was refused: {error}", source.name)
             return _answer(
@@ -149,8 +152,10 @@ class Receiver:
             self._seldom.tell(logging.ERROR, error.lines[0], source.name)
             return _answer(_BUSY, {"error": "it cannot be kept now"}, _LATER)
 
-    async def _received(self, source: Source, verifier: Verifier, request: Request) -> Response:
+    async def _received(self, source: Source, path: str, verifier: Verifier, request: Request) -> Response:
         if not verifier.admits(request.headers):
+            if source.ping and await self._is_ping(source.ping, request):
+                return _answer(200, Receipt(0, 0, 0)._asdict())
             raise RefusedError(_NO_PROOF)
         raw = await self._bodies.read(request)
         try:
@@ -158,20 +163,29 @@ class Receiver:
             if not verifier.verifies(request.headers, raw):
                 raise RefusedError(_NO_PROOF)
             body = self._bodies.unpacked(raw, request.headers.get("content-encoding", ""))
-            parcel = self._parcel(source, request, without_nul(without_lone_surrogates(body)))
+            parcel = self._parcel(source, path, request, without_nul(without_lone_surrogates(body)))
             receipt = await self._commits.append(parcel)
         finally:
             self._bodies.release(raw)
         return self._kept(source, parcel, receipt)
 
-    def _parcel(self, source: Source, request: Request, body: bytes) -> Parcel:
+    async def _is_ping(self, ping: re.Pattern[bytes], request: Request) -> bool:
+        """Whether an unsigned request only asks if anybody is there; no more of it is read than such a one has."""
+        told = request.headers.get("content-length", "")
+        if not told.isdecimal() or int(told) > _LONGEST_PING:
+            return False
+        body = await self._bodies.read(request)
+        self._bodies.release(body)
+        return ping.fullmatch(body) is not None
+
+    def _parcel(self, source: Source, path: str, request: Request, body: bytes) -> Parcel:
         """What a verified delivery is in the store.
 
         Raises:
             RefusedError: it is not of now, or not from who it says.
         """
         headers = {name: value for name, value in request.headers.items() if name in source.headers}
-        delivery = Delivery(body, self._clock(), dict(request.path_params), headers)
+        delivery = Delivery(body, self._clock(), {**request.path_params, PATH: path}, headers)
         try:
             source.check(delivery, self._settings)
             return source.parcel(delivery)
@@ -189,12 +203,13 @@ class Receiver:
         if receipt.put_away:
             self._seldom.tell(logging.WARNING, "deliveries were put away: see `dead-letters`", source.name)
         answer: dict[str, object] = receipt._asdict()
-        if source.answers_with_id and parcel.items:
-            answer["request_id"] = parcel.items[0].key
+        if source.request_id and parcel.items:
+            answer["request_id"] = source.request_id(parcel.items[0])
         return _answer(200, answer)
 
 
 _BUSY = 503
+_LONGEST_PING = 64
 _NO_PROOF = "it does not show the secret, or is not signed with it"
 _JSON = "application/json"
 

@@ -89,7 +89,90 @@ FLOW_REQUESTS = Stream(
     },
 )
 
-STREAMS: Mapping[str, Stream] = {each.name: each for each in (EVENTS, FLOW_REQUESTS)}
+IDENTIFIERS: Mapping[str, JsonSchema] = {
+    "email": _described(TEXT, "Their e-mail address, as it was sent"),
+    "phone_number": _described(TEXT, "Their phone number, as it was sent"),
+    "external_id": _described(TEXT, "Your own id of them"),
+}
+
+ORDERS = Stream(
+    "orders",
+    ("source", "order_id", "event"),
+    {
+        "source": _described(KEY, "The shop"),
+        "order_id": _described(KEY, "The shop's id of the order"),
+        "event": _described(KEY, "What became of it: `placed`, `cancelled`, `refunded`, `fulfilled`"),
+        "occurred_at": _described(MOMENT, "When it did"),
+        **IDENTIFIERS,
+        "value": _described(NUMBER, "What it is worth; of `refunded`, all that was given back until then"),
+        "currency": _described(TEXT, "ISO 4217"),
+        "lines": _described(
+            LIST,
+            "What was ordered: `line_id`, `product_id`, `variant_id`, `sku`, `name`, `brand`, `quantity`, `price`,"
+            " `total`, each as far as it is told",
+        ),
+        "customer": _described(
+            OPEN, "`id`, `first_name`, `last_name`, `billing_address`, `shipping_address`, as the shop writes them"
+        ),
+        "details": _described(
+            OPEN, "`number`, `url`, `reason`, `discount`, `discount_codes`, `shipping`, `tax`, `test`, if told"
+        ),
+    },
+)
+"""`details` is more than a model needs and what Klaviyo's standard events show: discount codes, a reason."""
+
+SITE_EVENTS = Stream(
+    "site_events",
+    ("message_id",),
+    {
+        "message_id": _described(KEY, "The sender's id of the call, or a digest of it"),
+        "type": _described(KEY, "`track`, `identify`, `page`, `screen`, `group` or `alias`"),
+        "event": _described(TEXT, "What happened; of a page or screen its name"),
+        "user_id": _described(TEXT, "Who, if known"),
+        "anonymous_id": _described(TEXT, "Who, before that"),
+        "occurred_at": _described(MOMENT, "When, corrected by how far the sender's clock was off as it was sent"),
+        "properties": _described(OPEN, "As sent"),
+        "context": _described(OPEN, "As sent, with `traits` and `integrations` of the call in it"),
+    },
+)
+
+CONSENT_STATEMENTS = Stream(
+    "consent_statements",
+    ("statement_id",),
+    {
+        "statement_id": _described(KEY, "The request and the channel"),
+        "profile_id": _described(TEXT, "Klaviyo's id of them"),
+        **IDENTIFIERS,
+        "channel": _described(KEY, "`email`, `sms`, `push` or `whatsapp`"),
+        "consent": _described(KEY, "`given` or `withdrawn`"),
+        "stated_at": _described(MOMENT, "When they said so"),
+        "source": _described(TEXT, "Where: the form"),
+        "method": _described(TEXT, "How: a box that was ticked, a link, …"),
+        "proof": _described(OPEN, "What shows it: the text they agreed to, their address, …"),
+        "list_id": _described(TEXT, "The list that they join, or leave"),
+        "contact": _described(OPEN, "What else they told of themselves: `first_name`, `last_name`, `location`, …"),
+        "properties": _described(OPEN, "Custom properties of the profile"),
+    },
+)
+"""`list_id`, `contact` and `properties` are what a registration form has beside the statement."""
+
+PRIVACY_REQUESTS = Stream(
+    "privacy_requests",
+    ("request_id",),
+    {
+        "request_id": _described(KEY, "The sender's id of it, or a digest"),
+        "kind": _described(KEY, "`access`, `deletion` or `restriction`"),
+        "profile_id": _described(TEXT, "Klaviyo's id of them"),
+        **IDENTIFIERS,
+        "jurisdiction": _described(TEXT, "Whose law it is: by it the clock goes"),
+        "verified_at": _described(MOMENT, "When it was seen that it is they who ask"),
+        "scope": _described(OPEN, "What of it they ask for; without it, everything"),
+    },
+)
+
+STREAMS: Mapping[str, Stream] = {
+    each.name: each for each in (EVENTS, FLOW_REQUESTS, ORDERS, SITE_EVENTS, CONSENT_STATEMENTS, PRIVACY_REQUESTS)
+}
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -50,6 +50,24 @@ class InboxSettings(Settings, kw_only=True):
     flow_token: Annotated[
         Token | None, SECRET, Meta(description="Opens flows: what their webhook action sends as `X-Inbox-Token`")
     ] = None
+    shopify_secrets: Annotated[
+        tuple[str, ...], SECRET, Meta(description="Opens Shopify: what it signs with, the app's client secret")
+    ] = ()
+    woocommerce_secrets: Annotated[
+        tuple[str, ...], SECRET, Meta(description="Opens WooCommerce: the secret of each of its webhooks")
+    ] = ()
+    order_token: Annotated[
+        Token | None, SECRET, Meta(description="Opens orders of any other shop: its bearer token")
+    ] = None
+    write_keys: Annotated[
+        tuple[str, ...], SECRET, Meta(description="Opens site events: the write keys, sent as user of Basic")
+    ] = ()
+    form_token: Annotated[
+        Token | None, SECRET, Meta(description="Opens preference and registration forms: their bearer token")
+    ] = None
+    privacy_token: Annotated[
+        Token | None, SECRET, Meta(description="Opens requests of people for their data: the bearer token")
+    ] = None
     max_body_bytes: Annotated[
         int, Meta(ge=1_024, description="The largest body that is taken; a larger one is answered 413")
     ] = 32 * 1024 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ class Source:
             not. May raise `UnusableError`: then the whole of it is put away.
         check: What is asked beyond the secret, of the signed body. Raises `RefusedError`.
         headers: Those of a delivery, in lower case, by which the body is understood or checked.
-        answers_with_id: Whether the sender is told the key of what it sent.
+        ping: An unsigned body, sent to see whether anybody is there: it is answered 200, and nothing is kept.
+        request_id: What the sender is told of an item, by which it is known later; None: nothing.
         idempotency: What tells one item from another, for people.
         retries: What the sender does with an answer that is not 2xx, for people.
         registration: How the sender is told of the receiver, for people.
@@ -48,7 +50,8 @@ class Source:
     divide: Callable[[Delivery], Iterable[Item | DeadLetter]]
     check: Callable[[Delivery, InboxSettings], None] = _no_check
     headers: frozenset[str] = frozenset()
-    answers_with_id: bool = False
+    ping: re.Pattern[bytes] | None = None
+    request_id: Callable[[Item], str] | None = None
     idempotency: str
     retries: str
     registration: str

@@ -7,6 +7,8 @@ admits anybody.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from abc import ABC, abstractmethod
@@ -69,6 +71,62 @@ def header_token(name: str) -> Verification:
             return self._is_one(_raw(headers, name))
 
     return HeaderToken
+
+
+class Bearer(_Shown):
+    """The secret stands in `Authorization: Bearer …`."""
+
+    scheme = "Bearer"
+
+    @override
+    def admits(self, headers: Headers) -> bool:
+        scheme, _, token = _raw(headers, "authorization").partition(b" ")
+        return scheme.lower() == b"bearer" and self._is_one(token.strip())
+
+
+class BasicUser(_Shown):
+    """The secret is the user of `Authorization: Basic …`; the password may be anything, and is empty as a rule."""
+
+    scheme = 'Basic realm="write key"'
+
+    @override
+    def admits(self, headers: Headers) -> bool:
+        scheme, _, given = _raw(headers, "authorization").partition(b" ")
+        try:
+            user = base64.b64decode(given.strip(), validate=True).partition(b":")[0]
+        except binascii.Error:
+            return False
+        return scheme.lower() == b"basic" and self._is_one(user)
+
+
+def body_digest(name: str) -> Verification:
+    """A header holds the HMAC-SHA256 of the body in base64, as Shopify and WooCommerce send it.
+
+    Args:
+        name: The header's.
+    """
+
+    class BodyDigest(Verifier):
+        scheme = name
+
+        @override
+        def admits(self, headers: Headers) -> bool:
+            return len(self._given(headers)) == hashlib.sha256().digest_size
+
+        @override
+        def verifies(self, headers: Headers, body: bytes) -> bool:
+            given = self._given(headers)
+            digests = [hmac.digest(each, body, hashlib.sha256) for each in self._secrets]
+            verdicts = [hmac.compare_digest(each, given) for each in digests]
+            return any(verdicts)
+
+        def _given(self, headers: Headers) -> bytes:
+            try:
+                return base64.b64decode(_raw(headers, name), validate=True)
+            except binascii.Error:
+                return b""
+
+    return BodyDigest
 
 
 class KlaviyoSignature(Verifier):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import DeadLetter, Item, UnusableError
-from klaviyo_inbox.records import decoded
+from klaviyo_inbox.records import IDENTIFIERS, decoded
 from singer_program.json_members import members
 
 Json = dict[str, Any]
@@ -96,6 +98,96 @@ def text_or_none(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     return str(value).strip() or None
+
+
+def inner(value: Json, name: str) -> Json:
+    """A member that is an object; an empty one if it is anything else."""
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def objects(value: Json, name: str) -> list[Json]:
+    """The objects of a member that is a list; none if it is anything else."""
+    found = value.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def object_or_none(body: Json, name: str) -> Json | None:
+    """A member that is an object, or is not there.
+
+    Raises:
+        UnusableError: it is something else.
+    """
+    value = body.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    msg = f"`{name}` is no JSON object"
+    raise UnusableError(msg)
+
+
+def one_of(body: Json, name: str, allowed: Collection[str]) -> str:
+    """A member that is one of a few texts.
+
+    Raises:
+        UnusableError: it is none of them.
+    """
+    value = body.get(name)
+    if isinstance(value, str) and value in allowed:
+        return value
+    msg = f"`{name}` is none of {', '.join(f'`{each}`' for each in allowed)}"
+    raise UnusableError(msg)
+
+
+def moment_or(body: Json, name: str, default: str | None) -> str | None:
+    """A moment, or what stands for one that is not told.
+
+    Raises:
+        UnusableError: it cannot be read.
+    """
+    value = body.get(name)
+    if value is None:
+        return default
+    read = moments.read_iso(value)
+    if read is None:
+        msg = f"`{name}` is no moment that can be read"
+        raise UnusableError(msg)
+    return read
+
+
+def number_or_none(value: object) -> Decimal | int | None:
+    """A number, or a text that is one, with every digit; None of anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | Decimal):
+        return value
+    try:
+        number = Decimal(value.strip()) if isinstance(value, str) else None
+    except ArithmeticError:
+        return None
+    return number if number is not None and number.is_finite() else None
+
+
+def identifiers(body: Json) -> dict[str, str | None]:
+    """Who it is about, in the columns of a stream."""
+    return {name: text_or_none(body.get(name)) for name in IDENTIFIERS}
+
+
+def of_somebody(body: Json) -> dict[str, str | None]:
+    """Who it is about, Klaviyo's id with it.
+
+    Raises:
+        UnusableError: nobody is named.
+    """
+    found = {"profile_id": text_or_none(body.get("profile_id")), **identifiers(body)}
+    if not any(found.values()):
+        msg = f"it names nobody: {', '.join(f'`{name}`' for name in found)} are all missing"
+        raise UnusableError(msg)
+    return found
+
+
+def told(value: Mapping[str, Any]) -> Json:
+    """What is not null of it."""
+    return {name: each for name, each in value.items() if each is not None}
 
 
 def digest(*parts: bytes) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from klaviyo_inbox.delivery import DeadLetter, Delivery, Item, UnusableError
+from klaviyo_inbox.delivery import DeadLetter, Delivery, Item
 from klaviyo_inbox.records import FLOW_REQUESTS, encoded
 from klaviyo_inbox.source import Source
-from klaviyo_inbox.sources.bodies import Json, digest, json_object, text_of, text_or_none
+from klaviyo_inbox.sources.bodies import digest, json_object, object_or_none, text_of, text_or_none
 from klaviyo_inbox.verification import header_token
 
 _TOKEN = "X-Inbox-Token"  # noqa: S105 - the header's name
@@ -28,23 +28,10 @@ def _divide(delivery: Delivery) -> Iterable[Item | DeadLetter]:
         "experiment_key": experiment,
         "profile_id": text_of(body.get("profile_id"), "profile_id"),
         "tracking_id": text_or_none(body.get("tracking_id")),
-        "attrs": _open(body, "attrs"),
-        "fields": _open(body, "fields"),
+        "attrs": object_or_none(body, "attrs"),
+        "fields": object_or_none(body, "fields"),
     }
     return [Item(request, encoded(record))]
-
-
-def _open(body: Json, name: str) -> Json | None:
-    """An object of the body; None if there is none.
-
-    Raises:
-        UnusableError: it is something else.
-    """
-    value = body.get(name)
-    if value is None or isinstance(value, dict):
-        return value
-    msg = f"`{name}` is no JSON object"
-    raise UnusableError(msg)
 
 
 FLOWS = Source(

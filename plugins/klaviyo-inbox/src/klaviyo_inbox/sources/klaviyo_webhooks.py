@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +18,7 @@ from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import DeadLetter, Delivery, Item, RefusedError, UnusableError
 from klaviyo_inbox.records import EVENTS, encoded
 from klaviyo_inbox.source import Source
-from klaviyo_inbox.sources.bodies import Json, each_of, text_of, text_or_none
+from klaviyo_inbox.sources.bodies import Json, each_of, inner, text_of, text_or_none
 from klaviyo_inbox.verification import KlaviyoSignature
 from klaviyo_wire.webhooks import SIGNATURE, WEBHOOK_ID
 from singer_program.json_members import members
@@ -90,12 +90,12 @@ def _event(part: Json) -> Item:
     Raises:
         UnusableError: it is no event, or has no time.
     """
-    resource = _inner(_inner(part, "payload"), "data")
+    resource = inner(inner(part, "payload"), "data")
     if not resource:
         msg = "`payload.data` is missing"
         raise UnusableError(msg)
     key = text_of(resource.get("id"), "payload.data.id")
-    attributes = _inner(resource, "attributes")
+    attributes = inner(resource, "attributes")
     at = moments.read_iso(attributes.get("datetime")) or moments.read_iso(attributes.get("timestamp"))
     if at is None:
         msg = "neither `datetime` nor `timestamp` is a time that can be read"
@@ -116,13 +116,7 @@ def _event(part: Json) -> Item:
 
 
 def _related(resource: Json, name: str) -> str | None:
-    return text_or_none(_inner(_inner(_inner(resource, "relationships"), name), "data").get("id"))
-
-
-def _inner(value: Json, name: str) -> dict[str, Any]:
-    """A member that is an object; an empty one if it is anything else."""
-    inner = value.get(name)
-    return inner if isinstance(inner, dict) else {}
+    return text_or_none(inner(inner(inner(resource, "relationships"), name), "data").get("id"))
 
 
 KLAVIYO_WEBHOOKS = Source(
