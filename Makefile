@@ -12,6 +12,7 @@ PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb loaders/target-duckdb \
 	loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
+OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 ENVIRONMENT ?= dev
 JOB ?= pipeline
@@ -102,11 +103,12 @@ test-snowflake: $(VENV)/.snowflake ## The dbt project, its unit tests and data t
 	KLAVIYO_LOOP_TEST_ENGINES=snowflake $(VENV)/snowflake/bin/pytest -W "ignore:Arrow output:UserWarning" \
 		transform/tests/test_transform_build.py transform/tests/test_transform_integrity.py
 
-test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says it works with; a minute
+test-oldest: $(VENV)/.dev ## The dbt project, and as a package in another, under the oldest dbt that it says it works with; three minutes
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 		KLAVIYO_LOOP_WAREHOUSE=$$work/warehouse.duckdb DBT_TARGET_PATH=$$work DBT_LOG_PATH=$$work \
-		$(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1 \
-		dbt build --project-dir transform --profiles-dir transform
+		$(OLDEST) dbt build --project-dir transform --profiles-dir transform
+	KLAVIYO_LOOP_TEST_OLDEST=1 $(OLDEST) --with pytest --with pytest-xdist --with numpy \
+		pytest transform/tests/test_transform_package.py transform/tests/test_transform_package_git.py
 
 test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
 	KLAVIYO_LOOP_TEST_INSTALL=pip $(BIN)/pytest tests/test_packages.py tests/test_hub_definitions.py
