@@ -170,7 +170,7 @@ def test_a_profile_stays_what_it_was_when_it_was_assigned(warehouse: Warehouse) 
         for row in profiles
     ]
     warehouse.land("profiles", changed)
-    warehouse.dbt("run", "--select", "int_unit_dimensions", "fct_experiment_dimensions")
+    warehouse.dbt("run", "--select", "int_unit_dimensions", "int_dimension_levels", "fct_experiment_dimensions")
     assert warehouse.query(counted) == before
     shown = """
         select level_kind, level, sum(units)
