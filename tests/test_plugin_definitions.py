@@ -343,3 +343,20 @@ def test_the_pipeline_is_the_jobs_in_order() -> None:
         "lift-report:page",
     ]
     assert tasks["extract"] == [task for part in ("events", "profiles", "groups") for task in tasks[part]]
+
+
+def test_the_page_on_consent_names_plugins_that_are_there() -> None:
+    page = (ROOT / "docs" / "consent-changes.md").read_text()
+    shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    [loader], [job] = shown["plugins"]["loaders"], shown["jobs"]
+    defined = {
+        each["name"]: each
+        for file in (ROOT / "plugins").glob("*.meltano.yml")
+        for kind in yaml.safe_load(file.read_text())["plugins"].values()
+        for each in kind
+    }
+    known = {setting["name"] for setting in defined[loader["inherit_from"]]["settings"]}
+    assert set(loader["config"]) <= known
+    tap, target = job["tasks"][-1].split()
+    assert defined[tap]["select"] == ["consent_changes.*"]
+    assert target == loader["name"]

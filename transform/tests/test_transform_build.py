@@ -40,6 +40,8 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
+        "fct_consent_changes",
+        "fct_consent_log",
         "fct_content_playbook",
         "fct_double_reports",
         "fct_experiment_daily",
