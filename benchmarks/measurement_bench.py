@@ -61,7 +61,8 @@ select
 from range({people}) as numbers (n), (values ('hero', 1), ('footer', 2)) as slots (slot_key, step);
 """
 # Of the 50 events of a profile, 45 lie before the send and are of other messages. They are in the order in which
-# they occurred, as the tap lands them; the stride visits every profile before it comes back to the first.
+# they occurred, as the tap lands them; the stride visits every profile before it comes back to the first. Each round
+# gives a profile another kind of event, so that recipients open, click and order.
 _EVENTS = """
 insert into klaviyo_raw.events (id, datetime, event_properties, profile_id, metric_id)
 select
@@ -81,10 +82,10 @@ from (
     select
         n,
         case
-            when n % 100 < 35 then 'MetRcv' when n % 100 < 70 then 'MetOpn' when n % 100 < 76 then 'MetClk'
-            when n % 100 < 80 then 'MetOrd' when n % 1000 = 999 then 'MetUns' else 'MetSee'
+            when kind < 35 then 'MetRcv' when kind < 70 then 'MetOpn' when kind < 76 then 'MetClk'
+            when kind < 80 then 'MetOrd' when kind = 99 and n % 10 = 0 then 'MetUns' else 'MetSee'
         end as metric
-    from range({events}) as numbers (n)
+    from (select n, (n + 37 * (n // {people})) % 100 as kind from range({events}) as numbers (n)) as kinds
 );
 """
 

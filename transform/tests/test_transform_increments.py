@@ -1,0 +1,169 @@
+"""Runs that renew what changed leave the tables that a whole build leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from transform_project import NOW, SENT_AT, Row, Warehouse, World, small_world
+
+MODELS = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_events_classified", "int_experiment_messages")
+KEPT = ("int_messages_received", "int_outcome_days", "int_outcomes", "int_arms_rendered")
+"""What is kept by changes."""
+MEASURED = (*MODELS, "int_value_caps", *KEPT)
+COMPARED = ("int_events_classified", *KEPT)
+MESSAGE = {"$message": "MsgSpring"}
+
+
+def measure(warehouse: Warehouse, *options: str, **variables: object) -> None:
+    warehouse.dbt("run", "--select", *MEASURED, *options, **variables)
+
+
+def event(metric: str, profile: str, hours: float, **properties: object) -> Row:
+    """An event of so many hours after the send."""
+    return {
+        "id": f"{profile}/{metric}/{hours}",
+        "profile_id": profile,
+        "metric_id": metric,
+        "datetime": SENT_AT + timedelta(hours=hours),
+        "event_properties": properties,
+    }
+
+
+def ids(world: World) -> list[str]:
+    return [profile["id"] for profile in world.profiles]
+
+
+def content(warehouse: Warehouse) -> dict[str, list[str]]:
+    """Every row of every table, without the last digits of sums, in which the order of their parts shows."""
+
+    def written(value: object) -> str:
+        return f"{value + 0.0:.9g}" if isinstance(value, float) else str(value)
+
+    return {
+        table: sorted(
+            str({name: written(value) for name, value in row.items()})
+            for row in warehouse.rows(f"select * from intermediate.{table}")  # noqa: S608
+        )
+        for table in COMPARED
+    }
+
+
+def rests_on(warehouse: Warehouse) -> dict[str, str]:
+    """Of each table that is kept by changes, what has not changed since it was built whole."""
+    return dict(warehouse.query("select model_name, rests_on from intermediate.int_changes_applied"))
+
+
+def whole(warehouse: Warehouse, **variables: object) -> Warehouse:
+    """The same raw rows, measured from nothing."""
+    again = warehouse.copy()
+    measure(again, "--full-refresh", **variables)
+    return again
+
+
+@pytest.fixture(scope="module")
+def measured(first_run: Warehouse) -> Warehouse:
+    """Assigned and measured: the first run of the day, which builds whole. To be copied."""
+    warehouse = first_run.copy()
+    small_world(60).land(warehouse)
+    warehouse.dbt("run", "--selector", "assign")
+    measure(warehouse)
+    return warehouse
+
+
+@pytest.fixture
+def kept(measured: Warehouse) -> Warehouse:
+    return measured.copy()
+
+
+def an_hour_more(world: World) -> None:
+    """Receipts, opens, clicks and orders, of a shopper who did nothing before and of one who ordered twice."""
+    shopper, buyer = ids(world)[1], ids(world)[20]
+    link = "https://shop.example/?lf_cid=spring.hero.bold"
+    world.events += [
+        event("MetOpn", shopper, 100, **MESSAGE),
+        event("MetClk", shopper, 100.1, **MESSAGE, URL=link),
+        event("MetOrd", shopper, 101, **{"$value": 25, "OrderId": "A1"}),
+        event("MetOrd", buyer, 100, **{"$value": 5}),
+        event("MetUns", ids(world)[2], 100, **MESSAGE),
+    ]
+
+
+def events_that_are_late(world: World) -> None:
+    """On days that were classified: a click before an order, an earlier receipt, an order, and a click within seconds of the receipt."""
+    first, second = ids(world)[40], ids(world)[3]
+    link = "https://shop.example/?lf_cid=spring.footer.long"
+    world.events += [
+        event("MetClk", first, 119, **MESSAGE, URL=link),
+        event("MetRcv", second, -5, **MESSAGE),
+        event("MetOrd", second, -4, **{"$value": 12}),
+        event("MetClk", ids(world)[5], 0.001, **MESSAGE, URL=link),
+        {**event("MetOrd", ids(world)[9], 3), "profile_id": None},
+    ]
+
+
+def a_day_that_was_deleted(world: World) -> None:
+    """The day of all orders."""
+    day = (SENT_AT + timedelta(days=5)).date()
+    world.events = [each for each in world.events if each["datetime"].date() != day]
+
+
+def a_day_that_was_read_again(world: World) -> None:
+    """Fewer events of it, others, and one that belongs to somebody else now."""
+    day = SENT_AT.date()
+    kept = [each for number, each in enumerate(world.events) if each["datetime"].date() != day or number % 3]
+    moved = next(each for each in kept if each["metric_id"] == "MetOpn")
+    kept[kept.index(moved)] = {**moved, "profile_id": ids(world)[11]}
+    world.events = [*kept, event("MetOpn", ids(world)[7], 2, **MESSAGE)]
+
+
+def a_metric_that_plays_another_part(world: World) -> None:
+    """The shop's view of a product is called an order from now on."""
+    seen = next(metric for metric in world.metrics if metric["id"] == "MetSee")
+    seen["name"], seen["integration"] = "Placed Order", {"key": "shopify"}
+
+
+def a_definition_that_changed(world: World) -> None:
+    """A longer window, in which the orders of the last day count."""
+    world.experiments[0]["attribution_window_days"] = 6
+
+
+def a_message_that_is_named(world: World) -> None:
+    """A second one, by the definition; and an event of it."""
+    world.experiments[0]["campaign_message_ids"] = ["MsgSecond"]
+    world.events.append(event("MetRcv", ids(world)[4], 50, **{"$message": "MsgSecond"}))
+
+
+BUILT_WHOLE = (a_definition_that_changed, a_message_that_is_named)
+
+
+def nothing(world: World) -> None:
+    """The same rows as before."""
+    assert world.events
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        an_hour_more,
+        events_that_are_late,
+        a_day_that_was_deleted,
+        a_day_that_was_read_again,
+        a_metric_that_plays_another_part,
+        a_definition_that_changed,
+        a_message_that_is_named,
+        nothing,
+    ],
+)
+def test_what_changed_is_renewed(kept: Warehouse, change: Callable[[World], None]) -> None:
+    """As a whole build finds it."""
+    world = small_world(60)
+    before, rested_on = content(kept), rests_on(kept)
+    change(world)
+    world.land(kept)
+    measure(kept)
+    after = content(kept)
+    assert after == content(whole(kept))
+    assert (after == before) == (change is nothing)
+    assert (rests_on(kept) == rested_on) == (change not in BUILT_WHOLE)
