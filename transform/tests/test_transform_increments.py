@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from transform_project import NOW, SENT_AT, Row, Warehouse, World, small_world
 
-MODELS = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_events_classified", "int_experiment_messages")
-KEPT = ("int_messages_received", "int_outcome_days", "int_outcomes", "int_arms_rendered")
+KEPT = ("int_message_days", "int_messages_received", "int_outcome_days", "int_outcomes", "int_arms_rendered")
 """What is kept by changes."""
-MEASURED = (*MODELS, "int_value_caps", *KEPT)
+BESIDE = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_experiment_messages", "int_value_caps")
 COMPARED = ("int_events_classified", *KEPT)
+MEASURED = (*BESIDE, *COMPARED)
 MESSAGE = {"$message": "MsgSpring"}
 
 
@@ -91,7 +91,7 @@ def an_hour_more(world: World) -> None:
 
 
 def events_that_are_late(world: World) -> None:
-    """On days that were classified: a click before an order, an earlier receipt, an order, and a click within seconds of the receipt."""
+    """On days that were classified: a click before an order, an earlier receipt, an order, a scanner's click."""
     first, second = ids(world)[40], ids(world)[3]
     link = "https://shop.example/?lf_cid=spring.footer.long"
     world.events += [
@@ -135,12 +135,12 @@ def a_message_that_is_named(world: World) -> None:
     world.events.append(event("MetRcv", ids(world)[4], 50, **{"$message": "MsgSecond"}))
 
 
-BUILT_WHOLE = (a_definition_that_changed, a_message_that_is_named)
-
-
 def nothing(world: World) -> None:
     """The same rows as before."""
     assert world.events
+
+
+BUILT_WHOLE = (a_definition_that_changed, a_message_that_is_named)
 
 
 @pytest.mark.parametrize(
@@ -167,3 +167,60 @@ def test_what_changed_is_renewed(kept: Warehouse, change: Callable[[World], None
     assert after == content(whole(kept))
     assert (after == before) == (change is nothing)
     assert (rests_on(kept) == rested_on) == (change not in BUILT_WHOLE)
+
+
+def test_changed_profiles_alone_are_renewed(kept: Warehouse) -> None:
+    """Until the first run of the next day."""
+    world = small_world(60)
+    mark = "update intermediate.int_messages_received set has_opened = true where has_opened = false"
+    marked = "select count(*) from intermediate.int_messages_received where not has_opened"
+    quiet = kept.query(marked)
+    kept.query(mark)
+    an_hour_more(world)
+    world.land(kept)
+    measure(kept)
+    assert kept.query(marked) == [(1,)]  # whose open was a machine's; the other two had opened, or do now
+    kept.as_of = NOW + timedelta(days=1)
+    measure(kept)
+    assert kept.query(marked) == [(quiet[0][0] - 1,)]
+
+
+def test_a_run_that_broke_off_is_made_up_for(kept: Warehouse) -> None:
+    """After the events, or between two of the tables; also by a run of another part."""
+    world = small_world(60)
+    an_hour_more(world)
+    world.land(kept)
+    done = ("int_events_classified", "int_message_days", "int_arms_rendered", "int_outcomes")
+    kept.dbt("run", "--select", *BESIDE, *done)
+    events_that_are_late(world)
+    world.land(kept)
+    kept.dbt("run", "--select", *BESIDE, "int_events_classified", "int_messages_received")
+    measure(kept)
+    assert content(kept) == content(whole(kept))
+
+
+def test_what_is_over_is_left_alone(measured: Warehouse) -> None:
+    """From a week after its window on; the next whole build looks at it once more."""
+    warehouse = measured.copy()
+    world = small_world(60)
+    world.experiments[0]["status"] = "ended"
+    world.land(warehouse)
+    ended = {"experiment_key": "spring", "experiment_version": 1, "slot_key": "hero"}
+    soon, now = ({**ended, "ended_at": NOW - timedelta(days=days)} for days in (12, 13))
+    warehouse.land("fct_experiment_verdicts", [soon], schema="marts")
+    measure(warehouse)
+    before = content(warehouse)
+    events_that_are_late(world)
+    world.land(warehouse)
+    measure(warehouse)
+    assert content(warehouse)["int_outcomes"] != before["int_outcomes"]
+
+    warehouse.land("fct_experiment_verdicts", [now], schema="marts")
+    before = content(warehouse)
+    an_hour_more(world)
+    world.land(warehouse)
+    measure(warehouse)
+    after = content(warehouse)
+    assert after["int_events_classified"] != before["int_events_classified"]
+    assert {table: after[table] for table in KEPT[1:]} == {table: before[table] for table in KEPT[1:]}
+    assert content(whole(warehouse))["int_outcomes"] != before["int_outcomes"]

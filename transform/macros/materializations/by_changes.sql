@@ -9,7 +9,7 @@
     {%- set grant_config = config.get('grants') -%}
     {%- set key = config.get('meta', {}).get('changed_by', 'profile_id') -%}
     {%- set said = modules.re.search('/[*] lf_changes ([^*]+) [*]/', sql) -%}
-    {%- set changes = fromjson(said.group(1)) if said else {'how': 'whole', 'is_noted': false} -%}
+    {%- set changes = fromjson(said.group(1)) if said else {'how': 'whole', 'is_noted': false, 'left_alone': []} -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -25,7 +25,7 @@
     {%- elif changes.how == 'changes' -%}
         {%- set columns = adapter.get_columns_in_relation(target_relation) | map(attribute='quoted') | join(', ') -%}
         {%- call statement('main') -%}
-            delete from {{ target_relation }} where {{ key }} in ({{ lf_changed(changes, key) }});
+            delete from {{ target_relation }} where {{ key }} in ({{ lf_changed(changes, key) }}) {{ lf_is_not_over(changes, 'experiment_key') }};
             insert into {{ target_relation }} ({{ columns }})
             select {{ columns }}
             from (

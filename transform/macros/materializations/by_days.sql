@@ -62,9 +62,9 @@
             select
                 coalesce(held.event_id, made.event_id) as event_id,
                 held.profile_id as held_profile_id,
+                held.occurred_on as held_on,
                 made.profile_id as made_profile_id,
-                coalesce(held.occurred_on, made.occurred_on) as occurred_on,
-                held.event_id is not null as is_held
+                made.occurred_on as made_on
             from (select * from {{ relation }} where {{ on_days }}) as held
             full outer join lf_piece_made as made on held.event_id = made.event_id
             where
@@ -80,14 +80,14 @@
         insert into {{ lf_ledger('int_changes') }} (change_id, kind, profile_id, occurred_on, noticed_at)
         select {{ change_id }}, 'events', changed.profile_id, changed.occurred_on, {{ lf_now() }}
         from (
-            select coalesce(held_profile_id, '') as profile_id, occurred_on from lf_piece_changed where is_held
+            select coalesce(held_profile_id, '') as profile_id, held_on as occurred_on from lf_piece_changed where held_on is not null
             union
-            select coalesce(made_profile_id, '') as profile_id, occurred_on from lf_piece_changed
+            select coalesce(made_profile_id, '') as profile_id, made_on as occurred_on from lf_piece_changed where made_on is not null
         ) as changed
     {%- endcall -%}
     {%- call statement('replace_piece') -%}
         delete from {{ relation }}
-        where {{ on_days }} and event_id in (select event_id from lf_piece_changed where is_held);
+        where {{ on_days }} and event_id in (select event_id from lf_piece_changed where held_on is not null);
         insert into {{ relation }} ({{ columns | join(', ') }})
         select {{ columns | join(', ') }}
         from lf_piece_made

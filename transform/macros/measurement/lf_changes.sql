@@ -46,10 +46,11 @@
     Args:
         of: The model that it follows: `int_events_classified`, whose changes are in `int_changes`, or one that is kept by changes itself.
         frame: Queries of what is read beside changed profiles; few rows.
+        by_experiment: Whether the rows are of experiments; those that are over are then left alone until the next whole build.
 -#}
-{% macro lf_changes(of, frame) -%}
+{% macro lf_changes(of, frame, by_experiment=true) -%}
     {%- if not execute or flags.WHICH not in ('build', 'run') or config.get('materialized') != 'by_changes' -%}
-        {{ return({'how': 'whole', 'is_noted': false}) }}
+        {{ return({'how': 'whole', 'is_noted': false, 'left_alone': []}) }}
     {%- endif -%}
     {%- do run_query(lf_create_changes_applied()) -%}
     {%- set query -%}
@@ -129,6 +130,7 @@
         'since': found['held_change_id'] | int(-1),
         'change_id': found['change_id'] | int(-1),
         'rests_on': found['rests_on'],
+        'left_alone': lf_experiments_over() if how == 'changes' and by_experiment else [],
     }) }}
 {%- endmacro %}
 
@@ -145,6 +147,39 @@
         and 1 = 0 {{ note }}
     {%- else -%}
         {{ note }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+    Keys of experiments of which no event is expected any more: ended, and then their window and the days after which even a late event has come have passed. When one was first seen
+    to have ended, its verdict says.
+-#}
+{% macro lf_experiments_over() -%}
+    {#- The definitions may be a model of the project that uses this one. -#}
+    {%- set found = graph.nodes.values() | selectattr('name', 'equalto', 'stg_experiments__experiments') | first -%}
+    {%- set definitions = api.Relation.create(database=found.database, schema=found.schema, identifier=found.alias) -%}
+    {%- set query -%}
+        select experiments.experiment_key
+        from {{ definitions }} as experiments
+        inner join {{ lf_ledger('fct_experiment_verdicts') }} as verdicts
+            on
+                experiments.experiment_key = verdicts.experiment_key
+                and experiments.experiment_version = verdicts.experiment_version
+        where experiments.status = 'ended'
+        group by experiments.experiment_key, experiments.attribution_window_days
+        having {{ lf_days_between('min(verdicts.ended_at)', lf_now()) }} > experiments.attribution_window_days + 7
+    {%- endset -%}
+    {{ return(run_query(query).columns[0].values() | list) }}
+{%- endmacro %}
+
+
+{#- A condition that begins with `and`: the row is of no experiment that is left alone. -#}
+{% macro lf_is_not_over(changes, column) -%}
+    {%- if changes.left_alone -%}
+        and {{ column }} not in (
+            {%- for key in changes.left_alone %}{{ lf_literal(key) }}{{ ', ' if not loop.last }}{% endfor -%}
+        )
     {%- endif -%}
 {%- endmacro %}
 

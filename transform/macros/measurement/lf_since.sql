@@ -3,9 +3,9 @@
     a join it would read them all. Where the query is not run, or nothing is there yet, nothing.
 -#}
 
-{#- A moment is not before the first event of any message of an experiment. -#}
-{% macro lf_since_messages(messages, moment) -%}
-    {{ return(lf_since_least(messages, 'first_seen_at', moment)) }}
+{#- A moment is not before the first event of any message of an experiment; of those that are not left alone (lf_changes.sql). -#}
+{% macro lf_since_messages(messages, moment, changes={}) -%}
+    {{ return(lf_since_least(messages ~ ' where true ' ~ lf_is_not_over(changes, 'experiment_key'), 'first_seen_at', moment)) }}
 {%- endmacro %}
 
 

@@ -1,7 +1,7 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
 {%- set changes = lf_changes('int_events_classified', [
     'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
-    'select experiment_key, experiment_version, slot_key, arm_key, is_control from ' ~ ref('int_experiment_arms'),
+    'select experiment_key, experiment_version, slot_key, arm_key, is_control, status from ' ~ ref('int_experiment_arms'),
     'select * from ' ~ ref('event_roles'),
 ]) %}
 
@@ -74,7 +74,8 @@ clicks as (
         event_roles.shows_link
         and events.is_human
         {{ lf_is_changed(changes, 'events.profile_id') }}
-        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at') }}
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
 
 ),
 

@@ -1,7 +1,7 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
 {%- set changes = lf_changes('int_events_classified', [
     'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
-    'select experiment_key, experiment_version from ' ~ ref('stg_experiments__experiments'),
+    'select experiment_key, experiment_version, status from ' ~ ref('stg_experiments__experiments'),
     'select * from ' ~ ref('event_roles'),
 ]) %}
 
@@ -65,7 +65,8 @@ receipts as (
         event_roles.implies_receipt
         and events.profile_id is not null
         {{ lf_is_changed(changes, 'events.profile_id') }}
-        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at') }}
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
     group by
         messages.experiment_key,
         messages.experiment_version,

@@ -1,7 +1,7 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
 {%- set changes = lf_changes('int_messages_received', [
     'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
-    'select experiment_key, experiment_version, attribution_window_days, metric_windows from ' ~ ref('stg_experiments__experiments'),
+    'select experiment_key, experiment_version, status, attribution_window_days, metric_windows from ' ~ ref('stg_experiments__experiments'),
     'select * from ' ~ ref('event_roles'),
     'select * from ' ~ ref('outcome_metrics'),
 ]) %}
@@ -91,7 +91,7 @@ changed_events as (
     where
         events.profile_id is not null
         {{ lf_is_changed(changes, 'events.profile_id') }}
-        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
 
 ),
 
@@ -102,6 +102,7 @@ changed_receipts as (
     where
         1 = 1
         {{ lf_is_changed(changes, 'receipts.profile_id') }}
+        {{ lf_is_not_over(changes, 'receipts.experiment_key') }}
 
 ),
 
@@ -363,6 +364,7 @@ counted_events as (
     where
         counted_roles.time_window = 'message'
         and (changed_events.is_human or counted_roles.counts_machines)
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
 
     union all
 

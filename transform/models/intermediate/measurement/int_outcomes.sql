@@ -45,6 +45,7 @@ sum_days as (
     where
         1 = 1
         {{ lf_is_changed(changes, 'days.profile_id') }}
+        {{ lf_is_not_over(changes, 'days.experiment_key') }}
     group by experiment_key, experiment_version, profile_id, metric, attribution
 
 ),
