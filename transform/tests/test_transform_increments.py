@@ -6,8 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from transform_engines import chosen_engines
 from transform_project import NOW, SENT_AT, Row, Warehouse, World, small_world
 
+ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
+"""Spark builds whole."""
 KEPT = ("int_message_days", "int_messages_received", "int_outcome_days", "int_outcomes", "int_arms_rendered")
 """What is kept by changes."""
 BESIDE = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_experiment_messages", "int_value_caps")
@@ -224,3 +227,32 @@ def test_what_is_over_is_left_alone(measured: Warehouse) -> None:
     assert after["int_events_classified"] != before["int_events_classified"]
     assert {table: after[table] for table in KEPT[1:]} == {table: before[table] for table in KEPT[1:]}
     assert content(whole(warehouse))["int_outcomes"] != before["int_outcomes"]
+
+
+def test_the_ledger_is_followed(kept: Warehouse) -> None:
+    """Somebody who clicked is assigned afterwards, and then taken out of the ledger by hand."""
+    world = small_world(60)
+    link = "https://shop.example/?lf_cid=spring.hero.bold"
+    world.events.append(event("MetClk", "stranger", 3, **MESSAGE, URL=link))
+    world.land(kept)
+    measure(kept)
+    rendered = "select count(*) from intermediate.int_arms_rendered where profile_id = 'stranger'"
+    assert kept.query(rendered) == [(0,)]
+
+    columns = list(kept.rows("select * from marts.fct_assignments")[0])
+    later = {"profile_id": "'stranger'", "assigned_at": "assigned_at + interval '1 hour'"}
+    kept.query(
+        f"""
+        insert into marts.fct_assignments ({", ".join(columns)})
+        select {", ".join(later.get(name, name) for name in columns)}
+        from marts.fct_assignments
+        where experiment_key = 'spring' and profile_id = '{ids(world)[0]}'
+        """  # noqa: S608
+    )
+    measure(kept)
+    assert kept.query(rendered) == [(1,)]
+    assert content(kept) == content(whole(kept))
+
+    kept.query("delete from marts.fct_assignments where profile_id = 'stranger'")
+    measure(kept)
+    assert kept.query(rendered) == [(0,)]

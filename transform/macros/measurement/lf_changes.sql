@@ -230,7 +230,7 @@
             select
                 count(*) as ledger_rows,
                 max(ledger.assigned_at) as assigned_until,
-                sum(case when ledger.assigned_at > seen.assigned_until or seen.assigned_until is null then 1 else 0 end) as new_rows
+                coalesce(sum(case when ledger.assigned_at > seen.assigned_until then 1 else 0 end), 0) as new_rows
             from {{ ledger }} as ledger
             cross join seen
 
