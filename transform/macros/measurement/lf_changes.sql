@@ -44,11 +44,12 @@
     What of a model is to be built now: `how` (`whole`, `changes` or `nothing`), with the numbers and the frame that are noted afterwards.
 
     Args:
-        of: The model that it follows: `int_events_classified`, whose changes are in `int_changes`, or one that is kept by changes itself.
+        of: The model that it follows: `int_events_classified`, whose changes are in `int_changes`, or one that is kept by changes itself. Where a run leaves that one out, this one waits.
         frame: Queries of what is read beside changed profiles; few rows.
         by_experiment: Whether the rows are of experiments; those that are over are then left alone until the next whole build.
+        is_small: Whether the table is built whole each time, and only says up to which change it holds.
 -#}
-{% macro lf_changes(of, frame, by_experiment=true) -%}
+{% macro lf_changes(of, frame, by_experiment=true, is_small=false) -%}
     {%- if not execute or flags.WHICH not in ('build', 'run') or config.get('materialized') != 'by_changes' -%}
         {{ return({'how': 'whole', 'is_noted': false, 'left_alone': []}) }}
     {%- endif -%}
@@ -117,7 +118,7 @@
     {%- endset -%}
     {%- set found = run_query(query).rows[0] -%}
     {%- set is_there = load_cached_relation(this) is not none and not flags.FULL_REFRESH -%}
-    {%- if not (is_there and found['is_noted'] and found['is_current']) -%}
+    {%- if is_small or not (is_there and found['is_noted'] and found['is_current']) -%}
         {%- set how = 'whole' -%}
     {%- elif found['held_change_id'] == found['change_id'] -%}
         {%- set how = 'nothing' -%}

@@ -1,3 +1,6 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_message_days', [], is_small=true) %}
+
 with
 
 message_days as (
@@ -36,7 +39,9 @@ found_by_link as (
         linked_experiment_key as experiment_key,
         message_id
     from message_days
-    where linked_experiment_key <> ''
+    where
+        linked_experiment_key <> ''
+        {{ lf_is_changed(changes, 'message_id') }}
 
 ),
 
