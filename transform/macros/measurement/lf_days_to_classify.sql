@@ -141,7 +141,7 @@
     {%- for day, events in days | sort -%}
         {%- if not pieces or events > room.left -%}
             {%- do pieces.append([]) -%}
-            {%- set room.left = 4000000 -%}
+            {%- set room.left = lf_variable('events_per_piece') -%}
         {%- endif -%}
         {%- do pieces[-1].append(day) -%}
         {%- set room.left = room.left - events -%}
