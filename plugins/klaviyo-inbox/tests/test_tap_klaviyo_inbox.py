@@ -148,7 +148,7 @@ def test_records_that_were_removed_before_they_were_read_are_told(tmp_path: Path
         runs.run()
         inbox.klaviyo(webhook_body(event("E2"), event("E3")))
     with closing(open_for_reading(str(tmp_path / "inbox.sqlite"))) as store:
-        store.prune(NOW + timedelta(days=1))
+        store.prune(NOW + timedelta(days=1), 9)
     assert runs.run() == []
     assert "was removed by the receiver's `retention_days`" in runs.said
 

@@ -35,7 +35,7 @@ from klaviyo_inbox.reading import BodyError, BodyReader
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_store
-from klaviyo_inbox.store.base import Store, StoreError
+from klaviyo_inbox.store.base import PRUNED_AT_ONCE, Store, StoreError
 from klaviyo_inbox.store.group_commit import GroupCommit
 from singer_program.json_text import without_lone_surrogates, without_nul
 
@@ -101,13 +101,21 @@ class Receiver:
         while True:
             before = self._clock() - timedelta(days=self._settings.retention_days)
             try:
-                removed = await self._commits.call(lambda store, before=before: store.prune(before))  # type: ignore[misc]
+                removed = await self._pruned(before)
             except StoreError as error:
                 tell(logging.ERROR, error.lines[0])
             else:
                 if removed:
                     tell(logging.INFO, "records older than `retention_days` were removed", records=removed)
             await asyncio.sleep(_PRUNED_EVERY)
+
+    async def _pruned(self, before: datetime) -> int:
+        """Remove what is older, a little at a time; how much that was."""
+        removed, last = 0, PRUNED_AT_ONCE
+        while last == PRUNED_AT_ONCE:
+            last = await self._commits.call(lambda store: store.prune(before, PRUNED_AT_ONCE))
+            removed += last
+        return removed
 
     async def _health(self, _request: Request) -> Response:
         try:
