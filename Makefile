@@ -12,6 +12,7 @@ PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb loaders/target-duckdb \
 	loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
+OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 ENVIRONMENT ?= dev
 JOB ?= pipeline
@@ -23,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,11 +99,16 @@ test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on Postg
 	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
 
-test-oldest: $(VENV)/.dev ## The dbt project under the oldest dbt that it says it works with; a minute
+test-snowflake: $(VENV)/.snowflake ## The dbt project, its unit tests and data tests in Snowflake's dialect, which a stand-in on DuckDB answers; ten minutes
+	KLAVIYO_LOOP_TEST_ENGINES=snowflake $(VENV)/snowflake/bin/pytest -W "ignore:Arrow output:UserWarning" \
+		transform/tests/test_transform_build.py transform/tests/test_transform_integrity.py
+
+test-oldest: $(VENV)/.dev ## The dbt project, and as a package in another, under the oldest dbt that it says it works with; three minutes
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 		KLAVIYO_LOOP_WAREHOUSE=$$work/warehouse.duckdb DBT_TARGET_PATH=$$work DBT_LOG_PATH=$$work \
-		$(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1 \
-		dbt build --project-dir transform --profiles-dir transform
+		$(OLDEST) dbt build --project-dir transform --profiles-dir transform
+	KLAVIYO_LOOP_TEST_OLDEST=1 $(OLDEST) --with pytest --with pytest-xdist --with numpy \
+		pytest transform/tests/test_transform_package.py transform/tests/test_transform_package_git.py
 
 test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
 	KLAVIYO_LOOP_TEST_INSTALL=pip $(BIN)/pytest tests/test_packages.py tests/test_hub_definitions.py
@@ -170,6 +176,14 @@ $(VENV)/.site: $(VENV)/.dev
 $(VENV)/.warehouses: $(VENV)/.dev
 	@echo "Installing Spark …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group warehouses
+	@touch $@
+
+# An environment of its own: the stand-in wants an older sqlglot than everything else.
+$(VENV)/.snowflake: $(VENV)/.dev
+	@echo "Installing a stand-in for Snowflake …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/snowflake
+	@$(BIN)/uv pip install --quiet --python $(VENV)/snowflake/bin/python -c constraints.txt --group dev $(EDITABLE)
+	@$(BIN)/uv pip install --quiet --python $(VENV)/snowflake/bin/python fakesnow==0.12.1 "dbt-snowflake>=1.12.4,<1.13" dbt-core==1.12.0
 	@touch $@
 
 .meltano/.ready: $(VENV)/.run $(PLUGINS)

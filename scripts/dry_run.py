@@ -20,6 +20,7 @@ from pathlib import Path
 import duckdb
 import yaml
 from pipeline import command_line, holding, one_line_errors, progress, run_job, tell_warnings, tell_written
+from preflight import ON_A_SERVER
 from project import (
     ROOT,
     TARGET,
@@ -93,8 +94,7 @@ def _database(environment: str) -> Path:
     if warehouse_of(environment, os.environ) != "duckdb":
         msg = (
             f"the environment {environment!r} has its warehouse on a server, which is not copied for a dry run: "
-            "copy it yourself, name the copy in an environment of its own, and run the job there with "
-            f"{TARGET.replace('-', '_').upper()}_DRY_RUN=true"
+            f"{ON_A_SERVER}"
         )
         raise NotStarted(msg)
     given = os.environ.get("MELTANO_STATE_BACKEND_URI") or meltano_yml().get("state_backend", {}).get("uri")

@@ -33,6 +33,11 @@ from tap_experiments.project import load
 
 KEYS = {TAP: "a private key that reads", TARGET: "a private key that writes"}
 """The plugins that need a key, and which."""
+ON_A_SERVER = (
+    "copy the database, name the copy in an environment of its own, and there run the jobs `postgres-extract`, "
+    f"`assign`, and `postgres-publish` with {TARGET.replace('-', '_').upper()}_DRY_RUN=true"
+)
+"""How to see what a job would do where the warehouse cannot be copied for it."""
 _ASSIGN = "dbt:assign"
 _TRUE = {"1", "on", "t", "true", "y", "yes"}
 
@@ -57,9 +62,11 @@ def check(job: str, environment: str, variables: Mapping[str, str], *, dry: bool
     _check_keys(job, environment, variables)
     _check_definitions(job, environment, variables)
     if not dry and _ASSIGN in tasks_of(job) and is_dry(environment, variables) and TARGET in plugins_of(job):
+        is_local = warehouse_of(environment, variables) == "duckdb"
+        instead = "run `make pipeline DRY=1`, which leaves everything as it was" if is_local else ON_A_SERVER
         msg = (
-            f"`dry_run` of {TARGET} is set, and this job would still assign people for good: run "
-            "`make pipeline DRY=1`, which leaves everything as it was, or take the setting back"
+            f"`dry_run` of {TARGET} is set, and this job would still assign people for good: {instead}, or take "
+            "the setting back"
         )
         raise NotStarted(msg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -130,6 +131,13 @@ def test_a_dry_target_alone_assigns_nobody_for_good() -> None:
         assert "make pipeline DRY=1" in refusal(job, "prod", dry)
         preflight.check(job, "prod", dry, dry=True)
     preflight.check("publish", "prod", dry)
+    # On a server there is no `DRY=1`: what is told instead is not refused.
+    told = refusal("postgres-pipeline", "postgres", dry)
+    assert "DRY=1" not in told
+    jobs = [job for job in re.findall(r"`([\w-]+)`", told) if job != "dry_run"]
+    assert jobs == ["postgres-extract", "assign", "postgres-publish"]
+    for job in jobs:
+        preflight.check(job, "postgres", dry)
     preflight.check("pipeline", "prod", dry | {"TARGET_KLAVIYO_PROFILES_DRY_RUN": "false"})
 
 

@@ -152,3 +152,17 @@ def test_a_second_publish_writes_nothing(loop: Loop) -> None:
     assert loop.written() == before
     assert loop.query("select count(*) from publish.pub_klaviyo_profiles") == [(0,)]
     assert loop.query("select count(*) from publish.pub_klaviyo_templates") == [(0,)]
+
+
+def test_the_schedules_run_on_the_server(loop: Loop) -> None:
+    """The nightly one is the job that the others found done."""
+    declared = yaml.safe_load((ROOT / "meltano.yml").read_text())["schedules"]
+    jobs = [each["job"] for each in declared if each["name"].startswith("postgres-")]
+    assert jobs == ["postgres-changes", "postgres-pipeline", "postgres-sweep"]
+    report = loop.home / "report.html"
+    report.unlink()
+    loop.run("postgres-changes")
+    assert "spring_hero" in report.read_text()
+    loop.run("postgres-sweep")
+    swept = loop.query("select count(*) from klaviyo_raw.profile_ids")[0][0]
+    assert swept == loop.sandbox.control.counts()["profiles"]

@@ -7,7 +7,7 @@ import re
 from statistics import NormalDist
 
 import pytest
-from transform_project import Warehouse
+from transform_project import Project, Warehouse
 
 Z = NormalDist().inv_cdf
 RECEIPTS, CLICKED, OPENED = 240, 24, 60
@@ -94,6 +94,13 @@ def test_looking_once_finds_less_of_a_lift_than_looking_always(built: Warehouse)
     found = NEEDED.search(told)
     assert found
     assert 1.7 < int(found[1]) / int(found[2]) < 2.6
+
+
+def test_a_warehouse_without_models_is_told(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the one of another environment is."""
+    with pytest.raises(AssertionError, match="plan_experiment"):
+        plan(Warehouse.empty(project), metric="opened")
+    assert "build them first (`make pipeline`, or `dbt build`)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_plan_by_too_little_fails(built: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -368,9 +368,6 @@ class Spark(Engine):
             for row in self.session.sql(f"show tables in {schema}").collect():
                 if row.tableName not in views:
                     yield f"{schema}.{row.tableName}"
-
-
-ENGINES: dict[str, Callable[[Path], Engine]] = {engine.name: engine for engine in (DuckDB, Postgres, Spark)}
 
 
 def chosen_engines() -> list[str]:

@@ -75,26 +75,37 @@ class Page:
         self._reading, self._write = reading, os.fdopen(writing, "wb")
         self._heard = bytearray()
         self._number, self._session, self._loaded = 0, "", False
+        self._frames: list[str] = []
         self.complaints: list[str] = []
         self.requests: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        # A frame of no origin is a process of its own; it waits until it is listened to.
+        self.call("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  as the protocol has it
         """A command and its answer; what the browser tells meanwhile is remembered."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        self._write.write(json.dumps(message).encode() + b"\0")
-        self._write.flush()
-        while (told := self._hear()).get("id") != self._number:
+        return self._call(self._session, method, parameters)
+
+    def _call(self, session: str, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        number = self._say(session, method, parameters)
+        while (told := self._hear()).get("id") != number:
             pass
         if "error" in told:
             raise RuntimeError(f"{method}: {told['error']}")  # noqa: EM102, TRY003
         return told["result"]  # type: ignore[no-any-return]
+
+    def _say(self, session: str, method: str, parameters: dict[str, Any] | None = None) -> int:
+        """A command, whose answer nobody waits for; its number."""
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters or {}}
+        if session:
+            message["sessionId"] = session
+        self._write.write(json.dumps(message).encode() + b"\0")
+        self._write.flush()
+        return self._number
 
     def _hear(self) -> dict[str, Any]:
         while b"\0" not in self._heard:
@@ -118,6 +129,13 @@ class Page:
             self.requests.append(told["request"]["url"])
         elif method == "Page.loadEventFired":
             self._loaded = True
+        elif method == "Target.attachedToTarget" and told["targetInfo"]["type"] == "iframe":
+            self._frames.append(told["sessionId"])
+            for domain in ("Runtime", "Log", "Network"):
+                self._say(told["sessionId"], f"{domain}.enable")
+            self._say(told["sessionId"], "Runtime.runIfWaitingForDebugger")
+        elif method == "Target.detachedFromTarget":
+            self._frames = [each for each in self._frames if each != told["sessionId"]]
 
     def open(self, path: Path, *, width: int = 1280, dark: bool = False, media: str = "screen") -> None:
         """Load a file, and wait until it is there."""
@@ -133,7 +151,14 @@ class Page:
 
     def ask(self, expression: str) -> Any:  # noqa: ANN401  whatever the expression gives
         """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return self._ask(self._session, expression)
+
+    def ask_frames(self, expression: str) -> list[Any]:
+        """The value of an expression in each frame of the page, in no order."""
+        return [self._ask(session, expression) for session in self._frames]
+
+    def _ask(self, session: str, expression: str) -> Any:  # noqa: ANN401  whatever the expression gives
+        answer = self._call(session, "Runtime.evaluate", {"expression": expression, "returnByValue": True})
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,15 @@ def page() -> Iterator[Page]:
             yield page
     except NoBrowser as reason:
         pytest.fail(str(reason))
+
+
+def _drawn(pdf: bytes) -> int:
+    """How many pieces of text are drawn on paper."""
+    streams = [
+        zlib.decompressobj().decompress(part)
+        for part in re.findall(rb"stream\r?\n(x.*?)endstream", pdf, re.DOTALL)
+    ]
+    return sum(len(re.findall(rb"\bT[jJ]\b", each)) for each in streams)
 
 
 def _written(rows: Rows, folder: Path) -> Path:
@@ -179,12 +190,21 @@ def test_bars_have_one_scale_and_are_no_stubs(page: Page, report: Path, width: i
 
 def test_each_arm_is_seen_in_its_frame(page: Page, report: Path) -> None:
     page.open(report)
-    frames = "[...document.querySelectorAll('iframe')]"
-    said = page.ask(f"{frames}.map(e => e.contentDocument.body.innerText)")
+    said = page.ask_frames("document.body.innerText")
     assert len(said) == 5
-    assert ("Quiet" in said[-2], "Loud" in said[-2]) == (True, False)
-    assert ("Quiet" in said[-1], "Loud" in said[-1]) == (False, True)
-    assert page.ask(f"{frames}.filter(e => e.contentDocument.documentElement.clientWidth < 600).length") == 0
+    assert sorted(("Quiet" in text, "Loud" in text) for text in said) == [(False, True), *[(True, False)] * 4]
+    assert min(page.ask_frames("document.documentElement.clientWidth")) >= 600
+
+
+def test_a_frame_has_no_origin_and_is_printed_with_its_colours(page: Page, report: Path) -> None:
+    page.open(report)
+    assert page.ask("[...document.querySelectorAll('iframe')].filter(e => e.contentDocument).length") == 0
+    assert set(page.ask_frames("origin")) == {"null"}
+    adjusted = "getComputedStyle(document.body).printColorAdjust"
+    assert set(page.ask_frames(adjusted)) == {"exact"}
+    whole = _drawn(page.print())
+    page.ask("document.querySelectorAll('iframe').forEach(e => e.remove())")
+    assert whole > _drawn(page.print())
 
 
 @pytest.mark.parametrize("dark", [False, True])

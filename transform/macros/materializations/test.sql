@@ -7,7 +7,7 @@
         {%- for row in found.rows -%}
             {%- set texts = [] -%}
             {%- for name in found.column_names -%}
-                {%- do texts.append(name ~ ' = ' ~ row[name]) -%}
+                {%- do texts.append(name | lower ~ ' = ' ~ row[name]) -%}
             {%- endfor -%}
             {%- do exceptions.warn(row[0] if texts | length == 1 and config.get('severity') | lower == 'warn' else model.name ~ ' found ' ~ texts | join(', ')) -%}
         {%- endfor -%}

@@ -102,6 +102,12 @@
 
 {#- The kind of an outcome metric that a unit has a number of, for operations that are given its name. A wrong name is told, with the right ones. -#}
 {% macro lf_kind_of_outcome(metric) -%}
+    {%- if load_relation(ref('outcome_metrics')) is none -%}
+        {%- do exceptions.raise_compiler_error(
+            'The models that this reads are not in ' ~ ref('outcome_metrics').include(identifier=false) ~ ': build them first (`make pipeline`, or '
+            ~ '`dbt build`), or name the environment whose warehouse has them (`meltano --environment=prod invoke dbt:…`)'
+        ) -%}
+    {%- endif -%}
     {%- set rows = run_query(
         'select metric, kind from ' ~ ref('outcome_metrics')
         ~ " where kind <> 'ratio' and aggregation <> 'receipt' and not counts_machines order by position"

@@ -130,11 +130,11 @@
     {%- set relation = adapter.get_relation(node.database, node.schema, identifier) -%}
     {%- set declared = [] -%}
     {%- for column in node.columns.values() -%}
-        {%- do declared.append((column.name, adapter.quote(column.name) ~ ' ' ~ lf_type(column.data_type))) -%}
+        {%- do declared.append((column.name, adapter.quote(lf_stored_name(column.name)) ~ ' ' ~ lf_type(column.data_type))) -%}
     {%- endfor -%}
     {%- if relation is none -%}
         {%- set relation = api.Relation.create(
-            database=node.database, schema=node.schema, identifier=identifier, type='table'
+            database=lf_stored_name(node.database), schema=lf_stored_name(node.schema), identifier=lf_stored_name(identifier), type='table'
         ) -%}
         {%- do adapter.create_schema(relation) -%}
         {%- do run_query(lf_create_table(relation, declared | map(attribute=1) | join(', '), node.config.get('partition_by'))) -%}

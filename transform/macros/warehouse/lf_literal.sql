@@ -24,8 +24,12 @@
 {%- endmacro %}
 
 
-{#- Where a backslash in a literal begins an escape. A line break must be one on BigQuery. -#}
 {% macro lf_literal_with_escapes(text) -%}
-    {%- set escaped = text | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r') -%}
-    {{ return("'" ~ escaped ~ "'") }}
+    {{ return("'" ~ lf_escaped(text) ~ "'") }}
+{%- endmacro %}
+
+
+{#- What stands between the quotes of a literal where a backslash begins an escape. A line break must be one on BigQuery. -#}
+{% macro lf_escaped(text) -%}
+    {{ return(text | replace('\\', '\\\\') | replace("'", "\\'") | replace('\n', '\\n') | replace('\r', '\\r')) }}
 {%- endmacro %}

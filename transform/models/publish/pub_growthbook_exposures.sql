@@ -11,7 +11,7 @@ exposures as (
 
     select
         profile_id as user_id,
-        assigned_at as {{ adapter.quote('timestamp') }},
+        assigned_at as timestamp,
         experiment_key || '.' || {{ lf_text('experiment_version') }} || '.' || slot_key as experiment_id,
         arm_key as variation_id
 

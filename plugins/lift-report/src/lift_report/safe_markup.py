@@ -54,6 +54,7 @@ _FETCHED = re.compile(
 _ESCAPED = re.compile(r"\\[0-9a-f]", re.IGNORECASE)
 _STYLE = (
     ":root{color-scheme:light;background:#fff;color:#222;font:15px/1.5 Helvetica,Arial,sans-serif}"
+    ":root{-webkit-print-color-adjust:exact;print-color-adjust:exact}"  # its own process prints no grounds else
     ":where(body){margin:0;overflow-wrap:anywhere}:where(a){color:#1155cc;text-decoration:underline}"
     ".lf-picture{display:inline-block;box-sizing:border-box;max-width:100%;padding:6px 10px;overflow:hidden;"
     "border:1px dashed #8a857c;background:#efece6;color:#55514a;font:13px/1.4 Helvetica,Arial,sans-serif;"
