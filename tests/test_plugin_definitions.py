@@ -258,10 +258,17 @@ def test_each_stream_is_selected_by_exactly_one_rhythm() -> None:
     "job", [job for job in PROJECT["jobs"] if any("target-klaviyo" in each for each in job["tasks"])]
 )
 def test_what_a_publishing_job_compares_with_is_read_before_it_builds(job: dict[str, Any]) -> None:
-    """Else a template, list or campaign that was deleted counts as there, and what is made of it is refused."""
+    """Else a template, list or campaign that was deleted counts as there, and what is made of it is refused.
+
+    A job that publishes profiles alone reads those alone.
+    """
     built = next(place for place, task in enumerate(job["tasks"]) if task.startswith("dbt:"))
     read = " ".join(job["tasks"][:built])
     assert "tap-klaviyo-profiles " in read  # profiles, templates
+    publisher = job["tasks"][-1 if "target-klaviyo" in job["tasks"][-1] else built + 1].split()[0]
+    if publisher.endswith("-profiles"):
+        assert not [each for each in PLUGINS[publisher]["select"] if "templates" in each]
+        return
     assert "tap-klaviyo-events " in read  # campaigns and their messages
     if "assign" in job["tasks"][built]:
         assert "tap-klaviyo-groups " in read  # lists and segments, which choose whom to assign
@@ -336,3 +343,20 @@ def test_the_pipeline_is_the_jobs_in_order() -> None:
         "lift-report:page",
     ]
     assert tasks["extract"] == [task for part in ("events", "profiles", "groups") for task in tasks[part]]
+
+
+def test_the_page_on_consent_names_plugins_that_are_there() -> None:
+    page = (ROOT / "docs" / "consent-changes.md").read_text()
+    shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    [loader], [job] = shown["plugins"]["loaders"], shown["jobs"]
+    defined = {
+        each["name"]: each
+        for file in (ROOT / "plugins").glob("*.meltano.yml")
+        for kind in yaml.safe_load(file.read_text())["plugins"].values()
+        for each in kind
+    }
+    known = {setting["name"] for setting in defined[loader["inherit_from"]]["settings"]}
+    assert set(loader["config"]) <= known
+    tap, target = job["tasks"][-1].split()
+    assert defined[tap]["select"] == ["consent_changes.*"]
+    assert target == loader["name"]

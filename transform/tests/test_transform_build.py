@@ -40,6 +40,8 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
+        "fct_consent_changes",
+        "fct_consent_log",
         "fct_content_playbook",
         "fct_double_reports",
         "fct_experiment_daily",
@@ -170,7 +172,7 @@ def test_a_profile_stays_what_it_was_when_it_was_assigned(warehouse: Warehouse) 
         for row in profiles
     ]
     warehouse.land("profiles", changed)
-    warehouse.dbt("run", "--select", "int_unit_dimensions", "fct_experiment_dimensions")
+    warehouse.dbt("run", "--select", "int_unit_dimensions", "int_dimension_levels", "fct_experiment_dimensions")
     assert warehouse.query(counted) == before
     shown = """
         select level_kind, level, sum(units)

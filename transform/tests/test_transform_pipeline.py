@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import requests
 import yaml
@@ -20,6 +23,7 @@ from transform_engines import Postgres
 from transform_project import PROJECT
 
 ROOT = PROJECT.parent
+PLUGINS = ROOT / ".meltano"
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
 
@@ -166,3 +170,48 @@ def test_the_schedules_run_on_the_server(loop: Loop) -> None:
     loop.run("postgres-sweep")
     swept = loop.query("select count(*) from klaviyo_raw.profile_ids")[0][0]
     assert swept == loop.sandbox.control.counts()["profiles"]
+
+
+def test_a_database_of_one_s_own_hears_of_consent(loop: Loop, tmp_path: Path) -> None:
+    """By the plugins that docs/consent-changes.md names; a row that comes again takes its own place."""
+    warehouse = tmp_path / "klaviyo.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema marts")
+        connection.execute(
+            "create table marts.fct_consent_changes as select * from (values"
+            " ('E1', 'P1', 'Zoë''s', 'zoe@example.org', 'email', 'unsubscribed', timestamp '2026-11-01 10:00'),"
+            " ('E2', 'P2', null, null, 'sms', 'bounced', timestamp '2026-11-02 10:00'))"
+            " as rows (change_id, profile_id, external_id, email, channel, change, occurred_at)"
+        )
+        connection.execute("alter table marts.fct_consent_changes add primary key (change_id)")
+    server = loop.server.environment()
+    config = tmp_path / "target.json"
+    config.write_text(
+        json.dumps(
+            {
+                name: server[f"KLAVIYO_LOOP_POSTGRES_{name.upper()}"]
+                for name in ("host", "user", "password", "database")
+            }
+            | {
+                "port": int(server["KLAVIYO_LOOP_POSTGRES_PORT"]),
+                "default_target_schema": "shop",
+                "load_method": "upsert",
+            }
+        )
+    )
+    settings = {"PATH": str(warehouse), "SCHEMA": "marts", "PREFIX": "fct_"}
+    for _ in range(2):
+        with subprocess.Popen(  # noqa: S603
+            [str(PLUGINS / "extractors/tap-duckdb/venv/bin/tap-duckdb"), "--config=ENV"],
+            env={**os.environ, **{f"TAP_DUCKDB_{name}": value for name, value in settings.items()}},
+            stdout=subprocess.PIPE,
+        ) as tap:
+            subprocess.run(  # noqa: S603
+                [str(PLUGINS / "loaders/target-postgres/venv/bin/target-postgres"), f"--config={config}"],
+                stdin=tap.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        assert tap.returncode == 0
+    rows = loop.query("select change_id, external_id, email, change from shop.consent_changes order by change_id")
+    assert rows == [("E1", "Zoë's", "zoe@example.org", "unsubscribed"), ("E2", None, None, "bounced")]

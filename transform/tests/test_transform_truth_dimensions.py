@@ -27,7 +27,7 @@ DIMENSIONS = {
 """The parts of the levels of each. The last country is too small for a row of its own."""
 BETTER = 2
 """The country in which the arm works, if it works anywhere: 15 % of the people."""
-MODELS = "fct_experiment_dimensions"
+MODELS = ("int_dimension_levels", "fct_experiment_dimensions")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def told_apart(empty: Warehouse, name: str, audience: Audience, experiments: int
         "position": "many.place", "is_control": "many.place = 0",
     }  # fmt: skip
     warehouse.land_many("experiment_arms", row, two, arm)
-    warehouse.dbt("run", "--select", MODELS)
+    warehouse.dbt("run", "--select", *MODELS)
     ((count, *found),) = warehouse.query(QUESTION)
     assert count == experiments
     return count, found[0], found[1], found[2]

@@ -22,6 +22,12 @@ renamed as (
         ) as order_id,
 
         ---------- texts
+        coalesce(
+            {{ lf_json_if_named('event_properties', 'Bounce Type', lf_json_text('event_properties', 'Bounce Type')) }},
+            {{ lf_json_if_named('event_properties', 'Failure Type', lf_json_text('event_properties', 'Failure Type')) }}
+        ) as failure_type,
+        {{ lf_json_if_named('event_properties', 'List', lf_json_text('event_properties', 'List')) }} as list_name,
+        {{ lf_json_if_named('event_properties', 'form_id', lf_json_text('event_properties', 'form_id')) }} as form_id,
         {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
         {{ lf_json_if_named('event_properties', 'URL', lf_json_text('event_properties', 'URL')) }} as url,
         {%- for column, key in {'client_type': 'Client Type', 'client_os_family': 'Client OS Family'}.items() %}
