@@ -1,4 +1,4 @@
-"""Measures tap and target against the sandbox, the loader, assignment and measurement in DuckDB, and the report.
+"""Measures tap and target against the sandbox, loader, assignment and measurement in DuckDB, report and receiver.
 
 Every figure is held against a floor that is computed, a baseline measured in the same run, or an allowance.
 The exit status is 1 when a bar is missed.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 
 import assignment_bench
+import inbox_bench
 import load_bench
 import measurement_bench
 import report_bench
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **assignment_bench.BENCHMARKS,
     **measurement_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
+    **inbox_bench.BENCHMARKS,
 }
 
 
