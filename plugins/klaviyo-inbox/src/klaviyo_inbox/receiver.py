@@ -3,11 +3,11 @@
 | status | when | the sender should |
 |---|---|---|
 | 200 | it is on disk, was there before, or was put away because it will never be of use | go on |
-| 400, 408 | the body was cut or came too slowly | send it again |
+| 400 | the body was cut | send it again |
 | 401 | the sender is not known, or the delivery is not of now | look at the secret |
 | 404, 405 | no open source is called so, or not by this method | look at the address |
 | 413, 415 | the body is too large, or packed in an unknown way | send less |
-| 503 | it cannot be kept now | send it again later |
+| 503 | it cannot be kept now, or the body came too slowly | send it again later |
 """
 
 from __future__ import annotations
