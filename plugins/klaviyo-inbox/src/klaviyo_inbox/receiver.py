@@ -193,7 +193,9 @@ class Receiver:
             RefusedError: it is not of now, or not from who it says.
         """
         headers = {name: value for name, value in request.headers.items() if name in source.headers}
-        delivery = Delivery(body, self._clock(), {**request.path_params, PATH: path}, headers)
+        parameters = {name: value.replace("\0", "\ufffd") for name, value in request.path_params.items()}
+        parameters[PATH] = path
+        delivery = Delivery(body, self._clock(), parameters, headers)
         try:
             source.check(delivery, self._settings)
             return source.parcel(delivery)
