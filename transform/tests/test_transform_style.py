@@ -96,6 +96,8 @@ def test_no_model_overrides_how_its_folder_is_built(models: dict[str, ModelNode]
         if model.config.materialized not in {
             "incremental",
             "append_only",
+            "by_days",
+            "by_changes",
         }:  # a model that keeps its rows says so itself
             assert "config(" not in model.raw_code, name
 
@@ -122,7 +124,8 @@ def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
         steps = [line.split(" as (")[0] for line in lines if line.endswith(" as (") and not line.startswith(" ")]
         assert lines[-1].removeprefix("select * from ") == steps[-1], name
         imported = model.raw_code.count("select * from {{ ref(") + model.raw_code.count("{{ lf_source(")
-        hooked = sum(hook.sql.count("ref(") for hook in model.config.post_hook)
+        hooks = (*model.config.pre_hook, *model.config.post_hook)
+        hooked = sum(hook.sql.count("ref(") for hook in hooks)
         assert imported + hooked >= len(set(model.depends_on.nodes)), name
 
 

@@ -55,6 +55,7 @@ clickers as (
     where
         event_roles.machine_flag = 'bot_click'
         and events.profile_id is not null
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at') }}
     group by messages.experiment_key, messages.experiment_version, events.profile_id
 
 ),

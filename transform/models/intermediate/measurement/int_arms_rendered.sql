@@ -1,3 +1,10 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_experiment_messages', [
+    'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
+    'select experiment_key, experiment_version, slot_key, arm_key, is_control, status from ' ~ ref('int_experiment_arms'),
+    'select * from ' ~ ref('event_roles'),
+]) %}
+
 with
 
 events as (
@@ -66,6 +73,9 @@ clicks as (
     where
         event_roles.shows_link
         and events.is_human
+        {{ lf_is_changed(changes, 'events.profile_id') }}
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
 
 ),
 

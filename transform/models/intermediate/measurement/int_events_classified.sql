@@ -1,14 +1,14 @@
 {{
     config(
-        materialized='incremental',
+        materialized='by_days' if lf_keeps_changes() else 'incremental',
         incremental_strategy=lf_replace_strategy(),
         unique_key='occurred_on',
         partition_by=lf_replace_partition(['occurred_on']),
         on_schema_change='fail',
         meta={'is_made_by_its_run': true},
+        pre_hook="{{ lf_after(ref('int_changes')) }}",
     )
 }}
-{%- set days = lf_days_to_classify(ref('stg_klaviyo__events'), ref('int_metric_roles'), this) if is_incremental() else none %}
 
 with
 
@@ -82,19 +82,8 @@ classify as {{ lf_materialized() }} (
     inner join roles on events.metric_id = roles.metric_id
     left join event_roles on roles.role = event_roles.role
     left join valued_roles on roles.role = valued_roles.role
-    {% if days is not none -%}
-    -- A day is classified anew as a whole. The range goes before the list, because DuckDB reads the documents of all events to apply a list.
-    where
-        {%- if days %}
-        events.occurred_at >= cast('{{ days | min }}' as {{ lf_type('timestamp') }})
-        and events.occurred_at < {{ lf_dateadd('day', 1, "cast('" ~ days | max ~ "' as " ~ lf_type('timestamp') ~ ")") }}
-        and cast(events.occurred_at as date) in (
-            {%- for day in days %}cast('{{ day }}' as date){{ ', ' if not loop.last }}{% endfor -%}
-        )
-        {%- else %}
-        1 = 0
-        {%- endif %}
-    {%- endif %}
+    -- A day is classified anew as a whole.
+    where {{ lf_days_filter(ref('stg_klaviyo__events'), ref('int_metric_roles'), this) }}
 
 ),
 

@@ -57,6 +57,7 @@ money_events as (
     where
         events.role in (select money_windows.role from money_windows)
         and events.value <> 0
+        {{ lf_since_receipts(ref('int_messages_received'), 'events.occurred_at') }}
 
 ),
 

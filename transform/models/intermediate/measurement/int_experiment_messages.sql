@@ -1,8 +1,11 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_message_days', [], is_small=true) %}
+
 with
 
-events as (
+message_days as (
 
-    select * from {{ ref('int_events_classified') }}
+    select * from {{ ref('int_message_days') }}
 
 ),
 
@@ -18,12 +21,6 @@ assignments as (
 
 ),
 
-event_roles as (
-
-    select * from {{ ref('event_roles') }}
-
-),
-
 versions as (
 
     select
@@ -36,19 +33,15 @@ versions as (
 
 ),
 
--- A bot's click shows the link as well as a person's does.
 found_by_link as (
 
     select distinct
-        events.cid_experiment_key as experiment_key,
-        events.message_id
-
-    from events
-    inner join event_roles on events.role = event_roles.role
+        linked_experiment_key as experiment_key,
+        message_id
+    from message_days
     where
-        event_roles.shows_link
-        and events.cid_experiment_key is not null
-        and events.message_id is not null
+        linked_experiment_key <> ''
+        {{ lf_is_changed(changes, 'message_id') }}
 
 ),
 
@@ -82,10 +75,10 @@ first_seen as (
     select
         experiment_messages.experiment_key,
         experiment_messages.message_id,
-        min(events.occurred_at) as first_seen_at
+        min(message_days.first_seen_at) as first_seen_at
 
     from experiment_messages
-    inner join events on experiment_messages.message_id = events.message_id
+    inner join message_days on experiment_messages.message_id = message_days.message_id
     group by experiment_messages.experiment_key, experiment_messages.message_id
 
 ),

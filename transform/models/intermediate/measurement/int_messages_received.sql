@@ -1,3 +1,10 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_experiment_messages', [
+    'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
+    'select experiment_key, experiment_version, status from ' ~ ref('stg_experiments__experiments'),
+    'select * from ' ~ ref('event_roles'),
+]) %}
+
 with
 
 events as (
@@ -57,6 +64,9 @@ receipts as (
     where
         event_roles.implies_receipt
         and events.profile_id is not null
+        {{ lf_is_changed(changes, 'events.profile_id') }}
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
     group by
         messages.experiment_key,
         messages.experiment_version,

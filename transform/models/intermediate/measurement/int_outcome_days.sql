@@ -1,3 +1,11 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_messages_received', [
+    'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
+    'select experiment_key, experiment_version, status, attribution_window_days, metric_windows from ' ~ ref('stg_experiments__experiments'),
+    'select * from ' ~ ref('event_roles'),
+    'select * from ' ~ ref('outcome_metrics'),
+]) %}
+
 with
 
 receipts as (
@@ -75,11 +83,34 @@ longest_windows as (
 
 ),
 
-timed_events as (
+-- Of a run that renews what changed, the events of changed profiles. What was before the first message is nobody's outcome, nor is it the last touch of one.
+changed_events as (
 
     select events.*
     from events
-    where events.role in (select longest_windows.role from longest_windows)
+    where
+        events.profile_id is not null
+        {{ lf_is_changed(changes, 'events.profile_id') }}
+        {{ lf_since_messages(ref('int_experiment_messages'), 'events.occurred_at', changes) }}
+
+),
+
+changed_receipts as (
+
+    select receipts.*
+    from receipts
+    where
+        1 = 1
+        {{ lf_is_changed(changes, 'receipts.profile_id') }}
+        {{ lf_is_not_over(changes, 'receipts.experiment_key') }}
+
+),
+
+timed_events as (
+
+    select changed_events.*
+    from changed_events
+    where changed_events.role in (select longest_windows.role from longest_windows)
 
 ),
 
@@ -87,11 +118,11 @@ timed_events as (
 actions as (
 
     select
-        receipts.experiment_key,
-        receipts.experiment_version,
-        receipts.profile_id,
-        receipts.received_at,
-        receipts.token_clicked_at,
+        changed_receipts.experiment_key,
+        changed_receipts.experiment_version,
+        changed_receipts.profile_id,
+        changed_receipts.received_at,
+        changed_receipts.token_clicked_at,
         timed_events.event_id,
         timed_events.order_id,
         timed_events.role,
@@ -100,17 +131,17 @@ actions as (
         timed_events.occurred_at,
         timed_events.occurred_on
 
-    from receipts
+    from changed_receipts
     inner join timed_events
         on
-            receipts.profile_id = timed_events.profile_id
-            and receipts.received_at <= timed_events.occurred_at
+            changed_receipts.profile_id = timed_events.profile_id
+            and changed_receipts.received_at <= timed_events.occurred_at
     inner join longest_windows
         on
-            receipts.experiment_key = longest_windows.experiment_key
-            and receipts.experiment_version = longest_windows.experiment_version
+            changed_receipts.experiment_key = longest_windows.experiment_key
+            and changed_receipts.experiment_version = longest_windows.experiment_version
             and timed_events.role = longest_windows.role
-            and timed_events.occurred_at <= {{ lf_dateadd('day', 'longest_windows.window_days', 'receipts.received_at') }}
+            and timed_events.occurred_at <= {{ lf_dateadd('day', 'longest_windows.window_days', 'changed_receipts.received_at') }}
 
 ),
 
@@ -124,17 +155,17 @@ who_acted as (
 touches as (
 
     select
-        events.profile_id,
-        events.message_id,
-        events.occurred_at
+        changed_events.profile_id,
+        changed_events.message_id,
+        changed_events.occurred_at
 
-    from events
-    inner join who_acted on events.profile_id = who_acted.profile_id
-    inner join event_roles on events.role = event_roles.role
+    from changed_events
+    inner join who_acted on changed_events.profile_id = who_acted.profile_id
+    inner join event_roles on changed_events.role = event_roles.role
     where
         event_roles.is_touch
-        and events.is_human
-        and events.message_id is not null
+        and changed_events.is_human
+        and changed_events.message_id is not null
 
 ),
 
@@ -315,25 +346,25 @@ counted_events as (
     select
         messages.experiment_key,
         messages.experiment_version,
-        events.profile_id,
+        changed_events.profile_id,
         counted_roles.metric,
         counted_roles.aggregation,
         counted_roles.sign,
         'assigned_window' as attribution,
-        events.occurred_on,
-        events.value
+        changed_events.occurred_on,
+        changed_events.value
 
-    from events
-    inner join messages on events.message_id = messages.message_id
+    from changed_events
+    inner join messages on changed_events.message_id = messages.message_id
     inner join experiments
         on
             messages.experiment_key = experiments.experiment_key
             and messages.experiment_version = experiments.experiment_version
-    inner join counted_roles on events.role = counted_roles.role
+    inner join counted_roles on changed_events.role = counted_roles.role
     where
         counted_roles.time_window = 'message'
-        and (events.is_human or counted_roles.counts_machines)
-        and events.profile_id is not null
+        and (changed_events.is_human or counted_roles.counts_machines)
+        {{ lf_is_not_over(changes, 'messages.experiment_key') }}
 
     union all
 

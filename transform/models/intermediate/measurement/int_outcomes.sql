@@ -1,3 +1,9 @@
+{{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
+{%- set changes = lf_changes('int_outcome_days', [
+    'select experiment_key, experiment_version, metric, cap from ' ~ ref('int_value_caps'),
+    'select * from ' ~ ref('outcome_metrics'),
+]) %}
+
 with
 
 days as (
@@ -36,6 +42,10 @@ sum_days as (
         sum(denominator) as events
 
     from days
+    where
+        1 = 1
+        {{ lf_is_changed(changes, 'days.profile_id') }}
+        {{ lf_is_not_over(changes, 'days.experiment_key') }}
     group by experiment_key, experiment_version, profile_id, metric, attribution
 
 ),
