@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 
 import assignment_bench
+import inbox_bench
 import load_bench
 import measurement_bench
 import pushed_bench
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **measurement_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
     **pushed_bench.BENCHMARKS,
+    **inbox_bench.BENCHMARKS,
 }
 
 

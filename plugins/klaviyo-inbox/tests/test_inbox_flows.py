@@ -55,6 +55,14 @@ def test_what_asks_for_nobody_is_put_away(body: Json, reason: str, tmp_path: Pat
         assert [each.reason for each in inbox.dead_letters()] == [reason]
 
 
+def test_what_is_no_text_is_none_in_the_address_either(tmp_path: Path) -> None:
+    """Many warehouses cannot hold NUL."""
+    with door(tmp_path) as inbox:
+        inbox.flow(b'{"profile_id": "A\\u0000", "request_id": "1"}', "wel\0come")
+        [record] = inbox.records("flow_requests")
+        assert (record["experiment_key"], record["profile_id"]) == ("wel\ufffdcome", "A\ufffd")
+
+
 def test_only_the_token_opens(tmp_path: Path) -> None:
     """And each of several; not a beginning of it, nor it with something behind, nor in other letters."""
     with door(tmp_path, flow_token=(TOKEN, "ünother-token-of-length")) as inbox:

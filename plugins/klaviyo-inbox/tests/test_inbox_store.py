@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -34,9 +34,18 @@ def parcel(*keys: str, dead: Sequence[bytes] = (), days: float = 0, stream: str 
     )
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a store that is not there yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "inbox.sqlite")
+    made: Callable[[], str] = request.getfixturevalue("database")
+    return made()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with closing(open_store(str(tmp_path / "inbox.sqlite"), LARGE)) as opened:
+def store(address: str) -> Iterator[Store]:
+    with closing(open_store(address, LARGE)) as opened:
         yield opened
 
 
@@ -60,25 +69,27 @@ def test_a_stream_is_read_between_two_numbers_in_batches(store: Store) -> None:
     assert store.state().newest == 1_202
 
 
-def test_a_number_is_never_given_twice(store: Store, tmp_path: Path) -> None:
+def test_a_number_is_never_given_twice(store: Store, address: str) -> None:
     """Else a bookmark would stand above what comes next."""
     store.append([parcel("a", "b", days=9), parcel("c", dead=[b"x"], days=8)])
     store.append([parcel("d", dead=[b"y"])])
-    assert store.prune(NOW - timedelta(days=7)) == 3
+    assert store.prune(NOW - timedelta(days=7), 2) == 2
+    assert store.prune(NOW - timedelta(days=7), 2) == 1
     assert numbers(store) == [4]
     assert store.state()[1:4] == (4, 3, 1)
-    assert store.prune(NOW + timedelta(days=1)) == 1
+    assert store.prune(NOW + timedelta(days=1), 9) == 1
+    assert store.state()[1:4] == (4, 4, 0)
     store.close()
-    with closing(open_store(str(tmp_path / "inbox.sqlite"), LARGE)) as again:
+    with closing(open_store(address, LARGE)) as again:
         again.append([parcel("a")])
         assert numbers(again) == [5]
-        assert again.prune(NOW - timedelta(days=7)) == 0
+        assert again.prune(NOW - timedelta(days=7), 9) == 0
         assert again.state().removed == 4
 
 
-def test_a_disk_that_is_full_keeps_nothing_of_a_commit(store: Store, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_keeps_nothing_of_a_commit(tmp_path: Path) -> None:
     """And takes again what comes when there is room."""
-    assert isinstance(store, SqliteStore)
+    store = SqliteStore.opened(str(tmp_path / "inbox.sqlite"), LARGE)
     store.append([parcel("a")])
     [pages] = store._connection.execute("PRAGMA page_count").fetchone()
     store._connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -91,10 +102,11 @@ def test_a_disk_that_is_full_keeps_nothing_of_a_commit(store: Store, tmp_path: P
     assert store.append([parcel("c"), large]) == [Receipt(1, 0, 0), Receipt(101, 0, 0)]
     with closing(open_for_reading(str(tmp_path / "inbox.sqlite"))) as reader:
         assert len(numbers(reader)) == 103
+    store.close()
 
 
-def test_room_that_was_made_counts(tmp_path: Path) -> None:
-    with closing(open_store(str(tmp_path / "inbox.sqlite"), 300_000)) as store:
+def test_room_that_was_made_counts(address: str) -> None:
+    with closing(open_store(address, 300_000)) as store:
         large = [parcel(*(f"{k}{n}{'x' * 5_000}" for n in range(20)), days=9) for k in range(4)]
         for each in large[:-1]:
             store.append([each])
@@ -102,7 +114,7 @@ def test_room_that_was_made_counts(tmp_path: Path) -> None:
             store.append([large[-1]])
         with pytest.raises(StoreFullError):
             store.probe()
-        store.prune(NOW - timedelta(days=7))
+        store.prune(NOW - timedelta(days=7), 1_000)
         store.probe()
         assert store.append([parcel("a")]) == [Receipt(1, 0, 0)]
 
@@ -131,12 +143,11 @@ def test_a_store_that_is_nowhere_is_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_reads_while_others_write_finds_every_number_once(store: Store, tmp_path: Path) -> None:
-    """Two receivers of one file, and a reader whose bookmark follows them."""
-    path = str(tmp_path / "inbox.sqlite")
+def test_who_reads_while_others_write_finds_every_number_once(store: Store, address: str) -> None:
+    """Two receivers of one store, and a reader whose bookmark follows them."""
 
     def write(name: str) -> None:
-        with closing(open_store(path, LARGE)) as mine:
+        with closing(open_store(address, LARGE)) as mine:
             for n in range(60):
                 mine.append([parcel(f"{name}{n}", f"both{n}")])
 
@@ -150,6 +161,23 @@ def test_who_reads_while_others_write_finds_every_number_once(store: Store, tmp_
         found += [each.record for each in store.records("events", after, newest)]
         after = newest
     assert len(found) == len(set(found)) == 180
+
+
+def test_a_dead_letter_is_settled(store: Store) -> None:
+    """Its place is taken by what has become of it, which may be itself again."""
+    store.append([parcel(dead=[b"x"])])
+    store.append([parcel(dead=[b"x", b"y"])])
+    first, second = store.dead_letters()
+    assert (first.source, first.reason, first.size) == ("klaviyo_webhooks", "of no use", 1)
+    delivery = store.dead_delivery(first.number)
+    assert delivery is not None
+    assert (bytes(delivery.body), delivery.received_at, delivery.parameters) == (b"x", NOW, {"experiment": "é"})
+    assert store.settle(first.number, parcel("a", dead=[b"x"])) == Receipt(1, 0, 1)
+    assert store.settle(second.number, None) == Receipt(0, 0, 0)
+    [left] = store.dead_letters()
+    assert left.number > second.number
+    assert store.dead_delivery(first.number) is None
+    assert numbers(store) == [1]
 
 
 class Slow(SqliteStore):

@@ -17,6 +17,7 @@ from klaviyo_inbox.delivery import DeadLetter, Delivery, Parcel, Receipt, Unusab
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_for_reading
+from klaviyo_inbox.store.base import PRUNED_AT_ONCE
 from singer_program.command import config_option, run_command
 from singer_program.errors import ProgramError
 
@@ -109,7 +110,12 @@ def prune(config: tuple[str, ...], days: float | None) -> None:
     settings = InboxSettings.read(PROGRAM, config)
     with closing(open_for_reading(settings.store)) as store:
         age = timedelta(days=settings.retention_days if days is None else days)
-        click.echo(f"{store.prune(moments.now() - age):,} records removed")
+        before = moments.now() - age
+        removed = last = store.prune(before, PRUNED_AT_ONCE)
+        while last == PRUNED_AT_ONCE:
+            last = store.prune(before, PRUNED_AT_ONCE)
+            removed += last
+        click.echo(f"{removed:,} records removed")
 
 
 def _store(config: tuple[str, ...]) -> Store:

@@ -65,7 +65,7 @@ class BodyReader:
         except BaseException as error:
             self._room += held.size
             if isinstance(error, TimeoutError):
-                raise BodyError(408, "too slow") from None
+                raise BodyError(503, "too slow") from None
             if isinstance(error, ClientDisconnect):
                 raise BodyError(400, "cut") from None
             raise

@@ -3,11 +3,11 @@
 | status | when | the sender should |
 |---|---|---|
 | 200 | it is on disk, was there before, or was put away because it will never be of use | go on |
-| 400, 408 | the body was cut or came too slowly | send it again |
+| 400 | the body was cut | send it again |
 | 401 | the sender is not known, or the delivery is not of now | look at the secret |
 | 404, 405 | no open source is called so, or not by this method | look at the address |
 | 413, 415 | the body is too large, or packed in an unknown way | send less |
-| 503 | it cannot be kept now | send it again later |
+| 503 | it cannot be kept now, or the body came too slowly | send it again later |
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from klaviyo_inbox.reading import BodyError, BodyReader
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_store
-from klaviyo_inbox.store.base import Store, StoreError
+from klaviyo_inbox.store.base import PRUNED_AT_ONCE, Store, StoreError
 from klaviyo_inbox.store.group_commit import GroupCommit
 from singer_program.json_text import without_lone_surrogates, without_nul
 
@@ -101,13 +101,21 @@ class Receiver:
         while True:
             before = self._clock() - timedelta(days=self._settings.retention_days)
             try:
-                removed = await self._commits.call(lambda store, before=before: store.prune(before))  # type: ignore[misc]
+                removed = await self._pruned(before)
             except StoreError as error:
                 tell(logging.ERROR, error.lines[0])
             else:
                 if removed:
                     tell(logging.INFO, "records older than `retention_days` were removed", records=removed)
             await asyncio.sleep(_PRUNED_EVERY)
+
+    async def _pruned(self, before: datetime) -> int:
+        """Remove what is older, a little at a time; how much that was."""
+        removed, last = 0, PRUNED_AT_ONCE
+        while last == PRUNED_AT_ONCE:
+            last = await self._commits.call(lambda store: store.prune(before, PRUNED_AT_ONCE))
+            removed += last
+        return removed
 
     async def _health(self, _request: Request) -> Response:
         try:
@@ -185,7 +193,9 @@ class Receiver:
             RefusedError: it is not of now, or not from who it says.
         """
         headers = {name: value for name, value in request.headers.items() if name in source.headers}
-        delivery = Delivery(body, self._clock(), {**request.path_params, PATH: path}, headers)
+        parameters = {name: value.replace("\0", "\ufffd") for name, value in request.path_params.items()}
+        parameters[PATH] = path
+        delivery = Delivery(body, self._clock(), parameters, headers)
         try:
             source.check(delivery, self._settings)
             return source.parcel(delivery)

@@ -36,7 +36,8 @@ class InboxSettings(Settings, kw_only=True):
         SECRET,
         Meta(
             min_length=1,
-            description="Where deliveries are kept: the path of an SQLite file, made if there is none",
+            description="Where deliveries are kept: the path of an SQLite file, made if there is none, or a"
+            " `postgresql://` URL",
         ),
     ]
     klaviyo_webhook_secrets: Annotated[

@@ -46,15 +46,11 @@ class InboxStream(Stream):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         held = self._inbox.held
         after = int(self.get_starting_replication_key_value(context) or 0)
-        if after < held.removed:
-            self.logger.warning(
-                "what was received up to number %s was removed by the receiver's `retention_days`, and the last"
-                " run had read up to %s: let the tap run more often, or raise `retention_days`",
-                held.removed,
-                after,
-            )
         for sequence, received_at, record in self._inbox.store.records(self.name, after, held.newest):
             yield {**decoded(record), RECEIVED: received_at, SEQUENCE: sequence}
+        if self.replication_method == REPLICATION_INCREMENTAL:
+            # There is nothing more of this stream up to there: one of which little comes would stay far behind.
+            self.stream_state.update({"replication_key": SEQUENCE, _BOOKMARK: held.newest})
 
 
 class TapKlaviyoInbox(ProgramTap):
@@ -95,9 +91,21 @@ class TapKlaviyoInbox(ProgramTap):
     def _set_compatible_replication_methods(self) -> None:
         """Look whose the bookmarks are: what the state holds now is written before the first record."""
         super()._set_compatible_replication_methods()
-        for stream in self.streams.values():
-            if stream.selected and stream.replication_method == REPLICATION_INCREMENTAL:
-                claim(stream.stream_state, self.held, moments.now())
+        states = [
+            stream.stream_state
+            for stream in self.streams.values()
+            if stream.selected and stream.replication_method == REPLICATION_INCREMENTAL
+        ]
+        for state in states:
+            claim(state, self.held, moments.now())
+        read = min((state.get(_BOOKMARK) or 0 for state in states), default=0)
+        if read < self.held.removed:
+            self.logger.warning(
+                "what was received up to number %s was removed by the receiver's `retention_days`, and runs before"
+                " had read up to %s: let the tap run more often, or raise `retention_days`",
+                self.held.removed,
+                read,
+            )
 
 
 def claim(state: dict[str, Any], held: State, now: datetime) -> None:

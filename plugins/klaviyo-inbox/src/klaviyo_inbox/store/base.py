@@ -75,6 +75,10 @@ class State(NamedTuple):
     size: int
 
 
+PRUNED_AT_ONCE = 5_000
+"""Records that are removed in one go: as long who writes waits."""
+
+
 class Store(ABC):
     """A store. Of one that is open, methods are called by one thread at a time, any of them."""
 
@@ -135,8 +139,15 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def prune(self, before: datetime) -> int:
-        """Remove what was received before a moment; returns how many records.
+    def prune(self, before: datetime, at_most: int) -> int:
+        """Remove what was received before a moment, by number, up to the first record that was not.
+
+        Args:
+            before: The moment.
+            at_most: So many records, so that nobody who writes has to wait for long.
+
+        Returns:
+            How many records were removed; as many as `at_most`: there may be more.
 
         Raises:
             StoreError: nothing is removed.

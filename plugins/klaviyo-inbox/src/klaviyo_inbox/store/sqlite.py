@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -207,20 +208,18 @@ class SqliteStore(Store):
             return Receipt(0, 0, 0) if parcel is None else self._kept(parcel)
 
     @override
-    def prune(self, before: datetime) -> int:
+    def prune(self, before: datetime, at_most: int) -> int:
         moment = moments.iso(before)
         with self._faults(), self._transaction():
-            [last] = self._connection.execute(
-                "SELECT max(sequence) FROM records WHERE received_at < ?", (moment,)
-            ).fetchone()
-            if last is not None:
-                self._connection.execute(
-                    "UPDATE about SET value = ? WHERE name = 'removed' AND CAST(value AS INTEGER) < ?",
-                    (str(last), last),
-                )
-            removed = self._connection.execute("DELETE FROM records WHERE received_at < ?", (moment,)).rowcount
+            rows = self._connection.execute(
+                "SELECT received_at, sequence FROM records ORDER BY sequence LIMIT ?", (at_most,)
+            ).fetchall()
+            old = [sequence for received_at, sequence in takewhile(lambda row: row[0] < moment, rows)]
+            if old:
+                self._connection.execute("DELETE FROM records WHERE sequence <= ?", (old[-1],))
+                self._connection.execute(_ABOUT, ("removed", str(old[-1])))
             self._connection.execute("DELETE FROM dead_letters WHERE received_at < ?", (moment,))
-        return removed
+        return len(old)
 
     @override
     def close(self) -> None:
