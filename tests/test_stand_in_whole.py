@@ -1,4 +1,4 @@
-"""An experiment from a draft to its next version, through the whole pipeline: all that docs/stand-in.md types.
+"""All that docs/stand-in.md and docs/pushed.md type: an experiment to its next version, and a flow that asks.
 
 Part of `make test-stand-in`: it runs the pipeline five times.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 
 from newcomer import ROOT, Place
 
-PAGE = (ROOT / "docs" / "stand-in.md").read_text()
-PARTS = re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+def parts_of(page: str) -> list[str]:
+    """The blocks of a page that are typed into the shell."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
 HELD = """
 import os, requests
 url = os.environ["TAP_KLAVIYO_ENGAGEMENT_API_URL"] + "/api/profiles?page[size]=100&fields[profile]=properties"
@@ -32,23 +38,28 @@ print("held", len(tokens), *sorted(set(tokens)))
 """Prints the assignments that the local Klaviyo's profiles hold."""
 
 
-def test_an_experiment_is_shipped_cleaned_up_and_asked_again(place: Place) -> None:
-    """Every line of the page is typed, and what profiles hold is looked at after each part."""
-    shutil.rmtree(place.root / "experiments" / "spring_hero")
-    (place.root / "held.py").write_text(HELD)
-    script = "set -e\n" + "".join(f"{part}echo PART\npython held.py\n" for part in PARTS)
+def typed(place: Place, script: str) -> str:
+    """What is said in the shell of `make sandbox`."""
     done = subprocess.run(
         ["make", "sandbox"],  # noqa: S607
         cwd=place.root,
         env={**place.environment, "SHELL": "/bin/bash"},
-        input=script,
+        input=f"set -e\n{script}",
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    drafted, assigned, decided, shipped, cleaned, again, _ = re.split(r"^PART\n", done.stdout, flags=re.MULTILINE)
-    held = [line.split() for line in re.findall(r"^held .*", done.stdout, re.MULTILINE)]
+    return done.stdout
+
+
+def test_an_experiment_is_shipped_cleaned_up_and_asked_again(place: Place) -> None:
+    """Every line of the page is typed, and what profiles hold is looked at after each part."""
+    shutil.rmtree(place.root / "experiments" / "spring_hero")
+    (place.root / "held.py").write_text(HELD)
+    said = typed(place, "".join(f"{part}echo PART\npython held.py\n" for part in parts_of("stand-in.md")))
+    drafted, assigned, decided, shipped, cleaned, again, _ = re.split(r"^PART\n", said, flags=re.MULTILINE)
+    held = [line.split() for line in re.findall(r"^held .*", said, re.MULTILINE)]
     arms = ["welcome_hero:hero:bold", "welcome_hero:hero:control"]
     assert [line[2:] for line in held] == [[], arms, arms, arms, [], arms]
     assert "locked; commit it" in drafted
@@ -61,3 +72,20 @@ def test_an_experiment_is_shipped_cleaned_up_and_asked_again(place: Place) -> No
     assert "3 renderings by Klaviyo show what the files say" in shipped
     assert f"profiles {held[1][1]} of {held[1][1]}".replace(",", "") in cleaned.replace(",", "")
     assert "version 2 is locked" in again
+
+
+def test_a_flow_asks_and_is_answered_by_one_run(place: Place) -> None:
+    for others in (place.root / "experiments").glob("*/experiment.yml"):
+        shutil.rmtree(others.parent)
+    (place.root / "held.py").write_text(HELD)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    defined, asked, answered = (part.replace("8088", port) for part in parts_of("pushed.md"))
+    said = typed(place, f"{defined}{asked}echo PART\n{answered}python held.py\n")
+    before, after = said.split("PART\n")
+    assert '{"stored":1,"duplicates":0,"put_away":0}' in before
+    first, second = after.split("demo: answer is done")
+    assert "demo: pushed is done" in first
+    assert "answer" not in second
+    assert re.search(r"^held 1 welcome_flow:hero:\w+$", second, re.MULTILINE)
