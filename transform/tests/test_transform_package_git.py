@@ -1,4 +1,4 @@
-"""The package out of git, in a project that names schemas by a macro of its own.
+"""The package out of git, in a project that names schemas by a macro of its own, over tables of another database.
 
 Part of `make test-oldest`: it parses the project once more.
 """
@@ -40,12 +40,19 @@ def test_the_root_project_s_macro_names_the_package_s_schemas(engine: Engine, tm
     (team / "packages.yml").write_text(package)
     (team / "macros").mkdir()
     (team / "macros" / "generate_schema_name.sql").write_text(NAMING)
+    project = team / "dbt_project.yml"
+    project.write_text(project.read_text().replace("    raw_schema:", "    raw_database: landed\n    raw_schema:"))
     options = ["--project-dir", str(team), "--profiles-dir", str(team), "--quiet", "--log-level-file", "none"]
     with mock.patch.dict(os.environ, engine.environment()):
         outcome = dbtRunner().invoke(["deps", *options])
     assert outcome.success, outcome.exception
     assert (team / "dbt_packages" / "klaviyo_loop" / "selectors.yml").is_file()
-    nodes = Project.parse(engine, tmp_path / "artifacts", team).manifest.nodes
+    manifest = Project.parse(engine, tmp_path / "artifacts", team).manifest
+    nodes = manifest.nodes
+    assert {
+        (source.database, source.schema) for source in manifest.sources.values() if source.name == "events"
+    } == {("landed", "klaviyo_landed")}
+    assert "landed" not in {node.database for node in nodes.values()}
     schemas = {node.name: node.schema for node in nodes.values() if node.resource_type in ("model", "seed")}
     assert {name: schemas[name] for name in ("calendar", "stg_klaviyo__events", "fct_assignments")} == {
         "calendar": "team_own",
