@@ -1,4 +1,4 @@
-"""Measures tap and target against the sandbox, loader, assignment and measurement in DuckDB, report and receiver.
+"""Measures tap, target, loader, receiver and report, and assignment and measurement in DuckDB.
 
 Every figure is held against a floor that is computed, a baseline measured in the same run, or an allowance.
 The exit status is 1 when a bar is missed.
@@ -18,6 +18,7 @@ import assignment_bench
 import inbox_bench
 import load_bench
 import measurement_bench
+import pushed_bench
 import report_bench
 import tap_bench
 import target_bench
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **assignment_bench.BENCHMARKS,
     **measurement_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
+    **pushed_bench.BENCHMARKS,
     **inbox_bench.BENCHMARKS,
 }
 

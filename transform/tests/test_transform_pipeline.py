@@ -159,10 +159,10 @@ def test_a_second_publish_writes_nothing(loop: Loop) -> None:
 
 
 def test_the_schedules_run_on_the_server(loop: Loop) -> None:
-    """The nightly one is the job that the others found done."""
+    """Those that ask Klaviyo; the nightly one is the job that the other tests found done."""
     declared = yaml.safe_load((ROOT / "meltano.yml").read_text())["schedules"]
     jobs = [each["job"] for each in declared if each["name"].startswith("postgres-")]
-    assert jobs == ["postgres-changes", "postgres-pipeline", "postgres-sweep"]
+    assert {"postgres-changes", "postgres-pipeline", "postgres-sweep"} <= set(jobs)
     report = loop.home / "report.html"
     report.unlink()
     loop.run("postgres-changes")
