@@ -10,8 +10,8 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
-	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb loaders/target-duckdb \
-	loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
+	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb extractors/tap-klaviyo-inbox \
+	loaders/target-duckdb loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
 OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 ENVIRONMENT ?= dev
