@@ -78,7 +78,7 @@ select
     case metric
         when 'MetOrd' then '{{"$value": ' || (n % 90 + 10) || ', "Items": ["a shoe"]}}'
         when 'MetClk'
-            then '{{"$message": "{message}", "URL": "https://shop.example/?lf_cid=spring_hero.hero.'
+            then '{{"$message": "{message}", "URL": "https://shop.example/?lf_cid={experiment}.hero.'
                 || case when (n * 7919 % {people}) % 2 = 0 then 'control' else 'bold' end || '"}}'
         when 'MetSee' then '{{"Product": "a shoe", "URL": "https://shop.example/shoe"}}'
         else '{{"$message": "{message}", "Campaign Name": "Spring", "machine_open": ' || (n % 3 = 0) || '}}'
@@ -99,12 +99,13 @@ from (
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of time, and the message of which its events are."""
+    """A stretch of time, and the message of which its events are, with the experiment that its links name."""
 
     name: str
     begin: str
     seconds: int
     message: str
+    experiment: str
 
     def events(self, people: int, number: int) -> str:
         """SQL that lands so many."""
@@ -114,13 +115,14 @@ class Period:
             seconds=self.seconds,
             events=number,
             message=self.message,
+            experiment=self.experiment,
             people=people,
         )
 
 
-BEFORE = Period("before", "2026-08-04", 89 * 86_400, "MsgEarlier")
-AFTER = Period("after", "2026-11-02", 5 * 86_400, "MsgSpring")
-HOUR = Period("hour", "2026-11-07", 3_600, "MsgSpring")
+BEFORE = Period("before", "2026-08-04", 89 * 86_400, "MsgEarlier", "winter_hero")
+AFTER = Period("after", "2026-11-02", 5 * 86_400, "MsgSpring", "spring_hero")
+HOUR = Period("hour", "2026-11-07", 3_600, "MsgSpring", "spring_hero")
 
 
 def measure(scale: Scale) -> Iterator[Row]:

@@ -26,6 +26,13 @@ events as (
 
 ),
 
+-- By a name of its own: DuckDB keeps a copy of what is read twice, here of all events.
+orders as (
+
+    select * from {{ ref('int_events_classified') }}
+
+),
+
 experiments as (
 
     select * from {{ ref('stg_experiments__experiments') }}
@@ -297,11 +304,11 @@ matched_reversals as (
         reversals.metric
 
     from reversals
-    inner join events
+    inner join orders
         on
-            reversals.profile_id = events.profile_id
-            and reversals.reversed_role = events.role
-            and reversals.order_id = events.order_id
+            reversals.profile_id = orders.profile_id
+            and reversals.reversed_role = orders.role
+            and reversals.order_id = orders.order_id
 
 ),
 
