@@ -82,7 +82,8 @@ def test_a_flow_asks_and_is_answered_by_one_run(place: Place) -> None:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     defined, asked, answered = (part.replace("8088", port) for part in parts_of("pushed.md"))
-    said = typed(place, f"{defined}{asked}echo PART\n{answered}python held.py\n")
+    ends = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"  # the receiver, whatever fails
+    said = typed(place, f"{ends}{defined}{asked}echo PART\n{answered}python held.py\n")
     before, after = said.split("PART\n")
     assert '{"stored":1,"duplicates":0,"put_away":0}' in before
     first, second = after.split("demo: answer is done")
