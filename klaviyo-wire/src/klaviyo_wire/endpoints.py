@@ -1033,6 +1033,50 @@ _TABLE = (
         include=("webhook-topics",),
         fields={"webhook-topic": fields.WEBHOOK_TOPIC, "webhook": fields.WEBHOOK},
     ),
+    Endpoint(
+        "get_webhook",
+        "GET",
+        "/api/webhooks/{id}",
+        limits=XS,
+        scopes=("webhooks:read",),
+        include=("webhook-topics",),
+        fields={"webhook-topic": fields.WEBHOOK_TOPIC, "webhook": fields.WEBHOOK},
+    ),
+    Endpoint(
+        "create_webhook",
+        "POST",
+        "/api/webhooks",
+        limits=XS,
+        scopes=("webhooks:write",),
+        fields={"webhook": fields.WEBHOOK},
+    ),
+    Endpoint(
+        "update_webhook",
+        "PATCH",
+        "/api/webhooks/{id}",
+        limits=XS,
+        scopes=("webhooks:write",),
+        fields={"webhook": fields.WEBHOOK},
+    ),
+    Endpoint(
+        "delete_webhook", "DELETE", "/api/webhooks/{id}", limits=XS, scopes=("webhooks:write",), bodiless=True
+    ),
+    Endpoint(
+        "get_webhook_topics",
+        "GET",
+        "/api/webhook-topics",
+        limits=XS,
+        scopes=("webhooks:read",),
+        fields={"webhook-topic": fields.WEBHOOK_TOPIC},
+    ),
+    Endpoint(
+        "get_webhook_topic",
+        "GET",
+        "/api/webhook-topics/{id}",
+        limits=XS,
+        scopes=("webhooks:read",),
+        fields={"webhook-topic": fields.WEBHOOK_TOPIC},
+    ),
     # templates
     Endpoint(
         "get_templates",

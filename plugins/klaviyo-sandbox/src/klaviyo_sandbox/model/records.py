@@ -333,7 +333,7 @@ class Form(Struct, frozen=True, kw_only=True):
 
 
 class Webhook(Struct, frozen=True, kw_only=True):
-    """A webhook and the topics it is called for; Klaviyo shows its address masked."""
+    """A webhook and the topics it is called for. Its address is shown masked, its secret never."""
 
     table: ClassVar = Table("webhooks")
 
@@ -341,6 +341,7 @@ class Webhook(Struct, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     endpoint_url: str
+    secret_key: str
     enabled: bool = True
     created_at: datetime
     updated_at: datetime

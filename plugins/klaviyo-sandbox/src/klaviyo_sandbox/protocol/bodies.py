@@ -243,6 +243,54 @@ class TemplateClone(Strict):
     attributes: _CloneAttributes = field(default_factory=_CloneAttributes)
 
 
+# webhooks
+
+
+class _TopicIdentifier(Strict):
+    type: Literal["webhook-topic"]
+    id: str
+
+
+class _Topics(Strict):
+    data: list[_TopicIdentifier]
+
+
+class _WebhookRelationships(Strict):
+    topics: _Topics = field(name="webhook-topics")
+
+
+class _WebhookAttributes(Strict, kw_only=True):
+    name: str
+    endpoint_url: str
+    secret_key: str
+    description: str | None = None
+
+
+class WebhookCreate(Strict):
+    """`POST /api/webhooks`."""
+
+    type: Literal["webhook"]
+    attributes: _WebhookAttributes
+    relationships: _WebhookRelationships
+
+
+class _WebhookChanges(Strict):
+    name: str | None = None
+    endpoint_url: str | None = None
+    secret_key: str | None = None
+    enabled: bool | None = None
+    description: str | None = None
+
+
+class WebhookUpdate(Strict):
+    """`PATCH /api/webhooks/{id}`."""
+
+    type: Literal["webhook"]
+    id: str
+    attributes: _WebhookChanges
+    relationships: _WebhookRelationships | UnsetType = UNSET
+
+
 # campaigns
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -465,11 +466,11 @@ class Resources:
         return self._resource("form", form.id, attributes, names, relationships)
 
     def webhook(self, webhook: Webhook, names: Names = None) -> Json:
-        """A webhook; its topics are always named, and have no links (recorded)."""
+        """A webhook; its address is masked, its topics are always named and have no links (recorded)."""
         attributes = {
             "name": webhook.name,
             "description": webhook.description,
-            "endpoint_url": webhook.endpoint_url,
+            "endpoint_url": urljoin(webhook.endpoint_url, "/*****"),
             "enabled": webhook.enabled,
             "created_at": times.micros(webhook.created_at),
             "updated_at": times.micros(webhook.updated_at),
