@@ -20,6 +20,7 @@ from klaviyo_sandbox.http.faults import Schedule, ScheduleError
 from klaviyo_sandbox.sandbox import RateLimits, Sandbox
 from klaviyo_sandbox.simulation import truth
 from klaviyo_sandbox.simulation.truth import TruthError
+from klaviyo_wire.webhooks import MOST_EVENTS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _SECONDS_TO_ANSWER = 600  # a send to a large audience is played before it is answered
@@ -197,6 +198,18 @@ def settle(url: str) -> None:
 def clock(url: str, advance: float) -> None:
     """Move the sandbox's clock ahead."""
     _show(_call("POST", url, "clock", {"advance": advance}))
+
+
+@main.command("call-webhooks")
+@_url_option
+@click.option("--most", type=click.IntRange(1, MOST_EVENTS), help="Events in one call.")
+@click.option("--duplicates", type=click.FloatRange(0, 1), help="How many of the calls are made twice.")
+@click.option("--shuffled", is_flag=True, default=None, help="Events and calls come in no order.")
+@click.option("--header-hours", type=float, help="How far the header's clock is off.")
+def call_webhooks(url: str, **manner: Any) -> None:  # noqa: ANN401 - click's
+    """Call the webhooks of this machine for what was recorded since, and print what they answered."""
+    asked = {name: value for name, value in manner.items() if value is not None}
+    _show(_call("POST", url, "webhook-calls", asked))
 
 
 def _call(method: str, url: str, path: str, document: object = None) -> object:

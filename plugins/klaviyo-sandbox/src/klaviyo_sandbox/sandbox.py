@@ -17,12 +17,14 @@ from klaviyo_sandbox.http.control import Control
 from klaviyo_sandbox.http.faults import Schedule
 from klaviyo_sandbox.http.rate_limits import RateLimiter
 from klaviyo_sandbox.http.server import Server
+from klaviyo_sandbox.http.webhook_calls import Manner, send
 from klaviyo_sandbox.model.clock import Clock
 from klaviyo_sandbox.simulation.truth import Truth
 from klaviyo_sandbox.state.store import Store
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Received
+    from klaviyo_sandbox.http.webhook_calls import Outcome
     from klaviyo_sandbox.model.deferred_work import DeferredWork
     from klaviyo_sandbox.state.consent import Consents
     from klaviyo_sandbox.state.event_ingest import EventIngest
@@ -166,6 +168,13 @@ class Sandbox:
     def confirm(self, email: str) -> int:
         """The person of this address answers the mails that ask to confirm a subscription. Answers how many."""
         return self._in_server(lambda: self.consents.confirm(email, self.clock.now()))
+
+    def call_webhooks(self, manner: Manner | None = None) -> list[Outcome]:
+        """Call the webhooks whose address is of this machine for what was recorded since, in this thread."""
+        calls = self.control.webhook_calls
+        outcomes = send(self._in_server(lambda: calls.due(manner or Manner())))
+        self._in_server(lambda: calls.note(outcomes))
+        return outcomes
 
     def _in_server(self, work: Callable[[], T]) -> T:
         """Do work between two requests."""

@@ -9,11 +9,14 @@ POST   /sandbox/faults                schedule more
 DELETE /sandbox/faults                forget the schedule
 POST   /sandbox/late-events/release   make late events readable
 POST   /sandbox/clock                 {"advance": seconds}
+POST   /sandbox/webhook-calls         call the webhooks of this machine: {duplicates, shuffled, ...}
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +24,7 @@ from msgspec import Struct
 
 from klaviyo_sandbox.http.api import Request, Response
 from klaviyo_sandbox.http.faults import ScheduleError
+from klaviyo_sandbox.http.webhook_calls import Manner, WebhookCalls, send
 from klaviyo_sandbox.model.records import Group, GroupKind, Json, Template
 from klaviyo_sandbox.simulation import sending, truth
 from klaviyo_sandbox.simulation.send_schedule import Timing
@@ -29,6 +33,7 @@ from klaviyo_sandbox.state import campaigns
 if TYPE_CHECKING:
     from klaviyo_sandbox.account import Account
     from klaviyo_sandbox.http.faults import Schedule
+    from klaviyo_sandbox.http.webhook_calls import Outcome
 
 PREFIX = "/sandbox/"
 
@@ -71,6 +76,7 @@ class Control:
     def __init__(self, account: Account, schedule: Schedule) -> None:
         self._account = account
         self._schedule = schedule
+        self.webhook_calls = WebhookCalls(account)
         self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("GET", "counts"): lambda _: self.counts(),
             ("GET", "requests"): lambda _: self.requests(),
@@ -80,19 +86,28 @@ class Control:
             ("DELETE", "faults"): lambda _: schedule.clear(),
             ("POST", "late-events/release"): lambda _: {"released": account.store.release_events()},
             ("POST", "settle"): lambda _: self._settle(),
+            ("POST", "webhook-calls"): self.call_webhooks,
             ("POST", "clock"): lambda body: self._advance(msgspec.json.decode(body, type=_Advance)),
         }
 
-    def respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         """The answer to a request; errors are `{"error": "..."}`."""
         handler = self._routes.get((request.method, request.path.removeprefix(PREFIX)))
         if handler is None:
             return _json(404, {"error": f"there is no {request.method} {request.path}"})
         self._account.advance()
         try:
-            return _json(200, handler(request.body))
+            answer = handler(request.body)
+            return _json(200, await answer if isawaitable(answer) else answer)
         except (ControlError, ScheduleError, msgspec.MsgspecError, *sending.SEND_ERRORS) as error:
             return _json(400, {"error": str(error)})
+
+    async def call_webhooks(self, body: bytes) -> list[Outcome]:
+        """Call the webhooks that something is due to; meanwhile the account answers others."""
+        calls = self.webhook_calls
+        outcomes = await asyncio.to_thread(send, calls.due(msgspec.json.decode(body, type=Manner)))
+        calls.note(outcomes)
+        return outcomes
 
     def counts(self) -> dict[str, int]:
         """How many rows each stream has now; `late_events` are those that cannot be read yet."""

@@ -79,7 +79,7 @@ class Server:
             return web.json_response({"error": refused}, status=403)
         request = Request(incoming.method, incoming.raw_path, incoming.headers, await incoming.read())
         if request.path.startswith(control.PREFIX):
-            return _sent(self._control.respond(request))
+            return _sent(await self._control.respond(request))
         faults = self._schedule.strike(request)
         delay = self._latency + sum(fault.seconds for fault in faults if isinstance(fault, Slow))
         if delay:

@@ -346,6 +346,8 @@ class Webhook(Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     topics: list[str] = field(default_factory=list)
+    called_up_to: int = 0
+    """The place of the last recorded event that it need not be called for any more."""
 
 
 class ImportJob(Struct, frozen=True, kw_only=True):

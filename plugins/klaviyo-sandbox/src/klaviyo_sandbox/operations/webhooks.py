@@ -62,6 +62,7 @@ def create_webhook(call: Call) -> Answer:
         created_at=now,
         updated_at=now,
         topics=list(dict.fromkeys(each.id for each in data.relationships.topics.data)),
+        called_up_to=call.store.last_recorded(),
     )
     return _written(call, webhook, 201)
 
@@ -76,6 +77,8 @@ def update_webhook(call: Call) -> Answer:
     changes = {name: value for name, value in given.items() if value is not None}
     if data.relationships is not UNSET:
         changes["topics"] = list(dict.fromkeys(each.id for each in data.relationships.topics.data))
+    if data.attributes.enabled and not webhook.enabled:  # what happened meanwhile is not told
+        changes["called_up_to"] = call.store.last_recorded()
     now = call.account.clock.now()
     return _written(call, msgspec.structs.replace(webhook, **changes, updated_at=now), 200)
 

@@ -46,16 +46,24 @@ class EventStore(Repository):
         {_CREATE_INDEXES}
         create table late_events (visible_at integer not null, event blob not null);
         create index late_events_visible_at on late_events (visible_at);
+        create table recorded_events (place integer primary key, event_id text not null unique);
     """
+
+    def __init__(self) -> None:
+        """Nothing is there yet."""
+        super().__init__()
+        self._seeding = False
 
     @contextmanager
     def seeding(self) -> Iterator[None]:
-        """Many events are coming: their indexes are built once, at the end."""
+        """Many events are coming: their indexes are built once, at the end, and no webhook is called for them."""
         with self._lock:
             self._connection.executescript(_DROP_INDEXES)
+            self._seeding = True
             try:
                 yield
             finally:
+                self._seeding = False
                 self._connection.executescript(_CREATE_INDEXES)
 
     def add_events(
@@ -76,6 +84,8 @@ class EventStore(Repository):
             # In order of time, so that the rows of a page lie side by side.
             while batch := sorted(islice(remaining, BATCH), key=_timestamp):
                 self.insert("events", map(_event_row, batch))
+                if not self._seeding:  # an event that was hidden for a while keeps its place
+                    self.insert("recorded_events", ((None, each.id) for each in batch), clash="ignore")
                 latest: dict[str, int] = {}
                 for each in batch:
                     if each.profile_id is not None:
@@ -117,6 +127,18 @@ class EventStore(Repository):
                         received_at=max(row[1] for row in rows) if up_to is not None else None,
                     )
         return len(rows)
+
+    def last_recorded(self) -> int:
+        """The place of the event that was recorded last; 0 if there was none since the account was filled."""
+        return int(self.read("select coalesce(max(place), 0) from recorded_events")[0][0])
+
+    def recorded_after(self, place: int) -> list[Row]:
+        """Readable events that were recorded after one, in that order: id, profile, metric, attributes as JSON."""
+        return self.read(
+            "select e.id, e.profile_id, e.metric_id, e.attributes from recorded_events r"
+            " join events e on e.id = r.event_id where r.place > ? order by r.place",
+            [place],
+        )
 
     def add_written_event(self, event: WrittenEvent) -> bool:
         """Note an event of the API; False when its profile and metric have one of its key already."""
