@@ -73,6 +73,7 @@ def pushed(scale: Scale) -> Iterator[Row]:
 
 def _experiments(folder: Path) -> Path:
     """One experiment, live and locked, on whom the flow asks for."""
+    folder.mkdir()
     definition = scaffold(folder, EXPERIMENT, read_catalogue(None))[0]
     text = re.sub(
         r"^audience:\n  segment: .*\n", "audience: {flow: Welcome}\n", definition.read_text(), flags=re.MULTILINE
