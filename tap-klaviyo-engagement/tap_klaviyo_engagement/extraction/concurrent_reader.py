@@ -16,7 +16,7 @@ AHEAD = 80_000_000
 """Bytes of pages that may wait for their turn.
 
 A window is read page by page, so what is fetched meanwhile has to wait: at 100 ms an answer, 400,000 events of
-1.3 kB took 33 s with 24 MB of them, 16 s with 64, and 12 s with these; the process had 145, 208 and 233 MB at most.
+1.3 kB took 33 s with 24 MB of them, 16 s with 64, 12 s with these; the process had 145, 208 and 233 MB at most.
 They wait as they are. Compressing them took more of the processor than everything else that is done with a page.
 """
 
