@@ -39,6 +39,8 @@ class Engine(abc.ABC):
     name: str
     text = "varchar"
     double = "double"
+    tables_for_views: tuple[str, ...] = ()
+    """Where dbt finds the models that are tables on it and views elsewhere."""
 
     @abc.abstractmethod
     def environment(self) -> dict[str, str]:
@@ -269,6 +271,7 @@ class Spark(Engine):
 
     name = "spark"
     text = "string"
+    tables_for_views = ("path:models/staging/experiments", "path:models/intermediate/assignment")
 
     def __init__(self, folder: Path) -> None:
         spark = pytest.importorskip("pyspark.sql", reason="Spark comes with the package pyspark")
