@@ -147,6 +147,10 @@ class Warehouse:
         names, rows = self.project.engine.execute(self.database, sql)
         return [dict(zip(names, values, strict=True)) for values in rows]
 
+    def delete(self, table: str, condition: str = "true") -> None:
+        """Delete the rows of a table, with its schema, that meet a condition."""
+        self.project.engine.delete(self.database, table, condition)
+
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
         """Replace the rows of a table; objects become documents, as the loader writes them."""
         plain = [{name: as_json(value) for name, value in row.items()} for row in rows]
