@@ -154,7 +154,7 @@ def test_a_ledger_that_was_lost_assigns_nobody_otherwise(
     before = set(warehouse.query(ledger))
 
     def lose(property_format: str) -> None:
-        warehouse.query("delete from marts.fct_assignments")
+        warehouse.delete("marts.fct_assignments")
         for profile in world.profiles:
             held = [(key, slot, arm) for key, slot, arm, of in before if of == profile["id"]]
             profile["properties"] = TOLD[property_format](held)
@@ -171,13 +171,13 @@ def test_a_ledger_that_was_lost_assigns_nobody_otherwise(
     # As of a copy of that table alone: what was written down of its runs is newer.
     warehouse.query(RUNS)
     assert warehouse.rows(check) == []
-    warehouse.query("delete from marts.fct_assignments where profile_id < '01000000000000000000000100'")
+    warehouse.delete("marts.fct_assignments", "profile_id < '01000000000000000000000100'")
     assert warehouse.rows(check) != []
     node = warehouse.project.manifest.nodes["test.klaviyo_loop.assert_ledger_unchanged"]
     assert isinstance(node, SingularTestNode)
     assert node.depends_on.nodes == ["model.klaviyo_loop.int_newcomers"]  # it stands before the ledger
 
-    warehouse.query("delete from marts.fct_assignment_runs")
+    warehouse.delete("marts.fct_assignment_runs")
     world.experiment_arms[0]["weight_bp"], world.experiment_arms[1]["weight_bp"] = 1000, 9000
     for property_format in TOLD:
         lose(property_format)

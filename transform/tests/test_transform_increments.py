@@ -264,6 +264,6 @@ def test_the_ledger_is_followed(kept: Warehouse) -> None:
     assert kept.query(rendered) == [(1,)]
     assert content(kept) == content(whole(kept))
 
-    kept.query("delete from marts.fct_assignments where profile_id = 'stranger'")
+    kept.delete("marts.fct_assignments", "profile_id = 'stranger'")
     measure(kept)
     assert kept.query(rendered) == [(0,)]

@@ -39,6 +39,8 @@ class Engine(abc.ABC):
     name: str
     text = "varchar"
     double = "double"
+    tables_for_views: tuple[str, ...] = ()
+    """Where dbt finds the models that are tables on it and views elsewhere."""
 
     @abc.abstractmethod
     def environment(self) -> dict[str, str]:
@@ -55,6 +57,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rows of a table, given as JSON values by column; objects and arrays are documents."""
+
+    def delete(self, database: str, table: str, condition: str) -> None:
+        """Delete the rows of a table that meet a condition."""
+        self.execute(database, f"delete from {table} where {condition}")  # noqa: S608
 
     @abc.abstractmethod
     def open_database(self, database: str) -> None:
@@ -269,6 +275,7 @@ class Spark(Engine):
 
     name = "spark"
     text = "string"
+    tables_for_views = ("path:models/staging/experiments", "path:models/intermediate/assignment")
 
     def __init__(self, folder: Path) -> None:
         spark = pytest.importorskip("pyspark.sql", reason="Spark comes with the package pyspark")
@@ -343,6 +350,13 @@ class Spark(Engine):
         frame = self.session.createDataFrame(texts, schema).selectExpr(*kinds)
         self.session.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
         frame.write.insertInto(table, overwrite=True)
+
+    @override
+    def delete(self, database: str, table: str, condition: str) -> None:
+        """Write the others anew: plain files know no deletion."""
+        kept = f"select * from {table} where not coalesce({condition}, false)"  # noqa: S608
+        names, rows = self.execute(database, kept)
+        self.replace(database, table, [dict(zip(names, map(as_json, row), strict=True)) for row in rows])
 
     @override
     def release(self) -> None:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -114,12 +115,30 @@ class Warehouse:
         return cls(project.engine.create(), project)
 
     def dbt(self, *arguments: str, **variables: object) -> Outcome:
-        """Run a dbt command, which must succeed."""
+        """Run a dbt command, which must succeed.
+
+        What views below its models say is up to date on every engine: where they are tables, they are run, too.
+        """
         variables = {"as_of": f"{self.as_of:%Y-%m-%d %H:%M:%S}", **variables}
         project = self.project
         project.engine.open_database(self.database)
+        if below := self._tables_for_views(arguments):
+            if arguments[0] == "run":
+                place = arguments.index("--select") + 1
+                arguments = (*arguments[:place], *below, *arguments[place:])
+            else:
+                _invoke(project.manifest, project.place, variables, ["run", "--select", *below])
         run, warned, said = _invoke(project.manifest, project.place, variables, arguments)
         return Outcome([result.to_dict() for result in run], warned, said)
+
+    def _tables_for_views(self, arguments: Sequence[str]) -> list[str]:
+        """Criteria of the models below those that a command selects, which are views on other engines."""
+        if "--select" not in arguments:
+            return []
+        chosen = takewhile(
+            lambda argument: not argument.startswith("-"), arguments[arguments.index("--select") + 1 :]
+        )
+        return [f"+{each},{place}" for each in chosen for place in self.project.engine.tables_for_views]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.project.engine.execute(self.database, sql)[1]
@@ -127,6 +146,10 @@ class Warehouse:
     def rows(self, sql: str) -> list[Row]:
         names, rows = self.project.engine.execute(self.database, sql)
         return [dict(zip(names, values, strict=True)) for values in rows]
+
+    def delete(self, table: str, condition: str = "true") -> None:
+        """Delete the rows of a table, with its schema, that meet a condition."""
+        self.project.engine.delete(self.database, table, condition)
 
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
         """Replace the rows of a table; objects become documents, as the loader writes them."""
