@@ -65,7 +65,7 @@ def assign(scale: Scale) -> Iterator[Row]:
             first = _assigned(warehouse, 0, people)
             name = f"{people:,} profiles"
             yield Row(
-                "assign", name, _ledger(first), "s", 20 if whole else None, "allowed", WITHIN if whole else None
+                "assign", name, _ledger(first), "s", 12 if whole else None, "allowed", WITHIN if whole else None
             )
             each = _ledger(first) / millions
             least = each if least is None else least
@@ -73,7 +73,7 @@ def assign(scale: Scale) -> Iterator[Row]:
             if whole:
                 yield Row("assign", f"{name}: processor time, dbt's too", first.cpu_seconds, "s")
                 day = _assigned(warehouse, people, people + people // 100)
-                yield Row("assign", "1 % more, the day after", _ledger(day), "s", 3, "allowed", WITHIN)
+                yield Row("assign", "1 % more, the day after", _ledger(day), "s", 2, "allowed", WITHIN)
                 yield Row("assign", "the same: processor time, dbt's too", day.cpu_seconds, "s")
                 yield Row("assign", "most memory", max(first.peak, day.peak) / GB, "GB", 4, "allowed", WITHIN)
             warehouse.unlink()

@@ -38,7 +38,8 @@
             assigned_at = {{ lf_now() }}
             and slot_key <> '*'
             {%- if in_part %}
-            and substr(profile_id, length(profile_id), 1) in ('0', 'A', 'a', 'k') -- the last sign is by chance, and of 32 or 62
+            -- The last sign is by chance, and of 32 or 62.
+            and (profile_id like '%0' or profile_id like '%A' or profile_id like '%a' or profile_id like '%k')
             {%- endif %}
 
     ),
@@ -154,7 +155,7 @@
         select
             experiment_key,
             slot_key,
-            count(distinct profile_id) as profiles
+            count(*) as profiles
         from newcomers
         group by experiment_key, slot_key
 

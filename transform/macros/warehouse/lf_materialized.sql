@@ -16,3 +16,16 @@
 
 {% macro redshift__lf_materialized() -%}
 {%- endmacro %}
+
+
+{#- After `as`: a step that several others read, of which all but one find nothing, is evaluated in each of them. Kept aside, its rows would be copied. -#}
+{% macro lf_repeated() -%}
+    {{ return(adapter.dispatch('lf_repeated', 'klaviyo_loop')()) }}
+{%- endmacro %}
+
+{% macro default__lf_repeated() -%}
+{%- endmacro %}
+
+{% macro duckdb__lf_repeated() -%}
+    not materialized
+{%- endmacro %}

@@ -35,7 +35,7 @@ add_rule as (
         rules.slot_key,
         rules.arm_key,
         bucketed.profile_id,
-        recorded.rule_id,
+        bucketed.rule_id,
 
         ---------- numerics
         bucketed.split_bucket as bucket,
@@ -48,13 +48,8 @@ add_rule as (
         rules.snapshot_at as audience_snapshot_at
 
     from bucketed
-    inner join rules
-        on
-            bucketed.experiment_key = rules.experiment_key
-            and bucketed.slot_key = rules.slot_key
-            and bucketed.arm_key = rules.arm_key
-            and bucketed.outcome = rules.outcome
-    inner join recorded on rules.rule_id = recorded.rule_id
+    inner join rules on bucketed.rule_id = rules.rule_id
+    inner join recorded on bucketed.rule_id = recorded.rule_id
 
 )
 

@@ -31,6 +31,12 @@ arms as {{ lf_materialized() }} (
 
 ),
 
+rules as {{ lf_materialized() }} (
+
+    select * from {{ ref('int_assignment_rules') }}
+
+),
+
 events as (
 
     select * from {{ ref('stg_klaviyo__events') }}
@@ -67,7 +73,8 @@ choose_tries as {{ lf_materialized() }} (
 
 ),
 
-add_salts as (
+-- Written once per slot, and what the profiles of a slot have in common goes with them as one number: of millions, texts that repeat are what would cost.
+number_slots as {{ lf_materialized() }} (
 
     select
         slot_sets.slot_set,
@@ -76,7 +83,8 @@ add_salts as (
         experiments.unit_hash,
         experiments.assignment_method,
         choose_tries.salt_try,
-        {{ lf_split_salt('experiments', 'slot_sets.slot_key', 'choose_tries.salt_try') }} as salt
+        {{ lf_split_salt('experiments', 'slot_sets.slot_key', 'choose_tries.salt_try') }} as salt,
+        row_number() over (order by slot_sets.experiment_key, slot_sets.slot_key) as slot_number
 
     from slot_sets
     inner join experiments on slot_sets.experiment_key = experiments.experiment_key
@@ -84,35 +92,68 @@ add_salts as (
 
 ),
 
-hash_texts as (
+number_arms as {{ lf_materialized() }} (
 
     select
-        add_salts.*,
+        number_slots.slot_number,
+        number_slots.salt_try,
+        arms.experiment_key,
+        arms.slot_key,
+        arms.arm_key,
+        arms.bucket_start,
+        arms.bucket_end,
+        rules.rule_id
+
+    from number_slots
+    inner join arms
+        on
+            number_slots.experiment_key = arms.experiment_key
+            and number_slots.slot_key = arms.slot_key
+    left join rules
+        on
+            arms.experiment_key = rules.experiment_key
+            and arms.slot_key = rules.slot_key
+            and arms.arm_key = rules.arm_key
+            and rules.outcome = 'admitted'
+
+),
+
+write_texts as {{ lf_repeated() }} (
+
+    select
+        number_slots.slot_number,
+        number_slots.unit_hash,
+        number_slots.assignment_method,
+        number_slots.salt,
         drawn.profile_id,
         drawn.layer_bucket,
         drawn.traffic_bucket,
-        case when add_salts.unit_hash = 'growthbook_v2' then add_salts.salt || drawn.profile_id end as split_text
+        case when number_slots.unit_hash = 'growthbook_v2' then number_slots.salt || drawn.profile_id end as split_text
 
     from drawn
-    inner join add_salts on drawn.slot_set = add_salts.slot_set
+    inner join number_slots on drawn.slot_set = number_slots.slot_set
     where drawn.outcome = 'admitted'
 
 ),
 
-hash_once as (
+hash_once as {{ lf_repeated() }} (
 
     select
         *,
         {{ lf_growthbook_text('split_text') }} as split_hash
 
-    from hash_texts
+    from write_texts
 
 ),
 
-draw_split as (
+draw_split as {{ lf_repeated() }} (
 
     select
-        *,
+        slot_number,
+        assignment_method,
+        profile_id,
+        layer_bucket,
+        traffic_bucket,
         case
             when unit_hash = 'growthbook_v2' then {{ lf_growthbook_bucket('split_hash') }}
             else {{ lf_bucket('salt', 'profile_id') }}
@@ -128,9 +169,9 @@ rank_block as (
 
     select
         *,
-        row_number() over (partition by experiment_key, slot_key order by split_bucket, profile_id) - 1 as place,
-        count(*) over (partition by experiment_key, slot_key) as block_size,
-        {{ lf_modulo('sum(split_bucket) over (partition by experiment_key, slot_key)', 10000) }} as block_start
+        row_number() over (partition by slot_number order by split_bucket, profile_id) - 1 as place,
+        count(*) over (partition by slot_number) as block_size,
+        {{ lf_modulo('sum(split_bucket) over (partition by slot_number)', 10000) }} as block_start
 
     from draw_split
     where assignment_method = 'quota'
@@ -140,13 +181,11 @@ rank_block as (
 deal as (
 
     select
-        experiment_key,
-        slot_key,
+        slot_number,
         profile_id,
         split_bucket,
         layer_bucket,
         traffic_bucket,
-        salt_try,
         split_bucket as dealt_bucket
     from draw_split
     where assignment_method = 'hash'
@@ -154,13 +193,11 @@ deal as (
     union all
 
     select
-        experiment_key,
-        slot_key,
+        slot_number,
         profile_id,
         split_bucket,
         layer_bucket,
         traffic_bucket,
-        salt_try,
         cast(floor({{ lf_double('place * 10000 + block_start') }} / block_size) as {{ lf_type('integer') }}) as dealt_bucket
     from rank_block
 
@@ -169,22 +206,22 @@ deal as (
 pick_arm as (
 
     select
-        deal.experiment_key,
-        deal.slot_key,
-        arms.arm_key,
+        number_arms.experiment_key,
+        number_arms.slot_key,
+        number_arms.arm_key,
+        number_arms.rule_id,
         deal.profile_id,
         deal.split_bucket,
         deal.layer_bucket,
         deal.traffic_bucket,
-        deal.salt_try
+        number_arms.salt_try
 
     from deal
-    inner join arms
+    inner join number_arms
         on
-            deal.experiment_key = arms.experiment_key
-            and deal.slot_key = arms.slot_key
-            and deal.dealt_bucket >= arms.bucket_start
-            and deal.dealt_bucket < arms.bucket_end
+            deal.slot_number = number_arms.slot_number
+            and deal.dealt_bucket >= number_arms.bucket_start
+            and deal.dealt_bucket < number_arms.bucket_end
 
 ),
 
@@ -222,6 +259,7 @@ hold_out as (
         draw_holdout.experiment_key,
         '*' as slot_key,
         'holdout' as arm_key,
+        rules.rule_id,
         draw_holdout.profile_id,
         draw_holdout.outcome,
         draw_holdout.holdout_bucket as split_bucket,
@@ -235,6 +273,10 @@ hold_out as (
             draw_holdout.experiment_key = count_sets.experiment_key
             and draw_holdout.slot_sets = count_sets.slot_sets
     inner join choose_tries on draw_holdout.experiment_key = choose_tries.experiment_key
+    left join rules
+        on
+            draw_holdout.experiment_key = rules.experiment_key
+            and draw_holdout.outcome = rules.outcome
 
 ),
 
@@ -245,6 +287,7 @@ unioned as (
         experiment_key,
         slot_key,
         arm_key,
+        rule_id,
         profile_id,
 
         ---------- texts
@@ -263,6 +306,7 @@ unioned as (
         experiment_key,
         slot_key,
         arm_key,
+        rule_id,
         profile_id,
         outcome,
         split_bucket,

@@ -13,7 +13,7 @@ experiments as (
 ),
 
 -- Written once per experiment, not once per profile.
-write_salts as (
+write_salts as {{ lf_materialized() }} (
 
     select
         *,
