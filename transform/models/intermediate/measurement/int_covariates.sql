@@ -124,6 +124,30 @@ earliest as (
 
 ),
 
+-- Before they are looked up by profile: receipts alone are as many as all that counts here.
+counted_events as (
+
+    select
+        events.profile_id,
+        events.role,
+        events.value,
+        events.occurred_at
+
+    from events
+    where
+        events.is_human
+        and events.role in (
+            {%- for covariate in lf_covariates() %}
+            select {{ covariate }}_role from covariate_roles
+            {%- if not loop.last %}
+            union all
+            {%- endif %}
+            {%- endfor %}
+        )
+        and events.occurred_at >= (select earliest.begins_at from earliest)
+
+),
+
 before as (
 
     select
@@ -131,20 +155,16 @@ before as (
         periods.experiment_version,
         periods.profile_id,
         {%- for covariate in lf_covariates() %}
-        {{ lf_covariate_sum(covariate, 'covariate_roles', 'events.role', 'events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
+        {{ lf_covariate_sum(covariate, 'covariate_roles', 'counted_events.role', 'counted_events.value') }} as {{ covariate }}{{ ',' if not loop.last }}
         {%- endfor %}
 
     from periods
-    inner join events
+    inner join counted_events
         on
-            periods.profile_id = events.profile_id
-            and periods.ends_at > events.occurred_at
-            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'periods.ends_at') }} <= events.occurred_at
+            periods.profile_id = counted_events.profile_id
+            and periods.ends_at > counted_events.occurred_at
+            and {{ lf_dateadd('day', -1 * lf_variable('covariate_days'), 'periods.ends_at') }} <= counted_events.occurred_at
     cross join covariate_roles
-    where
-        events.is_human
-        and events.occurred_at >= (select earliest.begins_at from earliest)
-        and events.role in ({% for covariate in lf_covariates() %}covariate_roles.{{ covariate }}_role{{ ', ' if not loop.last }}{% endfor %})
     group by periods.experiment_key, periods.experiment_version, periods.profile_id
 
 ),

@@ -186,8 +186,8 @@ count_units as (
 
 ),
 
--- Units without an outcome are zeros: they count in `units` and add nothing to the sums.
-sum_outcomes as (
+-- Summed once for all analyses: of which a unit is part, only these two say.
+sum_by_receipt as (
 
     select
         units.experiment_key,
@@ -196,7 +196,8 @@ sum_outcomes as (
         units.arm_key,
         outcomes.metric,
         outcomes.attribution,
-        analyses.analysis,
+        outcomes.has_received,
+        outcomes.has_opened,
         count(*) as converted,
         sum(outcomes.value) as total,
         sum(outcomes.value * outcomes.value) as total_of_squares,
@@ -216,11 +217,6 @@ sum_outcomes as (
             and units.experiment_version = outcomes.experiment_version
             and units.profile_id = outcomes.profile_id
     inner join outcome_metrics on outcomes.metric = outcome_metrics.metric
-    inner join analyses
-        on
-            analyses.analysis = 'assigned'
-            or (analyses.analysis = 'received' and outcomes.has_received)
-            or (analyses.analysis = 'opened' and outcomes.has_opened)
     group by
         units.experiment_key,
         units.experiment_version,
@@ -228,6 +224,40 @@ sum_outcomes as (
         units.arm_key,
         outcomes.metric,
         outcomes.attribution,
+        outcomes.has_received,
+        outcomes.has_opened
+
+),
+
+-- Units without an outcome are zeros: they count in `units` and add nothing to the sums.
+sum_outcomes as (
+
+    select
+        sum_by_receipt.experiment_key,
+        sum_by_receipt.experiment_version,
+        sum_by_receipt.slot_key,
+        sum_by_receipt.arm_key,
+        sum_by_receipt.metric,
+        sum_by_receipt.attribution,
+        analyses.analysis,
+        cast(sum(sum_by_receipt.converted) as {{ lf_type('bigint') }}) as converted,
+        {%- for sum in ['total', 'total_of_squares', 'denominator_total', 'denominator_of_squares', 'denominator_product', 'covariate_product'] %}
+        sum(sum_by_receipt.{{ sum }}) as {{ sum }}{{ ',' if not loop.last }}
+        {%- endfor %}
+
+    from sum_by_receipt
+    inner join analyses
+        on
+            analyses.analysis = 'assigned'
+            or (analyses.analysis = 'received' and sum_by_receipt.has_received)
+            or (analyses.analysis = 'opened' and sum_by_receipt.has_opened)
+    group by
+        sum_by_receipt.experiment_key,
+        sum_by_receipt.experiment_version,
+        sum_by_receipt.slot_key,
+        sum_by_receipt.arm_key,
+        sum_by_receipt.metric,
+        sum_by_receipt.attribution,
         analyses.analysis
 
 ),

@@ -169,6 +169,22 @@ values_before as (
 
 ),
 
+-- Equal values are one row: prices repeat, and what follows sorts them.
+count_values as (
+
+    select
+        experiment_key,
+        experiment_version,
+        metric,
+        value,
+        sum(is_of_audience) as of_audience,
+        count(*) as of_account
+
+    from values_before
+    group by experiment_key, experiment_version, metric, value
+
+),
+
 populations as (
 
     select
@@ -176,9 +192,10 @@ populations as (
         experiment_version,
         metric,
         value,
+        of_audience as purchases,
         'audience' as population
-    from values_before
-    where is_of_audience = 1
+    from count_values
+    where of_audience > 0
 
     union all
 
@@ -187,17 +204,27 @@ populations as (
         experiment_version,
         metric,
         value,
+        of_account as purchases,
         'account' as population
-    from values_before
+    from count_values
 
 ),
 
+-- The place of the last of those that are equal.
 rank_values as (
 
     select
-        *,
-        row_number() over (partition by experiment_key, experiment_version, metric, population order by value) as place,
-        count(*) over (partition by experiment_key, experiment_version, metric, population) as purchases
+        experiment_key,
+        experiment_version,
+        metric,
+        population,
+        value,
+        sum(purchases) over (
+            partition by experiment_key, experiment_version, metric, population
+            order by value
+            rows between unbounded preceding and current row
+        ) as place,
+        sum(purchases) over (partition by experiment_key, experiment_version, metric, population) as purchases
 
     from populations
 
@@ -236,7 +263,7 @@ value_caps as (
 
         ---------- numerics
         {{ lf_double('coalesce(of_audience.cap, of_account.cap)') }} as cap,
-        coalesce(of_audience.purchases, of_account.purchases, 0) as purchases
+        cast(coalesce(of_audience.purchases, of_account.purchases, 0) as {{ lf_type('bigint') }}) as purchases
 
     from capped
     left join found as of_audience
