@@ -39,10 +39,12 @@ def test_a_pushed_event_has_the_columns_of_a_polled_one() -> None:
 
 @pytest.mark.parametrize("table", SOURCES[0]["tables"], ids=lambda each: each["name"])
 def test_a_stream_is_what_dbt_reads(table: dict[str, list[dict[str, str]]]) -> None:
-    schema = STREAMS[str(table["name"])].json_schema()["properties"]
+    name = str(table["name"])
+    schema = STREAMS[name].json_schema()["properties"]
     told = {column["name"]: TYPES[column["data_type"]] for column in table["columns"]}
-    assert [name for name, types in told.items() if schema[name]["type"][0] not in types] == []
-    assert set(schema) - set(told) <= OWN | ({"timestamp", "uuid"} if table["name"] == "pushed_events" else set())
+    assert [column for column, types in told.items() if schema[column]["type"][0] not in types] == []
+    unread = {"timestamp", "uuid"} if name == "pushed_events" else set()
+    assert set(schema) - set(told) <= OWN | unread
 
 
 def test_what_tap_experiments_has_typed_into_a_flow_is_understood(tmp_path: Path) -> None:

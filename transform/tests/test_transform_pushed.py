@@ -58,7 +58,9 @@ class Account:
             {"id": name, "name": name, "integration": {"object": "integration", "key": "api"}} for name in METRICS
         ]
         subscribed = {"object": "integration", "key": "klaviyo"}
-        self.world.metrics.append({"id": "Sub", "name": "Subscribed to Email Marketing", "integration": subscribed})
+        self.world.metrics.append(
+            {"id": "Sub", "name": "Subscribed to Email Marketing", "integration": subscribed}
+        )
 
     def published(self, name: str) -> list[Row]:
         self.world.land(self.warehouse)
@@ -67,16 +69,16 @@ class Account:
     def take_events(self) -> list[tuple[str, str]]:
         """Metric and unique id of what was published, which Klaviyo holds from then on."""
         rows = self.published("events")
-        ids = {"Placed Order": "MetOrd"}
+        ids: dict[Any, str] = {"Placed Order": "MetOrd"}
         for row in rows:
             properties = json.loads(row["properties"])
             properties |= {"$event_id": row["unique_id"], "$value": row["value"]}
-            metric = ids.get(row["metric"], row["metric"])
+            metric = ids.get(row["metric"], str(row["metric"]))
             self.event(f"{row['metric']}/{row['unique_id']}", metric, row["time"], **properties)
         return sorted((row["metric"], row["unique_id"]) for row in rows)
 
-    def event(self, key: str, metric: str, at: datetime, profile: str = "Zoë", **properties: Any) -> None:  # noqa: ANN401
-        told = {"id": key, "metric_id": metric, "profile_id": profile, "datetime": at}
+    def event(self, key: str, metric: str, at: datetime, **properties: Any) -> None:  # noqa: ANN401
+        told = {"id": key, "metric_id": metric, "profile_id": "Zoë", "datetime": at}
         self.world.events.append({**told, "event_properties": properties})
 
 
@@ -155,5 +157,7 @@ def test_what_was_polled_counts_whichever_was_loaded_later(account: Account) -> 
     pushed = {"metric_id": "MetOrd", "profile_id": "Zoë", "datetime": READ_AT, "event_properties": {"$value": 1}}
     account.world.pushed_events = [{"id": "both", **pushed}, {"id": "pushed", **pushed}]
     account.world.land(account.warehouse)
-    asked = "select event_id, value from staging.stg_klaviyo__events where event_id in ('both', 'pushed') order by 1"
+    asked = (
+        "select event_id, value from staging.stg_klaviyo__events where event_id in ('both', 'pushed') order by 1"
+    )
     assert account.warehouse.query(asked) == [("both", 2), ("pushed", 1)]

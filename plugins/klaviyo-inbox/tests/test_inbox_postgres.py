@@ -41,7 +41,9 @@ def test_two_receivers_of_one_database_keep_each_event_once(tmp_path: Path, data
             each.join()
         assert {each.status for each in answers} == {200}
         assert sum(each.json["stored"] for each in answers) == 31
-        assert sorted(each["id"] for each in inboxes[0].records("pushed_events")) == sorted(f"E{n}" for n in range(31))
+        assert sorted(each["id"] for each in inboxes[0].records("pushed_events")) == sorted(
+            f"E{n}" for n in range(31)
+        )
         assert inboxes[0].call("/healthz", method="GET").status == 200
 
 

@@ -74,7 +74,8 @@ PUSHED_EVENTS = Stream(
         "metric_id": _described(TEXT, "What"),
     },
 )
-"""As `tap-klaviyo-engagement` has `events`, in a table of their own: so what is polled counts, whichever is loaded later."""
+"""As `tap-klaviyo-engagement` has `events`, in a table of their own: what is polled counts, whichever is loaded
+later."""
 
 FLOW_REQUESTS = Stream(
     "flow_requests",
@@ -171,7 +172,8 @@ PRIVACY_REQUESTS = Stream(
 )
 
 STREAMS: Mapping[str, Stream] = {
-    each.name: each for each in (PUSHED_EVENTS, FLOW_REQUESTS, ORDERS, SITE_EVENTS, CONSENT_STATEMENTS, PRIVACY_REQUESTS)
+    each.name: each
+    for each in (PUSHED_EVENTS, FLOW_REQUESTS, ORDERS, SITE_EVENTS, CONSENT_STATEMENTS, PRIVACY_REQUESTS)
 }
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
