@@ -61,7 +61,7 @@ def test_what_is_pushed_is_what_is_polled(tmp_path: Path) -> None:
         outcomes = sandbox.call_webhooks(Manner(most=50, duplicates=1, shuffled=True, header_hours=-5))
         assert [each.status for each in outcomes] == [200] * 6
         with closing(open_for_reading(settings.store)) as store:
-            kept = [decoded(each.record) for each in store.records("events", 0, 2**62)]
+            kept = [decoded(each.record) for each in store.records("pushed_events", 0, 2**62)]
             assert not list(store.dead_letters())
         assert sorted(each["event_properties"]["for"] for each in kept) == sorted(f"ada {n}" for n in range(MANY))
         for each in kept[:3]:
