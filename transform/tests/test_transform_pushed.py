@@ -158,7 +158,7 @@ def test_a_run_stops_for_nothing_that_was_pushed(account: Account) -> None:
         order("1"),
         order("2", email=None, phone_number="+46701234567"),
         order("3", email=None, external_id="3"),
-        order("4", email=None, external_id="3", lines=[None, 5, "x", {}], customer=[], details="x"),
+        order("4", email=None, external_id="3", lines=[None, 5, "x", {}], customer=[], details='"x"'),
         order("5", occurred_at=None),
         order("6", event="unheard of", currency=None, value=None),
     ]
