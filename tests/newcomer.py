@@ -93,7 +93,7 @@ def newcomer(root: Path) -> Iterator[Place]:
     """Copy what git lists into `root`, and start an account for it."""
     copy_of_repository(root)
     # The experiment that a newcomer would have written, set live and locked by now.
-    shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
+    shutil.copytree(root / "demo" / "experiments" / "spring_hero", root / "experiments" / "spring_hero")
     # The sandbox plays days in seconds. The same variables as the demo's let dbt parse the project once for both.
     environments, name = (root / "meltano.yml").read_text(), "KLAVIYO_LOOP_VARS"
     (root / "meltano.yml").write_text(

@@ -1,0 +1,175 @@
+"""The door in the demo: who calls its receiver, and what became of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import requests
+from project import BIN, JobFailed
+from serving import serving
+
+EXPERIMENT, FLOW = "welcome_offer", "Welcome series"
+"""The experiment whose audience the flow asks for: demo/experiments/welcome_offer."""
+LEFT = "event:klaviyo.unsubscribed_from_email_marketing"
+ORDER = {
+    "order_id": "1001",
+    "event": "placed",
+    "email": "ada@customers.example.org",
+    "value": "59.90",
+    "currency": "USD",
+    "lines": [{"sku": "linen-shirt", "quantity": 1, "price": "59.90"}],
+}
+_OWN = "KLAVIYO_INBOX_"
+_SECONDS_TO_ANSWER = 30
+_REVISION = "2026-07-15"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What opens the demo's receiver, made up for this one."""
+
+    order_token: str
+    flow_token: str
+    webhook_secret: str
+
+    @classmethod
+    def made(cls) -> Secrets:
+        """New ones."""
+        return cls(*(secrets.token_hex(16) for _ in range(3)))
+
+    def variables(self) -> dict[str, str]:
+        """The receiver's settings."""
+        return {
+            f"{_OWN}ORDER_TOKEN": self.order_token,
+            f"{_OWN}FLOW_TOKEN": self.flow_token,
+            f"{_OWN}KLAVIYO_WEBHOOK_SECRETS": f'["{self.webhook_secret}"]',
+        }
+
+
+class Door:
+    """A running receiver, and the shop, the flow and the local Klaviyo that call it."""
+
+    def __init__(self, url: str, opened_by: Secrets, klaviyo: str, api_key: str) -> None:
+        self.url = url
+        self._secrets = opened_by
+        self._klaviyo = klaviyo
+        self._session = requests.Session()
+        self._session.trust_env = False  # all of them are of this machine
+        self._headers = {"Authorization": f"Klaviyo-API-Key {api_key}", "revision": _REVISION}
+
+    def register(self) -> None:
+        """Have the local Klaviyo tell the receiver of who unsubscribes from now on."""
+        attributes = {
+            "name": "Unsubscribes",
+            "endpoint_url": f"{self.url}/klaviyo/webhooks",
+            "secret_key": self._secrets.webhook_secret,
+        }
+        topics = {"webhook-topics": {"data": [{"type": "webhook-topic", "id": LEFT}]}}
+        body = {"data": {"type": "webhook", "attributes": attributes, "relationships": topics}}
+        headers = {**self._headers, "Content-Type": "application/vnd.api+json"}
+        self._post(f"{self._klaviyo}/api/webhooks", body, headers)
+
+    def order(self) -> None:
+        """The shop tells of an order."""
+        self._post(f"{self.url}/shop/orders", ORDER, {"Authorization": f"Bearer {self._secrets.order_token}"})
+
+    def ask(self, profile_id: str) -> None:
+        """The flow asks what to show to somebody."""
+        body = {"profile_id": profile_id, "request_id": f"{profile_id}/1"}
+        self._post(f"{self.url}/klaviyo/flows/{EXPERIMENT}", body, {"X-Inbox-Token": self._secrets.flow_token})
+
+    def tell_who_left(self) -> int:
+        """The local Klaviyo calls its webhook. Answers of how many it told."""
+        outcomes = self._post(f"{self._klaviyo}/sandbox/webhook-calls", {}, {})
+        refused = [each["status"] for each in outcomes if each["status"] != requests.codes.ok]
+        if refused:
+            msg = f"the receiver answered Klaviyo's webhook with {refused[0]}"
+            raise JobFailed(msg)
+        return sum(each["events"] for each in outcomes)
+
+    def held(self, profile_id: str) -> list[str]:
+        """What the profile is to be shown of the experiment, as Klaviyo holds it."""
+        url = f"{self._klaviyo}/api/profiles/{profile_id}"
+        answer = self._session.get(url, headers=self._headers, timeout=_SECONDS_TO_ANSWER)
+        answer.raise_for_status()
+        tokens = answer.json()["data"]["attributes"]["properties"].get("lf_assignments", [])
+        return [each for each in tokens if each.startswith(f"{EXPERIMENT}:")]
+
+    def _post(self, url: str, body: object, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+        answer = self._session.post(url, json=body, headers=dict(headers), timeout=_SECONDS_TO_ANSWER)
+        if not answer.ok:
+            msg = f"{url} answered {answer.status_code}: {answer.text[:300]}"
+            raise JobFailed(msg)
+        return answer.json()
+
+
+@contextmanager
+def door(home: Path, klaviyo: str, api_key: str, variables: Mapping[str, str]) -> Iterator[Door]:
+    """Start a receiver on a free port, open to its three callers; it is gone afterwards, whatever happened.
+
+    Args:
+        home: Its store lies there.
+        klaviyo: Where the local Klaviyo listens.
+        api_key: Of the local Klaviyo.
+        variables: Those with which the jobs run.
+    """
+    opened_by = Secrets.made()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+    command = [str(BIN / "klaviyo-inbox"), "serve", "--port=0"]
+    environment = {**inherited, **variables, **opened_by.variables()}
+    with serving("receiver", command, home / "receiver.json", environment) as told:
+        opened = Door(told["url"], opened_by, klaviyo, api_key)
+        opened.register()
+        yield opened
+
+
+def somebody(warehouse: Path) -> str:
+    """The id of a profile, for whom the flow asks."""
+    return str(_rows(warehouse, "select min(id) from klaviyo_raw.profiles")[0][0])
+
+
+def order_line(warehouse: Path) -> str:
+    """What became of the order."""
+    [(rows, value, currency)] = _rows(
+        warehouse,
+        "select count(*), max(value), max(currency) from klaviyo_raw.orders where order_id = ?",
+        ORDER["order_id"],
+    )
+    return f"{ORDER['order_id']} over {value} {currency} came twice: {rows} row of klaviyo_raw.orders"
+
+
+def pushed_unsubscribes(warehouse: Path) -> list[str]:
+    """The ids of the events that the job read out of the receiver, and that were not polled since."""
+    return [row[0] for row in _rows(warehouse, "select id from klaviyo_raw.events where _seq is not null")]
+
+
+def unsubscribes_line(warehouse: Path, told: int, pushed: list[str]) -> str:
+    """What became of those who left.
+
+    Args:
+        warehouse: After it was measured.
+        told: Of how many the webhook was called.
+        pushed: Their events.
+    """
+    [(rows,)] = _rows(
+        warehouse,
+        "select count(*) from marts.fct_consent_changes where change = 'unsubscribed' and change_id in"
+        " (select unnest(?))",
+        pushed,
+    )
+    whose = "for a database of your own (docs/consent-changes.md)"
+    return (
+        f"{told} left by the mail's link, as Klaviyo's webhook told: {rows} rows of fct_consent_changes, {whose}"
+    )
+
+
+def _rows(warehouse: Path, sql: str, *values: object) -> list[Any]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return connection.execute(sql, values).fetchall()
