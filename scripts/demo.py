@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-from demo_door import FLOW, door, order_line, pushed_unsubscribes, somebody, unsubscribes_line
+from demo_door import door, experiment_of_a_flow, order_line, pushed_unsubscribes, somebody, unsubscribes_line
 from home import empty, held_files, keep_private
 from pipeline import Run, holding, one_line_errors, rehearsal, run_job
 from project import BIN, ROOT, JobFailed, read_dotenv
@@ -25,6 +25,7 @@ LOG = HOME / "log.jsonl"
 WAREHOUSE = HOME / "klaviyo.duckdb"
 PARSED = HOME / "dbt" / "partial_parse.msgpack"
 """The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
+EXPERIMENTS = ROOT / "demo" / "experiments"
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
 
@@ -210,10 +211,7 @@ def play() -> None:
         door(HOME, klaviyo.url, klaviyo.api_key, klaviyo.environment) as opened,
     ):
         say("sandbox", f"a local Klaviyo at {klaviyo.url}: {counted(klaviyo.counts())}")
-        say(
-            "receiver",
-            f"at {opened.url}, for Klaviyo's webhooks, the webhook action of a flow, and a shop's orders",
-        )
+        say("receiver", f"at {opened.url}, for Klaviyo's webhooks, a flow's webhook action and a shop's orders")
         before = job(klaviyo, "prepare")
         say("warehouse", counted(warehouse_counts()))
         say("written", written(before))
@@ -221,16 +219,16 @@ def play() -> None:
         sent = klaviyo.send()
         received, audience, late = sent["people"]["received"], sent["audience"], sent["late"]
         say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")
-        person = somebody(WAREHOUSE)
+        asks, person = experiment_of_a_flow(EXPERIMENTS), somebody(WAREHOUSE)
         for _ in range(2):
             opened.order()
-        opened.ask(person)
+        opened.ask(asks, person)
         asked = time.monotonic()
         told = opened.tell_who_left()
         job(klaviyo, "pushed", "answer")
         say("order", order_line(WAREHOUSE))
         shown, waited = ", ".join(opened.held(person)), time.monotonic() - asked
-        say("flow", f"{FLOW} asked what somebody is to get: the profile holds {shown} {waited:.0f} s later")
+        say("flow", f"{asks.audience} asked what to show somebody: the profile holds {shown} {waited:.0f} s later")
         pushed = pushed_unsubscribes(WAREHOUSE)
         after = job(klaviyo, "changes")
         say("unsubscribe", unsubscribes_line(WAREHOUSE, told, pushed))

@@ -15,8 +15,12 @@ import requests
 from project import BIN, JobFailed
 from serving import serving
 
-EXPERIMENT, FLOW = "welcome_offer", "Welcome series"
-"""The experiment whose audience the flow asks for: demo/experiments/welcome_offer."""
+from tap_experiments.definitions.model import Experiment, PropertyFormat
+from tap_experiments.project import load
+from tap_experiments.templating import flow_webhook
+
+EXPERIMENT = "welcome_offer"
+"""The one whose audience is a flow: demo/experiments/welcome_offer."""
 LEFT = "event:klaviyo.unsubscribed_from_email_marketing"
 ORDER = {
     "order_id": "1001",
@@ -80,18 +84,21 @@ class Door:
         """The shop tells of an order."""
         self._post(f"{self.url}/shop/orders", ORDER, {"Authorization": f"Bearer {self._secrets.order_token}"})
 
-    def ask(self, profile_id: str) -> None:
-        """The flow asks what to show to somebody."""
-        body = {"profile_id": profile_id, "request_id": f"{profile_id}/1"}
-        self._post(f"{self.url}/klaviyo/flows/{EXPERIMENT}", body, {"X-Inbox-Token": self._secrets.flow_token})
+    def ask(self, experiment: Experiment, profile_id: str) -> None:
+        """Somebody enters the flow, whose webhook action asks what to show."""
+        webhook = {
+            "url": f"{self.url}{flow_webhook.path(experiment)}",
+            "headers": {"Content-Type": "application/json", "X-Inbox-Token": self._secrets.flow_token},
+            "body": flow_webhook.body(experiment),
+        }
+        run = {"flow": experiment.audience, "webhook": webhook, "profiles": [profile_id]}
+        outcomes = self._post(f"{self._klaviyo}/sandbox/flow-webhook-calls", run, {})
+        _all_taken("the webhook of a flow", outcomes)
 
     def tell_who_left(self) -> int:
         """The local Klaviyo calls its webhook. Answers of how many it told."""
         outcomes = self._post(f"{self._klaviyo}/sandbox/webhook-calls", {}, {})
-        refused = [each["status"] for each in outcomes if each["status"] != requests.codes.ok]
-        if refused:
-            msg = f"the receiver answered Klaviyo's webhook with {refused[0]}"
-            raise JobFailed(msg)
+        _all_taken("Klaviyo's webhook", outcomes)
         return sum(each["events"] for each in outcomes)
 
     def held(self, profile_id: str) -> list[str]:
@@ -128,6 +135,11 @@ def door(home: Path, klaviyo: str, api_key: str, variables: Mapping[str, str]) -
         opened = Door(told["url"], opened_by, klaviyo, api_key)
         opened.register()
         yield opened
+
+
+def experiment_of_a_flow(folder: Path) -> Experiment:
+    """The experiment that the demo's flow asks for."""
+    return next(each for each, _ in load(folder, PropertyFormat.LIST).pairs if each.key == EXPERIMENT)
 
 
 def somebody(warehouse: Path) -> str:
@@ -168,6 +180,13 @@ def unsubscribes_line(warehouse: Path, told: int, pushed: list[str]) -> str:
     return (
         f"{told} left by the mail's link, as Klaviyo's webhook told: {rows} rows of fct_consent_changes, {whose}"
     )
+
+
+def _all_taken(what: str, outcomes: list[dict[str, Any]]) -> None:
+    refused = [each["status"] for each in outcomes if each["status"] != requests.codes.ok]
+    if refused:
+        msg = f"the receiver answered {what} with {refused[0]}"
+        raise JobFailed(msg)
 
 
 def _rows(warehouse: Path, sql: str, *values: object) -> list[Any]:

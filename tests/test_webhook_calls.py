@@ -1,4 +1,7 @@
-"""The local Klaviyo calls the receiver: what comes twice, in no order and with a clock hours off is kept once."""
+"""The local Klaviyo calls the receiver: what comes twice, in no order and with a clock hours off is kept once.
+
+So is what a flow asks, however often it has to.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,23 @@ from klaviyo_inbox.records import decoded
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.store import open_for_reading
 from klaviyo_sandbox import Sandbox
+from klaviyo_sandbox.http.flow_webhook_calls import FlowRun, FlowWebhook
 from klaviyo_sandbox.http.webhook_calls import Manner
+from tap_experiments.definitions.model import PropertyFormat
+from tap_experiments.project import load
+from tap_experiments.templating import flow_webhook
 
+EXPERIMENTS = Path(__file__).parent.parent / "demo" / "experiments"
 SECRET = "klaviyo-test-secret"
 TOPIC = "event:api.table_booked"
 MANY = 120
 
 
 @contextmanager
-def receiver(settings: InboxSettings) -> Iterator[str]:
+def receiver(settings: InboxSettings, port: int = 0) -> Iterator[str]:
     """Where a receiver listens."""
     config = uvicorn.Config(
-        application(settings), port=0, log_config=None, access_log=False, ws="none", lifespan="on"
+        application(settings), port=port, log_config=None, access_log=False, ws="none", lifespan="on"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -69,6 +77,40 @@ def test_what_is_pushed_is_what_is_polled(tmp_path: Path) -> None:
             related = {name: one["data"]["id"] for name, one in polled["relationships"].items() if "data" in one}
             own = {"id": polled["id"], "profile_id": related["profile"], "metric_id": related["metric"]}
             assert each == own | polled["attributes"]
+
+
+def test_what_a_flow_asks_is_kept_once_though_the_receiver_was_full(tmp_path: Path) -> None:
+    """The webhook is what `tap-experiments webhook` prints; its token is all that it shows."""
+    [experiment] = [
+        each for each, _ in load(EXPERIMENTS, PropertyFormat.LIST).pairs if each.key == "welcome_offer"
+    ]
+    store, asked = str(tmp_path / "inbox.sqlite"), flow_webhook.body(experiment)
+    full = InboxSettings(store=store, flow_token=SECRET, order_token=SECRET, max_store_bytes=2**20)
+    with Sandbox(profiles=3, events=10, segments=0) as sandbox:
+        people = [row[0] for row in sandbox.store.read("select id from profiles")]
+
+        def run(
+            address: str, *profiles: str, token: str = SECRET, hours: float = 0
+        ) -> list[tuple[int | None, str]]:
+            webhook = FlowWebhook(f"{address}{flow_webhook.path(experiment)}", {"X-Inbox-Token": token}, asked)
+            entered = FlowRun(flow=experiment.audience, webhook=webhook, profiles=profiles, hours=hours)
+            return [(each.status, each.end) for each in sandbox.call_flow_webhooks(entered)]
+
+        with receiver(full) as address:
+            large = {"order_id": "1", "event": "placed", "details": {"note": "x" * 2**20}}
+            shown = {"Authorization": f"Bearer {SECRET}"}
+            fills = requests.post(f"{address}/shop/orders", json=large, headers=shown, timeout=10)
+            assert fills.status_code == 200
+            assert run(address, *people) == [(503, "due_again")] * 3
+            assert run(address, people[0], token="another" * 3) == [(401, "skipped")]
+        with receiver(InboxSettings(store=store, flow_token=SECRET), int(address.rpartition(":")[2])):
+            assert run(address, hours=24) == [(200, "taken")] * 3
+            assert run(address, people[0]) == [(200, "taken")], "which is known already"
+    with closing(open_for_reading(store)) as reading:
+        kept = [decoded(each.record) for each in reading.records("flow_requests", 0, 2**62)]
+        assert not list(reading.dead_letters())
+    assert sorted(each["profile_id"] for each in kept) == sorted(people)
+    assert {each["request_id"] for each in kept} == {f"welcome_offer:{each}/" for each in people}
 
 
 @contextmanager
