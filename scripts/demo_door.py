@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ ORDER = {
     "email": "ada@customers.example.org",
     "value": "59.90",
     "currency": "USD",
-    "lines": [{"sku": "linen-shirt", "quantity": 1, "price": "59.90"}],
+    "lines": [{"line_id": "1", "sku": "linen-shirt", "name": "Linen shirt", "quantity": 1, "price": "59.90"}],
 }
 _OWN = "KLAVIYO_INBOX_"
 _SECONDS_TO_ANSWER = 30
@@ -103,11 +105,30 @@ class Door:
 
     def held(self, profile_id: str) -> list[str]:
         """What the profile is to be shown of the experiment, as Klaviyo holds it."""
-        url = f"{self._klaviyo}/api/profiles/{profile_id}"
-        answer = self._session.get(url, headers=self._headers, timeout=_SECONDS_TO_ANSWER)
-        answer.raise_for_status()
-        tokens = answer.json()["data"]["attributes"]["properties"].get("lf_assignments", [])
+        tokens = self._get(f"profiles/{profile_id}")["data"]["attributes"]["properties"].get("lf_assignments", [])
         return [each for each in tokens if each.startswith(f"{EXPERIMENT}:")]
+
+    def bought(self) -> dict[str, int]:
+        """How many events of each metric the account holds of the person who ordered, once it shows them."""
+        deadline = time.monotonic() + _SECONDS_TO_ANSWER
+        while not (found := self._events_of(str(ORDER["email"]))) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
+
+    def _events_of(self, email: str) -> dict[str, int]:
+        people = self._get("profiles", filter=f'equals(email,"{email}")')["data"]
+        if not people:
+            return {}
+        of_one = f'equals(profile_id,"{people[0]["id"]}")'
+        found = self._get("events", filter=of_one, include="metric")
+        names = {each["id"]: each["attributes"]["name"] for each in found.get("included", ())}
+        return Counter(names[each["relationships"]["metric"]["data"]["id"]] for each in found["data"])
+
+    def _get(self, path: str, **params: str) -> Any:  # noqa: ANN401 - JSON
+        url = f"{self._klaviyo}/api/{path}"
+        answer = self._session.get(url, params=params, headers=self._headers, timeout=_SECONDS_TO_ANSWER)
+        answer.raise_for_status()
+        return answer.json()
 
     def _post(self, url: str, body: object, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         answer = self._session.post(url, json=body, headers=dict(headers), timeout=_SECONDS_TO_ANSWER)
@@ -147,19 +168,15 @@ def somebody(warehouse: Path) -> str:
     return str(_rows(warehouse, "select min(id) from klaviyo_raw.profiles")[0][0])
 
 
-def order_line(warehouse: Path) -> str:
-    """What became of the order."""
-    [(rows, value, currency)] = _rows(
-        warehouse,
-        "select count(*), max(value), max(currency) from klaviyo_raw.orders where order_id = ?",
-        ORDER["order_id"],
-    )
-    return f"{ORDER['order_id']} over {value} {currency} came twice: {rows} row of klaviyo_raw.orders"
-
-
 def pushed_unsubscribes(warehouse: Path) -> list[str]:
-    """The ids of the events that the job read out of the receiver, and that were not polled since."""
-    return [row[0] for row in _rows(warehouse, "select id from klaviyo_raw.events where _seq is not null")]
+    """The ids of the events that the job read out of the receiver."""
+    return [row[0] for row in _rows(warehouse, "select id from klaviyo_raw.pushed_events")]
+
+
+def order_line(held: Mapping[str, int]) -> str:
+    """What became of the order, by the events that Klaviyo holds of whoever ordered."""
+    shown = " and ".join(f"{count} {name}" for name, count in sorted(held.items(), reverse=True)) or "nothing"
+    return f"{ORDER['order_id']} over {ORDER['value']} {ORDER['currency']} came twice: Klaviyo holds {shown} of it"
 
 
 def unsubscribes_line(warehouse: Path, told: int, pushed: list[str]) -> str:

@@ -22,7 +22,7 @@ TAP, TARGET = "tap-klaviyo-engagement", "target-klaviyo-profiles"
 EXPERIMENTS = "tap-experiments"
 ANSWERS = {"pushed": "answer", "postgres-pushed": "postgres-answer"}
 """The job that follows another one, where that has read anything that wants an answer."""
-ASKS = frozenset({"flow_requests"})
+ASKS = frozenset({"flow_requests", "orders", "consent_statements"})
 """The streams whose rows want one."""
 WAREHOUSE = "klaviyo.duckdb"
 """The warehouse of DuckDB in a home."""

@@ -264,14 +264,17 @@ def test_a_dry_run_leaves_everything_as_it_was(loop: Loop, place: Place) -> None
     assert loop.query("select count(*) from klaviyo_raw.definition_snapshots")[0][0] > 0
 
 
-TOKEN = "what a flow shows in this test"
+TOKEN = "what is shown to the receiver in this test"
+Post = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 @contextmanager
-def receiver(home: Path) -> Iterator[Callable[[str, str], dict[str, int]]]:
-    """Start one; a flow's request for a profile, with its id, is answered by what became of it."""
+def receiver(home: Path) -> Iterator[Post]:
+    """Start one; what is posted to a path of it is answered by what became of it."""
     ready = home / "ready.json"
-    variables = {"KLAVIYO_INBOX_STORE": str(home / "inbox.sqlite"), "KLAVIYO_INBOX_FLOW_TOKEN": TOKEN}
+    ready.unlink(missing_ok=True)
+    tokens = {f"KLAVIYO_INBOX_{name}_TOKEN": TOKEN for name in ("FLOW", "ORDER", "FORM")}
+    variables = {"KLAVIYO_INBOX_STORE": str(home / "inbox.sqlite"), **tokens}
     command = [str(BIN / "klaviyo-inbox"), "serve", "--port", "0", "--ready-file", str(ready)]
     with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
@@ -280,27 +283,27 @@ def receiver(home: Path) -> Iterator[Callable[[str, str], dict[str, int]]]:
                 time.sleep(0.05)
             url = json.loads(ready.read_text())["url"]
 
-            def ask(profile: str, request: str) -> dict[str, int]:
-                answer = requests.post(
-                    f"{url}/klaviyo/flows/welcome",
-                    json={"profile_id": profile, "request_id": request},
-                    headers={"X-Inbox-Token": TOKEN},
-                    timeout=10,
-                )
+            def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+                shown = {"X-Inbox-Token": TOKEN, "Authorization": f"Bearer {TOKEN}"}
+                answer = requests.post(f"{url}{path}", json=body, headers=shown, timeout=10)
                 assert answer.status_code == 200, answer.text
-                told: dict[str, int] = answer.json()
+                told: dict[str, Any] = answer.json()
                 return told
 
-            yield ask
+            yield post
         finally:
             process.terminate()
 
 
 @pytest.fixture
-def welcome(loop: Loop, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An experiment on whom a flow asks for is live, beside the other one."""
+def rehearsed(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in rehearsal(loop.home, loop.sandbox.url, loop.sandbox.api_key).items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def welcome(loop: Loop, place: Place, tmp_path: Path, rehearsed: None) -> None:  # noqa: ARG001
+    """An experiment on whom a flow asks for is live, beside the other one."""
     experiments = shutil.copytree(place.root / "experiments", tmp_path / "experiments")
     definition = scaffold(experiments, "welcome", read_catalogue(None))[0]
     text = re.sub(
@@ -323,7 +326,11 @@ def test_whom_a_flow_asks_for_has_an_answer_after_one_run(loop: Loop, capsys: py
     )
     people = {others[0][0], made.json()["data"]["id"]}
     before = loop.writes()
-    with receiver(loop.home) as ask:
+    with receiver(loop.home) as post:
+
+        def ask(profile: str, request: str) -> dict[str, Any]:
+            return post("/klaviyo/flows/welcome", {"profile_id": profile, "request_id": request})
+
         for profile in people:
             assert ask(profile, f"{profile}/1")["stored"] == 1
         run_and_answer("pushed", "demo", loop.home / "log.jsonl")
@@ -337,6 +344,104 @@ def test_whom_a_flow_asks_for_has_an_answer_after_one_run(loop: Loop, capsys: py
         run_and_answer("pushed", "demo", loop.home / "log.jsonl")
         assert capsys.readouterr().out.startswith("tap-klaviyo-inbox target-duckdb ")
     assert loop.loaded() <= loop.events()
+
+
+class Buyer:
+    """Somebody of the account, as its API shows them."""
+
+    def __init__(self, loop: Loop, email: str) -> None:
+        self.loop = loop
+        self.email = email
+
+    def get(self, path: str, **params: str) -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Klaviyo-API-Key {self.loop.sandbox.api_key}", "revision": "2026-07-15"}
+        answer = requests.get(f"{self.loop.sandbox.url}/api/{path}", headers=headers, params=params, timeout=10)
+        assert answer.ok, answer.text
+        found: list[dict[str, Any]] = answer.json()["data"]
+        return found
+
+    def profile(self) -> dict[str, Any]:
+        [found] = self.get(
+            "profiles",
+            **{"filter": f'equals(email,"{self.email}")', "additional-fields[profile]": "subscriptions"},
+        )
+        return found
+
+    def events(self) -> dict[str, list[dict[str, Any]]]:
+        """Properties of their events, by metric."""
+        metrics = {each["id"]: each["attributes"]["name"] for each in self.get("metrics")}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for each in self.get("events", filter=f'equals(profile_id,"{self.profile()["id"]}")', sort="datetime"):
+            name = metrics[each["relationships"]["metric"]["data"]["id"]]
+            found.setdefault(name, []).append(each["attributes"]["event_properties"])
+        return found
+
+
+@pytest.mark.usefixtures("rehearsed")
+def test_an_order_and_a_registration_are_answered_once(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the `POST` to profile, events, consent and list; what comes again is neither read nor written."""
+    buyer = Buyer(loop, "zoe.orders@customers.example.org")
+    [list_id, *_] = [each["id"] for each in buyer.get("lists")]
+    line = {"line_id": "1", "name": "Größe 42 — 東京", "quantity": 2, "price": 10, "total": 20}
+    order = {
+        "order_id": "1001",
+        "event": "placed",
+        "email": buyer.email,
+        "value": 31.5,
+        "currency": "EUR",
+        "lines": [line, {**line, "line_id": "2", "total": 11.5}],
+        "customer": {"first_name": "Zoë", "billing_address": {"city": "Zürich", "zip": "08001"}},
+    }
+    form = {
+        "statement_id": "form/1",
+        "email": buyer.email,
+        "channels": {"email": "given"},
+        "source": "footer",
+        "proof": {"text": "I agree"},
+        "list_id": list_id,
+        "contact": {"last_name": "O'Neil"},
+        "properties": {"size": 42},
+    }
+
+    def run() -> str:
+        capsys.readouterr()
+        run_and_answer("pushed", "demo", loop.home / "log.jsonl")
+        return capsys.readouterr().out
+
+    with receiver(loop.home) as post:
+        assert post("/shop/orders", order)["stored"] == 1
+        assert post("/consent", form)["request_id"] == "form/1"
+        assert "dbt:assign" in run()
+        shown = buyer.profile()["attributes"]
+        assert (shown["first_name"], shown["last_name"], shown["location"]["zip"]) == ("Zoë", "O'Neil", "08001")
+        assert shown["properties"]["size"] == 42
+        deadline = time.monotonic() + 20
+        while buyer.profile()["attributes"]["subscriptions"]["email"]["marketing"]["consent"] != "SUBSCRIBED":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        members = buyer.get(f"lists/{list_id}/profiles", filter=f'equals(email,"{buyer.email}")')
+        assert [each["id"] for each in members] == [buyer.profile()["id"]]
+        events = buyer.events()
+        [placed] = events["Placed Order"]
+        assert (placed["$value"], placed["$value_currency"], placed["OrderId"]) == (31.5, "EUR", "1001")
+        assert [each["ProductName"] for each in placed["Items"]] == [line["name"]] * 2
+        assert sorted(each["$event_id"] for each in events["Ordered Product"]) == [
+            "orders:1001:1",
+            "orders:1001:2",
+        ]
+
+        assert post("/shop/orders", order)["duplicates"] == 1
+        assert post("/consent", form)["duplicates"] == 1
+        assert "dbt:assign" not in run()
+        assert post("/shop/orders", {**order, "event": "cancelled", "details": {"reason": "late"}})["stored"] == 1
+        assert "dbt:assign" in run()
+        after = buyer.events()
+        assert [each["Reason"] for each in after.pop("Cancelled Order")] == ["late"]
+        assert after == events
+        assert loop.query("select unique_id from publish.pub_klaviyo_events") == [("orders:1001",)]
+        assert loop.query("select id from publish.pub_klaviyo_contacts") == []
+        registered = "select profile_id from marts.fct_registrations where request_id = 'form/1'"
+        assert loop.query(registered) == [(buyer.profile()["id"],)]
 
 
 # When a job fails, the reason is one line: the plugin's own.

@@ -65,7 +65,7 @@ def test_what_is_pushed_is_what_is_polled(tmp_path: Path) -> None:
         outcomes = sandbox.call_webhooks(Manner(most=50, duplicates=1, shuffled=True, header_hours=-5))
         assert [each.status for each in outcomes] == [200] * 6
         with closing(open_for_reading(settings.store)) as store:
-            kept = [decoded(each.record) for each in store.records("events", 0, 2**62)]
+            kept = [decoded(each.record) for each in store.records("pushed_events", 0, 2**62)]
             assert not list(store.dead_letters())
         assert sorted(each["event_properties"]["for"] for each in kept) == sorted(f"ada {n}" for n in range(MANY))
         for each in kept[:3]:
@@ -92,7 +92,7 @@ def test_every_change_of_consent_is_pushed_under_whichever_name(tmp_path: Path) 
         assert [each.status for each in sandbox.call_webhooks(Manner(duplicates=1))] == [200] * 2
         names = {each.id: each.name for each in sandbox.store.find(Metric)}
     with closing(open_for_reading(settings.store)) as store:
-        kept = [decoded(each.record) for each in store.records("events", 0, 2**62)]
+        kept = [decoded(each.record) for each in store.records("pushed_events", 0, 2**62)]
         assert not list(store.dead_letters())
     assert len(kept) == len(numbers) + 1
     assert {names[each["metric_id"]] for each in kept} == {

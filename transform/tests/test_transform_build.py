@@ -31,7 +31,16 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     jobs = first_jobs[1]
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_rules", "fct_assignment_runs"}
-    names = ("campaign_message_templates", "profile_contents", "profiles", "templates")
+    names = (
+        "campaign_message_templates",
+        "contacts",
+        "events",
+        "list_members",
+        "profile_contents",
+        "profiles",
+        "subscriptions",
+        "templates",
+    )
     published = {f"pub_klaviyo_{name}" for name in names}
     assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
     assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
@@ -56,6 +65,7 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_experiment_srm",
         "fct_experiment_verdicts",
         "fct_holdout_results",
+        "fct_registrations",
     }
 
 

@@ -217,6 +217,9 @@ class World:
     experiment_templates: list[Row]
     definition_snapshots: list[Row]
     flow_requests: list[Row]
+    pushed_events: list[Row]
+    orders: list[Row]
+    consent_statements: list[Row]
 
     def land(self, warehouse: Warehouse) -> None:
         for table, rows in vars(self).items():
@@ -403,6 +406,9 @@ def small_world(members: int = 240) -> World:
         experiment_templates=[template("spring", "aa"), template("autumn", "bb")],
         definition_snapshots=[{"name": "experiments", "defined_at": READ_AT, "experiments": 2}],
         flow_requests=[],
+        pushed_events=[],
+        orders=[],
+        consent_statements=[],
     )
 
 

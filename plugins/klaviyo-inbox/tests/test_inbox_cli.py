@@ -69,7 +69,7 @@ def test_what_has_become_of_use_is_stored_once(
                 lambda value: "2026-09-04T12:00:00+00:00" if value == "noon" else None,
             )
             assert command("retry", "--all") == (0, "1 stored, 2 put away again\n")
-        assert sorted(each["id"] for each in inbox.records("events")) == ["E1", "E2"]
+        assert sorted(each["id"] for each in inbox.records("pushed_events")) == ["E1", "E2"]
         assert [each.reason[:9] for each in inbox.dead_letters()] == ["it is not", "`attrs` i"]
         assert inbox.klaviyo(webhook_body(event("E1"))).json["duplicates"] == 1
         first, second = (str(each.number) for each in inbox.dead_letters())
@@ -97,7 +97,7 @@ def test_what_is_old_is_removed(tmp_path: Path, command: Command) -> None:
         put_away(inbox)
         assert command("prune", "--days", "100000") == (0, "0 records removed\n")
         assert command("prune") == (0, "1 records removed\n"), "of 2026-09-04, which is more than a week ago"
-        assert inbox.records("events") == []
+        assert inbox.records("pushed_events") == []
         assert inbox.dead_letters() == []
 
 

@@ -85,7 +85,7 @@ class Sender(threading.Thread):
 
 def stored(folder: Path) -> list[str]:
     with closing(open_for_reading(str(folder / "inbox.sqlite"))) as store:
-        rows = list(store.records("events", 0, 2**62))
+        rows = list(store.records("pushed_events", 0, 2**62))
     assert [each.sequence for each in rows] == sorted(each.sequence for each in rows)
     return [decoded(each.record)["id"] for each in rows]
 

@@ -28,7 +28,7 @@ def test_an_event_becomes_a_record_of_the_taps_shape(tmp_path: Path) -> None:
     with door(tmp_path) as inbox:
         answer = inbox.klaviyo(webhook_body(event()))
         assert (answer.status, answer.json) == (200, {"stored": 1, "duplicates": 0, "put_away": 0})
-        assert inbox.records("events") == [RECORD]
+        assert inbox.records("pushed_events") == [RECORD]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_payloads_of_older_revisions(attributes: Json, changed: Json, tmp_path: 
     with door(tmp_path) as inbox:
         inbox.klaviyo(webhook_body(event(**attributes)))
         expected = RECORD | {"datetime": "2023-08-10T07:21:56+00:00", "timestamp": 1_691_652_116} | changed
-        assert inbox.records("events") == [expected]
+        assert inbox.records("pushed_events") == [expected]
 
 
 def test_values_keep_every_digit_and_what_is_no_text_is_replaced(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_values_keep_every_digit_and_what_is_no_text_is_replaced(tmp_path: Path)
     raw = raw.replace(b'"X"', rb'[123456789012345678901234567890, 0.10, 1e999, "\u0000\ud83d", "\ud83d\ude00"]')
     with door(tmp_path) as inbox:
         assert inbox.klaviyo(raw).json["stored"] == 1
-        numbers = inbox.records("events")[0]["event_properties"]["a"]
+        numbers = inbox.records("pushed_events")[0]["event_properties"]["a"]
         assert [str(each) for each in numbers[:3]] == ["123456789012345678901234567890", "0.10", "1E+999"]
         assert numbers[3:] == ["\ufffd\ufffd", "😀"]
 
@@ -84,7 +84,7 @@ def test_one_bad_event_costs_none_of_the_other_999(bad: Any, tmp_path: Path) -> 
     with door(tmp_path) as inbox:
         answer = inbox.klaviyo(webhook_body(*good[:500], bad, *good[500:]))
         assert (answer.status, answer.json) == (200, {"stored": 999, "duplicates": 0, "put_away": 1})
-        assert {each["id"] for each in inbox.records("events")} == {f"E{n}" for n in range(999)}
+        assert {each["id"] for each in inbox.records("pushed_events")} == {f"E{n}" for n in range(999)}
         [dead] = inbox.dead_letters()
         assert dead.source == "klaviyo_webhooks"
 
@@ -99,7 +99,7 @@ def test_a_redelivery_changes_nothing(tmp_path: Path) -> None:
         assert sum(each.json["stored"] for each in answers) == 50
         again = inbox.klaviyo(webhook_body(*events, events[0]))
         assert again.json == {"stored": 0, "duplicates": 51, "put_away": 0}
-        assert sorted(each["id"] for each in inbox.records("events")) == sorted(f"E{n}" for n in range(50))
+        assert sorted(each["id"] for each in inbox.records("pushed_events")) == sorted(f"E{n}" for n in range(50))
 
 
 def test_a_delivery_without_a_list_is_put_away_once(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_delivery_without_a_list_is_put_away_once(tmp_path: Path) -> None:
             for _ in range(2):
                 assert inbox.klaviyo(body).status == 200
         assert len(inbox.dead_letters()) == 6
-        assert inbox.records("events") == []
+        assert inbox.records("pushed_events") == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_signed_body_says_which_webhook_made_it_and_when(
         answer = inbox.call(PATH, *signed(webhook_body(event(), **meta), webhook=header))
         assert answer.status == (200 if status == "put away" else status)
         assert len(inbox.dead_letters()) == (status == "put away")
-        assert len(inbox.records("events")) == (status == 200)
+        assert len(inbox.records("pushed_events")) == (status == 200)
 
 
 def test_both_secrets_open_while_one_is_changed(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_both_secrets_open_while_one_is_changed(tmp_path: Path) -> None:
         for n, secret in enumerate((SECRET, "the-new-secret-of-it")):
             assert inbox.call(PATH, *signed(webhook_body(event(f"E{n}")), secret)).json["stored"] == 1
         assert inbox.call(PATH, *signed(webhook_body(event()), "the-old-secret-of-it")).status == 401
-        assert len(inbox.records("events")) == 2
+        assert len(inbox.records("pushed_events")) == 2
 
 
 def test_the_signature_that_some_guides_describe_opens_nothing(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_the_signature_that_some_guides_describe_opens_nothing(tmp_path: Path) -
             if len(names) == 1:
                 del given["Klaviyo-Signature"]
             assert inbox.call(PATH, raw, given).status == 401
-        assert inbox.records("events") == []
+        assert inbox.records("pushed_events") == []
 
 
 def test_a_bit_that_was_changed_on_the_way_opens_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ LARGE = 10 * 1024**2
 
 
 def parcel(key: str) -> Parcel:
-    return Parcel("klaviyo_webhooks", "events", Delivery(b"", NOW), (Item(key, b"{}"),), ())
+    return Parcel("klaviyo_webhooks", "pushed_events", Delivery(b"", NOW), (Item(key, b"{}"),), ())
 
 
 def test_two_receivers_of_one_database_keep_each_event_once(tmp_path: Path, database: Callable[[], str]) -> None:
@@ -41,7 +41,9 @@ def test_two_receivers_of_one_database_keep_each_event_once(tmp_path: Path, data
             each.join()
         assert {each.status for each in answers} == {200}
         assert sum(each.json["stored"] for each in answers) == 31
-        assert sorted(each["id"] for each in inboxes[0].records("events")) == sorted(f"E{n}" for n in range(31))
+        assert sorted(each["id"] for each in inboxes[0].records("pushed_events")) == sorted(
+            f"E{n}" for n in range(31)
+        )
         assert inboxes[0].call("/healthz", method="GET").status == 200
 
 
@@ -59,7 +61,7 @@ def test_a_number_is_not_seen_before_those_below_it(database: Callable[[], str])
             with closing(open_for_reading(url)) as reader:
                 assert reader.state().newest == 0
         later.join()
-        assert [each.sequence for each in second.records("events", 0, 9)] == [1, 2]
+        assert [each.sequence for each in second.records("pushed_events", 0, 9)] == [1, 2]
 
 
 def test_a_connection_that_is_lost_is_made_anew(database: Callable[[], str]) -> None:

@@ -102,7 +102,7 @@ def bookmarks(runs: Runs) -> Json:
 
 
 def bookmark(runs: Runs) -> Json:
-    found: Json = bookmarks(runs)["events"]
+    found: Json = bookmarks(runs)["pushed_events"]
     return found
 
 

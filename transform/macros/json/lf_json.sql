@@ -371,6 +371,108 @@
 {%- endmacro %}
 
 
+{#- A query: `id` and each top-level key, as `key`, of the object `document` of the CTE `documents`; none for anything but an object. -#}
+{% macro lf_json_keys(documents, id, document, key) -%}
+    {{ return(adapter.dispatch('lf_json_keys', 'klaviyo_loop')(documents, id, document, key)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ id }},
+        unnest(json_keys({{ document }})) as {{ key }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro postgres__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ documents }}.{{ id }},
+        members.{{ key }}
+
+    from {{ documents }}
+    cross join lateral jsonb_object_keys(
+        case when jsonb_typeof({{ documents }}.{{ document }}) = 'object' then {{ documents }}.{{ document }} else '{}' end
+    ) as members ({{ key }})
+{%- endmacro %}
+
+{% macro spark__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ id }},
+        explode(json_object_keys({{ document }})) as {{ key }}
+
+    from {{ documents }}
+{%- endmacro %}
+
+{% macro snowflake__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ documents }}.{{ id }},
+        members.key as {{ key }}
+
+    from {{ documents }},
+        lateral flatten(input => {{ documents }}.{{ document }}, mode => 'OBJECT') as members
+{%- endmacro %}
+
+{% macro bigquery__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ key }}
+
+    from {{ documents }}
+    cross join unnest(json_keys({{ documents }}.{{ document }}, 1)) as {{ key }}
+{%- endmacro %}
+
+{% macro redshift__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ documents }}.{{ id }},
+        {{ key }}
+
+    from {{ documents }}, unpivot {{ documents }}.{{ document }} as member at {{ key }}
+{%- endmacro %}
+
+{% macro trino__lf_json_keys(documents, id, document, key) -%}
+    select
+        {{ documents }}.{{ id }},
+        members.{{ key }}
+
+    from {{ documents }}
+    cross join unnest(map_keys(try_cast({{ documents }}.{{ document }} as map(varchar, json)))) as members ({{ key }})
+{%- endmacro %}
+
+
+{#- Aggregate: an array of JSON values in the order of `place`, which are whole numbers. -#}
+{% macro lf_json_values_agg(value, place) -%}
+    {{ return(adapter.dispatch('lf_json_values_agg', 'klaviyo_loop')(value, place)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_values_agg(value, place) -%}
+    to_json(list({{ value }} order by {{ place }}))
+{%- endmacro %}
+
+{% macro postgres__lf_json_values_agg(value, place) -%}
+    jsonb_agg({{ value }} order by {{ place }})
+{%- endmacro %}
+
+{% macro spark__lf_json_values_agg(value, place) -%}
+    '[' || array_join(transform(array_sort(collect_list(struct({{ place }} as place, {{ value }} as value))), each -> each.value), ',') || ']'
+{%- endmacro %}
+
+{% macro snowflake__lf_json_values_agg(value, place) -%}
+    to_variant(array_agg({{ value }}) within group (order by {{ place }}))
+{%- endmacro %}
+
+{% macro bigquery__lf_json_values_agg(value, place) -%}
+    to_json(array_agg({{ value }} order by {{ place }}))
+{%- endmacro %}
+
+{% macro redshift__lf_json_values_agg(value, place) -%}
+    json_parse('[' || listagg(json_serialize({{ value }}), ',') within group (order by {{ place }}) || ']')
+{%- endmacro %}
+
+{% macro trino__lf_json_values_agg(value, place) -%}
+    cast(array_agg({{ value }} order by {{ place }}) as json)
+{%- endmacro %}
+
+
 {#- A text as a JSON string. -#}
 {% macro lf_json_string(text) -%}
     {{ return(adapter.dispatch('lf_json_string', 'klaviyo_loop')(text)) }}

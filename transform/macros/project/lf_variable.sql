@@ -5,7 +5,8 @@
 {% macro lf_variable(name) -%}
     {%- set value = var(name) -%}
     {%- set kind = {
-        'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch', 'srm_concentrations': 'numbers',
+        'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch',
+        'order_events_trigger_flows': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
         'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}
@@ -18,6 +19,8 @@
             {{ return(none) }}
         {%- endif -%}
         {{ return(value if value is boolean else lf_refuse_variable(name, 'true or false')) }}
+    {%- elif kind == 'a text' -%}
+        {{ return(value if value is none or value is string else lf_refuse_variable(name, 'a text')) }}
     {%- elif kind == 'texts by name' -%}
         {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}
     {%- elif kind == 'numbers' -%}

@@ -61,8 +61,8 @@ def _described(schema: JsonSchema, description: str) -> JsonSchema:
     return {**schema, "description": description}
 
 
-EVENTS = Stream(
-    "events",
+PUSHED_EVENTS = Stream(
+    "pushed_events",
     ("id",),
     {
         "id": _described(KEY, "Event id"),
@@ -74,7 +74,8 @@ EVENTS = Stream(
         "metric_id": _described(TEXT, "What"),
     },
 )
-"""As `tap-klaviyo-engagement` has them: what is polled takes the place of what was pushed."""
+"""As `tap-klaviyo-engagement` has `events`, in a table of their own: what is polled counts, whichever is loaded
+later."""
 
 FLOW_REQUESTS = Stream(
     "flow_requests",
@@ -171,7 +172,8 @@ PRIVACY_REQUESTS = Stream(
 )
 
 STREAMS: Mapping[str, Stream] = {
-    each.name: each for each in (EVENTS, FLOW_REQUESTS, ORDERS, SITE_EVENTS, CONSENT_STATEMENTS, PRIVACY_REQUESTS)
+    each.name: each
+    for each in (PUSHED_EVENTS, FLOW_REQUESTS, ORDERS, SITE_EVENTS, CONSENT_STATEMENTS, PRIVACY_REQUESTS)
 }
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)

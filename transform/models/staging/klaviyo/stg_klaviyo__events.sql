@@ -1,8 +1,39 @@
+{%- set columns = 'id, datetime, event_properties, profile_id, metric_id' -%}
+
 with
 
+polled as (
+
+    select {{ columns }} from {{ lf_source('klaviyo', 'events') }}
+
+),
+
+-- Not the step above: what two steps read, a warehouse may keep, and these are all events.
+polled_ids as (
+
+    select id from {{ lf_source('klaviyo', 'events') }}
+
+),
+
+pushed as (
+
+    select {{ columns }} from {{ lf_source('inbox', 'pushed_events') }}
+
+),
+
+-- A webhook repeats what was true when it was made. So what was polled counts, whichever was loaded later.
 source as (
 
-    select * from {{ lf_source('klaviyo', 'events') }}
+    select * from polled
+
+    union all
+
+    select * from pushed
+    where not exists (
+        select 1
+        from polled_ids
+        where polled_ids.id = pushed.id
+    )
 
 ),
 
@@ -13,6 +44,7 @@ renamed as (
         id as event_id,
         profile_id,
         metric_id,
+        {{ lf_json_text('event_properties', '$event_id') }} as unique_id,
         {{ lf_json_text('event_properties', '$message') }} as message_id,
         {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
         coalesce(

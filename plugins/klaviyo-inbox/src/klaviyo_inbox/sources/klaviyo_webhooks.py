@@ -16,7 +16,7 @@ import msgspec
 
 from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import DeadLetter, Delivery, Item, RefusedError, UnusableError
-from klaviyo_inbox.records import EVENTS, encoded
+from klaviyo_inbox.records import PUSHED_EVENTS, encoded
 from klaviyo_inbox.source import Source
 from klaviyo_inbox.sources.bodies import Json, each_of, inner, text_of, text_or_none
 from klaviyo_inbox.verification import KlaviyoSignature
@@ -125,7 +125,7 @@ KLAVIYO_WEBHOOKS = Source(
     setting="klaviyo_webhook_secrets",
     verification=KlaviyoSignature,
     proof=f"`{SIGNATURE}`: hexadecimal HMAC-SHA256 of the body and the timestamp header",
-    stream=EVENTS,
+    stream=PUSHED_EVENTS,
     divide=_divide,
     check=_check,
     headers=frozenset({WEBHOOK_ID.lower()}),
