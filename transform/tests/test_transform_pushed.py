@@ -152,6 +152,49 @@ def test_a_consent_is_published_until_it_is_shown_and_never_after_an_opt_out(acc
     assert account.warehouse.query(asked) == [("again", "Zoë"), ("form", "Zoë"), ("leave", "Zoë")]
 
 
+def test_a_run_stops_for_nothing_that_was_pushed(account: Account) -> None:
+    """With the data tests: people of one identifier each, and what costs its row alone."""
+    account.world.orders = [
+        order("1"),
+        order("2", email=None, phone_number="+46701234567"),
+        order("3", email=None, external_id="3"),
+        order("4", email=None, external_id="3", lines=[None, 5, "x", {}], customer=[], details="x"),
+        order("5", occurred_at=None),
+        order("6", event="unheard of", currency=None, value=None),
+    ]
+    account.world.consent_statements = [
+        statement("a", "given", READ_AT),
+        statement("b", "given", READ_AT, list_id="L"),
+        statement("c", "withdrawn", READ_AT, email="Left@shop.example"),
+        statement("d", "given", READ_AT, email=None),
+        statement("e", "given", READ_AT, statement_id="e:sms", channel="sms", phone_number="+46701234567"),
+        statement("f", "unheard of", READ_AT),
+    ]
+    account.world.land(account.warehouse)
+    names = [f"pub_klaviyo_{name}" for name in ("contacts", "events", "list_members", "subscriptions")]
+    account.warehouse.dbt(
+        "build", "--select", "int_pushed_contacts", *names, "--exclude-resource-type", "unit_test"
+    )
+    found = account.warehouse.rows("select email, phone_number, external_id from publish.pub_klaviyo_contacts")
+    people = {next(filter(None, row.values())) for row in found}
+    assert {each.lower() for each in people} == {"zoë@shop.example", "+46701234567", "3"}
+    ordered = "select unique_id from publish.pub_klaviyo_events where external_id is not null"
+    assert sorted(row[0] for row in account.warehouse.query(ordered)) == [
+        "shop:3",
+        "shop:3:1",
+        "shop:3:2",
+        "shop:3:2:2",
+        "shop:4",
+    ]
+    given = account.warehouse.query("select channel, consent from publish.pub_klaviyo_subscriptions")
+    assert sorted(given) == [
+        ("email", "SUBSCRIBED"),
+        ("email", "SUBSCRIBED"),
+        ("email", "UNSUBSCRIBED"),
+        ("sms", "SUBSCRIBED"),
+    ]
+
+
 def test_what_was_polled_counts_whichever_was_loaded_later(account: Account) -> None:
     account.event("both", "MetOrd", READ_AT, **{"$value": 2})
     pushed = {"metric_id": "MetOrd", "profile_id": "Zoë", "datetime": READ_AT, "event_properties": {"$value": 1}}

@@ -361,6 +361,7 @@ line_events as (
         lines.value
 
     from lines
+    inner join items on lines.line_ref = items.line_ref
     inner join orders on lines.order_ref = orders.order_ref
     where orders.event = 'placed'
 

@@ -59,6 +59,7 @@ addressed as (
     from statements
     where
         coalesce(email, phone_number, push_profile_id) is not null
+        and consent in ('given', 'withdrawn')
         and not (channel = 'push' and consent = 'withdrawn')
 
 ),
