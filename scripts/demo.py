@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ PARSED = HOME / "dbt" / "partial_parse.msgpack"
 """The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
 EXPERIMENTS = ROOT / "demo" / "experiments"
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
+_COUNTED = re.compile(r"(profiles|templates): [\d,]+ received")
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
 
 
@@ -115,8 +117,7 @@ def job(klaviyo: Sandbox, *names: str) -> Run:
 
 def written(run: Run) -> str:
     """What the target said at its end."""
-    topics = ("profiles: ", "templates: ")
-    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if line.startswith(topics))
+    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if _COUNTED.match(line))
 
 
 def proven(klaviyo: Sandbox) -> str:
