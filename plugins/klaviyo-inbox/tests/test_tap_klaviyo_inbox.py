@@ -118,13 +118,13 @@ def test_a_run_reads_what_came_since_the_one_before(tmp_path: Path, runs: Runs) 
         assert runs.run() == []
         inbox.flow({"profile_id": "A", "request_id": "1"})
         inbox.klaviyo(webhook_body(event("E1"), event("E3")))
-        assert ids(runs.run()) == ["E3", "welcome:1"]
+        assert ids(runs.run()) == ["welcome:1", "E3"]
         assert runs.run() == []
         newest = open_for_reading(str(tmp_path / "inbox.sqlite")).state().newest
         assert {each["replication_key_value"] for each in bookmarks(runs).values()} == {newest}
         assert bookmark(runs)["extraction"]["run"] == 4
         runs.state = None
-        assert ids(runs.run()) == ["E1", "E2", "E3", "welcome:1"]
+        assert ids(runs.run()) == ["welcome:1", "E1", "E2", "E3"]
 
 
 @pytest.mark.parametrize("how", ["made anew", "put back"])
