@@ -636,6 +636,30 @@ def test_a_send_at_the_beginning_is_not_taken_for_the_density_of_all_that_follow
     assert empty.requests["get_events 200"] < 2 * 13 + 16
 
 
+def test_what_is_left_of_a_window_that_gets_denser_is_read_by_others(
+    empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop that grows: a window as long as the first ones has many times their rows, read page by page."""
+    monkeypatch.setattr(windows, "ROWS_WANTED", 2_000)
+    extents: list[windows.Extent] = []
+
+    class Watched(windows.Extent):
+        def __init__(self) -> None:
+            super().__init__()
+            extents.append(self)
+
+    monkeypatch.setattr(windows, "Extent", Watched)
+    moments = {
+        f"event {number}": NOW - timedelta(days=1_000) * 0.9997**number + timedelta(milliseconds=number)
+        for number in range(30_000)
+    }
+    _add_events(empty, moments)
+    extract = run_tap(_config(empty), ["events"], now=_now)
+    assert _ids(extract.records["events"]) == sorted(moments)
+    assert max(extent.pages for extent in extents) <= 6
+    assert empty.requests["get_events 200"] < 60
+
+
 def test_a_group_read_in_several_windows_is_one_snapshot_and_none_if_cut(
     run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:

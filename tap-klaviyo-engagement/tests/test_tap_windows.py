@@ -5,12 +5,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.extraction.windows import MOST_PARTS, PAGES_WANTED, RECENT, Outlook, Window, parts
-from tap_klaviyo_engagement.times import second
+from tap_klaviyo_engagement.extraction import windows
+from tap_klaviyo_engagement.extraction.windows import (
+    MOST_PARTS,
+    PAGES_WANTED,
+    RECENT,
+    Extent,
+    Outlook,
+    Window,
+    halves,
+    parts,
+)
+from tap_klaviyo_engagement.times import iso, second
 
 SECOND = timedelta(seconds=1)
 MOMENTS = st.datetimes(datetime(2012, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
@@ -195,3 +206,81 @@ def test_what_is_left_is_not_cut_for_half_a_window() -> None:
     assert outlook.next(Window(start, now), now) == [Window(start, now)]
     assert outlook.next(Window(start), now) == [Window(start, now), Window(now)], "what has no end begins now"
     assert outlook.next(Window(now), now) == [Window(now)]
+
+
+@settings(deadline=None)
+@given(
+    offsets=st.lists(st.tuples(SPANS, st.sampled_from([0, 0, 250_000])), min_size=1, max_size=80),
+    ties=st.integers(0, 30),
+    size=st.integers(1, 5),
+    pages=st.integers(1, 4),
+    open_=st.booleans(),
+    ahead=st.integers(-100, 100),
+)
+def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, PLR0917 - a listing
+    offsets: list[tuple[int, int]],
+    ties: int,
+    size: int,
+    pages: int,
+    open_: bool,  # noqa: FBT001
+    ahead: int,
+) -> None:
+    """Reads a whole listing as a stream does: what is left is read by others, and not what was read before."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = sorted(
+        begin + timedelta(seconds=some, microseconds=more) for some, more in [*offsets, *[(7, 0)] * ties]
+    )
+    now = rows[-1] + timedelta(seconds=ahead)
+    todo, read = [Window(begin, None if open_ else max(rows[-1], now) + SECOND)], 0
+    with mock.patch.object(windows, "PAGES_WANTED", pages):
+        while todo:
+            window = todo.pop(0)
+            low = bisect_left(rows, window.start) if window.start else 0
+            high = bisect_left(rows, window.end) if window.end else len(rows)
+            extent, given = Extent(), rows[low:low]
+            for place in range(low, high, size):
+                page = rows[place : min(place + size, high)]
+                extent.add([iso(row) for row in page], len(page))
+                found = extent.rest(window, now=now, page_size=size) if place + size < high else None
+                given += page
+                if found:
+                    rest, seconds = found
+                    assert rest.start is not None
+                    given = [row for row in given if row < rest.start]
+                    more = halves(rest, seconds, now)
+                    assert (more[0].start, more[-1].end) == (rest.start, window.end)
+                    assert all(one.end == following.start for one, following in pairwise(more))
+                    todo[:0] = more
+                    break
+            assert rows[read : read + len(given)] == given, "in order, without a gap"
+            read += len(given)
+    assert read == len(rows)
+
+
+@settings(deadline=None)
+@given(data=st.data(), size=st.integers(1, 5))
+def test_a_window_whose_rows_are_in_no_order_is_not_taken_for_read(data: st.DataObject, size: int) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    rows: list[str | None] = [iso(begin + timedelta(seconds=second)) for second in range(100)]
+    place = data.draw(st.integers(1, len(rows) - 1))
+    wrong = data.draw(st.none() | st.integers(0, place - 1).map(rows.__getitem__))
+    rows[place] = None if wrong is None else iso(begin - SECOND)
+    extent = Extent()
+    for start in range(0, len(rows), size):
+        extent.add(rows[start : start + size], size)
+        found = extent.rest(Window(begin, begin + timedelta(days=1)), now=begin, page_size=size)
+        assert not found or start + size <= place
+
+
+def test_a_second_that_fills_pages_is_not_divided() -> None:
+    """Its rows would be read again, by each of those that begin with it."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    window, extent = Window(begin, begin + timedelta(days=1)), Extent()
+    for offset in (0, 60, *[90] * 20):
+        extent.add([iso(begin + timedelta(seconds=offset))] * 10, 10)
+        last = extent.rest(window, now=begin, page_size=1_000)
+    assert last is None
+    extent.add([iso(begin + timedelta(seconds=91))] * 10, 10)
+    found = extent.rest(window, now=begin, page_size=1_000)
+    assert found
+    assert found[0] == Window(begin + timedelta(seconds=91), window.end)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 RESTARTS = 3
 """How often a slice is read again because its page cursor expired."""
 
-_LATEST = "~"  # sorts after every normalised time
-
 
 @dataclass(frozen=True)
 class SliceReader:
@@ -66,45 +64,66 @@ class SliceReader:
         if outlook and stream_slice.uncut:
             raise Divided(stream_slice.divided(outlook.next(stream_slice.window, self.now), set(), outlook))
         given = frozenset(seen)
-        listing = stream_slice.listing
-        first, last, rows = _LATEST, "", 0
+        listing, extent = stream_slice.listing, windows.Extent()
         pages = self.pages(listing, self.params(listing, stream_slice.window))
         for count, page in enumerate(pages, start=1):
             batch = self.batch(stream_slice, self.records(page, listing), seen, page.size)
-            times = [cursor for cursor in batch.cursors if cursor is not None]
-            first, last = min([first, *times]), max([last, *times])
-            rows += len(page.rows)
+            extent.add(batch.cursors, len(page.rows))
             # A window without rows counts: after a burst, the windows have to become longer again.
             if outlook and (
-                last or (not page.following and stream_slice.window.start and stream_slice.window.end)
+                extent.last or (not page.following and stream_slice.window.start and stream_slice.window.end)
             ):
                 sample = sample or outlook.sample()
-                sample.read = rows, self._seconds(stream_slice.window, first, last, more=bool(page.following))
+                sample.read = extent.rows, self._seconds(stream_slice.window, extent, more=bool(page.following))
             parts: list[StreamSlice] = []
-            # The density of rows may change on the way, so a long slice is looked at more than once. The order of
-            # rows is not trusted: the first part begins where the slice began, and drops what was given already.
-            again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
-            look = again or (stream_slice.whole and count in {1, windows.FIRST_CUT})
-            if look and page.following and last:
-                parts = self._parts(stream_slice, first, last, count, given if count == 1 else seen)
+            # The density of rows may change on the way, so a long slice is looked at more than once.
+            if page.following and extent.last:
+                if parts := self._rest(stream_slice, extent):
+                    yield batch.before(parts[0].window)
+                    raise Divided(parts)
+                again = count >= windows.LOOK_AGAIN and count & (count - 1) == 0
+                if again or (stream_slice.whole and count in {1, windows.FIRST_CUT}):
+                    parts = self._parts(stream_slice, extent, given if count == 1 else seen)
             if parts and count == 1:
                 raise Divided(parts)
             yield batch
             if parts:
                 raise Divided(parts)
 
+    def _rest(self, stream_slice: StreamSlice, extent: windows.Extent) -> list[StreamSlice]:
+        """What is left of a slice of which everything before was read, if others had better read it too."""
+        found = self.divides and extent.rest(stream_slice.window, now=self.now, page_size=self._page_size)
+        if not found:
+            return []
+        rest, seconds = found
+        assert rest.start is not None  # noqa: S101 - rows were read before it
+        if stream_slice.outlook:
+            return stream_slice.within(windows.halves(rest, seconds, self.now))
+        rows = windows.wanted(self._page_size) * self._page_size
+        outlook = windows.Outlook(rows)
+        outlook.sample().read = rows, seconds
+        outlook.longest = ((rest.end or self.now) - rest.start).total_seconds() / windows.LEAST_PARTS
+        return [stream_slice.to_be_cut(rest, outlook)]
+
+    @property
+    def _page_size(self) -> int:
+        return (self.endpoint.page and self.endpoint.page.maximum) or 1
+
     def _parts(
-        self, stream_slice: StreamSlice, first: str, last: str, read: int, given: AbstractSet[int]
+        self, stream_slice: StreamSlice, extent: windows.Extent, given: AbstractSet[int]
     ) -> list[StreamSlice]:
-        """What a slice is better read in, by the times on the pages read of it; nothing if it is not."""
+        """What a slice is better read in, by the times on the pages read of it; nothing if it is not.
+
+        The order of rows is not trusted: the first part begins where the slice began, and drops what was given.
+        """
         if not self.divides:
             return []
-        size = (self.endpoint.page and self.endpoint.page.maximum) or 1
+        size, read = self._page_size, extent.pages
         unsure = stream_slice.whole and read == windows.FIRST_CUT
         found = windows.parts(
             stream_slice.window,
-            moment(first),
-            moment(last),
+            moment(extent.first),
+            moment(extent.last),
             now=self.now,
             read=read,
             least=windows.LEAST_PARTS if unsure else 1,
@@ -114,17 +133,17 @@ class SliceReader:
             return []
         head, rest = found[0], Window(found[0].end, stream_slice.window.end)
         outlook = windows.Outlook(windows.wanted(size) * size)
-        outlook.sample().read = read * size, self._seconds(stream_slice.window, first, last, more=True)
+        outlook.sample().read = read * size, self._seconds(stream_slice.window, extent, more=True)
         assert head.end is not None  # noqa: S101 - others follow
         least = windows.LEAST_PARTS if unsure else windows.LEAST_PARTS // 2
         outlook.longest = ((rest.end or self.now) - head.end).total_seconds() / least
         return stream_slice.divided([head, rest], given, outlook)
 
     @staticmethod
-    def _seconds(window: Window, first: str, last: str, *, more: bool) -> float:
+    def _seconds(window: Window, extent: windows.Extent, *, more: bool) -> float:
         """How long the time is that all rows were read of: up to the last row, or the end if there are no more."""
-        start = window.start or moment(first)
-        end = moment(last) if more or window.end is None else window.end
+        start = window.start or moment(extent.first)
+        end = moment(extent.last) if more or window.end is None else window.end
         return max((end - start).total_seconds(), 1.0)
 
     def batch(self, stream_slice: StreamSlice, records: Iterable[Record], seen: set[int], size: int = 0) -> Batch:

@@ -53,6 +53,23 @@ class StreamSlice:
     given: frozenset[int] = frozenset()
     """The identities of the rows that the slice it is a part of gave before it was divided."""
 
+    def within(self, windows: Sequence[Window]) -> list[StreamSlice]:
+        """The same in each of some consecutive windows, of which the last ends where its own does."""
+        final = len(windows) - 1
+        return [
+            replace(
+                self,
+                window=window,
+                ends_window=self.ends_window and (self.only_listing or position == final),
+                whole=False,
+            )
+            for position, window in enumerate(windows)
+        ]
+
+    def to_be_cut(self, rest: Window, outlook: Outlook) -> StreamSlice:
+        """What is left of it, which `outlook` cuts."""
+        return replace(self, window=rest, whole=False, outlook=outlook, uncut=True)
+
     def divided(
         self, windows: Sequence[Window], given: AbstractSet[int], outlook: Outlook | None = None
     ) -> list[StreamSlice]:
@@ -65,16 +82,8 @@ class StreamSlice:
         """
         final, before = len(windows) - 1, self.given.union(given) if given else self.given
         return [
-            replace(
-                self,
-                window=window,
-                ends_window=self.ends_window and (self.only_listing or position == final),
-                whole=False,
-                outlook=outlook,
-                uncut=outlook is not None and position == final > 0,
-                given=before,
-            )
-            for position, window in enumerate(windows)
+            replace(part, outlook=outlook, uncut=outlook is not None and position == final > 0, given=before)
+            for position, part in enumerate(self.within(windows))
         ]
 
 
@@ -91,6 +100,12 @@ class Batch:
     records: list[Record]
     cursors: list[str | None]
     size: int = 0
+
+    def before(self, rest: Window) -> Batch:
+        """What lies before a window that is read by itself."""
+        start, _ = rest.texts
+        kept = [place for place, cursor in enumerate(self.cursors) if cursor is None or cursor < start]
+        return Batch([self.records[place] for place in kept], [self.cursors[place] for place in kept], self.size)
 
 
 def slices_of(listings: Sequence[Listing], windows: Iterable[Window]) -> Iterator[StreamSlice]:

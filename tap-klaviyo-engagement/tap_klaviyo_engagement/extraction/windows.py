@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tap_klaviyo_engagement.times import iso, second
+from tap_klaviyo_engagement.times import iso, moment, second
 
 PAGES_WANTED = 16
 """Pages per window: so many that its half-empty last page costs little, so few that many are read at once."""
 
-ROWS_WANTED = 10_000
+ROWS_WANTED = 12_000
 """Rows per window at most, where pages are large: windows are read at once and held in memory until their turn."""
+
+RECENT_PAGES = 4
+"""Pages of a window that tell how dense the rest of it is."""
 
 RECENT = 4
 """Windows whose rows tell how long the next one is to be: a burst of rows and what lies around it."""
@@ -33,7 +36,7 @@ LEAST_PARTS = 16
 """Parts that it is then divided into at least; half as many where the first page tells that it is long."""
 
 LOOK_AGAIN = 32
-"""Pages after which a window is looked at again, and at each doubling: it is divided if its rows became denser."""
+"""Pages after which a window whose rows are in no order is looked at again, and at each doubling."""
 
 _SECOND = timedelta(seconds=1)
 
@@ -60,6 +63,61 @@ class Sample:
     """
 
     read: tuple[int, float] = (0, 0.0)
+
+
+@dataclass(eq=False)
+class Extent:
+    """How far a listing within a window was read, as the cursor values on its pages tell."""
+
+    pages: int = 0
+    rows: int = 0
+    first: str = "~"
+    """The earliest, normalised; sorts after every time before there is one."""
+    last: str = ""
+    """The latest."""
+    before: str = ""
+    """The latest on the pages before the last one."""
+    ordered: bool = True
+    """Whether every row so far has a time, and none is earlier than the row before it."""
+    _ends: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_PAGES + 1))
+
+    def add(self, times: Sequence[str | None], rows: int) -> None:
+        """One more page.
+
+        Args:
+            times: Of its rows that lie in the window and are new.
+            rows: How many it has in all.
+        """
+        known = [time for time in times if time is not None]
+        self.ordered = self.ordered and len(known) == len(times) and known == sorted(known)
+        self.ordered = self.ordered and (not known or self.last <= known[0])
+        self.before = self.last
+        self.first, self.last = min([self.first, *known]), max([self.last, *known])
+        self.pages, self.rows = self.pages + 1, self.rows + rows
+        self._ends.append(self.last)
+
+    def rest(self, window: Window, *, now: datetime, page_size: int) -> tuple[Window, float] | None:
+        """What is left of a window that seems to have many pages left, and the seconds that hold those wanted.
+
+        Only where all rows so far came in order: then everything before what is left was read, and nothing is read
+        twice. The rows of the last second belong to it.
+
+        Args:
+            window: What the pages are of.
+            now: Until when rows are expected in a window without end.
+            page_size: Rows of a page.
+        """
+        pages = wanted(page_size)
+        if not self.ordered or self.pages < max(2, pages) or not self._ends[0]:
+            return None
+        cut, end = second(moment(self.last)), second(now) if window.end is None else window.end
+        if self.before >= iso(cut) or cut >= end or (window.start is not None and cut <= window.start):
+            return None
+        page = (moment(self.last) - moment(self._ends[0])).total_seconds() / (len(self._ends) - 1)
+        left = (end - cut).total_seconds() / max(page, 0.001)
+        if left <= pages:
+            return None
+        return Window(cut, window.end), max(page * pages, 1.0)
 
 
 @dataclass(eq=False)
@@ -115,6 +173,25 @@ class Outlook:
 def wanted(page_size: int) -> int:
     """Pages of a window, where a page has so many rows."""
     return max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
+
+
+def halves(rest: Window, seconds: float, now: datetime) -> list[Window]:
+    """What is left of a window in two, of which the first is some times as long as its rows seem to want.
+
+    A burst, such as of a send, is soon over: windows of its own length would be cut from the hours after it. If it
+    is not, each of the two is divided again.
+
+    Args:
+        rest: What is left, with a start.
+        seconds: Hold the rows wanted in a window, by the last rows before it.
+        now: Until when rows are expected in it, if it has no end.
+    """
+    assert rest.start is not None  # noqa: S101 - rows were read before it
+    length = ((rest.end or second(now)) - rest.start).total_seconds()
+    middle = rest.start + timedelta(seconds=int(math.sqrt(seconds * length)))
+    if not rest.start < middle < (rest.end or second(now)):
+        return [rest]
+    return [Window(rest.start, middle), Window(middle, rest.end)]
 
 
 def parts(  # noqa: PLR0913

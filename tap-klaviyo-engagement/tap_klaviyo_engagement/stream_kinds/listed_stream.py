@@ -4,7 +4,7 @@ A bookmark moves only when all before it is complete:
 
 - windows are half-open on whole seconds and leave no gap; a window that turns out to be long is divided;
 - a row outside its window is left to the window that holds it, a row met again in a window is dropped by key and
-  cursor value; the order of rows is not trusted, nor is any count;
+  cursor value; no count is trusted, and the order of rows only where every row of some pages kept it;
 - the bookmark is the greatest cursor value emitted that is at least `MARGIN` older than the run.
 """
 
