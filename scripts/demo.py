@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+from demo_door import door, experiment_of_a_flow, order_line, pushed_unsubscribes, somebody, unsubscribes_line
 from home import empty, held_files, keep_private
 from pipeline import Run, holding, one_line_errors, rehearsal, run_job
 from project import BIN, ROOT, JobFailed, read_dotenv
@@ -21,9 +23,12 @@ from sandbox import SEED, local_klaviyo
 
 HOME = ROOT / ".demo"
 LOG = HOME / "log.jsonl"
+WAREHOUSE = HOME / "klaviyo.duckdb"
 PARSED = HOME / "dbt" / "partial_parse.msgpack"
 """The project as dbt has parsed it, for this path of the warehouse. Where it does not fit, dbt refuses it."""
+EXPERIMENTS = ROOT / "demo" / "experiments"
 TRUTH = ROOT / "scripts" / "demo_truth.yml"
+_COUNTED = re.compile(r"(profiles|templates): [\d,]+ received")
 STREAMS = ("profiles", "events", "segments", "segment_memberships", "list_memberships", "campaigns", "templates")
 
 
@@ -41,7 +46,7 @@ class Sandbox:
     """A running `klaviyo-sandbox`."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self.url = url
+        self.url, self.api_key = url, api_key
         self.environment = rehearsal(HOME, url, api_key)
 
     def counts(self) -> dict[str, int]:
@@ -85,16 +90,16 @@ def sandbox() -> Iterator[Sandbox]:
 
 def warehouse_counts() -> dict[str, int]:
     """Rows per raw table."""
-    with duckdb.connect(str(HOME / "klaviyo.duckdb"), read_only=True) as warehouse:
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as warehouse:
         return {
             name: warehouse.sql(f"select count(*) from klaviyo_raw.{name}").fetchall()[0][0]  # noqa: S608
             for name in STREAMS
         }
 
 
-def job(name: str, klaviyo: Sandbox) -> Run:
-    """Run a job of the pipeline, telling of each task as it ends, on one line."""
-    print(f"{name:<11}", end=" ", flush=True)
+def job(klaviyo: Sandbox, *names: str) -> Run:
+    """Run jobs of the pipeline, telling of each task as it ends, on one line; returns the last of them."""
+    print(f"{names[0]:<11}", end=" ", flush=True)
     began = time.monotonic()
 
     def tell(task: str, seconds: float) -> None:
@@ -102,18 +107,17 @@ def job(name: str, klaviyo: Sandbox) -> Run:
         print(f"{label} {seconds:.0f} ·", end=" ", flush=True)
 
     try:
-        run = run_job(name, "demo", LOG, tell=tell, extra=klaviyo.environment)
+        runs = [run_job(name, "demo", LOG, tell=tell, extra=klaviyo.environment) for name in names]
     except JobFailed:
         print()
         raise
     print(f"{time.monotonic() - began:.0f} s")
-    return run
+    return runs[-1]
 
 
 def written(run: Run) -> str:
     """What the target said at its end."""
-    topics = ("profiles: ", "templates: ")
-    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if line.startswith(topics))
+    return " · ".join(line for line in run.said["target-klaviyo-profiles"] if _COUNTED.match(line))
 
 
 def proven(klaviyo: Sandbox) -> str:
@@ -128,7 +132,7 @@ def proven(klaviyo: Sandbox) -> str:
     if done.returncode:
         msg = f"proof: {done.stderr.strip()}"
         raise JobFailed(msg)
-    return done.stdout.strip()
+    return "; ".join(done.stdout.splitlines())
 
 
 def reported(run: Run, slot: str) -> list[str]:
@@ -201,16 +205,34 @@ def main() -> None:
 def play() -> None:
     """Play the demo."""
     began = time.monotonic()
-    with one_line_errors(LOG), home_of_its_own(), sandbox() as klaviyo:
+    with (
+        one_line_errors(LOG),
+        home_of_its_own(),
+        sandbox() as klaviyo,
+        door(HOME, klaviyo.url, klaviyo.api_key, klaviyo.environment) as opened,
+    ):
         say("sandbox", f"a local Klaviyo at {klaviyo.url}: {counted(klaviyo.counts())}")
-        before = job("prepare", klaviyo)
+        say("receiver", f"at {opened.url}, for Klaviyo's webhooks, a flow's webhook action and a shop's orders")
+        before = job(klaviyo, "prepare")
         say("warehouse", counted(warehouse_counts()))
         say("written", written(before))
         say("proven", proven(klaviyo))
         sent = klaviyo.send()
         received, audience, late = sent["people"]["received"], sent["audience"], sent["late"]
         say("send", f"{received:,} of {audience:,} people received it; {late} of its events arrive late")
-        after = job("changes", klaviyo)
+        asks, person = experiment_of_a_flow(EXPERIMENTS), somebody(WAREHOUSE)
+        for _ in range(2):
+            opened.order()
+        opened.ask(asks, person)
+        asked = time.monotonic()
+        told = opened.tell_who_left()
+        job(klaviyo, "pushed", "answer")
+        say("order", order_line(opened.bought()))
+        shown, waited = ", ".join(opened.held(person)), time.monotonic() - asked
+        say("flow", f"{asks.audience} asked what to show somebody: the profile holds {shown} {waited:.0f} s later")
+        pushed = pushed_unsubscribes(WAREHOUSE)
+        after = job(klaviyo, "changes")
+        say("unsubscribe", unsubscribes_line(WAREHOUSE, told, pushed))
         say("truth", "the bold hero doubles clicks (scripts/demo_truth.yml)")
         say("measured", reported(after, "spring_hero v1 hero: ")[0])
         say("next", next_split(after))

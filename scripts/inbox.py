@@ -7,10 +7,7 @@ import os
 import sys
 
 from home import make_private
-from project import BIN, NotStarted, home_of, read_dotenv
-
-STORE = "inbox.sqlite"
-"""The store in a home; the definition of tap-klaviyo-inbox reads it there."""
+from project import BIN, INBOX, NotStarted, home_of, read_dotenv
 
 
 def main() -> None:
@@ -27,7 +24,7 @@ def main() -> None:
         except NotStarted as error:
             sys.exit(str(error))
         make_private(home)
-        variables["KLAVIYO_INBOX_STORE"] = given or str(home / STORE)
+        variables["KLAVIYO_INBOX_STORE"] = given or str(home / INBOX)
     program = BIN / "klaviyo-inbox"
     os.execv(program, [str(program), "serve", *options])  # noqa: S606 - our own program
 

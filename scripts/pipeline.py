@@ -34,6 +34,7 @@ from project import (
     ANSWERS,
     ASKS,
     BIN,
+    INBOX,
     ROOT,
     SYSTEM,
     TARGET,
@@ -152,6 +153,7 @@ def rehearsal(home: Path, url: str, api_key: str) -> dict[str, str]:
         "MELTANO_DATABASE_URI": f"sqlite:///{home}/meltano.db",
         **{f"{program}_API_URL": url for program in programs},
         **{f"{program}_API_KEY": api_key for program in programs},
+        **{f"{program}_STORE": str(home / INBOX) for program in ("KLAVIYO_INBOX", "TAP_KLAVIYO_INBOX")},
         "TARGET_KLAVIYO_PROFILES_DRY_RUN": "false",  # whatever `.env` says
     }
 

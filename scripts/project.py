@@ -26,6 +26,8 @@ ASKS = frozenset({"flow_requests", "orders", "consent_statements"})
 """The streams whose rows want one."""
 WAREHOUSE = "klaviyo.duckdb"
 """The warehouse of DuckDB in a home."""
+INBOX = "inbox.sqlite"
+"""The receiver's store in a home; the definition of tap-klaviyo-inbox reads it there."""
 
 _OF_A_WAREHOUSE = re.compile(r"\b(?:tap|target)-(duckdb|postgres)\b")
 _REPORT_OF_DUCKDB = "lift-report:page"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +14,8 @@ from pathlib import Path
 
 from home import empty, keep_private
 from pipeline import holding, one_line_errors, rehearsal
-from project import BIN, ROOT, JobFailed, NotStarted, read_dotenv
+from project import BIN, ROOT, NotStarted, read_dotenv
+from serving import serving
 
 HOME = ROOT / "output" / "sandbox"
 SEED = "7"
@@ -34,19 +33,9 @@ def local_klaviyo(home: Path) -> Iterator[tuple[str, str]]:
     Raises:
         JobFailed: it did not start.
     """
-    ready, log = home / _READY, home / "sandbox.log"
-    command = [str(BIN / "klaviyo-sandbox"), *SIZE, "--port", "0", "--ready-file", str(ready)]
-    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:  # noqa: S603
-        try:
-            while not ready.exists():
-                if process.poll() is not None:
-                    msg = f"the sandbox did not start: {log.read_text().strip()[-500:]}"
-                    raise JobFailed(msg)
-                time.sleep(0.05)
-            told = json.loads(ready.read_text())
-            yield told["url"], told["api_key"]
-        finally:
-            process.send_signal(signal.SIGTERM)
+    command = [str(BIN / "klaviyo-sandbox"), *SIZE, "--port", "0"]
+    with serving("sandbox", command, home / _READY) as told:
+        yield told["url"], told["api_key"]
 
 
 def variables(url: str, api_key: str) -> dict[str, str]:

@@ -93,7 +93,7 @@ def newcomer(root: Path) -> Iterator[Place]:
     """Copy what git lists into `root`, and start an account for it."""
     copy_of_repository(root)
     # The experiment that a newcomer would have written, set live and locked by now.
-    shutil.copytree(root / "demo" / "experiments", root / "experiments", dirs_exist_ok=True)
+    shutil.copytree(root / "demo" / "experiments" / "spring_hero", root / "experiments" / "spring_hero")
     # The sandbox plays days in seconds. The same variables as the demo's let dbt parse the project once for both.
     environments, name = (root / "meltano.yml").read_text(), "KLAVIYO_LOOP_VARS"
     (root / "meltano.yml").write_text(
@@ -104,6 +104,7 @@ def newcomer(root: Path) -> Iterator[Place]:
     (root / "output" / "dev" / "rejects.jsonl").write_text(json.dumps(refused) + "\n")
     (root / "mended.jsonl").write_text('{"stream": "profiles", "given": {"email": "eve@customers.example.org"}}\n')
     (root / "truth.yml").write_text("baseline: {click: 0.1}\n")
+    (root / "body.json").write_text('{"profile_id": "{{ person.KlaviyoID }}"}')
     with duckdb.connect(str(root / "warehouse.duckdb")) as warehouse:
         warehouse.execute("create schema klaviyo_raw; create schema publish")
         warehouse.execute("create table publish.pub_klaviyo_profiles as select 'P1' as id")
@@ -116,6 +117,7 @@ def newcomer(root: Path) -> Iterator[Place]:
             **{name: value for name, value in os.environ.items() if not name.startswith(DEVELOPERS)},
             "PATH": os.pathsep.join([str(root / ".venv" / "bin"), str(root / DBT), *elsewhere]),
             "URL": sandbox.url,
+            "PERSON": sandbox.store.read("select min(id) from profiles")[0][0],
             "MELTANO_DATABASE_URI": f"sqlite:///{root}/meltano.db",
         }
         for prefix in ("TAP_KLAVIYO_ENGAGEMENT", "TARGET_KLAVIYO_PROFILES"):

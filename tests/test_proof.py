@@ -39,8 +39,16 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture
-def pair() -> tuple[Experiment, Template]:
-    [pair] = load(ROOT / "demo" / "experiments", PropertyFormat.LIST).pairs
+def experiments(tmp_path: Path) -> Path:
+    """A folder with the demo's experiment on the hero."""
+    hero = ROOT / "demo" / "experiments" / "spring_hero"
+    shutil.copytree(hero, tmp_path / "experiments" / hero.name)
+    return tmp_path / "experiments"
+
+
+@pytest.fixture
+def pair(experiments: Path) -> tuple[Experiment, Template]:
+    [pair] = load(experiments, PropertyFormat.LIST).pairs
     return pair
 
 
@@ -63,13 +71,12 @@ def test_what_klaviyo_renders_is_what_the_files_say(client: Client, pair: tuple[
 
 
 def test_a_shipped_winner_is_rendered_for_everybody(
-    client: Client, pair: tuple[Experiment, Template], tmp_path: Path
+    client: Client, pair: tuple[Experiment, Template], experiments: Path
 ) -> None:
     """Klaviyo shows it to both arms, and to who holds none; the template from before does not."""
-    shutil.copytree(ROOT / "demo" / "experiments", tmp_path, dirs_exist_ok=True)
-    definition = tmp_path / "spring_hero" / "experiment.yml"
+    definition = experiments / "spring_hero" / "experiment.yml"
     definition.write_text(definition.read_text().replace("status: live", "status: ended\nwinner: bold"))
-    [shipped] = load(tmp_path, PropertyFormat.LIST).pairs
+    [shipped] = load(experiments, PropertyFormat.LIST).pairs
     upload(client, shipped[1])
     assert proof.prove(client, *shipped, PropertyFormat.LIST) == 3
     upload(client, shipped[1], (pair[1].html or "").replace(pair[1].sha256, shipped[1].sha256))

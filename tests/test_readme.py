@@ -92,10 +92,19 @@ def test_the_demo(place: Place) -> None:
     shown = re.search(r"<!-- demo -->\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown is not None
     assert topics == [line.split()[0] for line in shown[1].splitlines()]
-    assert len(topics) <= 13
+    assert len(topics) <= 17
     assert not re.search(r"^written .*profiles: 0 received", said, re.MULTILINE)
     assert "spring_hero v1 hero: bold is ahead; its safety is open." in said
     assert re.search(r"^next +control \d+ %, bold \d+ %", said, re.MULTILINE)
+    assert re.search(
+        r"^order .* came twice: Klaviyo holds 1 Placed Order and 1 Ordered Product ", said, re.MULTILINE
+    )
+    assert re.search(
+        r"^flow .*: the profile holds welcome_offer:offer:(control|gift) \d+ s later$", said, re.MULTILINE
+    )
+    unsubscribed = re.search(r"^unsubscribe +(\d+) left .*: (\d+) rows of fct_consent_changes", said, re.MULTILINE)
+    assert unsubscribed is not None
+    assert unsubscribed[1] == unsubscribed[2] != "0"
     left = subprocess.run(["ps", "ax", "-o", "command"], capture_output=True, text=True, check=True).stdout  # noqa: S607
     assert str(place.root / ".demo") not in left
 

@@ -15,7 +15,7 @@ DEMO = Path(__file__).parent.parent / "demo" / "experiments"
 
 @pytest.mark.parametrize("property_format", PropertyFormat)
 def test_the_report_shows_what_the_generated_template_shows(property_format: PropertyFormat) -> None:
-    [(experiment, template)] = load(DEMO, property_format).pairs
+    [(experiment, template)] = [pair for pair in load(DEMO, property_format).pairs if pair[0].key == "spring_hero"]
     assert template.html is not None
     assert template.text is not None
     asked = conditions(experiment.key, [(slot.key, arm.key) for slot in experiment.slots for arm in slot.arms])

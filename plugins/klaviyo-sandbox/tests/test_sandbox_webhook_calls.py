@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,10 @@ from klaviyo_sandbox.model.records import Event, Metric, Webhook
 from klaviyo_sandbox.model.webhook_topics import topic_of
 from klaviyo_wire.webhooks import SIGNATURE, TIMESTAMP, WEBHOOK_ID, is_signed
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests are not a package
+
+from local_receiver import LocalReceiver
+
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
 
@@ -29,28 +33,8 @@ OPENED = "event:klaviyo.opened_email"
 OLD_SMS, NEW_SMS = "event:klaviyo.received_sms", "event:klaviyo.received_text_message"
 
 
-class Receiver:
-    """An HTTP server that keeps what is posted to it, and answers the next of `statuses`, then 200."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.got.append((dict(self.headers), body))
-                self.send_response(outer.statuses.pop(0) if outer.statuses else 200)
-                self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/klaviyo/webhooks?a=b"
+class Receiver(LocalReceiver):
+    """Reads what it got as what webhooks tell."""
 
     def calls(self) -> list[Json]:
         """The bodies since the last time, each properly signed."""
@@ -67,12 +51,8 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    thread.join()
-    receiver.server.server_close()
+    with receiver.serving():
+        yield receiver
 
 
 Subscribe = Callable[..., str]

@@ -19,9 +19,10 @@ from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
 
 ROOT = Path(__file__).parents[3]
+EVERY_KEY = Path(__file__).parent / "every_key" / "every_key" / "experiment.yml"
 DEFINITIONS = [
-    ROOT / "demo" / "experiments" / "spring_hero" / "experiment.yml",
-    Path(__file__).parent / "every_key" / "every_key" / "experiment.yml",
+    *sorted((ROOT / "demo" / "experiments").glob("*/experiment.yml")),
+    EVERY_KEY,
 ]
 
 
@@ -150,6 +151,6 @@ def test_editors_accept_what_is_sound(definition: Path) -> None:
     ],
 )
 def test_editors_underline_what_is_not(old: str, new_text: str, place: str) -> None:
-    text = DEFINITIONS[1].read_text()
+    text = EVERY_KEY.read_text()
     assert old in text
     assert place in complaints(text.replace(old, new_text))

@@ -18,7 +18,7 @@ from tap_experiments.tap import TapExperiments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXPERIMENTS = Path(__file__).parents[3] / "demo" / "experiments"
+HERO = Path(__file__).parents[3] / "demo" / "experiments" / "spring_hero"
 
 EVERY_KEY = Path(__file__).parent / "every_key"
 
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 @pytest.fixture
 def experiments(tmp_path: Path) -> Path:
     """A copy of the example that a test may spoil."""
-    return Path(shutil.copytree(EXPERIMENTS, tmp_path / "experiments"))
+    return shutil.copytree(HERO, tmp_path / "experiments" / HERO.name).parent
 
 
 @pytest.fixture

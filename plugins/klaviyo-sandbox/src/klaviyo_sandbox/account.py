@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.deferred_work import DeferredWork
 from klaviyo_sandbox.state.consent import Consents
+from klaviyo_sandbox.state.consent_events import ConsentEvents
 from klaviyo_sandbox.state.event_ingest import EventIngest
 from klaviyo_sandbox.state.import_jobs import Imports
 from klaviyo_sandbox.state.suppression_jobs import Suppressions
@@ -45,8 +46,9 @@ class Account:
         self.imports = Imports(store, self.rng, import_seconds, order)
         self.deferred_work = DeferredWork(settle_seconds)
         self.event_ingest = EventIngest(store, self.rng, self.deferred_work)
-        self.consents = Consents(store, self.rng, self.deferred_work)
-        self.suppressions = Suppressions(store, self.rng, self.deferred_work)
+        consent_events = ConsentEvents(store, self.rng)
+        self.consents = Consents(store, self.rng, self.deferred_work, consent_events)
+        self.suppressions = Suppressions(store, self.rng, self.deferred_work, consent_events)
         self.truth = truth
         """What a campaign that is sent through the API truly causes."""
         self.advanced_kdp = True

@@ -212,6 +212,52 @@ def call_webhooks(url: str, **manner: Any) -> None:  # noqa: ANN401 - click's
     _show(_call("POST", url, "webhook-calls", asked))
 
 
+@main.command("call-flow-webhook")
+@_url_option
+@click.option("--flow", help="The flow's name; it is made if there is none.")
+@click.option("--to", "address", help="The webhook's address, of this machine; by default the one it has.")
+@click.option("--header", "headers", multiple=True, help="`Name: value`; several are allowed.")
+@click.option("--body", type=_FILE, help="The webhook's body: a template.")
+@click.option("--profile", "profiles", multiple=True, help="Who enters the flow, by id or e-mail; several go.")
+@click.option("--event", type=_FILE, help="Properties of the event that started it, JSON.")
+@click.option("--hours", type=float, default=0, help="Play what is due by then, and move the clock ahead.")
+def call_flow_webhook(url: str, **given: Any) -> None:  # noqa: ANN401 - click's
+    """Let people enter a flow whose webhook action calls, and print what became of the calls that are due.
+
+    Without --profile, only of those that are due again.
+    """
+    asked: dict[str, object] = {name: given[name] for name in ("flow", "profiles", "hours")}
+    address, body, event = given["address"], given["body"], given["event"]
+    if address is not None:
+        text = _text(body) if body else ""
+        asked["webhook"] = {"url": address, "headers": _headers(given["headers"]), "body": text}
+    elif given["headers"] or body:
+        message = "--header and --body are of a webhook: give its address with --to"
+        raise click.UsageError(message)
+    if event is not None:
+        try:
+            asked["event"] = json.loads(_text(event))
+        except ValueError:
+            message = f"{event}: is no JSON"
+            raise click.ClickException(message) from None
+    _show(_call("POST", url, "flow-webhook-calls", asked))
+
+
+def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    if any(":" not in each for each in given):
+        message = "a --header is written `Name: value`"
+        raise click.UsageError(message)
+    return {name.strip(): value.strip() for name, _, value in (each.partition(":") for each in given)}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        message = f"{path}: {getattr(error, 'strerror', None) or 'is no text'}"
+        raise click.ClickException(message) from None
+
+
 def _call(method: str, url: str, path: str, document: object = None) -> object:
     try:
         response = requests.request(

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, distribution
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar, cast
@@ -15,6 +15,8 @@ from klaviyo_sandbox.account import Account
 from klaviyo_sandbox.http.api import Api
 from klaviyo_sandbox.http.control import Control
 from klaviyo_sandbox.http.faults import Schedule
+from klaviyo_sandbox.http.flow_webhook_calls import FlowOutcome, FlowRun
+from klaviyo_sandbox.http.outgoing import caller, post
 from klaviyo_sandbox.http.rate_limits import RateLimiter
 from klaviyo_sandbox.http.server import Server
 from klaviyo_sandbox.http.webhook_calls import Manner, send
@@ -174,6 +176,16 @@ class Sandbox:
         calls = self.control.webhook_calls
         outcomes = send(self._in_server(lambda: calls.due(manner or Manner())))
         self._in_server(lambda: calls.note(outcomes))
+        return outcomes
+
+    def call_flow_webhooks(self, run: FlowRun | None = None) -> list[FlowOutcome]:
+        """Let people enter a flow, and make the calls of flows that are due, in this thread."""
+        calls, outcomes = self.control.flow_webhook_calls, list[FlowOutcome]()
+        until = self._in_server(lambda: calls.enter(run or FlowRun()))
+        with caller() as session:
+            while call := self._in_server(lambda: calls.next(until)):
+                status = post(session, call.webhook.url, call.webhook.headers, call.body)
+                outcomes.append(self._in_server(partial(calls.note, call, status)))
         return outcomes
 
     def _in_server(self, work: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ DELETE /sandbox/faults                forget the schedule
 POST   /sandbox/late-events/release   make late events readable
 POST   /sandbox/clock                 {"advance": seconds}
 POST   /sandbox/webhook-calls         call the webhooks of this machine: {duplicates, shuffled, ...}
+POST   /sandbox/flow-webhook-calls    people enter a flow, whose webhook calls: {flow, webhook, profiles, ...}
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from msgspec import Struct
 
 from klaviyo_sandbox.http.api import Request, Response
 from klaviyo_sandbox.http.faults import ScheduleError
+from klaviyo_sandbox.http.flow_webhook_calls import FlowOutcome, FlowRun, FlowRunError, FlowWebhookCalls
+from klaviyo_sandbox.http.outgoing import caller, post
 from klaviyo_sandbox.http.webhook_calls import Manner, WebhookCalls, send
 from klaviyo_sandbox.model.records import Group, GroupKind, Json, Template
 from klaviyo_sandbox.simulation import sending, truth
@@ -77,6 +80,7 @@ class Control:
         self._account = account
         self._schedule = schedule
         self.webhook_calls = WebhookCalls(account)
+        self.flow_webhook_calls = FlowWebhookCalls(account)
         self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("GET", "counts"): lambda _: self.counts(),
             ("GET", "requests"): lambda _: self.requests(),
@@ -87,6 +91,7 @@ class Control:
             ("POST", "late-events/release"): lambda _: {"released": account.store.release_events()},
             ("POST", "settle"): lambda _: self._settle(),
             ("POST", "webhook-calls"): self.call_webhooks,
+            ("POST", "flow-webhook-calls"): self.call_flow_webhooks,
             ("POST", "clock"): lambda body: self._advance(msgspec.json.decode(body, type=_Advance)),
         }
 
@@ -99,7 +104,7 @@ class Control:
         try:
             answer = handler(request.body)
             return _json(200, await answer if isawaitable(answer) else answer)
-        except (ControlError, ScheduleError, msgspec.MsgspecError, *sending.SEND_ERRORS) as error:
+        except (ControlError, FlowRunError, ScheduleError, msgspec.MsgspecError, *sending.SEND_ERRORS) as error:
             return _json(400, {"error": str(error)})
 
     async def call_webhooks(self, body: bytes) -> list[Outcome]:
@@ -107,6 +112,16 @@ class Control:
         calls = self.webhook_calls
         outcomes = await asyncio.to_thread(send, calls.due(msgspec.json.decode(body, type=Manner)))
         calls.note(outcomes)
+        return outcomes
+
+    async def call_flow_webhooks(self, body: bytes) -> list[FlowOutcome]:
+        """Let people enter a flow, and make the calls of flows that are due."""
+        calls, outcomes = self.flow_webhook_calls, list[FlowOutcome]()
+        until = calls.enter(msgspec.json.decode(body, type=FlowRun))
+        with caller() as session:
+            while call := calls.next(until):
+                status = await asyncio.to_thread(post, session, call.webhook.url, call.webhook.headers, call.body)
+                outcomes.append(calls.note(call, status))
         return outcomes
 
     def counts(self) -> dict[str, int]:

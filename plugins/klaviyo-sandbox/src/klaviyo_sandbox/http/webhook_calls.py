@@ -11,15 +11,13 @@ from datetime import timedelta
 from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import msgspec
-import requests
 from msgspec import Meta, Struct
 
+from klaviyo_sandbox.http.outgoing import caller, is_of_this_machine, post
 from klaviyo_sandbox.model.records import Json, Metric, Webhook
 from klaviyo_sandbox.model.webhook_topics import topic_of
-from klaviyo_sandbox.operations.webhooks import THIS_MACHINE
 from klaviyo_sandbox.protocol.resources import Resources
 from klaviyo_wire.webhooks import MOST_EVENTS, SIGNATURE, TIMESTAMP, WEBHOOK_ID, signature
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 VERSION = "2024-06-28"
 """What recorded calls name in `meta.version`, whatever revision the webhook was made in."""
 
-_SECONDS_TO_ANSWER = 10
 _SUCCESSES = range(200, 300)
 
 
@@ -87,7 +84,7 @@ class WebhookCalls:
         up_to = store.last_recorded()
         calls: list[WebhookCall] = []
         for webhook in store.find(Webhook, "true order by id"):
-            if not webhook.enabled or urlsplit(webhook.endpoint_url).hostname not in THIS_MACHINE:
+            if not webhook.enabled or not is_of_this_machine(webhook.endpoint_url):
                 continue
             events = [
                 (topics[row[2]], row)
@@ -137,22 +134,17 @@ class WebhookCalls:
 
 
 def send(calls: Iterable[WebhookCall]) -> list[Outcome]:
-    """Make the calls, one after the other. No redirect is followed, and no proxy asked."""
-    with requests.Session() as session:
-        session.trust_env = False
+    """Make the calls, one after the other."""
+    with caller() as session:
         return [
-            Outcome(webhook_id=each.webhook_id, events=each.events, status=_sent(session, each), up_to=each.up_to)
+            Outcome(
+                webhook_id=each.webhook_id,
+                events=each.events,
+                status=post(session, each.url, each.headers, each.body),
+                up_to=each.up_to,
+            )
             for each in calls
         ]
-
-
-def _sent(session: requests.Session, call: WebhookCall) -> int | None:
-    try:
-        return session.post(
-            call.url, data=call.body, headers=call.headers, timeout=_SECONDS_TO_ANSWER, allow_redirects=False
-        ).status_code
-    except requests.RequestException:
-        return None
 
 
 def _told(resources: Resources, topic: str, row: Row) -> Json:

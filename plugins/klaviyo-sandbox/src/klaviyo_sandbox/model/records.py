@@ -80,6 +80,8 @@ class Integration(Struct, frozen=True):
 
 API = Integration("7FtS4J", "api", "API", "API")
 """What writes its events through the API."""
+KLAVIYO = Integration("0rG4eQ", "klaviyo", "Klaviyo", "Internal")
+"""Klaviyo itself, of messages and consent."""
 
 
 class Metric(Struct, frozen=True, kw_only=True):

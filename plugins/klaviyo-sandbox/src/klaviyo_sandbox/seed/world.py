@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from klaviyo_sandbox.model import ids, metric_names, times
 from klaviyo_sandbox.model.records import (
     API,
+    KLAVIYO,
     Group,
     GroupKind,
     Integration,
@@ -38,19 +39,18 @@ DEMO_AUDIENCE = "Demo audience"
 INACTIVE_SEGMENT = "Summer visitors (inactive)"
 EVERYBODY = "Everybody"
 
-_KLAVIYO = Integration("0rG4eQ", "klaviyo", "Klaviyo", "Internal")
 _SHOPIFY = Integration("0eMvjm", "shopify", "Shopify", "eCommerce")
 # Names repeat across integrations, and old names of renamed metrics stay: neither alone says what an event means.
 _METRICS = {
-    _KLAVIYO: (
+    KLAVIYO: (
         metric_names.RECEIVED, metric_names.OPENED, metric_names.CLICKED, metric_names.BOUNCED, metric_names.SPAM,
         metric_names.UNSUBSCRIBED, metric_names.SUBSCRIBED, "Clicked email to unsubscribe", "Dropped Email",
-        "Skipped Send", "Merged Profile", "Subscribed to List", "Unsubscribed from List",
+        "Skipped Send", "Merged Profile", metric_names.JOINED_LIST, metric_names.LEFT_LIST,
         "Updated Email Preferences",
-        "Manually Suppressed from Email Marketing", "Manually Unsuppressed from Email Marketing",
+        metric_names.SUPPRESSED, metric_names.UNSUPPRESSED,
         metric_names.OLD_SMS, metric_names.OLD_SMS_CLICKED, "Sent SMS", metric_names.OLD_SMS_FAILED,
         metric_names.NEW_SMS, metric_names.NEW_SMS_CLICKED, "Sent Text Message", metric_names.NEW_SMS_FAILED,
-        "Subscribed to SMS Marketing", "Unsubscribed from SMS Marketing",
+        metric_names.OLD_SMS_SUBSCRIBED, metric_names.OLD_SMS_UNSUBSCRIBED,
         metric_names.PUSH, metric_names.PUSH_OPENED, metric_names.PUSH_BOUNCED,
     ),
     API: (

@@ -28,6 +28,7 @@ from klaviyo_sandbox.model.records import (
     SuppressionReason,
 )
 from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.consent_events import Change, ConsentEvents
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.state.store import Store
@@ -36,6 +37,19 @@ _LIFTED = (SuppressionReason.UNSUBSCRIBE, SuppressionReason.SPAM_COMPLAINT, Supp
 """Klaviyo's text calls the second one SPAM_REPORT."""
 _REST = timedelta(minutes=30)
 """Klaviyo advises against subscribing a profile more than once in this time."""
+
+
+_TOLD = {
+    "email_marketing": {
+        ConsentState.SUBSCRIBED: Change.EMAIL_SUBSCRIBED,
+        ConsentState.UNSUBSCRIBED: Change.EMAIL_UNSUBSCRIBED,
+    },
+    "sms_marketing": {
+        ConsentState.SUBSCRIBED: Change.SMS_SUBSCRIBED,
+        ConsentState.UNSUBSCRIBED: Change.SMS_UNSUBSCRIBED,
+    },
+}
+"""What is written down when the consent of a profile has become this."""
 
 
 class Channel(StrEnum):
@@ -95,7 +109,7 @@ class _Unconfirmed:
 class Consents:
     """Subscribes and unsubscribes."""
 
-    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork, events: ConsentEvents) -> None:
         self.sms_regions: tuple[str, ...] = ("+1", "+44", "+45")
         """Beginnings of the numbers that the account has a sending number for."""
         self.default_opt_in: Literal["single_opt_in", "double_opt_in"] = "double_opt_in"
@@ -106,6 +120,7 @@ class Consents:
         self._store = store
         self._rng = rng
         self._deferred_work = deferred_work
+        self._events = events
         self._unconfirmed: list[_Unconfirmed] = []
         self._open = OpenRequests()
         self._subscribed: dict[Identifier, datetime] = {}
@@ -220,17 +235,19 @@ class Consents:
             self.stats["opt_outs_lifted"] += lifted
             origin = Origin(consented_at or now, given.source, confirmed)
             changes[_marketing(channel)] = Consent(ConsentState.SUBSCRIBED, now, origin)
-        self._store.put_profile(replace(profile, **changes, updated=int(now.timestamp())))
-        if given.group is not None:
-            self._store.add_members([Membership(given.group.id, profile.id, int(now.timestamp()))])
+        after = replace(profile, **changes, updated=int(now.timestamp()))
+        self._store.put_profile(after)
+        self._tell(profile, after, now)
+        group = given.group
+        if group is not None and not self._is_member(profile.id, group):
+            self._store.add_members([Membership(group.id, profile.id, int(now.timestamp()))])
+            self._events.write(Change.JOINED_LIST, after, now, list_name=group.name)
 
     def _cancel(self, row: Cancellation, group: Group | None, now: datetime) -> None:
         profile = self._known_or_new(row.person, now)
         if profile is None:
             return
-        member = group is not None and group.id in (
-            each.id for each in self._store.groups_of(profile.id, group.kind)
-        )
+        member = group is not None and self._is_member(profile.id, group)
         if Channel.EMAIL in row.channels:
             if group is not None and member:
                 left = Suppression(profile.id, SuppressionReason.UNSUBSCRIBE, now, group.id)
@@ -243,8 +260,20 @@ class Consents:
             revoked = dict.fromkeys(map(_marketing, others), Consent(ConsentState.UNSUBSCRIBED, now))
             current = self._store.profile(profile.id) or profile
             self._store.put_profile(replace(current, **revoked, updated=int(now.timestamp())))
-        if group is not None:
+        self._tell(profile, self._store.profile(profile.id) or profile, now)
+        if group is not None and member:
             self._store.remove_members(group.id, [profile.id])
+            self._events.write(Change.LEFT_LIST, profile, now, list_name=group.name)
+
+    def _is_member(self, profile_id: str, group: Group) -> bool:
+        return group.id in (each.id for each in self._store.groups_of(profile_id, group.kind))
+
+    def _tell(self, before: Profile, after: Profile, now: datetime) -> None:
+        """Write down which channels somebody was subscribed to, or unsubscribed from."""
+        for attribute, changes in _TOLD.items():
+            state: ConsentState = getattr(after, attribute).state
+            if state is not getattr(before, attribute).state and state in changes:
+                self._events.write(changes[state], after, now)
 
 
 def _marketing(channel: Channel) -> str:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.records import Profile, Suppression, SuppressionJob, SuppressionReason
+from klaviyo_sandbox.state.consent_events import Change, ConsentEvents
 from klaviyo_sandbox.state.import_jobs import Outcome
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ Kind = Literal["create", "delete"]
 class Suppressions:
     """The suppression jobs of the account."""
 
-    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork) -> None:
+    def __init__(self, store: Store, rng: Random, deferred_work: DeferredWork, events: ConsentEvents) -> None:
         self.outcomes: list[Outcome] = []
         """How the next jobs end; those after them complete."""
         self._store = store
         self._rng = rng
         self._deferred_work = deferred_work
+        self._events = events
 
     def submit(self, kind: Kind, whom: Sequence[str] | Group, now: datetime) -> SuppressionJob:
         """Accept a job for these e-mail addresses, or for all who are in a list or segment when it is done.
@@ -78,11 +80,15 @@ class Suppressions:
         if self._has(profile):
             return False
         self._store.suppress([Suppression(profile.id, SuppressionReason.USER_SUPPRESSED, now)])
+        self._events.write(Change.SUPPRESSED, profile, now)
         return True
 
-    def _unsuppress(self, profile: Profile, _: datetime) -> bool:
+    def _unsuppress(self, profile: Profile, now: datetime) -> bool:
         """Lift a profile's manual suppression. Answers whether it had one."""
-        return self._store.lift(profile.id, [SuppressionReason.USER_SUPPRESSED]) > 0
+        if not self._store.lift(profile.id, [SuppressionReason.USER_SUPPRESSED]):
+            return False
+        self._events.write(Change.UNSUPPRESSED, profile, now)
+        return True
 
     def _has(self, profile: Profile) -> bool:
         held = self._store.suppressions([profile.id])

@@ -15,11 +15,28 @@ DELAY_MINUTES = 5
 """Between the webhook and the message: one run a minute answers within two, and a call that failed is repeated."""
 
 
-def flow_webhook(experiment: Experiment, receiver: str) -> str:
-    """Address, headers and body of the webhook action, and the delay, to be typed into the flow.
+def path(experiment: Experiment) -> str:
+    """Where the receiver takes the flow's call."""
+    return f"/klaviyo/flows/{experiment.key}"
+
+
+def body(experiment: Experiment) -> str:
+    """The body of the webhook action: a template that becomes JSON.
 
     `person.KlaviyoID` is the profile's id (Klaviyo's help page on merging profiles). A flow that an event starts
     asks once per event, any other once per profile: its repetitions are known by `request_id`.
+    """
+    names = [field.removeprefix(ATTRS) for field in dict.fromkeys(_asked_for(experiment))]
+    asked = {
+        "profile_id": "{{ person.KlaviyoID }}",
+        "request_id": "{{ person.KlaviyoID }}/{{ event|lookup:'$event_id' }}",
+        "attrs": {name: f"{{{{ event|lookup:'{name}' }}}}" for name in names},
+    }
+    return json.dumps(asked, indent=2, ensure_ascii=False)
+
+
+def flow_webhook(experiment: Experiment, receiver: str) -> str:
+    """Address, headers and body of the webhook action, and the delay, to be typed into the flow.
 
     Args:
         experiment: With a flow as its audience.
@@ -34,23 +51,17 @@ def flow_webhook(experiment: Experiment, receiver: str) -> str:
             " write `audience: {flow: <its name in Klaviyo>}`"
         )
         raise ValueError(message)
-    names = [field.removeprefix(ATTRS) for field in dict.fromkeys(_asked_for(experiment))]
-    body = {
-        "profile_id": "{{ person.KlaviyoID }}",
-        "request_id": "{{ person.KlaviyoID }}/{{ event|lookup:'$event_id' }}",
-        "attrs": {name: f"{{{{ event|lookup:'{name}' }}}}" for name in names},
-    }
     name = f"\N{LEFT DOUBLE QUOTATION MARK}{experiment.audience}\N{RIGHT DOUBLE QUOTATION MARK}"
     return "\n".join(
         [
             f"In the flow {name}, before the message:",
             "",
             "Webhook",
-            f"  Destination URL   {receiver.rstrip('/')}/klaviyo/flows/{experiment.key}",
+            f"  Destination URL   {receiver.rstrip('/')}{path(experiment)}",
             "  Header            Content-Type: application/json",
             "  Header            X-Inbox-Token: the receiver's setting `flow_token`",
             "  JSON body",
-            *(f"    {line}" for line in json.dumps(body, indent=2, ensure_ascii=False).splitlines()),
+            *(f"    {line}" for line in body(experiment).splitlines()),
             "",
             f"Time delay          {DELAY_MINUTES} minutes",
             "",
