@@ -57,7 +57,7 @@ class _Receiver:
             NotMeasured: it is not.
         """
         with closing(open_for_reading(str(self.store))) as store:
-            found = sum(1 for _ in store.records("events", 0, 2**62))
+            found = sum(1 for _ in store.records("pushed_events", 0, 2**62))
         if found != count:
             msg = f"the store holds {found:,} events of {count:,}"
             raise NotMeasured(msg)
