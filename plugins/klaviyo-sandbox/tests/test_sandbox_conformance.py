@@ -138,6 +138,7 @@ def play_the_rest(call: Call, told: set[str]) -> None:
     for key, entry in untold.items():
         if "{" not in entry.path:
             found = call(key)["data"]
+            assert found, f"nothing of what `{key}` lists is seeded: its look would go unseen"
             for one, other in untold.items():
                 if other.path == f"{entry.path}/{{id}}":
                     call(one, found[0]["id"])
