@@ -94,8 +94,8 @@ def default_scopes() -> str:
 
 
 def scopes_of_both_keys() -> str:
-    """What the keys of the pipeline need, for all jobs of meltano.yml; whose a key is, is asked by both."""
-    needed: dict[str, set[str]] = {TAP_NAME: {"get_accounts"}, TARGET_NAME: {"get_accounts"}}
+    """What the keys of the pipeline need, for all jobs of meltano.yml."""
+    needed: dict[str, set[str]] = {TAP_NAME: set(), TARGET_NAME: set()}
     for job in meltano_yml()["jobs"]:
         for name, operation_keys in operations(plugins_of(job["name"]), "prod", {}).items():
             needed[name] |= set(operation_keys)

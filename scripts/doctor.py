@@ -31,6 +31,7 @@ from target_klaviyo_profiles.sinks import SINKS
 _PUBLISHED = "pub_klaviyo_"
 _PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
 _CONNECT_SECONDS = 5.0
+_WHOSE = "get_accounts"  # both ask first whose their key is
 
 Finding = tuple[bool, str]
 """Whether something is as it should be, and what there is to say of it."""
@@ -120,11 +121,11 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
         if origin(plugin) == TAP:
             revision = setting(plugin, "revision", environment, variables) or DEFAULT_REVISION
             streams = [each for each in streams_for(revision) if each.name in selected(plugin)]
-            called = [name for each in streams for name in (each.parent, each.operation) if name]
+            called = [_WHOSE, *(name for each in streams for name in (each.parent, each.operation) if name)]
         elif plugin == TARGET:
             models = (ROOT / "transform" / "models" / "publish").glob(f"{_PUBLISHED}*.sql")
             written = {path.stem.removeprefix(_PUBLISHED) for path in models}
-            called = [name for sink in SINKS if sink.stream in written for name in sink.operations()]
+            called = [_WHOSE, *(name for sink in SINKS if sink.stream in written for name in sink.operations())]
         else:
             continue
         found[origin(plugin)] = list(dict.fromkeys([*found.get(origin(plugin), []), *called]))

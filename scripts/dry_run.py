@@ -22,6 +22,7 @@ import yaml
 from pipeline import command_line, holding, one_line_errors, progress, run_job, tell_warnings, tell_written
 from preflight import ON_A_SERVER
 from project import (
+    INBOX_TAP,
     ROOT,
     TARGET,
     WAREHOUSE,
@@ -31,6 +32,8 @@ from project import (
     included,
     meltano_database,
     meltano_yml,
+    origin,
+    plugins_of,
     warehouse_of,
 )
 
@@ -57,8 +60,14 @@ def copied(job: str, environment: str) -> Iterator[Path]:
     """A copy of this Meltano project, whose environment has a copy of the home, which is held; removed at the end.
 
     Raises:
-        NotStarted: warehouse or state lie where they cannot be copied from.
+        NotStarted: warehouse or state lie where they cannot be copied from, or the job reads the receiver.
     """
+    if INBOX_TAP in map(origin, plugins_of(job)):
+        msg = (
+            f"the job {job!r} reads the receiver, which goes on receiving and is not copied for a dry run: what "
+            "was read of it before is answered on a copy by `make pipeline JOB=answer DRY=1`"
+        )
+        raise NotStarted(msg)
     home = home_of(environment, os.environ)
     database = _database(environment)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ def _check_place(environment: str, variables: Mapping[str, str]) -> None:
 def _check_warehouse(job: str, environment: str, variables: Mapping[str, str]) -> None:
     used, has = warehouses_of(job), warehouse_of(environment, variables)
     if used - {has}:
-        fit = [each["name"] for each in meltano_yml()["jobs"] if has in warehouses_of(each["name"])]
+        fit = [each["name"] for each in meltano_yml()["jobs"] if warehouses_of(each["name"]) == {has}]
         remedy = f"of its jobs there are {', '.join(fit)}" if fit else "no job of meltano.yml loads such a one"
         msg = (
             f"the job {job!r} is for a warehouse of the kind {' and '.join(sorted(used))}, and the environment "

@@ -26,6 +26,7 @@ ASKS = frozenset({"flow_requests", "orders", "consent_statements"})
 """The streams whose rows want one."""
 WAREHOUSE = "klaviyo.duckdb"
 """The warehouse of DuckDB in a home."""
+INBOX_TAP = "tap-klaviyo-inbox"
 INBOX = "inbox.sqlite"
 """The receiver's store in a home; the definition of tap-klaviyo-inbox reads it there."""
 

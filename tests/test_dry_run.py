@@ -85,6 +85,13 @@ def test_a_ledger_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert assigned(tmp_path / "klaviyo.duckdb") == {}
 
 
+def test_what_the_receiver_holds_is_not_read_by_a_dry_run(home: Path) -> None:
+    """It would say that nobody asks for anything, whatever came in."""
+    with pytest.raises(NotStarted, match="make pipeline JOB=answer DRY=1"), copied("pushed", "demo"):
+        pass
+    assert [path.name for path in home.iterdir()] == ["klaviyo.duckdb"]
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from klaviyo_sandbox import Sandbox
+from klaviyo_wire.endpoints import ENDPOINTS
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
@@ -117,6 +118,19 @@ def test_an_environment_without_its_home_is_told(tmp_path: Path) -> None:
 )
 def test_a_job_for_another_warehouse_is_refused_with_those_that_fit(job: str, environment: str, fits: str) -> None:
     assert fits in refusal(job, environment, KEYS)
+
+
+def test_a_job_over_two_kinds_of_warehouse_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds = preflight.warehouses_of
+    monkeypatch.setattr(
+        preflight, "warehouses_of", lambda job: {"duckdb", "postgres"} if job == "events" else kinds(job)
+    )
+    told = refusal("events", "prod", KEYS)
+    assert "of the kind duckdb and postgres" in told
+    assert "profiles" in told
+    assert "events," not in told
 
 
 def test_what_only_dbt_does_fits_every_warehouse() -> None:
@@ -264,6 +278,20 @@ def test_the_doctor_names_the_scope_that_a_key_lacks(account: Sandbox, tmp_path:
     assert not good
     assert "does not accept the API key" in told
     assert "pk_wrong" not in told
+
+
+def test_the_doctor_asks_whether_a_key_may_say_whose_it_is(account: Sandbox, tmp_path: Path) -> None:
+    """Tap and target ask that first: without it, a job would end after it has assigned."""
+    every = {scope for endpoint in ENDPOINTS.values() for scope in endpoint.scopes} - {"accounts:read"}
+    keys = {
+        f"{name}_API_KEY": account.key(sorted(every))
+        for name in ("TAP_KLAVIYO_ENGAGEMENT", "TARGET_KLAVIYO_PROFILES")
+    }
+    found = examined(account, tmp_path, **keys)
+    for name in ("reading key", "writing key"):
+        good, told = found[name]
+        assert not good
+        assert "`accounts:read`" in told
 
 
 def test_the_doctor_looks_at_warehouse_and_modes(account: Sandbox, tmp_path: Path) -> None:
