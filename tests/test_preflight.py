@@ -123,7 +123,7 @@ def test_a_job_for_another_warehouse_is_refused_with_those_that_fit(job: str, en
 def test_a_job_over_two_kinds_of_warehouse_is_not_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kinds = preflight.warehouses_of
+    kinds = project.warehouses_of
     monkeypatch.setattr(
         preflight, "warehouses_of", lambda job: {"duckdb", "postgres"} if job == "events" else kinds(job)
     )
