@@ -65,7 +65,7 @@ test: lint docs ## Run every check and every test
 	@# The types are checked beside the tests: alone they would leave one of two cores idle.
 	@$(MAKE) --no-print-directory -j 2 unit typing
 
-check: lint typing docs
+check: lint typing docs ## Style, types, and whether generated tables are fresh: before every commit
 
 lint: $(VENV)/.dev ## Style
 	$(BIN)/ruff check .

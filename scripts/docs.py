@@ -229,10 +229,14 @@ def inbox_registration() -> str:
 
 
 def inbox_streams() -> str:
-    """The streams of the receiver's tap."""
+    """The columns of the receiver's streams: also what a form or a shop of one's own sends."""
     return table(
-        ("stream", "key", "columns"),
-        ((f"`{each.name}`", _code(each.keys), _code(each.columns)) for each in INBOX_STREAMS.values()),
+        ("stream", "column", "key", "what it is"),
+        (
+            (f"`{each.name}`", f"`{name}`", "yes" if name in each.keys else "", str(schema["description"]))
+            for each in INBOX_STREAMS.values()
+            for name, schema in each.columns.items()
+        ),
     )
 
 

@@ -58,6 +58,8 @@ class Place:
             link.parent.mkdir(parents=True)
             link.symlink_to(plugin)
         (self.root / ".meltano" / ".ready").touch()
+        # Where Meltano keeps its state unless told otherwise, as here: what a page says of it is only copied.
+        (self.root / ".meltano" / "meltano.db").touch()
 
     def run(self, command: str) -> str:
         done = subprocess.run(  # noqa: S602 - the README's own commands

@@ -217,6 +217,8 @@ def test_the_example_of_an_environment_names_settings_only() -> None:
         for setting in _schema(plugin)["properties"]
     }
     known |= {f"KLAVIYO_INBOX_{setting}".upper() for setting in InboxSettings.json_schema()["properties"]}
+    server = r"env_var\('(KLAVIYO_LOOP_POSTGRES_\w+)'"
+    known |= set(re.findall(server, (ROOT / "transform" / "profiles.yml").read_text()))
     assert set(names) - known == {WAIT_HOURS, notify.URL, notify.COMMAND}  # the scripts' own
 
 

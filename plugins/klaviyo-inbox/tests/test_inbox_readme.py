@@ -29,7 +29,7 @@ def test_the_example(tmp_path: Path) -> None:
         **os.environ,
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "KLAVIYO_INBOX_STORE": "inbox.sqlite",
-        "KLAVIYO_INBOX_FLOW_TOKEN": TOKEN,
+        **{f"KLAVIYO_INBOX_{name}_TOKEN": TOKEN for name in ("FLOW", "FORM", "ORDER")},
     }
     command = f"exec {serve.replace('8080', '0')} --ready-file ready.json"
     with subprocess.Popen(command, shell=True, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as receiver:  # noqa: S602
@@ -39,6 +39,7 @@ def test_the_example(tmp_path: Path) -> None:
                 time.sleep(0.02)
             url = json.loads((tmp_path / "ready.json").read_text())["url"]
             *lines, tap = _block("<!-- example -->")
+            lines += _block("<!-- form and shop -->")
             for shown, answer in zip(lines[::2], lines[1::2], strict=True):
                 call = shown.removeprefix("$ ").replace("http://127.0.0.1:8080", url)
                 said = subprocess.check_output(call, shell=True, cwd=tmp_path, env=environment, text=True)  # noqa: S602
@@ -49,4 +50,8 @@ def test_the_example(tmp_path: Path) -> None:
         finally:
             receiver.terminate()
     records = [json.loads(line) for line in read.splitlines() if b'"RECORD"' in line]
-    assert [each["record"]["request_id"] for each in records] == ["welcome:01ABC/77"]
+    found = {each["stream"]: each["record"] for each in records}
+    assert len(records) == len(found) == 3
+    assert found["flow_requests"]["request_id"] == "welcome:01ABC/77"
+    assert found["consent_statements"]["consent"] == "given"
+    assert found["orders"]["lines"][0]["name"] == "Linen shirt"
