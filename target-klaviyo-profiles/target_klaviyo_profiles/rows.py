@@ -60,7 +60,10 @@ class Rejected(Exception):  # noqa: N818 - it says what happened to the record
 
 
 class Unsettled(Exception):  # noqa: N818 - it says what happened to the record
-    """Klaviyo may or may not have taken the record; the message says why that is not known."""
+    """Klaviyo may or may not have taken the record, or does not tell what is to be known before it is sent.
+
+    The message says what is not known.
+    """
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
-from klaviyo_wire.errors import Problem
+from klaviyo_wire.errors import Problem, Retriable
 from target_klaviyo_profiles.rows import ErrorsAttribute, ErrorsEndpoint, bulk_route, klaviyos_reason
 
 if TYPE_CHECKING:
@@ -58,9 +58,10 @@ def refusals(sink: BulkSink, job: OpenJob, attributes: Json, client: StreamClien
     found = Refusals()
     waiting = set(job.keys)
     for error in _errors(job, attributes, client):
-        pointer = (error.get("source") or {}).get("pointer")
+        source = error.get("source")
+        pointer = _text(source, "pointer") or None
         problem = Problem(
-            error.get("code") or "unknown", error.get("title") or "", error.get("detail") or "", pointer
+            _text(error, "code") or "unknown", _text(error, "title"), _text(error, "detail"), pointer
         )
         detail, sent = problem.detail or problem.title, error.get("original_payload")
         reason = klaviyos_reason(problem.code, detail, pointer, job=job.id, sent=sent)
@@ -84,10 +85,27 @@ def row_of(sink: BulkSink, job: OpenJob, sent: object, pointer: str | None, wait
     return job.keys[position] if position is not None and position < len(job.keys) else None
 
 
-def _errors(job: OpenJob, attributes: Json, client: StreamClient) -> Iterator[dict[str, Any]]:
+def _text(held: object, name: str) -> str:
+    """A text of an error; what is none tells nothing."""
+    value = held.get(name) if isinstance(held, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def _errors(job: OpenJob, attributes: Json, client: StreamClient) -> Iterator[Json]:
+    for error in _listed(job, attributes, client):
+        if not isinstance(error, dict):
+            msg = "Klaviyo did not tell which rows it refused"
+            raise Retriable(msg)
+        yield error
+
+
+def _listed(job: OpenJob, attributes: Json, client: StreamClient) -> Iterator[object]:
     match bulk_route(job.group).errors:
         case ErrorsAttribute(name):
-            yield from attributes.get(name) or ()
+            listed = attributes.get(name) or []
+            yield from listed if isinstance(listed, list) else [listed]
         case ErrorsEndpoint(operation):
             for page in client.pages(operation, path=path_of(job), params={"page[size]": "100"}):
-                yield from (error["attributes"] for error in jsonapi.resources(page))
+                resources: list[object] = list(jsonapi.resources(page))
+                for error in resources:
+                    yield error.get("attributes") if isinstance(error, dict) else error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
 from klaviyo_wire.errors import CursorExpired, EndlessListing, NotFound, Retriable
+from target_klaviyo_profiles.answers import told
 from target_klaviyo_profiles.delivery import job_errors, poll_backoff
 from target_klaviyo_profiles.rows import Outcome, bulk_route, klaviyos_reason
 
@@ -173,11 +174,16 @@ class _Poll:
         status = bulk_route(self._job.group).status
         assert status is not None  # noqa: S101 - it is a job's route
         document = self._context.client.call(status, path=job_errors.path_of(self._job))
-        return next(iter(jsonapi.resources(document)), {}).get("attributes") or {}
+        job = next(iter(jsonapi.resources(document)), None)
+        return told(job, "a job")
 
     def _errors_read(self, attributes: Json) -> bool:
         """Take in the job's errors; False when they are fewer than Klaviyo counts, and more may come."""
-        failed = int(attributes.get("failed_count") or 0)
+        try:
+            failed = int(attributes.get("failed_count") or 0)
+        except (TypeError, ValueError):
+            msg = "Klaviyo did not tell how many failed"
+            raise Retriable(msg) from None
         found = job_errors.refusals(self._sink, self._job, attributes, self._context.client)
         missing = failed - found.count
         late = self._clock() >= self._polled.deadline

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
 from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.filters import Operator
+from target_klaviyo_profiles.answers import told, untold
 from target_klaviyo_profiles.delivery import poll_backoff
 from target_klaviyo_profiles.rows import Unsettled
 
@@ -24,6 +25,7 @@ _CLOCK_MARGIN = timedelta(minutes=2)
 
 _OPEN = ("queued", "processing")
 _SORT = "-created_at"
+_OF = "a job that may be one whose submission was not answered"
 
 
 def await_orphaned_jobs(
@@ -43,7 +45,7 @@ def await_orphaned_jobs(
         but: A job that is known to be ours by now.
 
     Raises:
-        Unsettled: such a job does not end within `job_timeout`.
+        Unsettled: such a job does not end within `job_timeout`, or Klaviyo does not tell which jobs may be such.
         KlaviyoError: the jobs cannot be listed.
     """
     pause, deadline = poll_backoff.FIRST, context.clock() + context.job_timeout
@@ -66,7 +68,8 @@ def _open_jobs(route: BulkRoute, rows: int, since: datetime, context: DeliveryCo
         for page in context.client.pages(route.listing, params=params):
             jobs = jsonapi.resources(page)
             recent = [job for job in jobs if _made_at(job) >= since - _CLOCK_MARGIN]
-            found |= {job["id"]: None for job in recent if job["attributes"]["total_count"] == rows}
+            sizes = {told(job, _OF, id=str)["id"]: told(job, _OF, total_count=int | None) for job in recent}
+            found |= {job_id: None for job_id, job in sizes.items() if job["total_count"] == rows}
             if newest_first and len(recent) < len(jobs):
                 break
     return list(found)
@@ -86,5 +89,9 @@ def _questions(endpoint: Endpoint) -> list[dict[str, str]]:
     return [{"filter": Operator.EQUALS("status", status), **params} for status in _OPEN]
 
 
-def _made_at(job: jsonapi.Json) -> datetime:
-    return datetime.fromisoformat(job["attributes"]["created_at"])
+def _made_at(job: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(told(job, _OF, created_at=str)["created_at"])
+    except ValueError:
+        raise untold(_OF, "created_at") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -223,7 +223,8 @@ def _first(problems: Sequence[Problem], refusal: Refused) -> Problem:
 
 
 def _job_id(document: Json) -> str:
-    job_id = next(iter(jsonapi.resources(document)), {}).get("id")
+    job = next(iter(jsonapi.resources(document)), None)
+    job_id = job.get("id") if isinstance(job, dict) else None
     if not isinstance(job_id, str):
         msg = "Klaviyo accepted a job and did not say which"
         raise Retriable(msg)

@@ -9,11 +9,12 @@ from typing_extensions import override
 
 from klaviyo_wire import jsonapi
 from klaviyo_wire.errors import NotFound
+from target_klaviyo_profiles.answers import told, untold
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row
 from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
-from target_klaviyo_profiles.sinks.stored_templates import same_content, template_named
+from target_klaviyo_profiles.sinks.stored_templates import content_told, same_content, template_named
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.sinks.context import SinkContext
@@ -85,6 +86,7 @@ def _status_unless_held(message_id: str, wanted: Json, context: SinkContext) -> 
 
     Raises:
         Rejected: there is no such message.
+        Unsettled: Klaviyo does not tell what it holds.
     """
     path = {"id": message_id}
     params = {
@@ -98,12 +100,19 @@ def _status_unless_held(message_id: str, wanted: Json, context: SinkContext) -> 
     except NotFound:
         detail = "there is no such message, or no longer"
         raise Rejected(Reason("not_found", detail, f"Correct `{MESSAGE}`.", f"/{MESSAGE}")) from None
-    (message,) = jsonapi.resources(document)
+    of = f"the message {message_id}"
+    message = next(iter(jsonapi.resources(document)), {})
+    told(message, of, id=str)
+    if not isinstance(message.get("relationships") or {}, dict):
+        raise untold(of, "relationships")
     if jsonapi.lift(message, ["template"])["template_id"] is not None:
         params = {"fields[template]": "html,text"}
         copies = jsonapi.resources(
             context.client.call("get_template_for_campaign_message", path=path, params=params)
         )
-        if any(same_content(wanted, copy["attributes"]) for copy in copies):
+        if any(same_content(wanted, content_told(copy, f"the template of {of}")) for copy in copies):
             return None
-    return next((str(each["attributes"]["status"]) for each in jsonapi.included(document, "campaign")), "unknown")
+    included = document.get("included")
+    resources = [each for each in included if isinstance(each, dict)] if isinstance(included, list) else []
+    campaign = next((each for each in resources if each.get("type") == "campaign"), None)
+    return str(told(campaign, f"the campaign of {of}", status=str)["status"])

@@ -12,6 +12,7 @@ from typing_extensions import override
 from klaviyo_wire import jsonapi
 from klaviyo_wire.bulk import KILOBYTE, PROFILE_IMPORT, BulkLimits
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.answers import told
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import (
@@ -157,7 +158,9 @@ class Profiles(BulkSink, RecordSink):
             profile = record_call(CLEAR.operation, context, body)
         for list_id in row.group.shared:
             assert list_id is not None  # noqa: S101 - a group of this sink has a list, or shares nothing
-            members = {"data": [{"type": "profile", "id": jsonapi.resources(profile)[0]["id"]}]}
+            written = next(iter(jsonapi.resources(profile)), None)
+            profile_id = told(written, "a profile that was written, and so joins no list", id=str)["id"]
+            members = {"data": [{"type": "profile", "id": profile_id}]}
             record_call("add_profiles_to_list", context, members, path={"id": list_id})
         return True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from klaviyo_wire import jsonapi
 from klaviyo_wire.filters import Operator
+from target_klaviyo_profiles.answers import told
 from target_klaviyo_profiles.rows import Reason, Rejected
 
 if TYPE_CHECKING:
@@ -26,22 +27,37 @@ def template_named(name: str, context: SinkContext) -> Json | None:
 
     Raises:
         Rejected: there are several, or the name is too long to be looked for.
+        Unsettled: Klaviyo does not tell what it holds.
     """
     if len(name.encode()) > _LONGEST_NAME:
         detail = f"the name of a template is longer than {_LONGEST_NAME:,} bytes, and cannot be looked for"
         raise Rejected(Reason("too_large", detail, "Shorten it."))
     params = {"filter": Operator.EQUALS("name", name), "fields[template]": "name,editor_type,html,text"}
+    of = f"a template, asked for by the name {name!r}"
     found = [
         resource
         for page in context.client.pages("get_templates", params=params)
         for resource in jsonapi.resources(page)
-        if resource["attributes"]["name"] == name  # Klaviyo does not apply every filter it accepts
+        if told(resource, of, id=str, name=str)["name"] == name  # Klaviyo does not apply every filter it accepts
     ]
     if len(found) > 1:
         ids = ", ".join(resource["id"] for resource in found)
         remedy = "Rename or delete all but one of them in Klaviyo."
         raise Rejected(Reason("ambiguous_name", f"{len(found)} templates have this name: {ids}", remedy))
+    for resource in found:
+        told(resource, of, editor_type=str)
+        content_told(resource, of)
     return found[0] if found else None
+
+
+def content_told(template: object, of: str) -> Json:
+    """The attributes of a template whose content is told; a plain text may be absent, as it was recorded.
+
+    Raises:
+        Unsettled: it is not told.
+    """
+    held = told(template, of, html=str | None)
+    return told(template, of, text=str | None) if "text" in held else held
 
 
 def same_content(one: Json, other: Json) -> bool:

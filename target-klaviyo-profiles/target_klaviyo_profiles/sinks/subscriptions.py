@@ -17,9 +17,20 @@ from klaviyo_wire.bulk import BulkLimits
 from klaviyo_wire.errors import NotFound
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.answers import told
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.rows import Batch, BulkRoute, Group, Outcome, Reason, Rejected, Resource, Route
+from target_klaviyo_profiles.rows import (
+    Batch,
+    BulkRoute,
+    Group,
+    Outcome,
+    Reason,
+    Rejected,
+    Resource,
+    Route,
+    Unsettled,
+)
 from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
 from target_klaviyo_profiles.sinks.list_reference import LIST_ID, no_such_list
 from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID, profile_key, profile_resource
@@ -33,6 +44,7 @@ _UNSUBSCRIBE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100))
 # Not repeatable: whom the first request took off the list, the second would unsubscribe from everything.
 _LEAVE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
 _SUBSCRIBED, _UNSUBSCRIBED = "SUBSCRIBED", "UNSUBSCRIBED"
+_CONSENTS = frozenset({_SUBSCRIBED, _UNSUBSCRIBED, "NEVER_SUBSCRIBED"})
 _HISTORICAL = "historical import"
 
 _LOOKUP = BulkLimits(items=100, request_bytes=7_000)
@@ -156,6 +168,12 @@ class Subscriptions(BulkSink):
 
     @override
     def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
+        try:
+            return self._preflight(batch, context)
+        except Unsettled as fault:  # of whom an answer tells is not told: it could be any of them
+            return Outcome(unsettled=dict.fromkeys(batch.keys, str(fault)))
+
+    def _preflight(self, batch: Batch, context: SinkContext) -> Outcome:
         channel, list_id = _scope(batch.group)
         if batch.group.route is _SUBSCRIBE:
             outcome = self._opted_out(batch, context)
@@ -232,10 +250,11 @@ class Subscriptions(BulkSink):
         outcome = Outcome()
         for key, row in _rows(batch):
             profile = profiles.get(key)
-            if profile is not None and not _tells_of(profile, channel):
+            untold = None if profile is None else _untold(profile, channel)
+            if untold is not None:
                 outcome.unsettled[key] = (
-                    f"Klaviyo did not tell whether they opted out of {channel}, and a subscription would lift it: "
-                    "start again; if it stays so, report it"
+                    f"Klaviyo did not tell whether they opted out of {channel} ({untold}), and a subscription "
+                    "would lift it: start again; if it stays so, report it"
                 )
                 continue
             held = {} if profile is None else profile["subscriptions"]
@@ -311,16 +330,66 @@ def _name_of(channel: Channel) -> str:
     return "mobile_push" if channel is Channel.PUSH else channel
 
 
-def _tells_of(profile: Json, channel: Channel) -> bool:
-    """Whether an answer says something of a channel: also null, which was recorded where nothing ever happened."""
-    held = profile.get("subscriptions")
-    return isinstance(held, dict) and _name_of(channel) in held
+class _Suppression(msgspec.Struct):
+    """A suppression; without a reason it counts as an opt-out, and without a time as the latest."""
+
+    reason: str | None = None
+    timestamp: str | None = None
+
+
+class _Marketing(msgspec.Struct):
+    """What Klaviyo always tells of a channel's consent; null where OpenAPI has it nullable."""
+
+    consent: str
+    consent_timestamp: str | None = None
+    last_updated: str | None = None
+
+
+class _EmailMarketing(_Marketing, kw_only=True):
+    """Only e-mail has suppressions; every recorded profile has both, though OpenAPI asks for neither."""
+
+    suppression: list[_Suppression] | None
+    list_suppressions: list[_Suppression] | None
+
+
+class _Held(msgspec.Struct):
+    """A channel of a profile's `subscriptions`."""
+
+    marketing: _Marketing | None
+
+
+class _EmailHeld(msgspec.Struct):
+    """The channel `email` of a profile's `subscriptions`."""
+
+    marketing: _EmailMarketing | None
+
+
+def _untold(profile: Json, channel: Channel) -> str | None:
+    """What an answer does not tell of a channel; None when it tells whether they opted out.
+
+    A channel that is null tells it: that was recorded where nothing ever happened.
+    """
+    held, name = profile.get("subscriptions"), _name_of(channel)
+    if not isinstance(held, dict) or name not in held:
+        return f"no `{name}` in `subscriptions`"
+    kind = _EmailHeld if channel is Channel.EMAIL else _Held
+    try:
+        shown = msgspec.convert(held[name], type=kind | None)
+        opted_out_at(held, channel)
+    except msgspec.ValidationError as fault:
+        return f"`{name}`: {fault}"
+    except ValueError:
+        return f"a time in `{name}` that is none"
+    if shown is not None and shown.marketing is not None and shown.marketing.consent not in _CONSENTS:
+        return f"a `consent` to `{name}` that is not known"
+    return None
 
 
 def _is_subscribed_since(profile: Json, channel: Channel, moment: datetime) -> bool:
     """Whether a profile shows a subscription of that moment or later."""
-    of_channel = (profile.get("subscriptions") or {}).get(_name_of(channel)) or {}
-    marketing = of_channel.get("marketing") or {}
+    if _untold(profile, channel) is not None:
+        return False
+    marketing = (profile["subscriptions"][_name_of(channel)] or {}).get("marketing") or {}
     times = [marketing.get(name) for name in ("consent_timestamp", "last_updated")]
     return marketing.get("consent") == _SUBSCRIBED and any(_moment(time) >= moment for time in times if time)
 
@@ -385,6 +454,7 @@ def _found(
 
     Raises:
         NotFound: there is no such list.
+        Unsettled: of whom an answer tells is not told.
     """
     kind = channel.identifier
     name, shown = ("id", "created") if kind == PROFILE_ID else (kind, kind)
@@ -401,6 +471,7 @@ def _found(
         else:
             pages = context.client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
         for resource in (resource for page in pages for resource in jsonapi.resources(page)):
+            told(resource, "a profile", **{"id": str, name: str if name == "id" else str | None})
             profile = jsonapi.lift(resource)
             key = identifiers.compared(Key(kind, str(profile.get(name) or "")))
             if key in asked:

@@ -14,7 +14,7 @@ from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row, Unsettled
 from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
-from target_klaviyo_profiles.sinks.stored_templates import template_named, unchanged
+from target_klaviyo_profiles.sinks.stored_templates import content_told, template_named, unchanged
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.sinks.context import SinkContext
@@ -78,7 +78,7 @@ def _write(wanted: Json, context: SinkContext) -> bool:
 
     Raises:
         Rejected: Klaviyo does not take it, or it is not clear which template is meant.
-        Unsettled: it may have been created.
+        Unsettled: it may have been created, or Klaviyo does not tell what it holds.
     """
     held = template_named(wanted["name"], context)
     if held is None and context.ledger.recall(STREAM, Key("name", wanted["name"])) == _BEING_CREATED:
@@ -99,7 +99,11 @@ def _write(wanted: Json, context: SinkContext) -> bool:
 def _remember(wanted: Json, answer: Json, context: SinkContext) -> None:
     """Keep a digest of what was sent and of what Klaviyo stored: the next run sees whether one has changed."""
     for stored in jsonapi.resources(answer):
-        context.ledger.remember(STREAM, [Key("name", wanted["name"])], _digest(wanted, stored["attributes"]))
+        try:
+            held = content_told(stored, "a template")
+        except Unsettled:  # it is written: without a digest the next run compares the whole
+            continue
+        context.ledger.remember(STREAM, [Key("name", wanted["name"])], _digest(wanted, held))
 
 
 def _digest(wanted: Json, held: Json) -> str:
