@@ -21,13 +21,13 @@ from typing_extensions import override
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from singer_program.settings import unknown_settings
+from singer_program.state import fault_of
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.errors import StreamFault, concerns_all, told, unexpected
 from tap_klaviyo_engagement.run_context import RunContext
 from tap_klaviyo_engagement.state.owner import foreign, owners, untold
-from tap_klaviyo_engagement.state.shapes import fault_of
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
 if TYPE_CHECKING:
