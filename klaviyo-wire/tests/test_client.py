@@ -439,6 +439,10 @@ def test_what_a_wrong_setting_holds_of_a_secret_is_not_told(time: Time) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         _client("ftp://user:secret@a.klaviyo.com", time)
     assert "secret" not in str(refusal.value)
+    for url in ("user:secret@host", "//user:secret@host", "http:user:secret@host", "http://user:sec/secret@host"):
+        with pytest.raises(ConfigurationError, match=r"\*\*\*@host") as refusal:
+            _client(url, time)
+        assert "secret" not in str(refusal.value)
     with pytest.raises(Unreachable) as fault:
         _client("http://user:s%40cret@127.0.0.1:9", time).call("get_lists")
     assert "s%40cret" not in str(fault.value)
@@ -463,7 +467,9 @@ def test_any_other_value_is_one_segment(value: str, httpserver: HTTPServer, clie
     assert request.environ["REQUEST_URI"] == f"/api/lists/{quote(value, safe='')}/profiles"
 
 
-@pytest.mark.parametrize("url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "a.klaviyo.com", "ftp://a.klaviyo.com", "http://", "http://:80", "http://h:x", "http://[h"]
+)
 def test_a_malformed_api_url_is_refused(url: str, time: Time) -> None:
     with pytest.raises(ConfigurationError, match="api_url"):
         _client(url, time)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import partial
 
 from klaviyo_wire.errors import KlaviyoError
+from klaviyo_wire.redaction import redact
 from singer_program.plugin import run_plugin
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
@@ -31,7 +33,12 @@ def reconcile() -> None:
 def _run(tap: type[TapKlaviyoEngagement]) -> None:
     """Run a tap. What a person can set right is told in one line."""
     _give_memory_back()
-    sys.exit(run_plugin(tap, errors=(KlaviyoError,)))
+    sys.exit(run_plugin(tap, errors=(KlaviyoError,), tell=partial(_tell, tap)))
+
+
+def _tell(tap: type[TapKlaviyoEngagement], line: str) -> None:
+    # Reason by reason: of a long text only the beginning is told, and the last line names every stream.
+    tap.logger.critical("%s", "; ".join(map(redact, line.split("; "))))
 
 
 def _give_memory_back() -> None:

@@ -26,7 +26,7 @@ from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope
 from tap_klaviyo_engagement.emission.emitter import Emitter
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
-from tap_klaviyo_engagement.errors import MissingSetting, Unreadable, concerns_all, unexpected
+from tap_klaviyo_engagement.errors import MissingSetting, Unreadable, concerns_all, told, unexpected
 from tap_klaviyo_engagement.extraction.record_decoder import Record, plain
 from tap_klaviyo_engagement.state.bookmarks import BookmarkStore
 from tap_klaviyo_engagement.state.owner import claim
@@ -200,7 +200,7 @@ class KlaviyoStream(Stream):
             progress.end(self.run.rejects.counts[self.name])
         except KlaviyoError as error:
             if concerns_all(error):
-                self.logger.log(logging.ERROR, "%s", error)
+                self.logger.log(logging.ERROR, "%s", told(error))
                 raise SystemExit(1) from error
             if isinstance(error, MissingScope | MissingSetting) and not self.asked_for:
                 self._left_out(error)
@@ -213,14 +213,14 @@ class KlaviyoStream(Stream):
 
     def _stopped(self, error: KlaviyoError) -> None:
         kept = " and keeps its bookmark" if self.replication_key else ""
-        self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, error)
-        self.run.failed[self.name] = str(error)
+        self.logger.log(logging.ERROR, "%s stopped%s: %s", self.name, kept, told(error))
+        self.run.failed[self.name] = told(error)
 
     def _left_out(self, error: KlaviyoError) -> None:
         self.logger.warning(
             "%s is left out, since every stream is selected and none was chosen: %s. Deselect it, or provide that",
             self.name,
-            error,
+            told(error),
         )
         self.run.left_out.add(self.name)
 

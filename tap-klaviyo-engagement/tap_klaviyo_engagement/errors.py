@@ -6,6 +6,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope, Unreachable
+from klaviyo_wire.redaction import redact
 
 
 class StreamFault(KlaviyoError):  # noqa: N818 - named for what it is to the run: one stream cannot finish
@@ -37,6 +38,11 @@ class Unreadable(Exception):  # noqa: N818 - said of a row
 def concerns_all(error: KlaviyoError) -> bool:
     """Whether no stream can succeed: the key, the host or a setting is wrong."""
     return isinstance(error, ConfigurationError | Unreachable) and not isinstance(error, MissingScope)
+
+
+def told(error: KlaviyoError) -> str:
+    """What is told of an error: it may quote a setting, into which somebody may have put a key."""
+    return redact(str(error))
 
 
 def unexpected(error: Exception) -> StreamFault:

@@ -21,13 +21,13 @@ from typing_extensions import override
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from singer_program.settings import unknown_settings
+from singer_program.state import fault_of
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
-from tap_klaviyo_engagement.errors import StreamFault, concerns_all, unexpected
+from tap_klaviyo_engagement.errors import StreamFault, concerns_all, told, unexpected
 from tap_klaviyo_engagement.run_context import RunContext
 from tap_klaviyo_engagement.state.owner import foreign, owners, untold
-from tap_klaviyo_engagement.state.shapes import fault_of
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, streams_for
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ class TapKlaviyoEngagement(Tap):
         try:
             self.sync_all()
         finally:
-            if told := self.run.rejects.summary():
-                self.logger.warning(told)
+            if summary := self.run.rejects.summary():
+                self.logger.warning(summary)
 
     def claim_state(self) -> None:
         """Find out whose the key is, if the run leaves a state, and write that into it.
@@ -189,7 +189,7 @@ class TapKlaviyoEngagement(Tap):
         try:
             return self.run.ask_for_account()
         except KlaviyoError as error:
-            self.logger.log(logging.ERROR, "%s", error)
+            self.logger.log(logging.ERROR, "%s", told(error))
             raise SystemExit(1) from error
 
     @override
@@ -218,8 +218,8 @@ class TapKlaviyoEngagement(Tap):
                 if isinstance(error, KlaviyoError) and concerns_all(error):
                     raise
                 fault = error if isinstance(error, KlaviyoError) else unexpected(error)
-                self.logger.log(logging.ERROR, "%s cannot be read: %s", name, fault)
-                self.run.failed[name] = str(fault)
+                self.logger.log(logging.ERROR, "%s cannot be read: %s", name, told(fault))
+                self.run.failed[name] = told(fault)
             else:
                 self.logger.info("%s %s", name, f"was not tried: {untried}" if untried else "can be read")
 

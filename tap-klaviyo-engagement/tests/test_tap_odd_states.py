@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_wire.errors import ConfigurationError
+from singer_program.state import fault_of
 from tap_klaviyo_engagement.errors import StreamFault
 from tap_klaviyo_engagement.state.emitted_ids import EmittedIds
-from tap_klaviyo_engagement.state.shapes import fault_of, texts, texts_by_name
+from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 Json = dict[str, Any]
@@ -38,6 +39,19 @@ def test_a_state_may_say_little(state: Json | None) -> None:
         ("secret", "are a text and no object"),
         ({"events": None}, "`events` is null"),
         ({"events": "secret", "lists": 7}, "`events` is a text, `lists` is a number"),
+        ({"events": {"partitions": None}}, "stream `events` has null as `partitions`, and no list"),
+        (
+            {"lists": {"progress_markers": "secret"}},
+            "stream `lists` has a text as `progress_markers`, and no object",
+        ),
+        ({"lists": {"progress_markers": None}}, "stream `lists` has null as `progress_markers`"),
+        ({"other": {"partitions": {"secret": 1}}}, "stream `other` has an object as `partitions`"),
+        ({"lists": {"partitions": ["secret"]}}, "has a text among its `partitions`"),
+        ({"lists": {"partitions": [{}]}}, "has null as `context` of a partition"),
+        (
+            {"lists": {"partitions": [{"context": {}, "progress_markers": []}]}},
+            "has a list as `progress_markers` of a partition",
+        ),
     ],
 )
 def test_a_state_of_another_shape_ends_the_run(bookmarks: object, said: str) -> None:
@@ -58,6 +72,19 @@ def test_any_value_is_read_or_told(value: Any) -> None:  # noqa: ANN401 - any JS
         else:
             assert not found or found == value
     EmittedIds.load(value)
+
+
+KEYS_OF_THE_SDK = st.sampled_from(["progress_markers", "partitions", "context", "replication_key_signpost"])
+NEAR = st.recursive(ANY, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS_OF_THE_SDK, inner))
+
+
+@given(st.dictionaries(KEYS_OF_THE_SDK, NEAR))
+def test_what_the_sdk_cannot_clean_is_told_before(kept: Json) -> None:
+    tap = TapKlaviyoEngagement(config={"api_key": "pk_x"})
+    if fault_of({"bookmarks": {"events": kept}}) is None:
+        tap.load_state({"bookmarks": {"events": kept}})
+        tap._reset_state_progress_markers()  # the SDK does, when a run begins
+        assert all("context" in each for each in kept.get("partitions", []))
 
 
 @pytest.fixture(scope="module")

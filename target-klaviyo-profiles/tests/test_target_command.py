@@ -76,6 +76,10 @@ def command(
         ({"api_key": 12345678}, "", "the setting `api_key` is not text"),
         ({"api_key": " "}, _lines(SCHEMA), "the setting `api_key` is empty"),
         ({"api_key": KEY, "api_url": "klaviyo"}, _lines(SCHEMA), "the setting `api_url` is 'klaviyo'"),
+        ({"api_key": KEY, KEY: "x"}, "", "there is no setting `pk_***`"),
+        ({"api_key": KEY, f"x{KEY}": "x"}, "", "there is no setting `xpk_***`"),
+        ({"api_key": KEY, "rate_limit_share": KEY}, "", "'pk_***' is not of type 'number'"),
+        ({"api_key": KEY, "clearable_fields": [KEY]}, "", "'pk_***' is not one of"),
         ({"api_key": KEY, "revision": "new"}, _lines(SCHEMA), "the setting `revision` is 'new'"),
         ({"api_key": KEY, "rate_limit_share": 0}, "", "rate_limit_share"),
         ({"api_key": KEY, "concurrency": 0}, "", "concurrency"),
@@ -126,6 +130,16 @@ def test_what_is_wrong_is_said_in_one_line(
     assert said in err
     assert SECRET not in err
     assert "12345678" not in err
+
+
+@pytest.mark.parametrize("url", ["user:hunter2@host", "//user:hunter2@host"])
+def test_a_password_in_a_url_without_a_scheme_is_masked(
+    command: Callable[..., tuple[int, str, str]], url: str
+) -> None:
+    code, _, err = command({"api_key": KEY, "api_url": url}, _lines(SCHEMA))
+    assert code == 1
+    assert "the setting `api_url` is '***@host': give scheme and host" in err
+    assert "hunter2" not in err
 
 
 def test_a_host_that_does_not_answer(command: Callable[..., tuple[int, str, str]]) -> None:

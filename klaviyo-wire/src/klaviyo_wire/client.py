@@ -26,7 +26,7 @@ from klaviyo_wire.errors import (
     classify,
 )
 from klaviyo_wire.paging import PagesAsked
-from klaviyo_wire.redaction import redact
+from klaviyo_wire.redaction import redact_url
 
 if TYPE_CHECKING:
     from klaviyo_wire.ratelimit import Governor
@@ -92,9 +92,8 @@ class Client:
         user_agent: str = "klaviyo-wire",
         decode: Callable[[bytes], Any] = json.loads,
     ) -> None:
-        parts = urlsplit(api_url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            given = redact(api_url)
+        if not _is_scheme_and_host(api_url):
+            given = redact_url(api_url)
             msg = f"the setting `api_url` is {given!r}: give scheme and host, such as {auth.DEFAULT_API_URL}"
             raise ConfigurationError(msg)
         self._key = key
@@ -317,7 +316,7 @@ class Client:
         if self._reached:
             return Retriable(f"{where} failed: {type(error).__name__}")
         return Unreachable(
-            f"cannot reach {redact(self._api_url)} ({type(error).__name__}): "
+            f"cannot reach {redact_url(self._api_url)} ({type(error).__name__}): "
             "check the setting `api_url` and this machine's network"
         )
 
@@ -337,6 +336,15 @@ def _segment(endpoint: Endpoint, value: str) -> str:
 
 def _no_body(_body: bytes) -> jsonapi.Json:
     return {}
+
+
+def _is_scheme_and_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read only now
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _pauses() -> Generator[float, Any, None]:

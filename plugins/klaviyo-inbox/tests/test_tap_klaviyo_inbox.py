@@ -106,6 +106,28 @@ def bookmark(runs: Runs) -> Json:
     return found
 
 
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"replication_key_value": "secret"}, "the state has a text as a bookmark, and no whole number: give"),
+        ({"replication_key_value": {"secret": 1}}, "the state has an object as a bookmark"),
+        ({"replication_key_value": True}, "the state has a boolean as a bookmark"),
+        ({"partitions": None}, "the state of the stream `pushed_events` has null as `partitions`, and no list"),
+        ({"progress_markers": "secret"}, "has a text as `progress_markers`, and no object"),
+    ],
+)
+def test_a_state_of_another_shape_is_a_line(tmp_path: Path, runs: Runs, odd: Json, said: str) -> None:
+    with door(tmp_path) as inbox:
+        inbox.klaviyo(webhook_body(event("E1")))
+        runs.run()
+        bookmark(runs).update(odd)
+        assert runs.run() == []
+    assert runs.status == 1
+    assert said in runs.said.splitlines()[-1]
+    assert "secret" not in runs.said
+    assert "Traceback" not in runs.said
+
+
 def test_a_run_reads_what_came_since_the_one_before(tmp_path: Path, runs: Runs) -> None:
     with door(tmp_path) as inbox:
         inbox.klaviyo(webhook_body(event("E1"), event("E2")))

@@ -228,6 +228,33 @@ def test_what_a_person_can_mend_about_a_tap_is_its_last_line(
     assert (done.status, last.startswith(said)) == (1, True), last
 
 
+@pytest.mark.parametrize(
+    ("bookmarks", "said"),
+    [
+        ("secret", "the `bookmarks` of the state are a text and no object: give the state that a run of this tap"),
+        ({"lines": "secret"}, "the state of a stream is an object, and here `lines` is a text: give the state"),
+        (
+            {"lines": {"partitions": None}},
+            "the state of the stream `lines` has null as `partitions`, and no list: ",
+        ),
+        (
+            {"other": {"progress_markers": "secret"}},
+            "the state of the stream `other` has a text as `progress_markers",
+        ),
+    ],
+)
+def test_a_state_that_the_sdk_cannot_look_at_is_a_line(
+    here: Callable[..., Done], tmp_path: Path, bookmarks: object, said: str
+) -> None:
+    (tmp_path / "a.txt").write_text("x\n")
+    (tmp_path / "config.json").write_text('{"path": "a.txt"}')
+    (tmp_path / "state.json").write_text(json.dumps({"bookmarks": bookmarks}))
+    done = here(EXAMPLES["tap"], "--config", "config.json", "--state", "state.json")
+    *_, last = done.complaints
+    assert (done.status, last.startswith(said)) == (1, True), last
+    assert not any("secret" in each for each in done.complaints)
+
+
 def test_a_secret_is_not_quoted(here: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"token": 1234567, "size": "large"}')
     done = here(TARGET, "--config", "config.json")

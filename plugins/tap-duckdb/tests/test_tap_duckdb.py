@@ -483,6 +483,14 @@ def test_state_says_for_which_account_the_rows_are_before_the_first_of_them(
     assert "for_account" not in json.dumps(run(config={"path": WAREHOUSE}).messages), "not told, not said"
 
 
+def test_a_state_of_another_shape_is_one_line(tmp_path: Path, run: Callable[..., Run]) -> None:
+    state = tmp_path / "state.json"
+    state.write_text('{"bookmarks": {"names": {"progress_markers": "x"}}}')
+    done = run("--state", str(state), config={"path": WAREHOUSE})
+    assert (done.code, done.messages) == (1, [])
+    assert "stream `names` has a text as `progress_markers`, and no object: give " in done.complaints[-1]
+
+
 def test_a_file_of_two_accounts_asks_which(tmp_path: Path, run: Callable[..., Run]) -> None:
     second = LOADED.replace("klaviyo_raw", "other_raw").replace("AbC123", "XyZ789")
     path = build(tmp_path / "w.duckdb", BUILD + LOADED + second)

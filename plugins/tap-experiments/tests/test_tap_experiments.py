@@ -99,6 +99,14 @@ def test_a_reading_is_later_than_the_one_before_also_where_the_clock_was_set_bac
         state = [each["value"] for each in messages if each["type"] == "STATE"][-1]
 
 
+def test_a_state_of_another_shape_is_one_line(experiments: Path, run: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"bookmarks": {"experiments": {"partitions": null}}}')
+    done = run("--state", "state.json", config={"path": str(experiments)})
+    assert (done.code, done.stdout) == (1, "")
+    (line,) = done.complaints
+    assert line.startswith("the state of the stream `experiments` has null as `partitions`, and no list: give ")
+
+
 def records(stdout: str, stream: str) -> list[dict[str, Any]]:
     messages = [json.loads(line) for line in stdout.splitlines()]
     return [message["record"] for message in messages if message.get("stream") == stream and "record" in message]

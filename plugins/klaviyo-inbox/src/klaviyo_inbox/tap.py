@@ -17,7 +17,9 @@ from typing_extensions import override
 from klaviyo_inbox import moments, records
 from klaviyo_inbox.records import RECEIVED, SEQUENCE, STREAMS, decoded
 from klaviyo_inbox.store import open_for_reading
+from singer_program.errors import ProgramError
 from singer_program.plugin import ProgramTap, run_plugin
+from singer_program.state import REMEDY, kind_of
 
 if TYPE_CHECKING:
     from klaviyo_inbox.store.base import State, Store
@@ -89,7 +91,11 @@ class TapKlaviyoInbox(ProgramTap):
 
     @override
     def _set_compatible_replication_methods(self) -> None:
-        """Look whose the bookmarks are: what the state holds now is written before the first record."""
+        """Look whose the bookmarks are: what the state holds now is written before the first record.
+
+        Raises:
+            ProgramError: a bookmark is none.
+        """
         super()._set_compatible_replication_methods()
         states = [
             stream.stream_state
@@ -97,6 +103,10 @@ class TapKlaviyoInbox(ProgramTap):
             if stream.selected and stream.replication_method == REPLICATION_INCREMENTAL
         ]
         for state in states:
+            after = state.get(_BOOKMARK)
+            if after is not None and type(after) is not int:
+                message = f"the state has {kind_of(after)} as a bookmark, and no whole number: {REMEDY}"
+                raise ProgramError(message)
             claim(state, self.held, moments.now())
         read = min((state.get(_BOOKMARK) or 0 for state in states), default=0)
         if read < self.held.removed:

@@ -21,6 +21,7 @@ from singer_program.private import private_files
 from singer_program.reader import MessageReader
 from singer_program.settings import unknown_settings
 from singer_program.signals import stop
+from singer_program.state import fault_of
 from singer_program.writer import MessageWriter
 
 if TYPE_CHECKING:
@@ -158,6 +159,17 @@ class ProgramTap(_ProgramPlugin, Tap):
     """A tap that `run_plugin` ends in one line; its messages are written fast."""
 
     message_writer_class = MessageWriter
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the state of the run before.
+
+        Raises:
+            ProgramError: the SDK could not look at it.
+        """
+        if fault := fault_of(state):
+            raise ProgramError(fault)
+        super().load_state(state)
 
 
 class ProgramTarget(_ProgramPlugin, Target):
