@@ -18,7 +18,19 @@ import preflight
 import requests
 from home import PRIVATE
 from pipeline import command_line, one_line_errors
-from project import ROOT, TAP, TARGET, WAREHOUSE, JobFailed, origin, plugins_of, selected, setting, warehouse_of
+from project import (
+    ROOT,
+    TAP,
+    TARGET,
+    WAREHOUSE,
+    JobFailed,
+    lacks_warehouse,
+    origin,
+    plugins_of,
+    selected,
+    setting,
+    warehouse_of,
+)
 
 from klaviyo_wire.auth import DEFAULT_API_URL, ApiKey
 from klaviyo_wire.client import Client, Transport
@@ -80,7 +92,7 @@ def warehouse(environment: str, home: Path, variables: Mapping[str, str]) -> Fin
     if kind != "duckdb":
         return True, f"{kind}: not looked at"
     file = home / WAREHOUSE
-    if not file.exists():
+    if lacks_warehouse(file):
         return True, f"there is no {_shown(file)} yet: the first run makes it"
     try:
         with duckdb.connect(str(file), read_only=True) as connection:

@@ -30,6 +30,7 @@ from project import (
     environment_of,
     home_of,
     included,
+    lacks_warehouse,
     meltano_database,
     meltano_yml,
     origin,
@@ -130,7 +131,7 @@ def _definition(job: str, environment: str, root: Path) -> dict[str, object]:
 
 def assigned(warehouse: Path) -> Assigned:
     """The ledger of assignments, counted; nothing where there is none yet."""
-    if not warehouse.exists():
+    if lacks_warehouse(warehouse):
         return {}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         try:

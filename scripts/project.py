@@ -127,6 +127,11 @@ def warehouse_of(environment: str, variables: Mapping[str, str]) -> str:
     return setting("dbt", "target", environment, variables) or "duckdb"
 
 
+def lacks_warehouse(file: Path) -> bool:
+    """Whether there is no DuckDB file yet; an empty one is what a kill left, and the loader makes it anew."""
+    return not file.exists() or (file.is_file() and not file.stat().st_size)
+
+
 def warehouses_of(job: str) -> set[str]:
     """The kinds of warehouses that a job loads, reads, or reports of without asking dbt; none: any."""
     tasks = tasks_of(job)

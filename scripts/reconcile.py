@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from home import keep_private
 from pipeline import Run, holding, one_line_errors, progress, run_job
-from project import JobFailed, home_of, read_dotenv
+from project import JobFailed, home_of, lacks_warehouse, read_dotenv
 
 PLUGIN = "tap-klaviyo-reconcile"
 _COUNTS = """
@@ -33,7 +33,7 @@ def export(warehouse: Path, to: Path) -> None:
     Raises:
         JobFailed: it holds none yet, or cannot be opened.
     """
-    if not warehouse.exists():
+    if lacks_warehouse(warehouse):
         msg = f"there is no warehouse {warehouse}: run the pipeline first"
         raise JobFailed(msg)
     try:

@@ -81,6 +81,9 @@ def test_the_copy_of_a_killed_one_is_removed(home: Path) -> None:
 
 def test_a_ledger_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert assigned(tmp_path / "klaviyo.duckdb") == {}
+    (tmp_path / "klaviyo.duckdb").touch()  # a killed process leaves it
+    assert assigned(tmp_path / "klaviyo.duckdb") == {}
+    (tmp_path / "klaviyo.duckdb").unlink()
     duckdb.connect(str(tmp_path / "klaviyo.duckdb")).close()
     assert assigned(tmp_path / "klaviyo.duckdb") == {}
 

@@ -262,6 +262,19 @@ def test_the_doctor_finds_a_good_key_good_and_writes_nothing(account: Sandbox, t
     assert account.store.read("select * from import_jobs") == []
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "first run makes it"), (b"", "first run makes it"), (b"x", "cannot be opened")]
+)
+def test_the_doctor_takes_what_a_kill_left_of_a_warehouse_for_none(
+    content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "klaviyo.duckdb").write_bytes(content)
+    good, told = doctor.warehouse("demo", tmp_path, {})
+    assert good == (content != b"x")
+    assert said in told
+
+
 def test_the_doctor_names_the_scope_that_a_key_lacks(account: Sandbox, tmp_path: Path) -> None:
     reads = ["accounts:read", "events:read", "metrics:read", "profiles:read", "lists:read", "campaigns:read"]
     found = examined(

@@ -98,6 +98,10 @@ def test_a_warehouse_that_is_whole_is_left_alone_and_so_is_the_bookmark(warehous
 def test_without_a_warehouse_it_is_told(tmp_path: Path) -> None:
     with pytest.raises(JobFailed, match="run the pipeline first"):
         export(tmp_path / "klaviyo.duckdb", tmp_path / "counts.csv")
+    (tmp_path / "klaviyo.duckdb").touch()  # a killed process leaves it
+    with pytest.raises(JobFailed, match="run the pipeline first"):
+        export(tmp_path / "klaviyo.duckdb", tmp_path / "counts.csv")
+    (tmp_path / "klaviyo.duckdb").unlink()
     with duckdb.connect(str(tmp_path / "klaviyo.duckdb")) as empty:
         empty.execute("create schema klaviyo_raw")
     with pytest.raises(JobFailed, match="cannot count the events"):

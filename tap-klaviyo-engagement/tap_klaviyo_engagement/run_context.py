@@ -11,14 +11,12 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import requests
-from requests.adapters import HTTPAdapter
-
 from klaviyo_wire.accounts import NOT_NAMED, owner
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.ratelimit import Governor
+from klaviyo_wire.sessions import session_of
 from singer_program.json_text import without_nul
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
@@ -110,14 +108,11 @@ class RunContext:
             ConfigurationError: a setting makes no sense.
         """
         settings = self.settings
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=settings.concurrency or CONCURRENCY))
         return Client(
             ApiKey(settings.api_key),
             Governor(time.monotonic, share=settings.rate_limit_share),
             Transport(
-                session,
+                session_of(settings.concurrency or CONCURRENCY),
                 self.sleep,
                 timeout=(10.0, settings.request_timeout),
                 most_bytes=settings.response_size_limit * 1_000_000,

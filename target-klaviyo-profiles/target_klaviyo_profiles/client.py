@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-import requests
-from requests.adapters import HTTPAdapter
 from typing_extensions import override
 
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.ratelimit import Governor
+from klaviyo_wire.sessions import session_of
 
 PACKAGE = "target-klaviyo-profiles"
 
@@ -60,12 +59,9 @@ class Connection:
     def __init__(  # noqa: PLR0913 - one argument per setting
         self, *, api_key: str, api_url: str, revision: str, share: float, concurrency: int, clock: Time
     ) -> None:
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=concurrency))
         self._key = ApiKey(api_key)
         self._governor = Governor(clock.monotonic, share=share)
-        self._transport = Transport(session, sleep=clock.sleep, clock=clock.monotonic)
+        self._transport = Transport(session_of(concurrency), sleep=clock.sleep, clock=clock.monotonic)
         self._api_url = api_url
         self._revision = revision
 

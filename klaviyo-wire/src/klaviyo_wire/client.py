@@ -27,6 +27,7 @@ from klaviyo_wire.errors import (
 )
 from klaviyo_wire.paging import PagesAsked
 from klaviyo_wire.redaction import redact_url
+from klaviyo_wire.sessions import answered_within
 
 if TYPE_CHECKING:
     from klaviyo_wire.ratelimit import Governor
@@ -55,7 +56,8 @@ class Transport:
     says, in seconds: with a daily quota it is hours, and failing beats sleeping through them. `received` is given
     the body of each answer, and returns the one that is read. `most_bytes` is how large a body may be, and
     `most_seconds` how long all of it may take by `clock`, in monotonic seconds; without a clock it takes its time.
-    `timeout` bounds only the wait for the next bytes.
+    `timeout` bounds only the wait for the next bytes. The headers are bounded with a session of
+    `sessions.session_of`; with any other the body alone is.
     """
 
     session: requests.Session
@@ -275,14 +277,16 @@ class Client:
                     msg = f"{where}: the quota of the day is used up"
                     raise Retriable(msg, retry_after=wait, throttled=True)
                 self._transport.sleep(wait)
-            try:
-                response = self._transport.session.send(
-                    request, timeout=self._transport.timeout, allow_redirects=False, **self._network
-                )
-                with response:
-                    body = self._body(where, response)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise self._unanswered(where, error) from error
+            transport = self._transport
+            with answered_within(transport.most_seconds, transport.clock) as limit:
+                try:
+                    response = transport.session.send(
+                        request, timeout=transport.timeout, allow_redirects=False, **self._network
+                    )
+                    with response:
+                        body = self._body(where, response)
+                except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                    raise self._late(where) if limit.passed else self._unanswered(where, error) from error
             self._reached = True
             place.answered(response.headers)
             fault = classify(endpoint, response.status_code, response.headers, body)
@@ -308,9 +312,11 @@ class Client:
                 msg = f"{where}: the answer has more than {transport.most_bytes / 1e6:,.0f} MB"
                 raise OversizedAnswer(msg)
             if transport.clock() > until:
-                msg = f"{where}: the answer did not come whole within {transport.most_seconds:g} s"
-                raise Retriable(msg)
+                raise self._late(where)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _late(self, where: str) -> Retriable:
+        return Retriable(f"{where}: the answer did not come whole within {self._transport.most_seconds:g} s")
 
     def _unanswered(self, where: str, error: Exception) -> Retriable:
         if self._reached:

@@ -800,7 +800,7 @@ _FAMILY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "other file", "no tables", "busy"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty file", "other file", "no tables", "busy"])
 def test_a_warehouse_that_cannot_be_read_is_one_line(
     tmp_path: Path, run: Callable[..., tuple[int, str, str]], kind: str
 ) -> None:
@@ -809,6 +809,7 @@ def test_a_warehouse_that_cannot_be_read_is_one_line(
     expected = {
         "missing": f"there is no warehouse `{path}`; give the DuckDB file with --warehouse, or build it first",
         "folder": f"there is no warehouse `{path}`",
+        "empty file": f"there is no warehouse `{path}`",
         "other file": f"`{path}` cannot be read; it is no sound DuckDB file of this version (IO Error: ",
         "no tables": "the results cannot be read: `fct_experiment_verdicts` is not built",
         "busy": f"`{path}` cannot be read; another process is writing it, wait for it (IO Error: ",
@@ -816,6 +817,8 @@ def test_a_warehouse_that_cannot_be_read_is_one_line(
     writer: subprocess.Popen[bytes] | None = None
     if kind == "folder":
         path.mkdir()
+    elif kind == "empty file":
+        path.touch()
     elif kind == "other file":
         path.write_bytes(b"x" * 20_000)
     elif kind != "missing":

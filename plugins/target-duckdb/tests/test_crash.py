@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from loading import PROGRAM, SCHEMA, environment, lines_of, load, record, run, schema
+
+from target_duckdb.new_file import made
+from target_duckdb.warehouse import WarehouseError
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
 ROWS, BATCH = 3_000, 500
@@ -80,7 +84,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_loads_nothing_by_halves(tmp_path
             else:
                 assert process.returncode == 0
         done = max(done, read(states))
-        found = counted(path) if path.exists() else {}
+        found = counted(path) if path.exists() and path.stat().st_size else {}
         assert len({rows for rows, _ in found.values()}) <= 1, "a batch holds as many rows of both streams"
         for rows, keys in found.values():
             assert rows == keys, "no row is there twice"
@@ -182,4 +186,89 @@ def test_a_file_that_is_open_elsewhere_is_waited_for(who: str, tmp_path: Path) -
     assert process.wait(60) == 0
     process.stderr.close()
     other.stdout.close()
+    assert counted(path) == {"s": (1, 1)}
+
+
+ONE = [schema("s", {"id": {"type": "integer"}}), record("s", id=1)]
+
+
+def test_an_empty_file_counts_as_none(tmp_path: Path) -> None:
+    """It is what a kill leaves amid the making, of whatever program opened it with DuckDB."""
+    path, link = tmp_path / "w", tmp_path / "link"
+    path.touch(0o600)
+    link.symlink_to(path)
+    (tmp_path / "w.new").write_bytes(b"half")
+    load(link, ONE)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert counted(path) == {"s": (1, 1)}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "w"]
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("length", [0, 1, 4_096, 8_192, None], ids=str)
+def test_whenever_the_making_is_killed_the_next_run_makes_it(
+    length: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of the file was written: DuckDB can open none of these."""
+    path = tmp_path / "w"
+    connect = duckdb.connect
+
+    def killed(new: Path) -> None:
+        connect(new).close()
+        if length is not None:
+            os.truncate(new, length)
+        raise _Killed
+
+    monkeypatch.setattr(duckdb, "connect", killed)
+    with pytest.raises(_Killed):
+        made(str(path))
+    monkeypatch.undo()
+    assert path.stat().st_size == 0
+    load(path, ONE)
+    assert counted(path) == {"s": (1, 1)}
+    assert [each.name for each in tmp_path.iterdir()] == ["w"]
+
+
+@pytest.mark.parametrize("name", ["w", "link"])
+@pytest.mark.parametrize(("content", "log"), [(b"x", None), (bytes(4_096), None), (b"", b"log")])
+def test_what_may_hold_something_is_never_made_anew(
+    content: bytes, log: bytes | None, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "w")
+    path, beside = tmp_path / name, tmp_path / f"{name}.wal"
+    path.write_bytes(content)
+    if log is not None:
+        beside.write_bytes(log)
+    with pytest.raises(WarehouseError, match="cannot be opened"):
+        load(path, ONE)
+    assert path.read_bytes() == content
+    assert log is None or beside.read_bytes() == log
+
+
+MAKE = """
+import fcntl, sys
+held = open(sys.argv[1], "a")
+fcntl.lockf(held, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """DuckDB holds it by this lock, too. Once that process was killed, the file counts as none."""
+    path = tmp_path / "w"
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", MAKE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(WarehouseError, match="`lock_timeout`"):
+            load(path, ONE)
+        assert path.stat().st_size == 0
+        other.kill()
+    load(path, ONE)
     assert counted(path) == {"s": (1, 1)}

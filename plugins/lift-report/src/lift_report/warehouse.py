@@ -44,7 +44,7 @@ class DuckDB:
     """
 
     def __init__(self, path: Path, schema: str, definitions: str = "staging") -> None:
-        if not path.is_file():
+        if not path.is_file() or not path.stat().st_size:  # empty: whoever was making it was killed
             message = f"there is no warehouse `{path}`; give the DuckDB file with --warehouse, or build it first"
             raise ReportError(message)
         self._path, self._schemas = path, (definitions.lower(), schema.lower())

@@ -21,6 +21,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from singer_program.errors import ProgramError, one_line
 from target_duckdb.columns import Kind, Layout, column_names, folded
 from target_duckdb.extractions import Extraction, lacking
+from target_duckdb.new_file import made
 from target_duckdb.rows import EXTRACTED
 
 Tell = Callable[[str], None]
@@ -461,10 +462,12 @@ def _connected(path: str, patience: float, tell: Tell) -> duckdb.DuckDBPyConnect
     until = time.monotonic() + patience
     told = False
     while True:
+        ready = True
         try:
+            ready = made(path)
             return duckdb.connect(path)
-        except duckdb.Error as error:
-            if _LOCKED not in str(error):
+        except (duckdb.Error, OSError) as error:
+            if ready and _LOCKED not in str(error):
                 message = f"setting `path`: `{path}` cannot be opened: {_remedy(error)} ({_first_line(error)})"
                 raise WarehouseError(message) from error
             if time.monotonic() >= until:
@@ -479,12 +482,12 @@ def _connected(path: str, patience: float, tell: Tell) -> duckdb.DuckDBPyConnect
         time.sleep(_RETRY)
 
 
-def _holder(error: duckdb.Error) -> str:
+def _holder(error: Exception) -> str:
     found = re.search(r"held in (.*? \(PID \d+\))", str(error))
     return found[1] if found else "another process"
 
 
-def _first_line(error: duckdb.Error) -> str:
+def _first_line(error: Exception) -> str:
     return one_line(str(error).splitlines()[0])[:300]
 
 
@@ -500,5 +503,5 @@ _REMEDIES: Mapping[str, str] = {
 }
 
 
-def _remedy(error: duckdb.Error) -> str:
+def _remedy(error: Exception) -> str:
     return next((told for part, told in _REMEDIES.items() if part in str(error)), "see what DuckDB says")
