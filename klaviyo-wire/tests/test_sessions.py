@@ -17,7 +17,7 @@ from klaviyo_wire.errors import Retriable
 from klaviyo_wire.ratelimit import Governor
 from klaviyo_wire.sessions import session_of
 
-KEY = "pk_0123456789abcdef0123456789abcdef01"
+KEY = "pk_test_0123456789"
 BODY = b'{"data": []}'
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
