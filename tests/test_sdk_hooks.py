@@ -91,6 +91,7 @@ OVERRIDDEN = {
         "(cls, *, about=False, about_format=None, config=None, state=None, catalog=None)",
         "what a person can set right is told in one line, and a stream that failed in the exit status",
     ),
+    "Tap.load_state": Hook("(self, state)", "a state of another shape is told in a sentence"),
     "Tap.message_writer_class": Hook(None, "messages are written with msgspec"),
     "Tap.setup_mapper": Hook("(self)", "a stream map for a stream that is not selected does not end the run"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
