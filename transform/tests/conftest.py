@@ -135,20 +135,19 @@ def selects(whole_build: tuple[Warehouse, Outcome]) -> dict[str, str]:
     """The compiled SQL of each model: over the views below it, it says what a run would build, in milliseconds."""
     warehouse, build = whole_build
     nodes = [result["node"] for result in build.results if result["node"]["resource_type"] == "model"]
-    return {
-        node["name"]: with_views(node["compiled_code"], nodes)
-        if warehouse.project.engine.name == "spark"
-        else node["compiled_code"]
+    views = [
+        node
         for node in nodes
-    }
+        if node["original_file_path"].startswith(warehouse.project.engine.tables_for_views)
+        and node["name"] not in {"int_salt_tries", "int_slot_sets"}  # tables everywhere
+    ]
+    return {node["name"]: with_views(node["compiled_code"], views) for node in nodes}
 
 
-def with_views(sql: str, nodes: list[Row]) -> str:
-    """With the queries of models in the place of the tables that they are on Spark, and views elsewhere."""
-    for node in nodes:
-        repeated = {"assignment", "experiments"} & set(node["fqn"]) and node["config"]["materialized"] == "table"
-        if repeated and node["name"] not in {"int_salt_tries", "int_slot_sets"}:
-            before, *after = re.split(rf"\b{node['schema']}\.{node['name']}\b", sql)
-            if after:
-                sql = f"({with_views(node['compiled_code'], nodes)})".join([before, *after])
+def with_views(sql: str, views: list[Row]) -> str:
+    """With the queries of models in the place of the tables that they are on this engine, and views elsewhere."""
+    for node in views:
+        before, *after = re.split(rf"\b{node['schema']}\.{node['name']}\b", sql)
+        if after:
+            sql = f"({with_views(node['compiled_code'], views)})".join([before, *after])
     return sql

@@ -40,7 +40,7 @@ class Engine(abc.ABC):
     text = "varchar"
     double = "double"
     tables_for_views: tuple[str, ...] = ()
-    """Where dbt finds the models that are tables on it and views elsewhere."""
+    """Folders of the models that are tables on it and views elsewhere."""
 
     @abc.abstractmethod
     def environment(self) -> dict[str, str]:
@@ -275,7 +275,11 @@ class Spark(Engine):
 
     name = "spark"
     text = "string"
-    tables_for_views = ("path:models/staging/experiments", "path:models/intermediate/assignment")
+    tables_for_views = (
+        "models/staging/experiments",
+        "models/intermediate/assignment",
+        "models/intermediate/pushed",
+    )
 
     def __init__(self, folder: Path) -> None:
         spark = pytest.importorskip("pyspark.sql", reason="Spark comes with the package pyspark")

@@ -138,7 +138,7 @@ class Warehouse:
         chosen = takewhile(
             lambda argument: not argument.startswith("-"), arguments[arguments.index("--select") + 1 :]
         )
-        return [f"+{each},{place}" for each in chosen for place in self.project.engine.tables_for_views]
+        return [f"+{each},path:{place}" for each in chosen for place in self.project.engine.tables_for_views]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.project.engine.execute(self.database, sql)[1]
