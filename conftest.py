@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,6 +23,25 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip("the reference folder `../shared` is not beside this checkout")
     return REFERENCE
+
+
+@pytest.fixture
+def answers_by_drops() -> Iterator[str]:
+    """The address of a server that answers one request, a byte each twentieth of a second, until it is left."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=_by_drops, args=[listener])
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+def _by_drops(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        connection.recv(65_536)
+        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 400:
+            time.sleep(0.05)
+            connection.sendall(bytes([byte]))
 
 
 NEWCOMER = ("tests/test_pipeline.py", "tests/test_readme.py")
