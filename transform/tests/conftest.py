@@ -139,6 +139,7 @@ def selects(whole_build: tuple[Warehouse, Outcome]) -> dict[str, str]:
         node
         for node in nodes
         if node["original_file_path"].startswith(warehouse.project.engine.tables_for_views)
+        and node["config"]["materialized"] == "table"  # what keeps its rows does so everywhere
         and node["name"] not in {"int_salt_tries", "int_slot_sets"}  # tables everywhere
     ]
     return {node["name"]: with_views(node["compiled_code"], views) for node in nodes}
