@@ -62,6 +62,10 @@ class Engine(abc.ABC):
         """Delete the rows of a table that meet a condition."""
         self.execute(database, f"delete from {table} where {condition}")  # noqa: S608
 
+    def rename(self, database: str, schema: str, table: str, name: str) -> None:
+        """Call a table otherwise; it stays in its schema."""
+        self.execute(database, f"alter table {schema}.{table} rename to {name}")
+
     @abc.abstractmethod
     def open_database(self, database: str) -> None:
         """Make dbt's next connection reach that database."""
@@ -367,6 +371,11 @@ class Spark(Engine):
         kept = f"select * from {table} where not coalesce({condition}, false)"  # noqa: S608
         names, rows = self.execute(database, kept)
         self.replace(database, table, [dict(zip(names, map(as_json, row), strict=True)) for row in rows])
+
+    @override
+    def rename(self, database: str, schema: str, table: str, name: str) -> None:
+        """Without a schema, the new name would be one of the schema in use."""
+        super().rename(database, schema, table, f"{schema}.{name}")
 
     @override
     def release(self) -> None:

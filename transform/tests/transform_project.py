@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -150,6 +151,16 @@ class Warehouse:
     def delete(self, table: str, condition: str = "true") -> None:
         """Delete the rows of a table, with its schema, that meet a condition."""
         self.project.engine.delete(self.database, table, condition)
+
+    @contextlib.contextmanager
+    def without(self, schema: str, table: str) -> Iterator[None]:
+        """As if a table had not been built."""
+        rename = self.project.engine.rename
+        rename(self.database, schema, table, f"{table}_elsewhere")
+        try:
+            yield
+        finally:
+            rename(self.database, schema, f"{table}_elsewhere", table)
 
     def land(self, table: str, rows: Iterable[Mapping[str, Any]], schema: str = "klaviyo_raw") -> None:
         """Replace the rows of a table; objects become documents, as the loader writes them."""
