@@ -262,7 +262,7 @@ def test_a_table_of_an_earlier_version_says_how_to_build_it_anew(warehouse: Ware
     [first] = warehouse.rows("select * from intermediate.int_events_classified limit 1")
     kept = ", ".join(name for name in first if name != "is_suspected_bot")
     with warehouse.without("intermediate", "int_events_classified"):
-        earlier = f"select {kept} from intermediate.int_events_classified_elsewhere"
+        earlier = f"select {kept} from intermediate.int_events_classified_elsewhere"  # noqa: S608
         warehouse.query(f"create table intermediate.int_events_classified as {earlier}")
         with pytest.raises(AssertionError, match="dbt run --full-refresh --select int_events_classified"):
             warehouse.dbt("run", "--select", "int_events_classified")
