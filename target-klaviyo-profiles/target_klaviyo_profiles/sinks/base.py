@@ -89,8 +89,8 @@ class Sink(ABC):
         """Those of the names that no field has, sorted; SDC metadata columns are passed over."""
         return sorted(name for name in names - self._kinds.keys() if not name.startswith(METADATA_PREFIX))
 
-    def warnings(self, names: AbstractSet[str]) -> list[str]:  # noqa: ARG002 - for sinks to override
-        """What a user should know about records with these fields, once per run."""
+    def remarks(self) -> list[str]:
+        """What a user should know about the records that were mapped so far, for the summary of the run."""
         return []
 
     @abstractmethod
