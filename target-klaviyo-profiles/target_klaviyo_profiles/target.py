@@ -25,6 +25,7 @@ from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
 from target_klaviyo_profiles.delivery.rejects import Rejects
+from target_klaviyo_profiles.delivery.tally import counted
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
 from target_klaviyo_profiles.settings import LOAD_METHOD, SETTINGS, Settings, with_remedy
 from target_klaviyo_profiles.sinks import SINKS
@@ -152,6 +153,7 @@ class TargetKlaviyoProfiles(Target):
             account,
             concurrency=settings.concurrency,
             emit=self._write_state_message,
+            resend_refused_after=settings.resend_refused_after * 3_600,
             dry_run=self.logger.info if settings.dry_run else None,
         )
 
@@ -194,6 +196,14 @@ class TargetKlaviyoProfiles(Target):
             refused += tally.rejected.total()
             for line in tally.summary(stream, dry=self.settings.dry_run):
                 self.logger.info(line)
+            if tally.refused_before:
+                self.logger.info(
+                    "%s: not sent again: %s that Klaviyo refused before; reasons and remedies are in %s, and "
+                    "`resend_refused_after` says how long this lasts",
+                    stream,
+                    counted(tally.refused_before, "row"),
+                    self.coordinator.rejects_path,
+                )
             for remark in self.coordinator.batcher(stream).sink.remarks():
                 self.logger.warning("%s: %s", stream, remark)
         if refused and self.coordinator.has_written_rejects:

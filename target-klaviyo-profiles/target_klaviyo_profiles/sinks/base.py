@@ -46,6 +46,8 @@ class Sink(ABC):
     """All of them; the first one's operation is what the documentation names."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Operations that are called beside those of the routes."""
+    refusals_last: ClassVar[bool] = False
+    """Whether Klaviyo refuses a row for what it says, and so again: then it waits, see `resend_refused_after`."""
     clearable: ClassVar[frozenset[str]] = frozenset()
     """Fields that there is a way to clear: what the setting `clearable_fields` may name."""
 

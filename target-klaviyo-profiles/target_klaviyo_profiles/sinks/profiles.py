@@ -58,6 +58,7 @@ class Profiles(BulkSink, RecordSink):
 
     stream: ClassVar[str] = "profiles"
     routes: ClassVar[tuple[Route, ...]] = (IMPORT, CLEAR)
+    refusals_last: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("update_profile", "add_profiles_to_list")
     clearable: ClassVar[frozenset[str]] = frozenset(
         {*_ATTRIBUTES, "email", "external_id", "phone_number"} - {"properties"}
