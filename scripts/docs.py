@@ -6,8 +6,9 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import hub_definitions
 import plugin_settings
@@ -27,8 +28,12 @@ from tap_experiments.commands import schema_text
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
 from tap_experiments.definitions.schema import sections
 from tap_experiments.tap import TapExperiments
+from tap_klaviyo_engagement.client import Rhythm
 from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS, TapKlaviyoReconcile
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
+from tap_klaviyo_engagement.streams.memberships import MembershipSnapshots
+from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.sinks import SINKS
@@ -84,6 +89,21 @@ def streams() -> str:
         needed = scopes(filter(None, [stream.operation, stream.parent]))
         rows.append((f"`{stream.name}`", source, _code(stream.primary_keys), cursor, needed, _when(stream)))
     return table(("stream", "endpoint", "key", "cursor", "scopes", "when"), rows)
+
+
+def rhythms() -> Mapping[Rhythm, list[type[KlaviyoStream]]]:
+    """The streams that make requests, by rhythm, which their plugin is called after."""
+    asking = [each for each in STREAMS if each.operation]
+    return {rhythm: [each for each in asking if each.rhythm == rhythm] for rhythm in get_args(Rhythm)}
+
+
+def selection(read: Sequence[type[KlaviyoStream]]) -> str:
+    """What a plugin selects that reads some streams: these, and those that tell of them."""
+    ids = any(issubclass(each, ListedStream) and each.tells_ids for each in read)
+    names = [each.name for each in read]
+    names += [ResourceIds.name] if ids else []
+    names += [MembershipSnapshots.name] if ids or any(each.leaves_snapshots for each in read) else []
+    return "\n".join(["    select:", *(f"    - {name}.*" for name in dict.fromkeys(names))])
 
 
 def default_scopes() -> str:
@@ -278,6 +298,10 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
 INBOX = Path("plugins/klaviyo-inbox/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
+    **{
+        (Path("plugins/extractors.meltano.yml"), f"streams of tap-klaviyo-{rhythm}"): partial(selection, read)
+        for rhythm, read in rhythms().items()
+    },
     (Path("README.md"), "scopes of both keys"): scopes_of_both_keys,
     (Path("docs/quota.md"), "quota"): quota,
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
@@ -304,7 +328,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
 }
 """Which block of which file is written by what: the text between `<!-- name -->` and `<!-- /name -->`.
 
-In YAML the markers are comments: `# name`, `# end of name`.
+In YAML the markers are comments: `# name`, `# end of name`. What plugins select is first: scopes follow from it.
 """
 
 FILES: Mapping[Path, Callable[[], str]] = {

@@ -128,7 +128,7 @@ class Summary:
                         each["name"].strip(): _number(each["count"]) for each in _COUNT.finditer(match["counts"])
                     }
                     self.written[match["stream"]] = counts
-                    if rejected := counts.get("rejected"):
+                    if rejected := counts.get("rejected", 0) + counts.get("refused before", 0):
                         self.refused.setdefault(plugin, {})[match["stream"]] = rejected
                 elif match := _NOT_LOADED.search(line):
                     _add(self.refused.setdefault(plugin, {}), match["stream"], _number(match["count"]))

@@ -161,6 +161,15 @@ def test_a_program_reads_the_same_from_a_private_file(tmp_path: Path) -> None:
     ]
 
 
+def test_what_was_refused_before_is_told_as_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not in Klaviyo, also in the runs that do not try again."""
+    line = "events: 4 received, 1 accepted, 1 rejected, 2 refused before; 1 job, 1 request"
+    monkeypatch.setitem(globals(), "SAID", (("target-klaviyo-profiles", line),))
+    told = play(tmp_path, {}, "bold is ahead")
+    assert "written: events 1 of 4" in told
+    assert "refused: events (target-klaviyo-profiles) 3" in told
+
+
 def test_while_a_run_lives_the_file_says_so(tmp_path: Path) -> None:
     watch = Watch("pipeline", "prod", {}, print, print)
     with watch.attempt(), watch.run(Run(TASKS, lambda *_: None), tmp_path):

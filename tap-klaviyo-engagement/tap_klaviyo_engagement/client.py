@@ -11,7 +11,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from singer_sdk import Stream
 from singer_sdk import typing as th
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 OPEN = th.CustomType({"type": ["object", "null"]})
 """An object whose keys are the account's or Klaviyo's to choose: passed on as it is, whatever it holds."""
 
+Rhythm = Literal["events", "profiles", "groups", "account", "sweep", "webhooks", "refusals", "reports"]
+"""How often a stream is worth reading; the pipeline has a plugin `tap-klaviyo-<rhythm>` for each."""
+
 TEXT_OR_NUMBER = th.CustomType({"type": ["string", "number", "null"]})
 """A value that Klaviyo gives now as text, now as a number."""
 
@@ -68,6 +71,10 @@ class KlaviyoStream(Stream):
     """Key in `klaviyo_wire.endpoints` of the operation that gives the rows; empty: they come of other streams."""
     parent: ClassVar[str] = ""
     """Operation that lists what the stream's operation takes an id of; empty where it takes none."""
+    rhythm: ClassVar[Rhythm]
+    """With which others it is read. One that makes no request has none: it is read with those that it tells of."""
+    leaves_snapshots: ClassVar[bool] = False
+    """Whether `membership_snapshots` tells when the stream was read whole; with `tells_ids` it does anyway."""
     optional: ClassVar[Mapping[str, str]] = {}
     """Columns that exist only while a setting is on: column → setting."""
     sliced_by: ClassVar[str | None] = None

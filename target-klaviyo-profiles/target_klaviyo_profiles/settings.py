@@ -97,6 +97,15 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "resend_refused_after",
+        th.DecimalType(minimum=0),
+        default=24.0,
+        description=(
+            "Hours after which a row of `profiles` or `events` that Klaviyo refused is sent again as it is; 0: in "
+            "every run. One that has changed is sent at once"
+        ),
+    ),
+    th.Property(
         "clearable_fields",
         th.ArrayType(th.StringType(allowed_values=sorted({name for sink in SINKS for name in sink.clearable}))),
         default=[],
@@ -167,6 +176,7 @@ class Settings:
     rejects_path: Path
     rejects_include_record: bool
     ledger_path: Path
+    resend_refused_after: float
     clearable_fields: frozenset[str]
     identifier_precedence: tuple[str, ...]
     allow_deletions: bool

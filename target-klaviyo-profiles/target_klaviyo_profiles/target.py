@@ -25,6 +25,7 @@ from target_klaviyo_profiles.delivery.context import DeliveryContext
 from target_klaviyo_profiles.delivery.coordinator import Coordinator
 from target_klaviyo_profiles.delivery.ledger import Ledger
 from target_klaviyo_profiles.delivery.rejects import Rejects
+from target_klaviyo_profiles.delivery.tally import counted
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
 from target_klaviyo_profiles.settings import LOAD_METHOD, SETTINGS, Settings, with_remedy
 from target_klaviyo_profiles.sinks import SINKS
@@ -65,7 +66,6 @@ class TargetKlaviyoProfiles(Target):
         self.max_parallelism = 1  # nothing is left for the SDK to drain
         assert isinstance(self.message_reader, MessageReader)  # noqa: S101 - the class says so
         self.message_reader.tick = self.tick
-        self._warned: set[str] = set()
 
     @classmethod
     @override
@@ -153,14 +153,9 @@ class TargetKlaviyoProfiles(Target):
             account,
             concurrency=settings.concurrency,
             emit=self._write_state_message,
+            resend_refused_after=settings.resend_refused_after * 3_600,
             dry_run=self.logger.info if settings.dry_run else None,
         )
-
-    def warn_once(self, message: str) -> None:
-        """Warn, unless this was said before in this run."""
-        if message not in self._warned:
-            self._warned.add(message)
-            self.logger.warning(message)
 
     def fail(self, error: Exception) -> None:
         """The run ends with this error: give the summary of the records so far."""
@@ -201,6 +196,16 @@ class TargetKlaviyoProfiles(Target):
             refused += tally.rejected.total()
             for line in tally.summary(stream, dry=self.settings.dry_run):
                 self.logger.info(line)
+            if tally.refused_before:
+                self.logger.info(
+                    "%s: not sent again: %s that Klaviyo refused before; reasons and remedies are in %s, and "
+                    "`resend_refused_after` says how long this lasts",
+                    stream,
+                    counted(tally.refused_before, "row"),
+                    self.coordinator.rejects_path,
+                )
+            for remark in self.coordinator.batcher(stream).sink.remarks():
+                self.logger.warning("%s: %s", stream, remark)
         if refused and self.coordinator.has_written_rejects:
             self.logger.info(
                 "refused records, with reasons and remedies, are in %s", self.coordinator.rejects_path
@@ -339,8 +344,7 @@ class StreamSink(SdkSink):
         self._batcher: Batcher = target.coordinator.batcher(stream_name)
         self._received = 0
         sink = self._batcher.sink
-        names = schema["properties"].keys()
-        if unknown := sink.unknown(names):
+        if unknown := sink.unknown(schema["properties"].keys()):
             listed = ", ".join(f"`{name}`" for name in unknown)
             known = ", ".join(f"`{each.name}`" for each in sink.fields)
             msg = (
@@ -349,8 +353,6 @@ class StreamSink(SdkSink):
                 f"known are {known}"
             )
             raise ConfigurationError(msg)
-        for warning in sink.warnings(names):
-            target.warn_once(warning)
 
     @override
     def get_validator(self) -> BaseJSONSchemaValidator | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -71,3 +71,35 @@ def test_a_wrong_order_is_a_wrong_setting(value: object) -> None:
     config = {"api_key": "pk_test_0123456789", "identifier_precedence": value}
     with pytest.raises(ConfigurationError, match="identifier_precedence"):
         TargetKlaviyoProfiles(config=config, parse_env_config=False)
+
+
+@pytest.mark.parametrize("order", [PRECEDENCE, ("email", "phone_number")])
+def test_records_that_lost_an_identifier_are_counted(order: tuple[str, ...]) -> None:
+    sink = Profiles(Options(identifier_precedence=order))
+    for record in ({name: WHO[name]} for name in order):
+        sink.row({**record, "title": "Dr"})
+    sink.row({order[0]: WHO[order[0]], order[1]: "  "})
+    with pytest.raises(Rejected):
+        sink.row({order[0]: WHO[order[0]], order[1]: WHO[order[1]], "properties": {"a": 1}, "unset": ["a"]})
+    assert sink.remarks() == []
+    sink.row({**{name: WHO[name] for name in order}, "title": "Dr"})
+    [remark] = sink.remarks()
+    assert remark.startswith("of 1 record with several of ")
+    sink.row({order[-2]: WHO[order[-2]], order[-1]: WHO[order[-1]], "title": "Dr"})
+    [remark] = sink.remarks()
+    assert remark == (
+        f"of 2 records with several of {', '.join(f'`{name}`' for name in order)} only the first was sent, "
+        "since several can merge profiles"
+    )
+
+
+def test_only_a_run_with_such_records_tells_of_them(
+    load: Callable[..., Any], messages: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """The schema alone says nothing: a publish model has all columns, and most rows one identifier."""
+    one = [{"email": "ada@shop.co", "phone_number": None}, {"email": None, "phone_number": "+14155552671"}]
+    assert "only the first was sent" not in load(messages(one)).log
+    both = load(messages([*one, {"email": "bob@shop.co", "phone_number": "+14155552672"}]))
+    told = [line for line in both.log.splitlines() if "only the first was sent" in line]
+    assert len(told) == 1
+    assert "profiles: of 1 record with several of `id`, `external_id`, `email`, `phone_number`" in told[0]

@@ -17,6 +17,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from klaviyo_wire import fields
+from klaviyo_wire.fields import names
 from klaviyo_wire.filters import Operator
 
 
@@ -236,7 +237,7 @@ _TABLE = (
         limits=S,
         scopes=("metrics:read",),
         page=IN_BODY,
-        fields={"metric-aggregate": fields.METRIC_AGGREGATE},
+        fields={"metric-aggregate": names("data dates id")},
     ),
     # reports
     Endpoint(
@@ -387,7 +388,7 @@ _TABLE = (
         limits=M,
         scopes=("profiles:read",),
         page=Page(20, 100),
-        fields={"import-error": fields.IMPORT_ERROR},
+        fields={"import-error": names("code detail id original_payload source source.pointer title")},
     ),
     Endpoint(
         "get_profiles_for_bulk_import_profiles_job",
@@ -519,7 +520,7 @@ _TABLE = (
         limits=L,
         scopes=("lists:read",),
         include=("flow-triggers", "tags"),
-        fields={"flow": fields.FLOW, "list": fields.LIST_DETAIL, "tag": fields.TAG},
+        fields={"flow": fields.FLOW, "list": fields.LIST | {"profile_count"}, "tag": fields.TAG},
         additional_fields={"list": ("profile_count",)},
         reductions=(Reduction("additional-fields[list]", "profile_count", XS),),
     ),
@@ -611,7 +612,7 @@ _TABLE = (
         limits=L,
         scopes=("segments:read",),
         include=("flow-triggers", "tags"),
-        fields={"flow": fields.FLOW, "segment": fields.SEGMENT_DETAIL, "tag": fields.TAG},
+        fields={"flow": fields.FLOW, "segment": fields.SEGMENT | {"profile_count"}, "tag": fields.TAG},
         additional_fields={"segment": ("profile_count",)},
         reductions=(Reduction("additional-fields[segment]", "profile_count", XS),),
     ),
@@ -884,7 +885,7 @@ _TABLE = (
             "campaign-message": fields.OMNICHANNEL_MESSAGE,
             "campaign-variation": fields.CAMPAIGN_VARIATION,
             "image": fields.IMAGE,
-            "translation": fields.TRANSLATION,
+            "translation": names("id"),
         },
         revision=OMNICHANNEL,
     ),
@@ -1022,7 +1023,7 @@ _TABLE = (
             _filter("status", "equals"),
         ),
         sort=("created_at", "updated_at"),
-        fields={"form": fields.FORM},
+        fields={"form": names("ab_test created_at id name status updated_at")},
     ),
     Endpoint(
         "get_webhooks",

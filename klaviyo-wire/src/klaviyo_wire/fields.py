@@ -1,4 +1,4 @@
-"""Names that `fields[<type>]` accepts, per resource type.
+"""Names that `fields[<type>]` accepts, where several entries of the endpoint table share them or they are many.
 
 Source: Klaviyo's OpenAPI document of revision 2026-07-15; for what came with 2026-10-15 the models of its SDK. A
 nested attribute is named by its dotted path. Where one type accepts different names on different endpoints there
@@ -8,11 +8,12 @@ are several constants.
 from __future__ import annotations
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """Names that stand in a text, with spaces between them."""
     return frozenset(text.split())
 
 
-ACCOUNT = _names("""
+ACCOUNT = names("""
     contact_information contact_information.default_sender_email
     contact_information.default_sender_name contact_information.organization_name
     contact_information.street_address contact_information.street_address.address1
@@ -21,18 +22,18 @@ ACCOUNT = _names("""
     contact_information.street_address.zip contact_information.website_url id industry locale
     preferred_currency public_api_key test_account timezone
 """)
-ATTRIBUTION = _names("id")
-EVENT = _names("datetime event_properties id timestamp uuid")
-METRIC = _names("created id integration name updated")
-EMBEDDED_PROFILE = _names("""
+ATTRIBUTION = names("id")
+EVENT = names("datetime event_properties id timestamp uuid")
+METRIC = names("created id integration name updated")
+EMBEDDED_PROFILE = names("""
     created email external_id first_name id image last_event_date last_name locale location
     location.address1 location.address2 location.city location.country location.ip
     location.latitude location.longitude location.region location.timezone location.zip
     organization phone_number properties title updated
 """)
-FLOW = _names("archived created id name status trigger_type updated")
-CONVERSATION = _names("channel id")
-PROFILE = _names("""
+FLOW = names("archived created id name status trigger_type updated")
+CONVERSATION = names("channel id")
+PROFILE = names("""
     created email external_id first_name id image last_event_date last_name locale location
     location.address1 location.address2 location.city location.country location.ip
     location.latitude location.longitude location.region location.timezone location.zip
@@ -88,32 +89,28 @@ PROFILE = _names("""
     subscriptions.whatsapp.transactional.phone_number
     subscriptions.whatsapp.transactional.valid_until title updated
 """)
-PUSH_TOKEN = _names("""
+PUSH_TOKEN = names("""
     background created enablement_status id metadata metadata.app_build metadata.app_id
     metadata.app_name metadata.app_version metadata.device_id metadata.device_model
     metadata.environment metadata.klaviyo_sdk metadata.manufacturer metadata.os_name
     metadata.os_version metadata.sdk_version platform recorded_date token vendor
 """)
-LIST = _names("created id name opt_in_process updated")
-SEGMENT = _names("""
+LIST = names("created id name opt_in_process updated")
+SEGMENT = names("""
     created definition definition.condition_groups id is_active is_processing is_starred name
     updated
 """)
-PROFILE_BULK_IMPORT_JOB = _names("""
+PROFILE_BULK_IMPORT_JOB = names("""
     completed_at completed_count created_at expires_at failed_count id started_at status
     total_count
 """)
-PROFILE_SUPPRESSION_JOB = _names("completed_at completed_count created_at id skipped_count status total_count")
-IMPORT_ERROR = _names("code detail id original_payload source source.pointer title")
-TAG = _names("id name")
-TAG_GROUP = _names("default exclusive id name")
-FORM = _names("ab_test created_at id name status updated_at")
-WEBHOOK = _names("created_at description enabled endpoint_url id name updated_at")
-WEBHOOK_TOPIC = _names("id")
-LIST_DETAIL = LIST | {"profile_count"}
+PROFILE_SUPPRESSION_JOB = names("completed_at completed_count created_at id skipped_count status total_count")
+TAG = names("id name")
+TAG_GROUP = names("default exclusive id name")
+WEBHOOK = names("created_at description enabled endpoint_url id name updated_at")
+WEBHOOK_TOPIC = names("id")
 MEMBER = PROFILE | {"joined_group_at"}
-SEGMENT_DETAIL = SEGMENT | {"profile_count"}
-CAMPAIGN_MESSAGE = _names("""
+CAMPAIGN_MESSAGE = names("""
     created_at definition definition.channel definition.content definition.content.action_buttons
     definition.content.bcc_email definition.content.body definition.content.cc_email
     definition.content.dynamic_image definition.content.from_email definition.content.from_label
@@ -130,7 +127,7 @@ CAMPAIGN_MESSAGE = _names("""
     definition.render_options.add_org_prefix definition.render_options.shorten_links id send_times
     updated_at
 """)
-CAMPAIGN = _names("""
+CAMPAIGN = names("""
     archived audiences audiences.excluded audiences.included created_at id name scheduled_at
     send_options send_options.use_smart_sending send_strategy send_strategy.date
     send_strategy.datetime send_strategy.method send_strategy.options
@@ -139,26 +136,25 @@ CAMPAIGN = _names("""
     tracking_options.add_tracking_params tracking_options.custom_tracking_params
     tracking_options.is_tracking_clicks tracking_options.is_tracking_opens updated_at
 """)
-IMAGE = _names("format hidden id image_url name size updated_at")
-EMBEDDED_TEMPLATE = _names("amp created editor_type html id name text updated")
-ASSIGNED_CAMPAIGN_MESSAGE = _names("""
+IMAGE = names("format hidden id image_url name size updated_at")
+EMBEDDED_TEMPLATE = names("amp created editor_type html id name text updated")
+ASSIGNED_CAMPAIGN_MESSAGE = names("""
     channel content content.bcc_email content.body content.cc_email content.from_email
     content.from_label content.media_url content.preview_text content.reply_to_email
     content.subject created_at id label render_options render_options.add_info_link
     render_options.add_opt_out_language render_options.add_org_prefix render_options.shorten_links
     send_times updated_at
 """)
-CAMPAIGN_SEND_JOB = _names("id status")
-TEMPLATE = _names("""
+CAMPAIGN_SEND_JOB = names("id status")
+TEMPLATE = names("""
     amp created definition definition.body definition.body.id definition.body.properties
     definition.body.properties.css_class definition.body.properties.id definition.body.sections
     definition.body.styles definition.body.styles.background_color definition.body.styles.width
     definition.id definition.styles definition.template_id editor_type html id name text updated
 """)
-METRIC_AGGREGATE = _names("data dates id")
-VALUES_REPORT = _names("id results")
+VALUES_REPORT = names("id results")
 # From 2026-10-15.
-OMNICHANNEL_CAMPAIGN = _names("""
+OMNICHANNEL_CAMPAIGN = names("""
     created_at definition definition.archived definition.builder definition.color
     definition.description definition.name definition.send_settings
     definition.send_settings.exit_condition_conversion_metric_id
@@ -166,11 +162,11 @@ OMNICHANNEL_CAMPAIGN = _names("""
     definition.send_settings.send_passed_rltz_immediately definition.send_settings.send_strategy
     definition.send_settings.send_timezone id updated_at
 """)
-CAMPAIGN_AUDIENCE = _names("""
+CAMPAIGN_AUDIENCE = names("""
     created definition definition.excluded definition.included definition.name definition.priority
     id updated
 """)
-OMNICHANNEL_MESSAGE = _names("""
+OMNICHANNEL_MESSAGE = names("""
     created definition definition.ab_test definition.ab_test.winner_metric
     definition.ab_test.winner_percentage definition.ab_test.winner_wait_hours definition.name
     definition.send_options definition.send_options.is_ignoring_unsubscribes
@@ -181,14 +177,13 @@ OMNICHANNEL_MESSAGE = _names("""
     definition.tracking_options.is_tracking_clicks definition.tracking_options.is_tracking_opens id
     updated
 """)
-CAMPAIGN_VARIATION = _names("created definition definition.details definition.name id updated")
-TRANSLATION = _names("id")
-FLOW_DETAIL = FLOW | _names("""
+CAMPAIGN_VARIATION = names("created definition definition.details definition.name id updated")
+FLOW_DETAIL = FLOW | names("""
     definition definition.actions definition.entry_action_id definition.profile_filter
     definition.profile_filter.condition_groups definition.reentry_criteria
     definition.reentry_criteria.duration definition.reentry_criteria.unit definition.triggers
 """)
-FLOW_ACTION = _names("""
+FLOW_ACTION = names("""
     created definition definition.data definition.data.action_output_filter
     definition.data.action_output_filter.condition_groups definition.data.branches
     definition.data.current_experiment definition.data.current_experiment.allocations
@@ -287,7 +282,7 @@ FLOW_ACTION = _names("""
     definition.links.next definition.links.next_if_false definition.links.next_if_true
     definition.temporary_id definition.type id updated
 """)
-FLOW_MESSAGE = _names("""
+FLOW_MESSAGE = names("""
     channel created definition definition.action_buttons definition.add_info_link
     definition.add_opt_out_language definition.add_org_prefix definition.add_tracking_params
     definition.additional_filters definition.additional_filters.condition_groups

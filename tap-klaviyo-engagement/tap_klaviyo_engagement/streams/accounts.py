@@ -11,6 +11,7 @@ class Accounts(ListedStream):
     """The account that the API key belongs to: its timezone is that of Klaviyo's reports."""
 
     name = "accounts"
+    rhythm = "account"
     operation = "get_accounts"
     resource = "account"
     primary_keys = ("id",)

@@ -45,6 +45,7 @@ class Campaigns(LinkedStream):
     """One-time sends."""
 
     name = "campaigns"
+    rhythm = "events"
     operation = "get_campaigns"
     resource = "campaign"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
@@ -84,6 +85,7 @@ class CampaignMessages(LinkedStream, NestedStream):
     """
 
     name = "campaign_messages"
+    rhythm = "events"
     operation = "get_messages_for_campaign"
     parent = "get_campaigns"
     resource = "campaign-message"

@@ -18,6 +18,7 @@ class Events(LateArrivingStream):
     """Everything Klaviyo recorded: sends, opens, clicks, orders and whatever the account reports itself."""
 
     name = "events"
+    rhythm = "events"
     operation = "get_events"
     resource = "event"
     relationships = ("profile", "metric")  # recorded: their ids come without an `include`

@@ -59,6 +59,7 @@ class Flows(LinkedStream):
     """Automations: what starts them and whether they run."""
 
     name = "flows"
+    rhythm = "account"
     operation = "get_flows"
     resource = "flow"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
@@ -126,6 +127,7 @@ class FlowActions(FlowPartsStream):
     """
 
     name = "flow_actions"
+    rhythm = "account"
     operation = "get_actions_for_flow"
     resource = "flow-action"
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -162,6 +164,7 @@ class FlowMessages(FlowPartsStream, NestedStream):
     """
 
     name = "flow_messages"
+    rhythm = "account"
     operation = "get_flow_action_messages"
     resource = "flow-message"
     owner = "flow action"

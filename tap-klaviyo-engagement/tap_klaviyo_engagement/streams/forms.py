@@ -11,6 +11,7 @@ class Forms(ListedStream):
     """Sign-up forms. Events hold their id as `form_id`."""
 
     name = "forms"
+    rhythm = "account"
     operation = "get_forms"
     resource = "form"
     primary_keys = ("id",)

@@ -32,6 +32,7 @@ class ProfileImportJobs(LinkedStream):
     """Bulk imports. Klaviyo lists them whole; those that are done with are emitted once."""
 
     name = "profile_import_jobs"
+    rhythm = "account"
     operation = "get_bulk_import_profiles_jobs"
     resource = "profile-bulk-import-job"
     links: ClassVar[Mapping[str, str]] = {"list_ids": "lists"}
@@ -68,6 +69,7 @@ class ProfileImportErrors(NestedStream):
     """
 
     name = "profile_import_errors"
+    rhythm = "refusals"
     selected_by_default = False
     operation = "get_errors_for_bulk_import_profiles_job"
     resource = "import-error"

@@ -14,6 +14,7 @@ class Lists(LinkedStream):
     """Audiences that profiles are added to."""
 
     name = "lists"
+    rhythm = "groups"
     operation = "get_lists"
     resource = "list"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}

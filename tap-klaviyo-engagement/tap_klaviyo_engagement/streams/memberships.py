@@ -34,6 +34,8 @@ class Memberships(ListedStream):
     """JSON:API type of the groups, and the value of `group_type`."""
     groups_setting: ClassVar[str]
     """The setting that chooses among the groups."""
+    rhythm = "groups"
+    leaves_snapshots = True
     resource = "profile"
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"profile_id": ("id",)}
     windowed = True

@@ -11,6 +11,7 @@ class Metrics(ListedStream):
     """Kinds of events. Names change, and repeat across integrations: an id tells a metric for good."""
 
     name = "metrics"
+    rhythm = "events"
     operation = "get_metrics"
     resource = "metric"
     primary_keys = ("id",)

@@ -35,6 +35,7 @@ class OmnichannelCampaigns(LinkedStream):
     """Sends that someone plans, over any number of channels."""
 
     name = "campaigns"
+    rhythm = "events"
     operation = "get_campaigns@2026-10-15"
     resource = "campaign"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}
@@ -68,6 +69,7 @@ class CampaignAudiences(NestedStream):
     """
 
     name = "campaign_audiences"
+    rhythm = "events"
     operation = "get_campaign_audiences_for_campaign@2026-10-15"
     parent = "get_campaigns@2026-10-15"
     owner = "campaign"
@@ -128,6 +130,7 @@ class OmnichannelCampaignMessages(LinkedStream):
     """What a campaign sends, once on each channel and to each audience."""
 
     name = "campaign_messages"
+    rhythm = "events"
     operation = "get_campaign_messages@2026-10-15"
     resource = "campaign-message"
     relationships = ("campaign", "campaign-audience")
@@ -167,6 +170,7 @@ class CampaignVariations(NestedStream):
     """
 
     name = "campaign_variations"
+    rhythm = "events"
     operation = "get_variations_for_campaign_message@2026-10-15"
     parent = "get_campaign_messages@2026-10-15"
     owner = "campaign message"

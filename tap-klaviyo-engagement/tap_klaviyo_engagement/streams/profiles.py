@@ -35,6 +35,7 @@ class Profiles(ListedStream):
     """People. Every event and every change of a property updates a profile; deleted and merged ones vanish."""
 
     name = "profiles"
+    rhythm = "profiles"
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)
@@ -72,6 +73,7 @@ class ProfilePredictiveAnalytics(ListedStream):
     """
 
     name = "profile_predictive_analytics"
+    rhythm = "sweep"
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)
@@ -128,6 +130,8 @@ class ProfileIds(ListedStream):
     """
 
     name = "profile_ids"
+    rhythm = "sweep"
+    leaves_snapshots = True
     selected_by_default = False
     operation = "get_profiles"
     resource = "profile"

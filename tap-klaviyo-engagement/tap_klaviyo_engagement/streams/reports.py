@@ -65,6 +65,7 @@ class CampaignValues(ReportStream):
     """What came of the campaign messages that were sent on a day."""
 
     name = "campaign_values"
+    rhythm = "reports"
     operation = "query_campaign_values"
     resource = "campaign-values-report"
     groupings = ("campaign_id", "campaign_message_id", "send_channel")
@@ -76,6 +77,7 @@ class FlowValues(ReportStream):
     """What came of the flow messages that were sent on a day."""
 
     name = "flow_values"
+    rhythm = "reports"
     operation = "query_flow_values"
     resource = "flow-values-report"
     groupings = ("flow_id", "flow_message_id", "send_channel")

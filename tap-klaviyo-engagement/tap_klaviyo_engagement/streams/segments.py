@@ -15,6 +15,7 @@ class Segments(LinkedStream):
     """Audiences that Klaviyo computes from conditions."""
 
     name = "segments"
+    rhythm = "groups"
     operation = "get_segments"
     resource = "segment"
     links: ClassVar[Mapping[str, str]] = {"tag_ids": "tags"}

@@ -14,6 +14,7 @@ class Tags(LinkedStream):
     """Names that people give to campaigns, flows, lists and segments, whose rows hold `tag_ids`."""
 
     name = "tags"
+    rhythm = "account"
     operation = "get_tags"
     resource = "tag"
     relationships = ("tag-group",)

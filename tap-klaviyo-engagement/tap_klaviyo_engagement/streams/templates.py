@@ -11,6 +11,7 @@ class Templates(ListedStream):
     """Reusable mails. The copies that campaigns hold are not among them."""
 
     name = "templates"
+    rhythm = "profiles"
     operation = "get_templates"
     resource = "template"
     primary_keys = ("id",)

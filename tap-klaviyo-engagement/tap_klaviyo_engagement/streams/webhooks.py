@@ -17,6 +17,7 @@ class Webhooks(LinkedStream):
     """
 
     name = "webhooks"
+    rhythm = "webhooks"
     selected_by_default = False
     operation = "get_webhooks"
     resource = "webhook"

@@ -14,6 +14,7 @@ from target_klaviyo_profiles.rows import Batch, Group, Outcome, Reason, Rejected
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.delivery.recovered_rows import RecoveredRows
+    from target_klaviyo_profiles.delivery.refused_rows import RefusedRows
     from target_klaviyo_profiles.identifiers import Key
     from target_klaviyo_profiles.sinks.base import Sink
 
@@ -108,13 +109,21 @@ class Batcher:
         sink: The stream's declaration.
         dispatcher: The run.
         recovered: What an earlier run had sent of the stream.
+        refused: What Klaviyo refused of the stream in earlier runs; None: all of it is sent again.
     """
 
-    def __init__(self, sink: Sink, dispatcher: Dispatcher, recovered: RecoveredRows | None = None) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        dispatcher: Dispatcher,
+        recovered: RecoveredRows | None = None,
+        refused: RefusedRows | None = None,
+    ) -> None:
         self.sink = sink
         self.tally = Tally()
         self._dispatcher = dispatcher
         self._recovered = recovered
+        self._refused = refused
         self._buffers: dict[Group, _Buffer] = {}
         self._buffered_bytes = 0
         self._group_of: dict[Key, Group] = {}
@@ -424,16 +433,22 @@ class Batcher:
                 self.failed(batch, self._given_up)
 
     def _unsent(self, group: Group, buffer: _Buffer) -> list[tuple[Key, _BufferedRow]]:
-        """The rows that an earlier run had not sent; the earlier rows of their keys are forgotten."""
-        if self._recovered is None:
+        """The rows that no earlier run had sent, or tried to; the earlier rows of their keys are forgotten."""
+        if self._recovered is None and not self._refused:
             return list(buffer.rows.items())
         unsent = []
-        for key, row in buffer.rows.items():
-            if self._was_sent(Row(key, group, row.payload)):
-                del self._group_of[key]
-            else:
+        for key, buffered in buffer.rows.items():
+            row = Row(key, group, buffered.payload)
+            if self._recovered is not None:
+                if self._was_sent(row):
+                    del self._group_of[key]
+                    continue
                 self._recovered.superseded(key)
-                unsent.append((key, row))
+            if self._refused and self._refused.has(row):
+                self.tally.refused_before += 1
+                del self._group_of[key]
+                continue
+            unsent.append((key, buffered))
         return unsent
 
 

@@ -22,6 +22,7 @@ from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope, 
 from target_klaviyo_profiles.delivery.batcher import Batcher
 from target_klaviyo_profiles.delivery.job_poller import JobPoller
 from target_klaviyo_profiles.delivery.recovery import recover
+from target_klaviyo_profiles.delivery.refused_rows import RefusedRows
 from target_klaviyo_profiles.delivery.sample import sample
 from target_klaviyo_profiles.delivery.submission import deliver
 from target_klaviyo_profiles.delivery.tally import counted
@@ -65,6 +66,8 @@ class Coordinator:
         account: Lets nothing be sent to another account than the one that it is for.
         concurrency: Batches in flight at once, over all streams.
         emit: Writes a STATE.
+        resend_refused_after: Seconds after which a row that was refused is sent again as it is, in a stream whose
+            `refusals_last`.
         dry_run: Takes what would be sent, a line per request, and of each kind of request a masked row; nothing is
             sent then, no STATE emitted. None sends.
     """
@@ -78,6 +81,7 @@ class Coordinator:
         *,
         concurrency: int,
         emit: Callable[[Any], None],
+        resend_refused_after: float = 0.0,
         dry_run: Callable[[str], None] | None = None,
     ) -> None:
         self.epoch = 0
@@ -87,6 +91,7 @@ class Coordinator:
         self._account = account
         self._concurrency = concurrency
         self._emit = emit
+        self._resend_refused_after = resend_refused_after
         self._dry_run = dry_run
         self._sampled: set[tuple[str, str]] = set()
         """Streams and operations of which a dry run has shown a row."""
@@ -130,7 +135,9 @@ class Coordinator:
             entries = context.ledger.entries(stream)
             self._earlier.update(entry.id for entry in entries)
             recovered = recover(entries, sink, context, self._poller, self._came_again) if entries else None
-            self._batchers[stream] = Batcher(sink, self, recovered)
+            wait = self._resend_refused_after if sink.refusals_last else 0.0
+            refused = RefusedRows(context.ledger, stream, wait) if wait else None
+            self._batchers[stream] = Batcher(sink, self, recovered, refused)
         return self._batchers[stream]
 
     @property
@@ -273,6 +280,9 @@ class Coordinator:
             if not _ends_only_the_stream(news):
                 raise news
         else:
+            sink = in_flight.batcher.sink
+            if news.rejected and sink.refusals_last:
+                self._context.ledger.refuse_sent(sink.stream, news.entries, news.rejected)
             if not news.unsettled:
                 self._entries += [(in_flight.batch.until, entry) for entry in news.entries]
             in_flight.batcher.completed(in_flight.batch, news)

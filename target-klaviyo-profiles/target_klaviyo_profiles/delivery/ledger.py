@@ -16,6 +16,9 @@ remembers it before it is sent.) What does harm is an older value that is writte
 jobs are waited for. It is also why a row only counts as sent if it is the last that was sent for its key: then
 nothing newer is undone by leaving it out.
 
+What Klaviyo refused is kept beyond the run, too: the same row is not sent again at once, though every run is given
+it.
+
 The ledger holds two hashes of a row, of its key and of all of it, keyed with the API key; no personal data, and
 nothing that a run with another account's key would take for its own. It says whose it is by the account's id,
 which all keys of the account share. It is an SQLite file because an entry has to be there as a whole or not at
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 KEPT = 86_400.0
 """Seconds that an entry is kept; after that others may have written to the account, and it proves nothing."""
 REMEMBERED = 400 * 86_400.0
-"""Seconds that something a sink remembers is kept after it was last read or written."""
+"""Seconds that something a sink remembers is kept after it was last read or written, and a refusal."""
 
 _KEY_BYTES, _ROW_BYTES = 8, 16
 _ROW = _KEY_BYTES + _ROW_BYTES
@@ -55,6 +58,10 @@ create table if not exists requests (
 );
 create table if not exists memory (
     account blob not null, stream text not null, key blob not null, value text not null, at real not null,
+    primary key (account, stream, key)
+) without rowid;
+create table if not exists refused (
+    account blob not null, stream text not null, key blob not null, row blob not null, at real not null,
     primary key (account, stream, key)
 ) without rowid;
 create table if not exists owner (account text not null);
@@ -165,6 +172,29 @@ class Ledger:
         with self._lock, self._errors(), self._database:
             self._database.executemany("insert or replace into memory values (?, ?, ?, ?, ?)", rows)
 
+    def refuse(self, stream: str, group: Group, rows: Iterable[tuple[Key, bytes]]) -> None:
+        """Klaviyo has refused rows, by key and payload, at once; of a key the last one is kept."""
+        begun = self._rows(group)
+        self._keep_refused(stream, [(self.hashed(key), _digest(begun, payload)) for key, payload in rows])
+
+    def refuse_sent(self, stream: str, entries: Iterable[int], keys: Iterable[Key]) -> None:
+        """Klaviyo has refused rows of requests that it had accepted, by the requests' entries."""
+        refused = set(map(self.hashed, keys))
+        sent = [self._do("select rows from requests where id = ?", (each,)) for each in entries]
+        self._keep_refused(stream, [row for [(rows,)] in sent for row in _split(rows) if row[0] in refused])
+
+    def _keep_refused(self, stream: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        moment = self._now().timestamp()
+        values = [(self._account, stream, key, row, moment) for key, row in rows]
+        with self._lock, self._errors(), self._database:
+            self._database.executemany("insert or replace into refused values (?, ?, ?, ?, ?)", values)
+
+    def refused(self, stream: str, seconds: float) -> dict[bytes, bytes]:
+        """The rows that were refused in the last seconds, hashed, by hashed key; none that is dated ahead."""
+        now = self._now().timestamp()
+        sql = "select key, row from refused where account = ? and stream = ? and at > ? and at <= ?"
+        return dict(self._do(sql, (self._account, stream, now - seconds, now)))
+
     def owner(self) -> str | None:
         """Id of the account that the ledger was begun with; None if that was never known."""
         found = self._do("select account from owner", ())
@@ -212,6 +242,7 @@ class Ledger:
             with database:
                 database.execute("delete from requests where at <= ?", (moment - KEPT,))
                 database.execute("delete from memory where at <= ?", (moment - REMEMBERED,))
+                database.execute("delete from refused where at <= ?", (moment - REMEMBERED,))
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(_unusable(path, error)) from error
         return database

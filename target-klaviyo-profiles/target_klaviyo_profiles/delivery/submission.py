@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,8 @@ def deliver(sink: Sink, batch: Batch, context: DeliveryContext) -> Outcome:
 
 def _write_each(sink: RecordSink, batch: Batch, context: DeliveryContext) -> Outcome:
     outcome = Outcome()
-    for key, payload in zip(batch.keys, batch.payloads, strict=True):
+    rows = list(zip(batch.keys, batch.payloads, strict=True))
+    for key, payload in rows:
         try:
             if not sink.write(Row(key, batch.group, payload), context):
                 outcome.unchanged.add(key)
@@ -66,6 +67,8 @@ def _write_each(sink: RecordSink, batch: Batch, context: DeliveryContext) -> Out
             outcome.rejected[key] = rejected.reason
         except Unsettled as fault:
             outcome.unsettled[key] = str(fault)
+    if outcome.rejected and sink.refusals_last:
+        context.ledger.refuse(sink.stream, batch.group, [row for row in rows if row[0] in outcome.rejected])
     if isinstance(sink, BulkSink):
         # Or else a bulk request before it would be taken for the last that was sent for a key.
         outcome.entries.append(context.ledger.sent(sink.stream, batch.group, batch.keys, batch.payloads))
@@ -112,6 +115,7 @@ class _Submission:
                 if blamed is None:
                     raise
                 self._reject({self._rows[row]: problem or _first((), refusal) for row, problem in blamed.items()})
+                self._remember([self._rows[row] for row in blamed])
             else:
                 bisection.accepted()
 
@@ -216,6 +220,13 @@ class _Submission:
         for example in list(problems.values())[:1]:
             said = redact(example.detail or example.title)
             _log.warning("Klaviyo refuses %d of the %s in a request: %s", len(problems), self._sink.stream, said)
+
+    def _remember(self, blamed: Iterable[int]) -> None:
+        """Keep which rows were refused for what they say, not for what their group shares."""
+        if self._sink.refusals_last:
+            rows = ((self._batch.keys[row], self._batch.payloads[row]) for row in blamed)
+            refused = [row for row in rows if row[0] in self._outcome.rejected]
+            self._context.ledger.refuse(self._sink.stream, self._batch.group, refused)
 
 
 def _first(problems: Sequence[Problem], refusal: Refused) -> Problem:

@@ -20,12 +20,13 @@ _HASH_SHOWN = 19
 class Tally:
     """The records of one stream.
 
-    `received` is always the sum of the others: accepted, unchanged, combined, rejected and unsettled.
+    `received` is always the sum of the others: accepted, unchanged, combined, rejected, refused before, unsettled.
 
     Attributes:
         unchanged: Nothing to write, or held by Klaviyo already.
         combined: Sent as one with a later record of the same key.
         rejected: By reason code.
+        refused_before: Not sent, since Klaviyo refused the same not long ago.
         unsettled: By the reason; Klaviyo may or may not have them.
         resumed: Of those accepted or rejected, the ones that an earlier run had sent.
         bytes: Of the requests that a dry run would send; nothing is counted otherwise.
@@ -36,6 +37,7 @@ class Tally:
     unchanged: int = 0
     combined: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    refused_before: int = 0
     unsettled: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
     requests: int = 0
@@ -82,6 +84,7 @@ class Tally:
             "unchanged": self.unchanged,
             "combined": self.combined,
             "rejected": self.rejected.total(),
+            "refused before": self.refused_before,
             "not settled": self.unsettled.total(),
         }
 

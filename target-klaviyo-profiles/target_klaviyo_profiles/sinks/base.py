@@ -46,6 +46,8 @@ class Sink(ABC):
     """All of them; the first one's operation is what the documentation names."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Operations that are called beside those of the routes."""
+    refusals_last: ClassVar[bool] = False
+    """Whether Klaviyo refuses a row for what it says, and so again: then it waits, see `resend_refused_after`."""
     clearable: ClassVar[frozenset[str]] = frozenset()
     """Fields that there is a way to clear: what the setting `clearable_fields` may name."""
 
@@ -89,8 +91,8 @@ class Sink(ABC):
         """Those of the names that no field has, sorted; SDC metadata columns are passed over."""
         return sorted(name for name in names - self._kinds.keys() if not name.startswith(METADATA_PREFIX))
 
-    def warnings(self, names: AbstractSet[str]) -> list[str]:  # noqa: ARG002 - for sinks to override
-        """What a user should know about records with these fields, once per run."""
+    def remarks(self) -> list[str]:
+        """What a user should know about the records that were mapped so far, for the summary of the run."""
         return []
 
     @abstractmethod

@@ -46,6 +46,7 @@ class Events(BulkSink):
 
     stream: ClassVar[str] = "events"
     routes: ClassVar[tuple[Route, ...]] = (_CREATE,)
+    refusals_last: ClassVar[bool] = True
     fields: ClassVar[tuple[Field, ...]] = (
         Field(
             "metric",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -32,6 +31,7 @@ from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.sinks.context import SinkContext
+    from target_klaviyo_profiles.sinks.options import Options
     from target_klaviyo_profiles.values import Json
 
 _ATTRIBUTES = frozenset(
@@ -58,6 +58,7 @@ class Profiles(BulkSink, RecordSink):
 
     stream: ClassVar[str] = "profiles"
     routes: ClassVar[tuple[Route, ...]] = (IMPORT, CLEAR)
+    refusals_last: ClassVar[bool] = True
     reads: ClassVar[tuple[str, ...]] = ("update_profile", "add_profiles_to_list")
     clearable: ClassVar[frozenset[str]] = frozenset(
         {*_ATTRIBUTES, "email", "external_id", "phone_number"} - {"properties"}
@@ -84,13 +85,21 @@ class Profiles(BulkSink, RecordSink):
         Field(LIST_ID, Kind.TEXT, "List that the profile joins; joining is not consent"),
     )
 
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(options)
+        kinds = self.options.identifier_precedence
+        self._behind = {kind: frozenset(kinds[place + 1 :]) for place, kind in enumerate(kinds)}
+        """The identifiers that are not sent where this one is."""
+        self._several = 0
+        """Records that had several identifiers."""
+
     @override
-    def warnings(self, names: AbstractSet[str]) -> list[str]:
-        given = [kind for kind in self.options.identifier_precedence if kind in names]
-        if len(given) <= 1:
+    def remarks(self) -> list[str]:
+        if not self._several:
             return []
-        listed = ", ".join(f"`{kind}`" for kind in given)
-        return [f"{self.stream}: of {listed} only the first that a record has is sent: several can merge profiles"]
+        records = "1 record" if self._several == 1 else f"{self._several:,} records"
+        kinds = ", ".join(f"`{kind}`" for kind in self.options.identifier_precedence)
+        return [f"of {records} with several of {kinds} only the first was sent, since several can merge profiles"]
 
     @override
     def identify(self, record: Json) -> Key:
@@ -121,6 +130,10 @@ class Profiles(BulkSink, RecordSink):
             body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
+        # Most records have one identifier: this looks no closer than it must.
+        behind = self._behind[key.kind]
+        if not behind.isdisjoint(record) and identifiers.first(record, list(behind)):
+            self._several += 1
         return Resource(body, Group(CLEAR if cleared else IMPORT, (list_id,) if list_id else ()))
 
     @override
