@@ -99,7 +99,7 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "resend_refused_after",
         th.DecimalType(minimum=0),
-        default=24.0,
+        default=0.0,
         description=(
             "Hours after which a row of `profiles` or `events` that Klaviyo refused is sent again as it is; 0: in "
             "every run. One that has changed is sent at once"

@@ -28,7 +28,13 @@ Messages = Callable[..., list[Json]]
 GOOD: Json = {"external_id": "crm-1", "title": "Dr"}
 REFUSED: Json = {"id": "01MISSING", "title": "Dr"}
 DAY = 86_400.0
-"""The setting's default, in seconds."""
+"""What is set here, in seconds."""
+
+
+@pytest.fixture
+def load(load: Load) -> Load:
+    """Loads messages with that setting, unless another is given."""
+    return lambda messages, **settings: load(messages, **{"resend_refused_after": DAY / 3_600, **settings})
 
 
 def _counts(run: Any) -> tuple[int, int, int, int]:  # noqa: ANN401 - the tests' own `Run`
@@ -50,6 +56,13 @@ def test_a_refused_row_is_not_sent_by_the_next_run_which_says_so(
     alone = load(messages([REFUSED]), max_reject_ratio=None)
     assert (alone.error, alone.states, _counts(alone)) == (None, [{"at": "end"}], (0, 0, 0, 1))
     assert sandbox.store.count("import_jobs") == jobs
+
+
+def test_without_the_setting_every_run_sends_it_and_fails(load: Load, messages: Messages) -> None:
+    for _ in range(2):
+        run = load(messages([REFUSED]), max_reject_ratio=None, resend_refused_after=0)
+        assert _counts(run) == (0, 0, 1, 0)
+        assert run.error is not None
 
 
 def test_a_row_that_says_something_else_is_sent_at_once(load: Load, messages: Messages) -> None:
