@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
-from singer_sdk.plugin_base import PluginBase
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.tap import TapKlaviyoInbox
+from klaviyo_wire.errors import ConfigurationError
+from singer_program.settings import unknown_variables
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
@@ -220,6 +223,83 @@ def test_the_example_of_an_environment_names_settings_only() -> None:
     server = r"env_var\('(KLAVIYO_LOOP_POSTGRES_\w+)'"
     known |= set(re.findall(server, (ROOT / "transform" / "profiles.yml").read_text()))
     assert set(names) - known == {WAIT_HOURS, notify.URL, notify.COMMAND}  # the scripts' own
+
+
+@cache
+def _variables_of_meltano() -> dict[str, str]:
+    """Every variable that Meltano reads or sets for a plugin of this project: settings, extras, inherited ones."""
+    from meltano.core.plugin.settings_service import PluginSettingsService  # noqa: PLC0415 - takes half a second
+    from meltano.core.project import Project  # noqa: PLC0415
+
+    project = Project(ROOT)
+    services = [PluginSettingsService(project, plugin) for plugin in project.plugins.plugins()]
+    return {
+        variable.key: "x"
+        for service in services
+        for setting in service.definitions()
+        for writing in (True, False)
+        for variable in service.setting_env_vars(setting, for_writing=writing)
+    }
+
+
+def _known(program: str) -> list[str]:
+    """The settings of a program, those of the SDK with them."""
+    if program == "klaviyo-inbox":
+        return list(InboxSettings.json_schema()["properties"])
+    schema = {"properties": dict(_schema(program)["properties"])}
+    CODE[program].append_builtin_config(schema)
+    return list(schema["properties"])
+
+
+@pytest.mark.parametrize("program", [*CODE, "klaviyo-inbox"])
+def test_no_variable_of_meltano_is_taken_for_a_misspelt_setting(program: str) -> None:
+    known = dict.fromkeys(_known(program))
+    variables = _variables_of_meltano()
+    prefix = program.replace("-", "_").upper()
+    if program != "klaviyo-inbox":
+        assert {f"{prefix}_{known_name}".upper() for known_name in _schema(program)["properties"]} <= set(
+            variables
+        )
+        assert f"{prefix}__LOG_PARSER" in variables
+    parts = {f"{prefix}_{name}_{part}".upper(): "x" for name in known for part in ("events", "_else__", "0_id")}
+    assert unknown_variables(program, known, variables | parts) == []
+
+
+@pytest.mark.parametrize("program", [*CODE, "klaviyo-inbox"])
+def test_a_slip_in_the_name_of_any_variable_is_found(program: str) -> None:
+    """A letter or an underscore left out, or twice."""
+    known = dict.fromkeys(_known(program))
+    prefix = f"{program}_".replace("-", "_").upper()
+    for setting in known:
+        for place in range(0, len(setting), 3):
+            rest = setting[place + 1 :]
+            for slip in (setting[:place] + rest, setting[: place + 1] + setting[place:]):
+                told = unknown_variables(program, known, {prefix + slip.upper(): "v4lue"})
+                assert len(told) == (slip not in known), slip
+                assert "v4lue" not in "".join(told)
+
+
+@pytest.mark.parametrize("program", CODE)
+def test_every_program_ends_at_a_misspelt_variable(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where Meltano has given it all settings in a file, and where one that is needed is missing for it."""
+    setting = next(iter(_schema(program)["properties"]))
+    misspelt = f"{setting[:-2]}{setting[-1]}{setting[-2]}"
+    variable = f"{program}_{misspelt}".replace("-", "_").upper()
+    monkeypatch.setenv(variable, "v4lue")
+    required = dict.fromkeys(_schema(program).get("required", ()), "pk_0123456789abcdef")
+    for config in (required, {}):
+        with pytest.raises((ConfigValidationError, ConfigurationError)) as ended:
+            _begin(CODE[program], config)
+        told = str(getattr(ended.value, "errors", ended.value))
+        assert f"{variable}: there is no setting `{misspelt}`; did you mean `{setting}`?" in told
+        assert "v4lue" not in told
+
+
+def _begin(owner: type[PluginBase], config: dict[str, Any]) -> None:
+    if issubclass(owner, TapKlaviyoEngagement):
+        owner.configured(_ConfigInput(config=config, parse_env=False))
+    else:
+        owner(config=config)
 
 
 @pytest.mark.parametrize("name", CODE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from types import FrameType
@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
-from singer_program.settings import unknown_settings
+from singer_program.settings import unknown_settings, unknown_variables
 from singer_program.state import fault_of
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
@@ -242,14 +242,21 @@ class TapKlaviyoEngagement(Tap):
                 catalog=catalog,
             )
         except ConfigValidationError as error:
-            raise ConfigurationError("; ".join(map(_with_remedy, error.errors))) from error
+            faults = [*map(_with_remedy, error.errors), *cls._unknown(config.config if config else {})]
+            raise ConfigurationError("; ".join(faults)) from error
         if "batch_config" in tap.config:
             msg = "the setting `batch_config` is not offered: batches would go around stream maps; remove it"
             raise ConfigurationError(msg)
-        if faults := unknown_settings(tap.config, tap.config_jsonschema["properties"]):
+        if faults := cls._unknown(tap.config):
             raise ConfigurationError("; ".join(faults))
         _ = tap.run.client
         return tap
+
+    @classmethod
+    def _unknown(cls, config: Mapping[str, Any]) -> list[str]:
+        """What is given as a setting and is none; the SDK's own are known once a tap was made."""
+        known = cls.config_jsonschema["properties"]
+        return unknown_settings(config, known) + unknown_variables(cls.name, known)
 
     @property
     @override

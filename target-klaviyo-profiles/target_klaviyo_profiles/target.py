@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from singer_program.errors import InputError
 from singer_program.reader import MessageReader, UnreadableRecord
-from singer_program.settings import unknown_settings
+from singer_program.settings import unknown_settings, unknown_variables
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.delivery.account import AccountCheck
 from target_klaviyo_profiles.delivery.context import DeliveryContext
@@ -98,13 +98,13 @@ class TargetKlaviyoProfiles(Target):
         try:
             found = super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
-            faults = list(map(with_remedy, error.errors))
-        else:
-            faults = unknown_settings(self.config, self.config_jsonschema["properties"])
-            if not faults or not raise_errors:
-                return found + faults
-        msg = f"the settings are wrong: {'; '.join(faults)}"
-        raise ConfigurationError(msg) from None
+            found = list(map(with_remedy, error.errors))
+        known = self.config_jsonschema["properties"]
+        faults = found + unknown_settings(self.config, known) + unknown_variables(self.name, known)
+        if faults and raise_errors:
+            msg = f"the settings are wrong: {'; '.join(faults)}"
+            raise ConfigurationError(msg) from None
+        return faults
 
     @cached_property
     def settings(self) -> Settings:

@@ -128,6 +128,44 @@ def test_a_wrong_variable_is_a_line_without_its_value(variable: str, text: str, 
     assert line == f"the setting `{variable.lower()}`, given by KLAVIYO_INBOX_{variable}: {said}"
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("STROE", "store"), ("PROT", "port"), ("LOWST", "lowest"), ("SECRET", "secrets"), ("STRICTLY", "strict")],
+)
+def test_a_misspelt_variable_is_a_line_with_the_setting_that_is_meant(variable: str, meant: str) -> None:
+    told = f"KLAVIYO_INBOX_{variable}: there is no setting `{variable.lower()}`; did you mean `{meant}`?"
+    assert faults(KLAVIYO_INBOX_STORE="a", **{f"KLAVIYO_INBOX_{variable}": HIDDEN}) == [told]
+    assert InboxSettings.read("other", (), {"OTHER_STORE": "a", f"KLAVIYO_INBOX_{variable}": HIDDEN}).store == "a"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "PORT_8080_TCP",
+        "PORT_8080_TCP_ADDR",
+        "SERVICE_HOST",
+        "SERVICE_PORT",
+        "SERVICE_PORT_HTTP",
+        "LOGLEVEL",
+        "_STORE",
+        "__STORE",
+        "EU_STORE",
+        "EU__SELECT",
+        "SIZES_A",
+        "SIZES__A",
+        "STORES_OF_OTHERS",
+        "_",
+    ],
+)
+def test_a_variable_that_is_not_meant_as_a_setting_is_left_alone(variable: str) -> None:
+    given = {"KLAVIYO_INBOX_STORE": "a", f"KLAVIYO_INBOX_{variable}": HIDDEN, "KLAVIYO_INBOX": HIDDEN}
+    assert InboxSettings.read("klaviyo-inbox", (), given) == InboxSettings(store="a")
+
+
+def test_an_empty_variable_says_nothing_also_where_it_is_misspelt() -> None:
+    assert InboxSettings.read("i", (), {"I_STORE": "a", "I_STROE": ""}) == InboxSettings(store="a")
+
+
 def test_every_fault_is_told() -> None:
     assert len(faults(I_PORT="-1")) == 1, "of another program"
     assert len(faults(KLAVIYO_INBOX_PORT="-1", KLAVIYO_INBOX_SHARE="half")) == 3

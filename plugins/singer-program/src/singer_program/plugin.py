@@ -19,7 +19,7 @@ from singer_program.command import Tell, invoke, run, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.private import private_files
 from singer_program.reader import MessageReader
-from singer_program.settings import unknown_settings
+from singer_program.settings import unknown_settings, unknown_variables
 from singer_program.signals import stop
 from singer_program.state import fault_of
 from singer_program.writer import MessageWriter
@@ -137,13 +137,17 @@ class _ProgramPlugin(PluginBase):
         except ConfigValidationError as error:
             properties = self.config_jsonschema["properties"]
             secrets = [name for name, schema in properties.items() if schema.get("secret")]
-            error.errors = [_without_secrets(fault, secrets) for fault in error.errors]
+            error.errors = [_without_secrets(fault, secrets) for fault in error.errors] + self._unknown()
             raise
-        unknown = unknown_settings(self.config, self.config_jsonschema["properties"])
+        unknown = self._unknown()
         if unknown and raise_errors:
             message = "unknown settings"
             raise ConfigValidationError(message, errors=unknown)
         return faults + unknown
+
+    def _unknown(self) -> list[str]:
+        known = self.config_jsonschema["properties"]
+        return unknown_settings(self.config, known) + unknown_variables(self.name, known)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

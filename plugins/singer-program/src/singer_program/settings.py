@@ -35,8 +35,8 @@ class Settings(msgspec.Struct):
 
         Args:
             program: Its name: `klaviyo-inbox` reads the setting `store` from the variable `KLAVIYO_INBOX_STORE`.
-                Lists and objects are JSON there; an empty variable gives nothing. Variables that are no setting
-                are left alone: others put theirs under the same prefix.
+                Lists and objects are JSON there; an empty variable gives nothing. One that is no setting is
+                refused if it is close to one; others put theirs under the same prefix, and are left alone.
             files: Each holds a JSON object; null gives nothing. `ENV`, with which a Singer plugin is told to read
                 the environment, is no file.
             environment: Instead of that of the process.
@@ -46,9 +46,9 @@ class Settings(msgspec.Struct):
         """
         fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
         faults: list[str] = []
-        given = _given(fields, files, faults) | _set(
-            fields, program, os.environ if environment is None else environment
-        )
+        environment = os.environ if environment is None else environment
+        given = _given(fields, files, faults) | _set(fields, program, environment)
+        faults += unknown_variables(program, fields, environment)
         values: dict[str, object] = {}
         for name, field in fields.items():
             if name in given:
@@ -158,6 +158,40 @@ def _from_text(text: str, kind: Any) -> object:  # noqa: ANN401 - any annotation
 def unknown_settings(given: Iterable[str], known: Mapping[str, object]) -> list[str]:
     """A line for each given name that is no setting: misspelt, it would have no effect, and nobody be told."""
     return [f"there is no setting `{name}`; {_nearest(name, known)}" for name in given if name not in known]
+
+
+def unknown_variables(
+    program: str, known: Mapping[str, object], environment: Mapping[str, str] | None = None
+) -> list[str]:
+    """A line for each variable of the environment that is meant as a setting, and is none.
+
+    Not every variable under the program's prefix is meant as one: Meltano puts there what it knows of a plugin
+    (`TAP_X__SELECT`), parts of an object (`TAP_X_STREAM_MAPS_EVENTS`), and the settings of a plugin whose name
+    goes on (`TAP_X_ANSWERS_PATH`); a cluster puts there where its services are. Only what is close to a setting
+    is told, and never its value.
+
+    Args:
+        program: Its name, as in `Settings.read`.
+        known: The settings by name.
+        environment: Instead of that of the process.
+    """
+    prefix = _variable(program, "")
+    faults = []
+    for variable, value in sorted((os.environ if environment is None else environment).items()):
+        name = variable.removeprefix(prefix).lower()
+        if variable.startswith(prefix) and value and _is_meant(name, known):
+            faults += [f"{variable}: {fault}" for fault in unknown_settings([name], known)]
+    return faults
+
+
+def _is_meant(name: str, known: Mapping[str, object]) -> bool:
+    """Whether the rest of a variable's name is most likely a setting, spelt right or not."""
+    if name.replace("__", "_") in known:
+        return True
+    if "__" in f"_{name}" or any(name.startswith(f"{setting}_") for setting in known):
+        return False
+    near = difflib.get_close_matches(name, known, n=1)
+    return bool(near) and not name.endswith(f"_{near[0]}")
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
