@@ -48,7 +48,12 @@ CONTENTS = {
     "a join": "{{ 'abcdefghij'|make_list|join:'" + "y" * 50_000 + "' }}",
     "doubling": "{% with a='xxxxxxxxxx' %}" + "{% with a=a|add:a %}" * 40 + "{{ a }}" + "{% endwith %}" * 41,
     "a long value": "{{ x|default:'" + "a " * 100_000 + "'|wordwrap:1 }}",
+    "blocks of one tag": "{% with a=1 %}" * 3_000 + "x" + "{% endwith %}" * 3_000,
+    "blocks that are not closed": "{% with a=1 %}" * 3_000,
+    "tags on lines of their own": "{%\n" * 10_000 + "x" * 2_000 + "{% {% {%",
 }
+LINES = {"openings in verbatim": 3, "tags on lines of their own": 10_002}
+"""Where it is too much, if not in line 2."""
 WRAPPERS = {
     "a product": '[[ "x" * 9999999999 ]]',
     "a product, turned round": '[[ 9999999999 * "x" ]]',
@@ -87,12 +92,17 @@ def refusal(folder: Path) -> str:
     return str(fault)
 
 
-@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
-def test_a_content_that_asks_for_too_much_is_named_with_its_line(draft: Path, content: str) -> None:
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_content_that_asks_for_too_much_is_named_with_its_line(draft: Path, name: str) -> None:
     file = next(path for path in sorted(draft.glob("*.html")) if path.name != "template.html")
-    file.write_text(f"<p>\n</p>{content}")
-    assert refusal(draft).startswith(f"{file}:")
-    assert not refusal(draft).startswith(f"{file}: "), "the line is told"
+    file.write_text(f"<p>\n</p>{CONTENTS[name]}")
+    assert refusal(draft).startswith(f"{file}:{LINES.get(name, 2)}: ")
+
+
+def test_of_too_many_tags_the_first_too_many_is_where_it_is_told(draft: Path) -> None:
+    file = next(path for path in sorted(draft.glob("*.html")) if path.name != "template.html")
+    file.write_text("{{ a|default:'' }}\n" * (limits.MAX_TAGS + 10))
+    assert refusal(draft).startswith(f"{file}:{limits.MAX_TAGS + 1}: ")
 
 
 @pytest.mark.parametrize("text", WRAPPERS.values(), ids=WRAPPERS)
@@ -101,9 +111,9 @@ def test_a_wrapper_that_asks_for_too_much_is_named_with_its_line(
 ) -> None:
     monkeypatch.setattr(limits, "RENDER_SECONDS", 0.5)
     file = draft / "template.html"
-    file.write_text(f"{file.read_text()}\n{text}")
-    assert refusal(draft).startswith(f"{file}:")
-    assert not refusal(draft).startswith(f"{file}: "), "the line is told"
+    before = file.read_text()
+    file.write_text(f"{before}\n{text}")
+    assert refusal(draft).startswith(f"{file}:{before.count(chr(10)) + 2}: ")
 
 
 def test_what_takes_too_long_for_a_reason_nobody_thought_of_is_ended(

@@ -161,14 +161,19 @@ def problem(source: str) -> tuple[int, str, str] | None:
 
 
 def _countless(source: str) -> tuple[int, str, str] | None:
-    """More tags than a message can need, or more openings that nothing closes."""
-    openings = sum(source.count(opening) for opening in _CLOSING)
-    closed = sum(1 for _ in _spans(source))
-    if closed > limits.MAX_TAGS:
-        return 0, f"holds more than {limits.MAX_TAGS:,} tags", limits.REMEDY
-    longest = max(map(len, source.split("\n")))
-    if (openings - closed) * longest > limits.MAX_SEARCH:
-        return 0, f"holds {openings - closed:,} openings of a tag that nothing closes on their line", limits.REMEDY
+    """More tags than a message can need, or more openings that nothing closes, where most of them stand."""
+    closed = 0
+    for start, _ in _spans(source):
+        closed += 1
+        if closed > limits.MAX_TAGS:
+            return start, f"holds more than {limits.MAX_TAGS:,} tags", limits.REMEDY
+    lines = source.split("\n")
+    openings = [sum(line.count(opening) for opening in _CLOSING) for line in lines]
+    unclosed = sum(openings) - closed
+    if unclosed * max(map(len, lines)) > limits.MAX_SEARCH:
+        first = openings.index(max(openings))
+        offset = sum(len(line) + 1 for line in lines[:first])
+        return offset, f"holds {unclosed:,} openings of a tag that nothing closes on their line", limits.REMEDY
     return None
 
 
