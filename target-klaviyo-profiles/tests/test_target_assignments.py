@@ -71,6 +71,19 @@ def test_a_message_gets_a_copy_and_gets_it_once(sandbox: Sandbox, assign: Load, 
     assert _copy(sandbox, message_id) == copy
 
 
+@pytest.mark.parametrize("no_id", [".", ".."])
+def test_an_id_that_is_a_path_costs_its_own_record_only(
+    sandbox: Sandbox, assign: Load, message_id: str, no_id: str
+) -> None:
+    run = assign((no_id, "spring"), (message_id, "spring"))
+    assert run.error is None
+    assert run.states == [{"at": "end"}]
+    assert [each["code"] for each in run.rejects] == ["not_found"]
+    assert run.tallies["campaign_message_templates"].accepted == 1
+    assert _copy(sandbox, message_id) is not None
+    assert not [name for name in sandbox.requests if name.endswith((" 404", " 405"))]
+
+
 @pytest.mark.parametrize("change", [{"html": "<p>two</p>"}, {"text": "two"}])
 def test_a_change_of_the_template_reaches_the_message(
     sandbox: Sandbox, assign: Load, message_id: str, change: Json

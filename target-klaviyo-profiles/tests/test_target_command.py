@@ -51,11 +51,12 @@ def command(
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.chdir(tmp_path)
 
-    def command(config: Json | str, text: str) -> tuple[int, str, str]:
+    def command(config: Json | str, text: str | bytes) -> tuple[int, str, str]:
         path = tmp_path / "config.json"
         path.write_text(config if isinstance(config, str) else json.dumps(config))
+        raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         monkeypatch.setattr(sys, "argv", ["target-klaviyo-profiles", "--config", str(path)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass"))))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
@@ -160,10 +161,11 @@ def test_a_host_that_does_not_answer(command: Callable[..., tuple[int, str, str]
         ),
         ('{"properties": ' + '{"a":' * 9_000 + "1" + "}" * 9_000 + "}", "nested too deeply"),
         ('{"email": "a@mail.example.net" "b"}', "is not JSON (character"),
+        ('{"email": "a@mail.example.net", "properties": {"n": "Zo\xeb"}}'.encode("latin-1"), "not UTF-8"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused_alone(
-    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path, record: str, said: str
+    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path, record: str | bytes, said: str
 ) -> None:
     sandbox.imports.delay = 0
     rejects = tmp_path / "rejects.jsonl"
@@ -173,9 +175,10 @@ def test_a_record_that_cannot_be_read_is_refused_alone(
         "rejects_path": str(rejects),
         "max_reject_ratio": 1,
     }
-    bad = f'{{"type": "RECORD", "stream": "profiles", "record": {record}}}\n'
+    raw = record if isinstance(record, bytes) else record.encode()
+    bad = b'{"type": "RECORD", "stream": "profiles", "record": %b}\n' % raw
     state = {"type": "STATE", "value": {"n": 1}}
-    code, out, _ = command(config, _lines(SCHEMA, RECORD) + bad + _lines(RECORD, state))
+    code, out, _ = command(config, _lines(SCHEMA, RECORD).encode() + bad + _lines(RECORD, state).encode())
     assert code == 0
     assert json.loads(out) == {"n": 1}
     [line] = [json.loads(line) for line in rejects.read_text().splitlines()]
@@ -193,6 +196,18 @@ def test_what_was_refused_before_a_wrong_key_ended_the_run_is_in_the_file(
     code, out, _ = command(config, _lines(SCHEMA, bad, RECORD))
     assert (code, out) == (1, "")
     assert [json.loads(line)["code"] for line in rejects.read_text().splitlines()] == ["invalid_email"]
+
+
+def test_where_nothing_was_refused_before_a_wrong_key_ended_the_run_no_file_is_named(
+    command: Callable[..., tuple[int, str, str]], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rejects = tmp_path / "refused.jsonl"
+    config = {"api_key": "pk_wrong_0123456789", "api_url": sandbox.url, "rejects_path": str(rejects)}
+    code, out, err = command(config, _lines(SCHEMA, RECORD))
+    assert (code, out) == (1, "")
+    assert "refused.jsonl" not in err
+    assert "refused records" not in err
+    assert not rejects.exists()
 
 
 def test_a_record_that_json_cannot_carry_is_refused_alone(

@@ -19,7 +19,7 @@ from sink_examples import examples, furnish
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.http.faults import Reset, Slow, Status
-from klaviyo_sandbox.model.records import CampaignMessage, Template
+from klaviyo_sandbox.model.records import CampaignMessage, Group, GroupKind, Template
 from target_klaviyo_profiles.sinks import SINKS
 
 if TYPE_CHECKING:
@@ -212,6 +212,27 @@ def test_killed_at_random_moments_the_account_ends_as_the_input(
     assert running.bookmark == RECORDS
     assert _held(account, records) == _wanted(records)
     assert not any(account.imports.stats.values())  # no profile was ever in two open jobs
+
+
+@pytest.mark.parametrize("listed", [2, 0, 1])
+def test_killed_amid_the_first_job_of_one_profile_the_next_run_ends(
+    account: Sandbox, runner: Callable[..., Runner], listed: int
+) -> None:
+    """The record with a list is of another group: it waited for ever for rows that the ledger knew as sent."""
+    account.store.put(Group(id="LIST01", kind=GroupKind.LIST, name="News", created=0, updated=0))
+    [[who]] = account.store.read("select id from profiles limit 1")
+    records: list[Json] = [{"id": who, "properties": {name: n}} for n, name in enumerate("abc", 1)]
+    records[listed]["list_id"] = "LIST01"
+    account.imports.delay = 60
+    running = runner(records)
+    assert running.run(lambda: _jobs(account) == 1) == -signal.SIGKILL
+    assert running.bookmark == 0
+    account.imports.delay = 0.02
+    assert running.run() == 0, running.log()
+    assert running.bookmark == 3
+    held = account.store.profiles([who])[0].properties
+    assert {name: held.get(name) for name in "abc"} == {"a": 1, "b": 2, "c": 3}
+    assert [each.id for each in account.store.members_of("LIST01")] == [who]
 
 
 @pytest.mark.parametrize("seed", range(6 if WHOLE else 2))

@@ -401,13 +401,17 @@ def test_an_opt_out_without_a_list_is_from_everything(
     assert set(_states(sandbox, people)) == {"UNSUBSCRIBED"}
 
 
+@pytest.mark.parametrize("list_id", ["NOPE01", ".", ".."])
 @pytest.mark.parametrize("consent", ["SUBSCRIBED", "UNSUBSCRIBED"])
 def test_a_list_that_is_not_there_costs_its_own_records_only(
-    write: Load, people: list[Profile], consent: str
+    sandbox: Sandbox, write: Load, people: list[Profile], consent: str, list_id: str
 ) -> None:
-    lost = [_email(each, consent=consent, list_id="NOPE01") for each in people[:5]]
+    """A dot would lead to another endpoint, which answers 405 to each run anew."""
+    lost = [_email(each, consent=consent, list_id=list_id) for each in people[:5]]
     run = write([*lost, *(_email(each, consent=consent) for each in people[5:])])
     assert run.error is None
+    assert run.states == [{"at": "end"}]
+    assert not [name for name in sandbox.requests if name.endswith(" 405")]
     assert run.tallies["subscriptions"].accepted == 5
     assert [each["code"] for each in run.rejects] == ["not_found"] * 5
 
@@ -448,6 +452,49 @@ def test_an_opt_out_takes_the_place_of_a_subscription_that_waits(
     assert (tally.received, tally.accepted, tally.combined) == (len(records), 6, 4)
     no, yes = "UNSUBSCRIBED", "SUBSCRIBED"
     assert _states(sandbox, people[:6]) == [no, no, yes, yes, no, yes]
+    assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
+
+
+def test_twenty_of_nine_hundred_who_subscribed_opt_out(sandbox: Sandbox, write: Load) -> None:
+    who = [f"s{n}@mail.example.net" for n in range(900)]
+    given = [{**IMPORTED, "email": each} for each in who]
+    run = write([*given, *({**NO, "email": each} for each in who[:20])])
+    assert run.error is None
+    assert run.states == [{"at": "end"}]
+    tally = run.tallies["subscriptions"]
+    assert (tally.received, tally.accepted, tally.combined) == (920, 900, 20)
+    sandbox.settle()
+    held = [sandbox.store.profile_by("email", each) for each in who]
+    states = [each and each.email_marketing.state for each in held]
+    assert states[20:] == [ConsentState.SUBSCRIBED] * 880
+    assert ConsentState.SUBSCRIBED not in states[:20]
+    assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
+
+
+@pytest.mark.parametrize("how", ["another case", "a state between", "sms", "whatsapp"])
+def test_an_opt_out_is_the_last_word_however_it_follows(
+    sandbox: Sandbox, people: list[Profile], load: Load, messages: Callable[..., list[Json]], how: str
+) -> None:
+    sandbox.consents.default_opt_in = "single_opt_in"
+    channel = how if how in {"sms", "whatsapp"} else "email"
+    kind = Channel(channel).identifier
+    given = [
+        {"channel": channel, kind: getattr(each, kind), "consent": "SUBSCRIBED"}
+        | ({"historical_import": True, "consented_at": LEFT.isoformat()} if kind == "email" else {})
+        for each in people
+    ]
+    out = [{"channel": channel, kind: getattr(each, kind), "consent": "UNSUBSCRIBED"} for each in people[:3]]
+    if how == "another case":
+        out = [{**each, kind: each[kind].swapcase()} for each in out]
+    between = [{"type": "STATE", "value": {"at": "between"}}] if how == "a state between" else []
+    read = [messages(each, stream="subscriptions") for each in (given, out)]
+    run = load([*read[0][:-1], *between, *read[1][1:]])
+    assert run.error is None
+    assert run.states[-1] == {"at": "end"}
+    sandbox.settle()
+    held = {each.id: each for each in sandbox.store.profiles([each.id for each in people])}
+    consents = [getattr(held[each.id], f"{channel}_marketing").state.value for each in people]
+    assert consents == ["UNSUBSCRIBED"] * 3 + ["SUBSCRIBED"] * 7
     assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from klaviyo_wire.errors import Refused
+from klaviyo_wire.errors import NotFound, Refused
 from target_klaviyo_profiles.rows import DEFAULT_REMEDY, RECORD_AT_FAULT, Reason, Rejected
 from target_klaviyo_profiles.sinks.base import Sink
 
@@ -53,7 +53,7 @@ def record_call(  # noqa: PLR0913 - those of `Client.call`, and the remedy
     """A request about one record; the document that it is answered with.
 
     Raises:
-        Rejected: Klaviyo says that it is the record's fault; code, detail and pointer are Klaviyo's.
+        Rejected: Klaviyo says that it is the record's fault; code, detail and pointer are Klaviyo's, if it tells.
         KlaviyoError: anything else.
     """
     try:
@@ -62,5 +62,6 @@ def record_call(  # noqa: PLR0913 - those of `Client.call`, and the remedy
         if refusal.status not in RECORD_AT_FAULT:
             raise
         problem = next(iter(refusal.problems), None)
-        code, pointer = (problem.code, problem.pointer) if problem else ("refused", None)
+        untold = "not_found" if isinstance(refusal, NotFound) else "refused"
+        code, pointer = (problem.code, problem.pointer) if problem else (untold, None)
         raise Rejected(Reason(code, str(refusal), remedy, pointer)) from None
