@@ -55,7 +55,7 @@ def test_a_run_that_leaves_no_state_asks_nothing(accounts: tuple[Sandbox, Sandbo
     assert (one.requests - before)["get_accounts 200"] == 0
 
 
-@pytest.mark.parametrize("stream", ["events", "lists", "campaign_values"])
+@pytest.mark.parametrize("stream", ["events", "profiles", "lists", "campaign_values"])
 def test_a_state_of_another_account_is_refused_before_the_first_message(
     stream: str, accounts: tuple[Sandbox, Sandbox], run_tap: RunTap, capfd: pytest.CaptureFixture[str]
 ) -> None:

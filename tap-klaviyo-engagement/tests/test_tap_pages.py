@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug import Response
 
 from klaviyo_wire.endpoints import ENDPOINTS
 from tap_klaviyo_engagement.extraction.record_decoder import decode, plain
@@ -19,6 +20,7 @@ from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
+    from werkzeug import Request
 
 Json = dict[str, Any]
 RunTap = Callable[..., Any]
@@ -54,6 +56,27 @@ def test_empty_pages_end_nothing_and_the_order_of_rows_does_not_matter(
     assert [record["id"] for record in extract.records["profiles"]] == ["c", "a", "b"]
     assert extract.bookmark("profiles") == "2026-03-03T00:00:00+00:00"
     httpserver.check_assertions()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 50])
+def test_pages_that_name_each_other_in_a_circle_stop_their_stream(
+    length: int, httpserver: HTTPServer, run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[int] = []
+
+    def answer(request: Request) -> Response:
+        page = int(request.args.get("page[cursor]", "0"))
+        asked.append(page)
+        following = httpserver.url_for(f"/api/lists?page%5Bcursor%5D={(page + 1) % length}")
+        row = {"type": "list", "id": f"L{page}", "attributes": {"updated": "2026-01-01T00:00:00Z"}}
+        document = {"data": [row], "links": {"next": following}}
+        return Response(json.dumps(document), content_type="application/vnd.api+json")
+
+    httpserver.expect_request("/api/lists").respond_with_handler(answer)
+    extract = run_tap(KEY | {"api_url": httpserver.url_for("")}, ["lists"])
+    assert extract.failed == ["lists"]
+    assert len(asked) == length + 1
+    assert "names a page as the next one that was read before" in caplog.text
 
 
 def test_a_row_that_changed_between_two_pages_is_emitted_as_it_is_now(

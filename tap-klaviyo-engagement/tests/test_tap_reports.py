@@ -373,6 +373,23 @@ def test_only_selected_statistics_are_asked_for(
     assert record.keys() == {*CampaignValues.primary_keys, *columns}
 
 
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_pages_of_a_day_that_name_each_other_in_a_circle_stop_the_stream(
+    length: int, stub: Stub, run_tap: RunTap
+) -> None:
+    def answer(request: Request) -> Response:
+        page = int(request.args.get("page_cursor", "0"))
+        link = f"https://elsewhere.invalid{request.path}?page_cursor={(page + 1) % length}"
+        groupings = GROUPINGS | {"campaign_message_id": f"N{page}"}
+        return _report({"groupings": groupings, "statistics": {"opens": page}}, following=link)
+
+    stub.answers(answer)
+    extract = run_tap(stub.config, ["campaign_values"], now=lambda: NOW)
+    assert extract.failed == ["campaign_values"]
+    assert extract.records["campaign_values"] == [], "half a day is none"
+    assert len(stub.bodies) == length + 1
+
+
 def test_all_pages_of_a_day_are_read_and_each_costs_a_request(stub: Stub, run_tap: RunTap) -> None:
     def answer(request: Request) -> Response:
         page = int(request.args.get("page_cursor", "0"))

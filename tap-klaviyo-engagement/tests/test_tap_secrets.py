@@ -54,6 +54,7 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
         ({"rate_limit_share": KEY}, "'pk_***' is not of type 'number'"),
         ({"max_rejects": [KEY]}, "['pk_***'] is not of type 'integer'"),
         ({"nul_characters": KEY}, "'pk_***' is not one of ['keep', 'replace']"),
+        ({"metrcs": ["Opened Email"]}, "there is no setting `metrcs`; did you mean `metrics`?"),
         ({KEY: "x"}, "there is no setting `pk_***`"),
         ({f"x{KEY}": "x"}, "there is no setting `xpk_***`"),
     ],
