@@ -523,6 +523,44 @@ def test_an_opt_out_follows_a_subscription_that_was_sent_once_that_is_worked(
     assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
 
 
+@pytest.mark.parametrize("fault", [Status, Reset])
+def test_an_opt_out_waits_also_for_a_subscription_whose_answer_was_lost(
+    sandbox: Sandbox, write: Load, people: list[Profile], fault: Callable[..., AnyFault]
+) -> None:
+    """Klaviyo has taken it and works it in ten minutes: until then no opt-out is sent, and no STATE leaves."""
+    sandbox.deferred_work.delay = 600
+    sandbox.faults.add(fault(operation="bulk_subscribe_profiles", worked=True, times=None))
+    assert write(_imported(each, LEFT) for each in people).states == []
+    sandbox.faults.clear()
+    run = write(_email(each, consent="UNSUBSCRIBED") for each in people[:2])
+    assert isinstance(run.error, RunFailed)
+    assert run.states == []
+    assert sandbox.requests["bulk_unsubscribe_profiles 202"] == 0
+    sandbox.settle()
+    assert write(_email(each, consent="UNSUBSCRIBED") for each in people[:2]).error is None
+    assert _states(sandbox, people[:3]) == ["UNSUBSCRIBED", "UNSUBSCRIBED", "SUBSCRIBED"]
+
+
+@pytest.mark.parametrize("how", ["in one run", "in the next run"])
+@pytest.mark.parametrize("list_id", [None, "LIST01", "LIST03"])
+def test_an_opt_out_of_a_list_follows_a_subscription_to_any_other_or_to_none(
+    sandbox: Sandbox, write: Load, people: list[Profile], list_id: str | None, how: str
+) -> None:
+    """It would lift the opt-out of that list, too, if it were worked after it."""
+    sandbox.store.put(Group(id="LIST03", kind=GroupKind.LIST, name="Offers", created=0, updated=0))
+    sandbox.store.add_members(Membership("LIST01", each.id, 0) for each in people[:3])
+    given = [_imported(each, LEFT, list_id=list_id) for each in people]
+    out = [_email(each, consent="UNSUBSCRIBED", list_id="LIST01") for each in people[:3]]
+    runs = [write([*given, *out])] if how == "in one run" else [write(given), write(out)]
+    assert [run.error for run in runs] == [None] * len(runs)
+    assert runs[-1].states == [{"at": "end"}]
+    assert sum(run.tallies["subscriptions"].accepted for run in runs) == 13
+    assert sandbox.consents.stats["profiles_in_two_open_requests"] == 0
+    sandbox.settle()
+    suppressed = {each.id: {one.list_id for one in sandbox.store.suppressions([each.id])} for each in people}
+    assert suppressed == {each.id: {"LIST01"} if each in people[:3] else set() for each in people}
+
+
 def test_an_opt_out_is_not_sent_while_klaviyo_shows_no_end_of_the_subscription_before_it(
     sandbox: Sandbox, write: Load, people: list[Profile], monkeypatch: pytest.MonkeyPatch
 ) -> None:

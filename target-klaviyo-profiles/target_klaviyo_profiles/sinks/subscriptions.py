@@ -90,7 +90,8 @@ class Subscriptions(BulkSink):
     who are not on the list that an opt-out names, it unsubscribes from everything. So before a batch is sent,
     Klaviyo is asked about the people in it. Those who opted out after they consented, or who are not on the list,
     are refused. And it works its jobs in no order, and tells of these no end: an opt-out takes the place of a
-    subscription that waits, and follows one that was sent only when Klaviyo shows that it was worked.
+    subscription that waits, and follows one that was sent only when Klaviyo shows that it was worked. Whichever
+    lists the two are about: a subscription to any lifts the opt-outs of all.
     """
 
     stream: ClassVar[str] = "subscriptions"
@@ -198,14 +199,14 @@ class Subscriptions(BulkSink):
         for key, row in _rows(batch):
             if not outcome.decided(key):
                 consented = row["subscriptions"][channel]["marketing"].get("consented_at", "")
-                facts[consented] += [what(key, channel, scope) for scope in {None, list_id}]
+                facts[consented] += {what(key, channel, scope) for scope in (None, list_id)}
         for consented, keys in facts.items():
             context.ledger.remember(self.stream, keys, f"{context.now().isoformat()} {consented}".strip())
 
     def _pending(self, batch: Batch, context: SinkContext) -> set[Key]:
-        """Those whose subscription this target sent, and of whom Klaviyo does not show yet that it was worked."""
-        channel, list_id = _scope(batch.group)
-        recalled = ((key, self._sent(_opt_in(key, channel, list_id), context)) for key in batch.keys)
+        """Those whose subscription to any list this target sent, which Klaviyo does not show to be worked yet."""
+        channel, _ = _scope(batch.group)
+        recalled = ((key, self._sent(_opt_in(key, channel), context)) for key in batch.keys)
         sent = {key: known for key, known in recalled if known is not None}
         for attempt in range(_PATIENCE):
             if not sent:
@@ -320,9 +321,9 @@ def _opt_out(key: Key, channel: Channel, list_id: str | None) -> Key:
     return Key(channel, f"{list_id or ''}/{key.value}")
 
 
-def _opt_in(key: Key, channel: Channel, list_id: str | None) -> Key:
-    """What the ledger knows a subscription by."""
-    return Key(channel, f"+{list_id or ''}/{key.value}")
+def _opt_in(key: Key, channel: Channel, _list_id: str | None = None) -> Key:
+    """What the ledger knows a subscription to any list by, and to none."""
+    return Key(channel, f"+/{key.value}")
 
 
 def _name_of(channel: Channel) -> str:
