@@ -438,7 +438,8 @@ def test_a_signal_is_not_taken_for_the_end_of_the_rows(tmp_path: Path) -> None:
     assert tap.returncode == 128 + signal.SIGTERM
 
 
-def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.3], ids=["about to begin", "under way"])
+def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path, seconds: float) -> None:
     path = tmp_path / "slow.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema publish")
@@ -455,7 +456,7 @@ def test_a_signal_during_a_query_ends_the_run_like_any_other(tmp_path: Path) -> 
         assert tap.stdout is not None
         while b'"stream":"b"' not in tap.stdout.readline():
             pass  # its SCHEMA comes just before its query
-        time.sleep(0.3)
+        time.sleep(seconds)
         tap.send_signal(signal.SIGTERM)
         _, told = _ended(tap)
     assert tap.returncode == 128 + signal.SIGTERM

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -22,6 +24,8 @@ T = TypeVar("T")
 BATCH = 5_000
 """Rows held at a time; DuckDB streams the rest."""
 
+_LOOK_UP = 0.1
+"""Seconds after which a signal is handled that came while a query was waited for."""
 
 _EXTRACTIONS = "_sdc_extractions"
 """The table in which `target-duckdb` keeps whose rows it has loaded."""
@@ -63,7 +67,6 @@ class Source:
     """A DuckDB file, open for reading only, in one transaction from the first look to the last row."""
 
     def __init__(self, path: str) -> None:
-        self._thread = ThreadPoolExecutor(1, "query")
         if not Path(path).is_file():
             message = f"setting `path`: there is no file `{path}`; give it the DuckDB file, or build that first"
             raise SourceError(message)
@@ -76,6 +79,9 @@ class Source:
         except duckdb.Error as error:
             message = f"setting `path`: `{path}` cannot be opened; {_remedy(error)} ({_first_line(error)})"
             raise SourceError(message) from error
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        # A daemon: a signal amid the start of any other leaves a process that waits for it for ever.
+        Thread(target=self._work, name="query", daemon=True).start()
 
     def tables(self, schema: str, prefix: str) -> list[Table]:
         """The tables and views of a schema whose names begin with the prefix, and go on behind it.
@@ -166,12 +172,31 @@ class Source:
 
         In a thread of its own: while the main thread is in a query, DuckDB 2.0.1 lets no handler of a signal run.
         """
-        answer = self._thread.submit(call)
+        answer: Future[T] = Future()
+
+        def settle() -> None:
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - it is raised where the answer is waited for
+                    answer.set_exception(error)
+
         try:
-            return answer.result()
+            self._calls.put(settle)
+            # Looked up now and then: no signal that comes just before a wait begins ends it.
+            while not wait([answer], _LOOK_UP).done:
+                pass
         except (SystemExit, KeyboardInterrupt):
-            self._connection.interrupt()  # else the query goes on, and the process waits for it
+            # Again and again: a query that is about to begin does not know that it was interrupted.
+            while not (answer.cancel() or answer.done()):
+                self._connection.interrupt()
+                wait([answer], _LOOK_UP)
             raise
+        return answer.result()
+
+    def _work(self) -> None:
+        while True:
+            self._calls.get()()
 
     def _table(self, schema: str, name: str) -> Table:
         nullable = dict(
