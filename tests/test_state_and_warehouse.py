@@ -38,14 +38,14 @@ def account() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def _extract(sandbox: Sandbox, file: Path, state: Json | None = None) -> list[Json]:
+def _extract(sandbox: Sandbox, file: Path, state: Json | None = None, stream: str = "profiles") -> list[Json]:
     """One run of tap and loader, which gives the states that it leaves."""
     settings = {"api_key": sandbox.api_key, "api_url": sandbox.url, "rejects_path": f"{file}-rejects.jsonl"}
     catalog: Json = json.loads(json.dumps(TapKlaviyoEngagement(config=settings).catalog_dict, default=str))
     for entry in catalog["streams"]:
         for metadata in entry["metadata"]:
             if not metadata["breadcrumb"]:
-                metadata["metadata"]["selected"] = entry["tap_stream_id"] == "profiles"
+                metadata["metadata"]["selected"] = entry["tap_stream_id"] == stream
     written = Lines()
     TapKlaviyoEngagement(config=settings, catalog=catalog, state=state, message_writer=written).read_all()
     states: list[Json] = []
@@ -86,6 +86,28 @@ def test_a_warehouse_that_was_deleted_is_not_filled_with_the_rest(account: Sandb
         _extract(account, file, state)
     _extract(account, file)
     assert _profiles(file) == 80
+
+
+@pytest.mark.parametrize("stream", ["profiles", "events", "lists"])
+def test_a_state_that_was_lost_repeats_no_row_of_the_warehouse(
+    account: Sandbox, tmp_path: Path, stream: str
+) -> None:
+    file = tmp_path / "file"
+
+    def rows() -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(file)) as opened:
+            columns = "columns(lambda name: not starts_with(name, '_sdc_'))"
+            return opened.execute(f"select {columns} from klaviyo_raw.{stream} order by id").fetchall()  # noqa: S608
+
+    _extract(account, file, stream=stream)
+    before = rows()
+    state = _extract(account, file, stream=stream)[-1]
+    assert rows() == before
+    with duckdb.connect(str(file)) as opened:
+        [counted] = opened.execute(f"select count(*), count(distinct id) from klaviyo_raw.{stream}").fetchall()  # noqa: S608
+    assert counted == (len(before), len(before)) > (0, 0)
+    _extract(account, file, state, stream)
+    assert rows() == before, "and it is gone on with"
 
 
 def test_two_accounts_do_not_share_a_warehouse(account: Sandbox, tmp_path: Path) -> None:
