@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -18,12 +19,14 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
 import demo  # noqa: E402
 import home as home_module  # noqa: E402
 from home import TICKET, WAIT_HOURS, Home, HomeNotHeld, patience, warn_of_open_secrets  # noqa: E402
-from pipeline import HOLD, holding  # noqa: E402
+from pipeline import HOLD, holding, run_job  # noqa: E402
 from project import JobFailed, NotStarted, home_of  # noqa: E402
+from scripted_meltano import meltano  # noqa: E402
 
 HOLDER = """
 import sys, time
@@ -383,6 +386,55 @@ def test_a_home_of_before_is_closed_to_others(tmp_path: Path) -> None:
     assert modes.pop("link") == 0o644, "what lies elsewhere is not this home's"
     assert {mode & 0o077 for mode in modes.values()} == {0}
     assert modes["klaviyo.duckdb"] == 0o600
+
+
+WRITES_ITS_KEY = (
+    '{before}folder="$MELTANO_SYS_DIR_ROOT/run/tap-x"; mkdir -p "$folder"; '
+    'echo key > "$folder/tap.1.config.json"; ls -ld "$MELTANO_SYS_DIR_ROOT/run" "$folder/tap.1.config.json" '
+    "> {during}; kill -9 $$"
+)
+"""What Meltano does with the settings of a plugin, by whatever umask it has, and then it is killed."""
+
+
+def _others_can_read(file: Path, top: Path) -> bool:
+    """Whether the modes let others read a file: its own, and those of all folders below `top`."""
+    folders = [folder for folder in file.parents if folder.is_relative_to(top) and folder != top]
+    return bool(file.stat().st_mode & 0o044) and all(folder.stat().st_mode & 0o011 for folder in folders)
+
+
+def test_the_key_in_a_plugin_s_settings_is_its_user_s_alone_during_a_run_and_after_a_kill(tmp_path: Path) -> None:
+    """As `make` starts it, and as one that is started by hand begins with `home:hold`."""
+    during = tmp_path / "during"
+    before = os.umask(0o022)
+    try:
+        script = WRITES_ITS_KEY.format(before="", during=during)
+        with meltano(tmp_path, script), pytest.raises(JobFailed, match="killed by signal 9"):
+            run_job("measure", "demo", tmp_path / "home" / "log.jsonl", tell=lambda *_: None)
+        system = tmp_path / "system"
+        by_hand = subprocess.run(  # noqa: S603
+            [
+                "/bin/sh",
+                "-c",
+                WRITES_ITS_KEY.format(before='"$0" "$1"; ', during=f"{during}.2"),
+                sys.executable,
+                str(ROOT / "scripts" / "home.py"),
+            ],
+            env={
+                **{name: value for name, value in os.environ.items() if name != TICKET},
+                "MELTANO_SYS_DIR_ROOT": str(system),
+                "KLAVIYO_LOOP_HOME": str(tmp_path / "other"),
+            },
+            check=False,
+        )
+    finally:
+        os.umask(before)
+    assert by_hand.returncode == -signal.SIGKILL
+    left = [*(tmp_path / "home").rglob("tap.1.config.json"), *system.rglob("tap.1.config.json")]
+    assert len(left) == 2
+    assert [file for file in left if _others_can_read(file, tmp_path)] == []
+    for told in (during, Path(f"{during}.2")):
+        modes = [line.split()[0] for line in told.read_text().splitlines()]
+        assert any(mode[4:10] == "------" for mode in modes), modes
 
 
 def test_keys_that_others_may_read_are_told_with_the_remedy(tmp_path: Path) -> None:
