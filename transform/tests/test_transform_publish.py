@@ -365,6 +365,23 @@ def test_an_audience_that_is_not_found_is_named(klaviyo: Klaviyo) -> None:
     assert 'Experiment unread: the members of segment "Unread" have never been read completely.' in warned
 
 
+def test_a_misspelt_audience_fails_no_data_test_and_corrected_it_is_assigned(klaviyo: Klaviyo) -> None:
+    """A rule without its audience was appended once, and failed in this run and in every later one."""
+    world = klaviyo.world
+    assign = ("build", *ASSIGN[1:], "assert_audience_found", "--exclude-resource-type", "unit_test")
+    world.experiment_arms += arms("typo", "hero", {"control": 5000, "bold": 5000})
+    rules = "select count(*) from marts.fct_assignment_rules where experiment_key = 'typo'"
+    found = []
+    for audience in ("Everybdoy", "Everybody"):
+        world.experiments = [*world.experiments[:2], experiment("typo", audience=audience)]
+        world.land(klaviyo.warehouse)
+        outcome = klaviyo.warehouse.dbt(*assign)
+        named = any("Experiment typo: " in warning for warning in outcome.warnings)
+        assigned = sum(row[0] == "typo" for row in klaviyo.ledger())
+        found.append((named, klaviyo.warehouse.query(rules) != [(0,)], assigned))
+    assert found == [(True, False, 0), (False, True, len(world.profiles))]
+
+
 def test_an_arm_that_is_no_longer_defined_is_named(klaviyo: Klaviyo) -> None:
     """Its profiles see the control from then on: that spoils the comparison unless the version is raised."""
     world = klaviyo.world
