@@ -61,6 +61,7 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_experiment_health",
         "fct_experiment_interactions",
         "fct_experiment_novelty",
+        "fct_experiment_pooled",
         "fct_experiment_results",
         "fct_experiment_srm",
         "fct_experiment_verdicts",

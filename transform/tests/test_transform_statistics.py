@@ -550,6 +550,48 @@ def test_results_are_those_of_gbstats(reference: Path, measured: Warehouse) -> N
         )
 
 
+def test_arms_taken_together_are_one_group_of_gbstats(reference: Path, built: Warehouse) -> None:
+    """Each treatment that gbstats was given, told as three arms whose sums add up to it."""
+    warehouse = built.copy()
+    cases = [
+        case
+        for case in vectors(reference, "gbstats_oracle_generated.json")["cases"]
+        if case["kind"] != "mean_cuped" and case["treatment"]["n"] > 2
+    ]
+    moments: list[Row] = []
+    for case in cases:
+        key = f"case_{case['case_id']}"
+        whole = {"units": case["treatment"]["n"]}
+        whole |= {column: case["treatment"][name] for name, column in SUMS[case["kind"]].items()}
+        whole.setdefault("total_of_squares", whole["total"])
+        parts = {name: (value // 2, value // 3) for name, value in whole.items()}
+        arms = {f"arm_{place}": {name: part[place] for name, part in parts.items()} for place in (0, 1)}
+        arms["arm_2"] = {name: value - sum(parts[name]) for name, value in whole.items()}
+        arms["control"] = {"units": case["control"]["n"]}
+        arms["control"] |= {column: case["control"][name] for name, column in SUMS[case["kind"]].items()}
+        arms["control"].setdefault("total_of_squares", arms["control"]["total"])
+        moments += [
+            moment(key, arm, metric=METRIC[case["kind"]], weight_bp=2500, **sums) for arm, sums in arms.items()
+        ]
+    warehouse.land("experiments", [experiment(f"case_{case['case_id']}") for case in cases])
+    warehouse.land("int_moments", moments, schema="intermediate")
+    warehouse.dbt("run", "--select", "fct_experiment_pooled", pool_variances=False)
+    pooled = "select * from marts.fct_experiment_pooled where experiment_key <> 'spring'"
+    rows = {row["experiment_key"]: row for row in warehouse.rows(pooled)}
+    assert len(rows) == len(cases) > 30
+    for case in cases:
+        row, results = rows[f"case_{case['case_id']}"], case["results"]
+        sequential, error = results["sequential_absolute"], results["ttest_absolute"]["stderr"]
+        assert row["arms"] == 3
+        assert row["units"] == case["treatment"]["n"]
+        assert row["difference"] == pytest.approx(results["ttest_absolute"]["estimate"], rel=1e-9, abs=1e-12)
+        assert row["standard_error"] == pytest.approx(error, rel=1e-10)
+        assert row["interval_low"] == pytest.approx(sequential["ci"][0], abs=1e-9 * error)
+        assert row["interval_high"] == pytest.approx(sequential["ci"][1], abs=1e-9 * error)
+        assert row["p_value"] == pytest.approx(sequential["p_value"], rel=1e-8, abs=1e-12)
+        assert row["relative_lift"] == pytest.approx(results["ttest_relative"]["estimate"], rel=1e-9, abs=1e-12)
+
+
 PUBLISHED = {
     "ProportionStatistic": "clicked",
     "SampleMeanStatistic": "revenue",

@@ -619,8 +619,13 @@ def test_a_slot_with_little_in_it_is_a_page(verdict: str, rule: str | None, sent
 @pytest.mark.parametrize("rule", ["waiting_for_planned_stop", "waiting_for_outcomes"])
 def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
     rows = spring()
+    rows.add(
+        "fct_experiment_pooled", experiment_key="spring", experiment_version=1, slot_key="hero", metric="clicked",
+        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002, interval_high=0.018,
+    )  # fmt: skip
     before = slot_of(read(rows), "spring", "hero")
     assert view_facts.tiles(before, chart_geometry.forest(before, "clicked"))
+    assert sentences.together(before)
     for row in rows.rows["fct_experiment_verdicts"]:
         row |= {"rule": rule, "verdict": "running", "winning_arm": None, "decision": "fixed"}
     report = read(rows)
@@ -629,6 +634,7 @@ def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
     # Nor in a picture, a table, the summary or what machines read; whether it does harm stays.
     assert (slot.results, slot.others, slot.days, slot.stages) == ((), (), (), ())
     assert slot.guardrails == before.guardrails
+    assert not slot.pooled
     figure = slot.measure("clicked").level(before.primary[0].mean)
     assert figure in render(read(spring()))
     for told in (render(report), as_text(report, Path("page.html"))):

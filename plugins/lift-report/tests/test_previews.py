@@ -229,6 +229,57 @@ def test_the_index_has_every_experiment_and_folds_what_is_over() -> None:
     assert len(page) < 61 * 60_000
 
 
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "verdict", "told"),
+    [
+        ("clicked", 0.002, 0.018, "winner", ". Changing it was worth it, whichever of them is the best."),
+        (
+            "clicked",
+            0.002,
+            0.018,
+            "blocked_guardrail",
+            ". Changing it was worth it, whichever of them is the best.",
+        ),
+        ("clicked", -0.002, 0.022, "running", ". Whether changing it was worth it at all is not told yet."),
+        ("clicked", 0.002, 0.018, "ahead", " so far."),
+        ("clicked", 0.002, 0.018, "too_early", " so far."),
+        ("unsubscribed", 0.002, 0.018, "control_wins", ". On the whole, what was tried is worse."),
+    ],
+)
+def test_all_variants_together_are_a_sentence(
+    metric: str, low: float, high: float, verdict: str, told: str
+) -> None:
+    """No more than the verdict allows; an earlier version and another way of counting stay out of it."""
+    rows = Rows()
+    rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07, "quiet": 0.05}, version=2)
+    rows.rows["fct_experiment_verdicts"][0] |= {"primary_metric": metric, "verdict": verdict, "rule": None}
+    pooled = {
+        "experiment_key": "spring", "experiment_version": 2, "slot_key": "hero", "metric": metric, "arms": 2,
+        "units": 20_000, "control_units": 10_000, "mean": 0.06, "control_mean": 0.05, "difference": 0.01,
+        "interval_low": low, "interval_high": high, "analysis": "assigned", "attribution": "assigned_window",
+    }  # fmt: skip
+    for other in ({"experiment_version": 1}, {"analysis": "opened"}, {"attribution": "last_touch"}):
+        rows.add("fct_experiment_pooled", **pooled | {"mean": 0.99} | other)
+    rows.add("fct_experiment_pooled", **pooled)
+    slot = only(read(rows))
+    words = sentences.together(slot)
+    assert words.startswith("All 2 variants taken together: 6.0")
+    assert words.endswith(told)
+    assert words in render(read(rows))
+
+
+@pytest.mark.parametrize("verdict", ["invalid_srm", "invalid_crossover", "no_data"])
+def test_nothing_is_said_of_variants_together_where_nothing_is_valid(verdict: str) -> None:
+    rows = Rows()
+    rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07, "quiet": 0.05})
+    rows.rows["fct_experiment_verdicts"][0] |= {"verdict": verdict, "rule": None}
+    rows.add(
+        "fct_experiment_pooled", experiment_key="spring", experiment_version=1, slot_key="hero", metric="clicked",
+        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002, interval_high=0.018,
+    )  # fmt: skip
+    assert not sentences.together(only(read(rows)))
+
+
 def test_one_day_is_a_sentence_and_no_stroke() -> None:
     rows = Rows()
     rows.slot("spring", "hero", {"plain": 0.05, "bold": 0.07}, days=1)

@@ -26,6 +26,7 @@ from lift_report.tables import (
     OfSlot,
     OutcomeMetric,
     Play,
+    Pooled,
     Result,
     SinceReceipt,
     Stage,
@@ -84,6 +85,7 @@ class Slot:
         levels: For whom it worked, dimension by dimension as the definition has them, the largest level first.
         checks: What may be wrong, or worth knowing.
         since: The primary metric by days since the receipt.
+        pooled: All arms but the control taken together, of all assigned profiles, the primary metric first.
         definition: Of this version; none where it is gone, or has moved on to another.
     """
 
@@ -103,6 +105,7 @@ class Slot:
     levels: tuple[Level, ...] = ()
     checks: tuple[Check, ...] = ()
     since: tuple[SinceReceipt, ...] = ()
+    pooled: tuple[Pooled, ...] = ()
     definition: Definition | None = None
 
     @property
@@ -241,6 +244,7 @@ def read(warehouse: Warehouse) -> Report:
     levels = _by_slot(rows_of(warehouse, tables, Level))
     checks = _by_slot(rows_of(warehouse, tables, Check))
     since = _by_slot(rows_of(warehouse, tables, SinceReceipt))
+    pooled = _by_slot(rows_of(warehouse, tables, Pooled))
     catalogue = Catalogue.of(rows_of(warehouse, tables, OutcomeMetric))
     definitions = _definitions(warehouse, tables, absent)
 
@@ -294,6 +298,16 @@ def read(warehouse: Warehouse) -> Report:
                 )
             ),
             since=tuple(sorted(since[key], key=lambda row: (order(row.arm_key), row.day))),
+            pooled=tuple(
+                sorted(
+                    (
+                        row
+                        for row in pooled[key]
+                        if row.analysis == "assigned" and row.attribution in {None, "assigned_window"}
+                    ),
+                    key=lambda row: (row.metric != verdict.primary_metric, catalogue.order(row.metric)),
+                )
+            ),
             definition=_of_version(definitions.get(verdict.experiment_key), verdict.experiment_version),
         )
         return _sealed(found) if found.awaits_its_look else found
@@ -413,6 +427,7 @@ def _sealed(slot: Slot) -> Slot:
         stages=(),
         levels=(),
         since=(),
+        pooled=(),
         checks=tuple(row for row in slot.checks if row.health_check != "novelty"),
     )
 

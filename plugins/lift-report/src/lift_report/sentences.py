@@ -630,6 +630,35 @@ def one_day(slot: Slot, row: Day) -> str:
     return f"{row.arm_key}: one day so far, {formatting.day(row.day)}, with {figures}. A curve takes two days."
 
 
+_NOT_VALID = frozenset({"invalid_srm", "invalid_crossover", "no_data"})
+_TOO_EARLY = frozenset({"too_early", "ahead"})
+
+
+def together(slot: Slot) -> str:
+    """All arms but the control as one group, by the primary metric; empty without two of them, or where nothing is valid.
+
+    What follows from it is only said once a verdict could be given.
+    """
+    row = next((row for row in slot.pooled if row.metric == slot.verdict.primary_metric), None)
+    verdict = slot.verdict.verdict
+    if row is None or row.difference is None or row.interval_low is None or row.interval_high is None:
+        return ""
+    if verdict in _NOT_VALID:
+        return ""
+    measure = slot.measure(row.metric)
+    figures = (
+        f"All {row.arms} variants taken together: {measure.level(row.mean)} beside {measure.level(row.control_mean)} of"
+        f" {_control(slot)}, {measure.change(row.difference)} ({measure.span(row.interval_low, row.interval_high)})"
+    )
+    if verdict in _TOO_EARLY:
+        return f"{figures} so far."
+    if row.interval_low <= 0 <= row.interval_high:
+        return f"{figures}. Whether changing it was worth it at all is not told yet."
+    if (row.difference > 0) == measure.fewer_is_better:
+        return f"{figures}. On the whole, what was tried is worse."
+    return f"{figures}. Changing it was worth it, whichever of them is the best."
+
+
 def no_contents(experiment: Experiment) -> str:
     """Why it is not shown what recipients saw; empty where it is, or where no definition could be read."""
     if experiment.definition:

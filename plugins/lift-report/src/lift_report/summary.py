@@ -30,6 +30,8 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     yield f"{name} {labels.verdict_title(slot)}. {sentences.why(slot)}"
     if figures := list(_figures(slot)):
         yield f"{name} {'; '.join(figures)}"
+    if words := sentences.together(slot):
+        yield f"{name} {words}"
     if slot.results or slot.awaits_its_look:
         yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
     for tone, words in sentences.data_faults(slot):
@@ -94,6 +96,7 @@ def _with_sentences(slot: Slot) -> dict[str, Any]:
         "advice": sentences.advice(slot),
         "reason": sentences.for_the_record(slot),
         "who": exploratory.who(slot),
+        "together": sentences.together(slot),
         "health": exploratory.health(slot),
         "next": sentences.split(slot.next_split),
         "next_reason": sentences.split_reason(slot.next_split) if slot.next_split else "",

@@ -157,6 +157,27 @@ class Result(OfSlot):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled(OfSlot):
+    """All arms of a slot but the control, taken together, by one metric against the control; of two arms there is none."""
+
+    TABLE: ClassVar[str] = "fct_experiment_pooled"
+    metric: str
+    arms: int
+    units: int
+    analysis: str = "assigned"
+    attribution: str | None = None
+    is_primary: bool | None = None
+    control_units: int | None = None
+    mean: float | None = None
+    control_mean: float | None = None
+    difference: float | None = None
+    interval_low: float | None = None
+    interval_high: float | None = None
+    p_value: float | None = None
+    relative_lift: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Day(OfSlot):
     """An arm at the end of a day by the primary metric, everything until then counted."""
 
@@ -475,7 +496,7 @@ class DefinedTemplate(Table):
 
 
 TABLES: tuple[type[Table], ...] = (
-    *(Verdict, Result, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
+    *(Verdict, Result, Pooled, Day, Stage, Balance, Guardrail, Interaction, Weight, NextWeight),
     *(Holdout, ArmQuality, DoubleReport, Play, OutcomeMetric, Level, Check, SinceReceipt),
     *(DefinedExperiment, DefinedArm, DefinedTemplate),
 )
