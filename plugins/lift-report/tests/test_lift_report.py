@@ -621,7 +621,8 @@ def test_a_test_that_looks_once_tells_no_figure_first(rule: str) -> None:
     rows = spring()
     rows.add(
         "fct_experiment_pooled", experiment_key="spring", experiment_version=1, slot_key="hero", metric="clicked",
-        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002, interval_high=0.018,
+        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002,
+        interval_high=0.018, attribution="assigned_window",
     )  # fmt: skip
     before = slot_of(read(rows), "spring", "hero")
     assert view_facts.tiles(before, chart_geometry.forest(before, "clicked"))

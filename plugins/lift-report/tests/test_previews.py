@@ -233,13 +233,7 @@ def test_the_index_has_every_experiment_and_folds_what_is_over() -> None:
     ("metric", "low", "high", "verdict", "told"),
     [
         ("clicked", 0.002, 0.018, "winner", ". Changing it was worth it, whichever of them is the best."),
-        (
-            "clicked",
-            0.002,
-            0.018,
-            "blocked_guardrail",
-            ". Changing it was worth it, whichever of them is the best.",
-        ),
+        ("clicked", 0.002, 0.018, "blocked_guardrail", ")."),
         ("clicked", -0.002, 0.022, "running", ". Whether changing it was worth it at all is not told yet."),
         ("clicked", 0.002, 0.018, "ahead", " so far."),
         ("clicked", 0.002, 0.018, "too_early", " so far."),
@@ -275,7 +269,8 @@ def test_nothing_is_said_of_variants_together_where_nothing_is_valid(verdict: st
     rows.rows["fct_experiment_verdicts"][0] |= {"verdict": verdict, "rule": None}
     rows.add(
         "fct_experiment_pooled", experiment_key="spring", experiment_version=1, slot_key="hero", metric="clicked",
-        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002, interval_high=0.018,
+        arms=2, units=20_000, mean=0.06, control_mean=0.05, difference=0.01, interval_low=0.002,
+        interval_high=0.018, attribution="assigned_window",
     )  # fmt: skip
     assert not sentences.together(only(read(rows)))
 

@@ -303,7 +303,7 @@ def read(warehouse: Warehouse) -> Report:
                     (
                         row
                         for row in pooled[key]
-                        if row.analysis == "assigned" and row.attribution in {None, "assigned_window"}
+                        if row.analysis == "assigned" and row.attribution == "assigned_window"
                     ),
                     key=lambda row: (row.metric != verdict.primary_metric, catalogue.order(row.metric)),
                 )

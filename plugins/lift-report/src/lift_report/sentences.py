@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lift_report.outcome_metrics import Measure
     from lift_report.results import Experiment, Report, Slot
-    from lift_report.tables import Day, DoubleReport, Guardrail, Holdout, Verdict, Weight
+    from lift_report.tables import Day, DoubleReport, Guardrail, Holdout, Pooled, Verdict, Weight
 
 
 # Why a verdict holds.
@@ -635,28 +635,33 @@ _TOO_EARLY = frozenset({"too_early", "ahead"})
 
 
 def together(slot: Slot) -> str:
-    """All arms but the control as one group, by the primary metric; empty without two of them, or where nothing is valid.
+    """All arms but the control as one group, by the primary metric.
 
-    What follows from it is only said once a verdict could be given.
+    Empty without two of them, and where nothing is valid; what follows is said once a verdict can be given, and
+    where it does not speak of harm.
     """
     row = next((row for row in slot.pooled if row.metric == slot.verdict.primary_metric), None)
-    verdict = slot.verdict.verdict
-    if row is None or row.difference is None or row.interval_low is None or row.interval_high is None:
-        return ""
-    if verdict in _NOT_VALID:
+    if row is None or None in (row.difference, row.interval_low) or slot.verdict.verdict in _NOT_VALID:
         return ""
     measure = slot.measure(row.metric)
-    figures = (
-        f"All {row.arms} variants taken together: {measure.level(row.mean)} beside {measure.level(row.control_mean)} of"
-        f" {_control(slot)}, {measure.change(row.difference)} ({measure.span(row.interval_low, row.interval_high)})"
+    return (
+        f"All {row.arms} variants taken together: {measure.level(row.mean)} beside"
+        f" {measure.level(row.control_mean)} of {_control(slot)}, {measure.change(row.difference)}"
+        f" ({measure.span(row.interval_low, row.interval_high)}){_worth(slot, row, measure)}"
     )
-    if verdict in _TOO_EARLY:
-        return f"{figures} so far."
-    if row.interval_low <= 0 <= row.interval_high:
-        return f"{figures}. Whether changing it was worth it at all is not told yet."
-    if (row.difference > 0) == measure.fewer_is_better:
-        return f"{figures}. On the whole, what was tried is worse."
-    return f"{figures}. Changing it was worth it, whichever of them is the best."
+
+
+def _worth(slot: Slot, row: Pooled, measure: Measure) -> str:
+    """What follows from all of them together."""
+    if slot.verdict.verdict in _TOO_EARLY:
+        return " so far."
+    if slot.verdict.verdict == "blocked_guardrail":
+        return "."
+    if (row.interval_low or 0) <= 0 <= (row.interval_high or 0):
+        return ". Whether changing it was worth it at all is not told yet."
+    if ((row.difference or 0) > 0) == measure.fewer_is_better:
+        return ". On the whole, what was tried is worse."
+    return ". Changing it was worth it, whichever of them is the best."
 
 
 def no_contents(experiment: Experiment) -> str:

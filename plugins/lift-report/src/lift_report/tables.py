@@ -158,7 +158,7 @@ class Result(OfSlot):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled(OfSlot):
-    """All arms of a slot but the control, taken together, by one metric against the control; of two arms there is none."""
+    """All arms of a slot but the control as one group against it, by one metric; there are at least two."""
 
     TABLE: ClassVar[str] = "fct_experiment_pooled"
     metric: str
