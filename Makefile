@@ -24,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ reconcile: setup ## Read again the days on which the warehouse differs from Klav
 
 experiment: $(VENV)/.run ## Write a draft experiment to begin with: make experiment name=spring_sale
 	@$(EXPERIMENTS) new "$(name)"
+
+iterate: $(VENV)/.run ## Draft the next version of one that has shipped: its winner is the control: make iterate name=spring_sale
+	@$(EXPERIMENTS) iterate "$(name)"
 
 preview: $(VENV)/.run ## Check the experiments and show what every arm will look like: output/preview
 	@$(EXPERIMENTS) lint && $(EXPERIMENTS) preview

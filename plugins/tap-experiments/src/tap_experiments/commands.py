@@ -10,6 +10,8 @@ import click
 
 from singer_program.private import private_files
 from tap_experiments.definitions import preregistration
+from tap_experiments.definitions.experiment_reader import DEFINITION
+from tap_experiments.definitions.iteration import iteration, written
 from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.definitions.outcome_metrics import SEED, Catalogue, read_catalogue
 from tap_experiments.definitions.scaffold import scaffold
@@ -90,6 +92,38 @@ def new(name: str, path: Path, catalogue: Catalogue) -> None:
         raise click.ClickException(problem) from error
     click.echo(f"{definition}: a draft; describe the experiment here")
     click.echo(f"{definition.parent}/: {', '.join(file.name for file in others)}")
+
+
+@commands.command()
+@click.argument("key")
+@_path
+@_outcome_metrics
+def iterate(key: str, path: Path, catalogue: Catalogue) -> None:
+    """Begin the next version of the experiment KEY, which has ended: its winner becomes the control."""
+    before = load(path, PropertyFormat.LIST, catalogue)
+    try:
+        experiment = _named(key, [experiment for experiment, _ in before.pairs], path)
+        found = iteration(path, experiment)
+        with written(path, experiment, found):
+            load(path, PropertyFormat.LIST, catalogue)
+    except FileExistsError as error:
+        problem = f"{error} exists already; move it away, it would be overwritten"
+        raise click.ClickException(problem) from error
+    except OSError as error:
+        problem = f"{error.filename} cannot be read or written: {error.strerror}; make its folder writable"
+        raise click.ClickException(problem) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    winners = ", ".join(f"`{slot.winner}`" for slot in experiment.slots)
+    click.echo(
+        f"{path / key / DEFINITION}: a draft of version {found.version}; the control is {winners}, against"
+        f" `{found.challenger}`"
+    )
+    for file in found.contents:
+        click.echo(f"{file}: shows what the control shows; write here what is to be tried")
+    if found.taken_out:
+        click.echo(f"taken out, since they were of version {experiment.version}: {', '.join(found.taken_out)}")
+    click.echo("Then `make preview`, `status: live` and `make preregister`.")
 
 
 @commands.command()
