@@ -47,8 +47,8 @@ def iteration(root: Path, experiment: Experiment) -> Iteration:
 
     In each slot the winner keeps its key and becomes the control, beside one challenger whose key no earlier
     version had: a profile that still holds an arm of before is shown the control. The others leave the definition,
-    and their files stay where they are. Weights begin equal, and by `thompson` where the warehouse gave them. Comments
-    and order of the definition stay.
+    and their files stay where they are. Weights begin equal, and by `thompson` where the warehouse gave them.
+    Comments and order of the definition stay.
 
     Raises:
         ValueError: it has not ended, or has no winner.
