@@ -2,17 +2,14 @@
 
 {%- set slot = ['experiment_key', 'experiment_version', 'slot_key', 'metric', 'analysis', 'attribution'] %}
 {%- set sums = [
-    'units', 'received', 'converted', 'n', 'total', 'total_of_squares', 'denominator_total', 'denominator_of_squares', 'denominator_product'
+    'units', 'converted', 'total', 'total_of_squares', 'denominator_total', 'denominator_of_squares', 'denominator_product'
 ] %}
 
 with
 
 moments as (
 
-    select
-        *,
-        {{ lf_double('units') }} as n
-    from {{ ref('int_moments') }}
+    select * from {{ ref('int_moments') }}
 
 ),
 
@@ -50,7 +47,7 @@ sides as (
 
 ),
 
-sum_up as (
+with_everybody as (
 
     select * from sides
 
@@ -66,6 +63,16 @@ sum_up as (
 
     from sides
     group by {{ slot | join(', ') }}
+
+),
+
+sum_up as (
+
+    select
+        *,
+        {{ lf_double('units') }} as n
+
+    from with_everybody
 
 ),
 
