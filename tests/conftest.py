@@ -19,7 +19,7 @@ collect_ignore = [] if os.environ.get("KLAVIYO_LOOP_TEST_STAND_IN") else ["test_
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with newcomer(tmp_path_factory.mktemp("place") / "klaviyo-loop") as place:
+    with newcomer(tmp_path_factory.mktemp("place") / "Zoë's klaviyo loop") as place:
         place.install()
         yield place
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
-
 from tap_experiments.definitions.experiment_reader import DEFINITION
 from tap_experiments.definitions.model import SNIPPETS, Method, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from ruamel.yaml import YAML
 
     from tap_experiments.definitions.model import Experiment, Slot
 
@@ -82,6 +82,8 @@ def iteration(root: Path, experiment: Experiment) -> Iteration:
 
 def _round_trip() -> YAML:
     """Reads and writes a definition with its comments, quotes and order."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  takes 60 ms, which every run of the tap would pay
+
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 10_000
