@@ -302,7 +302,12 @@ class Spark(Engine):
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
-            .config("spark.driver.memory", "2g")
+            # It would keep the plans of the last thousand queries, megabytes each: with 2 GB it collected garbage
+            # most of the time after half an hour of tests, and then had no memory for a broadcast.
+            .config("spark.driver.memory", "4g")
+            .config("spark.sql.ui.retainedExecutions", "1")
+            .config("spark.ui.retainedJobs", "1")
+            .config("spark.ui.retainedStages", "1")
             .config("spark.sql.catalogImplementation", "in-memory")
             .config("spark.sql.warehouse.dir", str(self.files))
             .config("spark.sql.session.timeZone", "UTC")
