@@ -98,7 +98,7 @@ chaos: $(VENV)/.dev ## Kill tap, target, loader and receiver a hundred times eac
 truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py
 
-test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java and half a gigabyte; PostgreSQL takes minutes, Spark hours
+test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java and 4 GB of memory; PostgreSQL takes minutes, Spark more than an hour
 	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
 
