@@ -14,11 +14,11 @@ from harness import NotMeasured, dbt
 MILLION = 1_000_000
 GB = 1_000_000_000
 WITHIN = Bar(1)
-FIRST_SECONDS = 180.0
+FIRST_SECONDS = 70.0
 """Allowed for fifty million events of a million assigned profiles."""
-HOUR_SECONDS = 30.0
+HOUR_SECONDS = 8.0
 """Allowed for the hour after."""
-MEMORY = 8.0
+MEMORY = 4.0
 """GB allowed."""
 SIZES = (MILLION // 10, MILLION)
 """Assigned profiles: an hour is to cost what it brings, whatever was before it."""
