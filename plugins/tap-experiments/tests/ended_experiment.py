@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.project import load
 
@@ -20,6 +23,13 @@ HERO = {
     "loud": "<h1>LOUD</h1>",
 }
 FOOT = {"short": "<p>bye</p>", "long": "<p>Good bye</p>"}
+any_winners_and_holdings = given(
+    hero=st.sampled_from([*HERO]),
+    foot=st.sampled_from([*FOOT]),
+    held=st.fixed_dictionaries({}, optional={"hero": st.sampled_from([*HERO]), "foot": st.sampled_from([*FOOT])}),
+    property_format=st.sampled_from(PropertyFormat),
+)
+"""Which arm won in each of two slots, which arms a profile holds, and how it holds them."""
 
 
 def define(root: Path, slots: dict[str, dict[str, str]], **changes: Any) -> Path:  # noqa: ANN401

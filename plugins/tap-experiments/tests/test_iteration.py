@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are not a package
 
-from ended_experiment import FOOT, HERO, define, sound
+from ended_experiment import FOOT, HERO, any_winners_and_holdings, define, sound
 
 from tap_experiments.cli import main
 from tap_experiments.commands import commands
@@ -150,12 +149,7 @@ def test_a_challenger_that_wins_is_the_control_of_the_one_after(
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    hero=st.sampled_from([*HERO]),
-    foot=st.sampled_from([*FOOT]),
-    held=st.fixed_dictionaries({}, optional={"hero": st.sampled_from([*HERO]), "foot": st.sampled_from([*FOOT])}),
-    property_format=st.sampled_from(PropertyFormat),
-)
+@any_winners_and_holdings
 def test_whoever_holds_an_arm_of_before_sees_the_control(
     hero: str, foot: str, held: dict[str, str], property_format: PropertyFormat
 ) -> None:

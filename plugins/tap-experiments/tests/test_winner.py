@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 from jsonschema import Draft7Validator
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are not a package
 
-from ended_experiment import FOOT, HERO, define, sound
+from ended_experiment import FOOT, HERO, any_winners_and_holdings, define, sound
 
 from tap_experiments.commands import commands
 from tap_experiments.definitions import preregistration
@@ -124,12 +123,7 @@ def test_a_winner_is_an_arm_of_its_slot(
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    hero=st.sampled_from([*HERO]),
-    foot=st.sampled_from([*FOOT]),
-    held=st.fixed_dictionaries({}, optional={"hero": st.sampled_from([*HERO]), "foot": st.sampled_from([*FOOT])}),
-    property_format=st.sampled_from(PropertyFormat),
-)
+@any_winners_and_holdings
 def test_everybody_sees_the_winners_whatever_they_hold(
     hero: str, foot: str, held: dict[str, str], property_format: PropertyFormat
 ) -> None:

@@ -178,7 +178,7 @@ class Subscriptions(BulkSink):
         channel, list_id = _scope(batch.group)
         if batch.group.route is _SUBSCRIBE:
             outcome = self._opted_out(batch, context)
-            self._remember(_opt_in, batch, outcome, context)
+            self._remember(lambda key: {_opt_in(key, channel)}, batch, outcome, context)
             return outcome
         try:
             pending = self._pending(batch, context)
@@ -189,17 +189,18 @@ class Subscriptions(BulkSink):
             f"Klaviyo may not have worked their subscription to {channel} yet, which would undo this: start again"
         )
         outcome.unsettled.update((key, why) for key in batch.keys if key in pending and not outcome.decided(key))
-        self._remember(_opt_out, batch, outcome, context)
+        scopes = (None, list_id)
+        self._remember(lambda key: {_opt_out(key, channel, scope) for scope in scopes}, batch, outcome, context)
         return outcome
 
-    def _remember(self, what: _Fact, batch: Batch, outcome: Outcome, context: SinkContext) -> None:
+    def _remember(self, facts_of: _FactsOf, batch: Batch, outcome: Outcome, context: SinkContext) -> None:
         """Remember what is about to be sent: a run that is killed later may have sent it."""
-        channel, list_id = _scope(batch.group)
+        channel, _ = _scope(batch.group)
         facts: dict[str, list[Key]] = defaultdict(list)
         for key, row in _rows(batch):
             if not outcome.decided(key):
                 consented = row["subscriptions"][channel]["marketing"].get("consented_at", "")
-                facts[consented] += {what(key, channel, scope) for scope in (None, list_id)}
+                facts[consented] += facts_of(key)
         for consented, keys in facts.items():
             context.ledger.remember(self.stream, keys, f"{context.now().isoformat()} {consented}".strip())
 
@@ -321,7 +322,7 @@ def _opt_out(key: Key, channel: Channel, list_id: str | None) -> Key:
     return Key(channel, f"{list_id or ''}/{key.value}")
 
 
-def _opt_in(key: Key, channel: Channel, _list_id: str | None = None) -> Key:
+def _opt_in(key: Key, channel: Channel) -> Key:
     """What the ledger knows a subscription to any list by, and to none."""
     return Key(channel, f"+/{key.value}")
 
@@ -395,8 +396,8 @@ def _is_subscribed_since(profile: Json, channel: Channel, moment: datetime) -> b
     return marketing.get("consent") == _SUBSCRIBED and any(_moment(time) >= moment for time in times if time)
 
 
-_Fact = Callable[[Key, Channel, str | None], Key]
-"""What the ledger knows something by that was sent: of a key, a channel, and a list or all."""
+_FactsOf = Callable[[Key], set[Key]]
+"""What the ledger knows something by that was sent, of the key of a row."""
 
 
 def _rows(batch: Batch) -> list[tuple[Key, Json]]:
