@@ -148,6 +148,17 @@ def test_a_challenger_that_wins_is_the_control_of_the_one_after(
     assert seen[-1] == {"challenger_v3", "challenger_v4"}
 
 
+@pytest.mark.parametrize("winner", ["plain", "challenger_v2"])
+def test_a_challenger_is_not_called_as_an_arm_that_was_named_by_hand(
+    tmp_path: Path, iterate: Callable[..., tuple[int, str]], winner: str
+) -> None:
+    define(tmp_path, {"hero": {"plain": HERO["plain"], "challenger_v2": HERO["bold"]}}, winner=winner)
+    code, said = iterate()
+    assert code == 0, said
+    [slot] = sound(tmp_path)[0].slots
+    assert {arm.key: arm.is_control for arm in slot.arms} == {winner: True, "challenger_v2_b": False}
+
+
 @settings(max_examples=25, deadline=None)
 @any_winners_and_holdings
 def test_whoever_holds_an_arm_of_before_sees_the_control(

@@ -66,6 +66,8 @@ def iteration(root: Path, experiment: Experiment) -> Iteration:
     document = yaml.load((folder / DEFINITION).read_text(encoding="utf-8-sig"))
     version = experiment.version + 1
     challenger = f"challenger_v{version}"
+    while any(challenger == arm.key for slot in experiment.slots for arm in slot.arms):
+        challenger += "_b"  # somebody has called an arm so by hand
     document["version"] = version
     document["status"] = Status.DRAFT.value
     taken_out = tuple(key for key in OF_ITS_TIME if key in document)
