@@ -1,4 +1,4 @@
-"""The base class of all streams, `KlaviyoStream`: what the Singer SDK wants of a stream. Nothing else knows that.
+"""The base class of all streams, `KlaviyoStream`, and the only module that knows what the SDK wants of a stream.
 
 The SDK handles records one by one. That path is taken only where stream maps or flattening need it; otherwise the
 batches that a stream reads are written as they are.

@@ -1,4 +1,4 @@
-"""JSON values made fit to send: without nulls, without numbers that JSON does not have."""
+"""JSON values of any kind made fit to send, without nulls and NaN; what a field is declared as is in `fields`."""
 
 from __future__ import annotations
 

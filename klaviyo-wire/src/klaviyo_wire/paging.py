@@ -1,4 +1,4 @@
-"""Which pages of a listing were asked for: one that is named again would be followed for ever."""
+"""Notices a listing that never ends: which of its pages were asked for, and that one is named again."""
 
 from __future__ import annotations
 

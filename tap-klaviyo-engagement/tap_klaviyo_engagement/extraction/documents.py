@@ -1,4 +1,4 @@
-"""Whole documents of a listing, for whoever needs more of them than rows."""
+"""Whole JSON:API documents of a listing, page by page, where more of them is needed than their rows."""
 
 from __future__ import annotations
 

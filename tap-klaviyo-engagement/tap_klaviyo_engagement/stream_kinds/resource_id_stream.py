@@ -1,4 +1,4 @@
-"""Tells which resources there are: what the other streams of a run have met, or what is listed of them."""
+"""How `resource_ids` is read: of what the other streams of a run have met, or by a listing of ids alone."""
 
 from __future__ import annotations
 

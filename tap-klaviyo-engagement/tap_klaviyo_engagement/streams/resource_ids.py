@@ -1,4 +1,4 @@
-"""Which lists, templates, campaigns and so on there are: by which those that were deleted are found."""
+"""The stream `resource_ids`: which lists, templates, campaigns there are, so that models find what was deleted."""
 
 from __future__ import annotations
 

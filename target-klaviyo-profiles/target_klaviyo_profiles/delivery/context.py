@@ -1,4 +1,4 @@
-"""What the delivery of one stream's batches uses of the outside world."""
+"""What a stream's batches are delivered with: Klaviyo, the clock, and the ledger."""
 
 from __future__ import annotations
 

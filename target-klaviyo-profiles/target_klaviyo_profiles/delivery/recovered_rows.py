@@ -1,4 +1,4 @@
-"""The rows that an earlier, killed run had sent, and what became of them."""
+"""The rows of a stream that a killed run had sent, by what `recovery` found: so they are not sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends one batch: as bulk requests, divided where Klaviyo refuses the whole, or with a request per record."""
+"""Sends one batch: as bulk requests, which `bisection` divides where one is refused, or a request per record."""
 
 from __future__ import annotations
 

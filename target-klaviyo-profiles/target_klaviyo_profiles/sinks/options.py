@@ -1,4 +1,4 @@
-"""The settings that decide what sinks accept."""
+"""Those of the settings that sinks are handed: what they accept. All of them are declared in `settings`."""
 
 from __future__ import annotations
 

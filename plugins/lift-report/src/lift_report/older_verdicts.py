@@ -1,4 +1,4 @@
-"""Verdicts of before: what their rows lack, taken from the other tables' rows of the same slot.
+"""Verdicts that an older version of the project wrote: the columns they lack are filled from the other tables.
 
 A verdict outlives its definition and is never computed again, so a row may be older than some of its columns.
 """

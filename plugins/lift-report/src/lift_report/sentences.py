@@ -1,4 +1,4 @@
-"""Every sentence that is built from figures: why a verdict holds, what to do, why a split is as it is.
+"""The sentences that verdicts and splits are told in; those about what decides nothing are in `exploratory`.
 
 The warehouse holds rules and figures, no prose. `why` is for whoever sends the message and uses no term of
 statistics; `for_the_record` is for whoever checks it. What a row of an older warehouse lacks is left out.

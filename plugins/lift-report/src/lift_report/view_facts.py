@@ -1,4 +1,4 @@
-"""Which facts of a slot the page shows, and in which order; their sentences are in `sentences`."""
+"""Which figures of a slot the page shows, and in which order; their sentences are in `sentences`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which handler does which operation, by the key of its entry in the endpoint table."""
+"""The decorator `operation`, and the handlers that it has registered, by the key in the endpoint table."""
 
 from __future__ import annotations
 

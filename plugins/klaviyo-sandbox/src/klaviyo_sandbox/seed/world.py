@@ -1,4 +1,4 @@
-"""Fills an account with a believable shop: people, audiences, metrics, campaigns and a history of events."""
+"""The order in which the shop is seeded: people, audiences, metrics, campaigns, then a history of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Klaviyo writes down when it sends a message and people, or machines, respond.
+"""The events that Klaviyo makes of a message and of what people, or machines, do with it. Stores none.
 
 Keys as seen on real events (recordings, webhook samples) and as offered by metric aggregates.
 """
