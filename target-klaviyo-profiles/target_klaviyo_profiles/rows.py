@@ -40,6 +40,8 @@ class Reason:
             Klaviyo gave it.
         job: Id of the import job that refused the record.
         sent: What was sent of the record, encoded or as Klaviyo gives it back, where that is at hand.
+        anonymous: Whether nothing of the record may be shown, whatever the settings allow. Such a refusal is as
+            it is wished, and no failure of a run.
     """
 
     code: str
@@ -48,6 +50,7 @@ class Reason:
     pointer: str | None = None
     job: str | None = None
     sent: object = field(default=None, compare=False, repr=False)
+    anonymous: bool = False
 
 
 class Rejected(Exception):  # noqa: N818 - it says what happened to the record

@@ -13,6 +13,7 @@ from singer_sdk import typing as th
 from klaviyo_wire.auth import DEFAULT_API_URL
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from target_klaviyo_profiles.identifiers import PRECEDENCE
+from target_klaviyo_profiles.people import FORGOTTEN, KEY_SETTING, PATH_SETTINGS, RESTRICTED
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.options import DEFAULT_AUDIT_NAME
 
@@ -138,6 +139,28 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        PATH_SETTINGS[FORGOTTEN],
+        th.StringType,
+        description=(
+            "List of people who asked to be forgotten, a keyed hash a line: no record that mentions one of them "
+            "is written, but deletions. A list that cannot be read ends the run before anything is read"
+        ),
+    ),
+    th.Property(
+        PATH_SETTINGS[RESTRICTED],
+        th.StringType,
+        description=(
+            "List of people whose data is restricted, of the same form and key: no record that mentions one of "
+            "them is written, no deletion either"
+        ),
+    ),
+    th.Property(
+        KEY_SETTING,
+        th.StringType,
+        secret=True,
+        description="Key of the hashes of both lists, of 32 characters at least",
+    ),
+    th.Property(
         "events_backfill",
         th.BooleanType,
         default=True,
@@ -181,6 +204,9 @@ class Settings:
     identifier_precedence: tuple[str, ...]
     allow_deletions: bool
     audit_path: Path
+    forgotten_path: Path | None
+    restricted_path: Path | None
+    forgotten_key: str | None
     events_backfill: bool
     dry_run: bool
     job_timeout: float
@@ -201,12 +227,16 @@ class Settings:
                 "rejects_path": rejects,
                 "ledger_path": Path(ledger) if ledger else rejects.parent / DEFAULT_LEDGER_NAME,
                 "audit_path": Path(audit) if audit else rejects.parent / DEFAULT_AUDIT_NAME,
+                **{name: Path(values[name]) if values[name] else None for name in PATH_SETTINGS.values()},
+                KEY_SETTING: values[KEY_SETTING] or None,
                 "clearable_fields": frozenset(values["clearable_fields"]),
                 "identifier_precedence": tuple(dict.fromkeys(values["identifier_precedence"])) or PRECEDENCE,
             }
         )
 
 
+SECRETS = tuple(name for name, each in SETTINGS.to_dict()["properties"].items() if each.get("secret"))
+"""Settings whose values are never told."""
 _DEFAULTS = {name: each.get("default") for name, each in SETTINGS.to_dict()["properties"].items()}
 
 
@@ -218,7 +248,8 @@ def _value(name: str, config: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of th
 
 
 def with_remedy(fault: str) -> str:
-    """What to do about a fault that the validation found; never with the value of the key, which it may quote."""
+    """What to do about a fault that the validation found; never with the value of a secret, which it may quote."""
     if fault == "'api_key' is a required property":
         return "the setting `api_key` is missing: set TARGET_KLAVIYO_PROFILES_API_KEY to a private key (`pk_…`)"
-    return "the setting `api_key` is not text" if "api_key" in fault else fault
+    secret = next((name for name in SECRETS if name in fault), None)
+    return f"the setting `{secret}` is not text" if secret else fault

@@ -27,6 +27,7 @@ from target_klaviyo_profiles.delivery.ledger import Ledger
 from target_klaviyo_profiles.delivery.rejects import Rejects
 from target_klaviyo_profiles.delivery.tally import counted
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
+from target_klaviyo_profiles.people import FORGOTTEN, RESTRICTED, People, read_people
 from target_klaviyo_profiles.settings import LOAD_METHOD, SETTINGS, Settings, with_remedy
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.options import Options
@@ -66,6 +67,8 @@ class TargetKlaviyoProfiles(Target):
         self.max_parallelism = 1  # nothing is left for the SDK to drain
         assert isinstance(self.message_reader, MessageReader)  # noqa: S101 - the class says so
         self.message_reader.tick = self.tick
+        # Before a line is read: where it is not known about whom nothing may be written, nothing is.
+        self.people = self._read_people()
 
     @classmethod
     @override
@@ -106,6 +109,16 @@ class TargetKlaviyoProfiles(Target):
             raise ConfigurationError(msg) from None
         return faults
 
+    def _read_people(self) -> People:
+        settings = self.settings
+        people = read_people(
+            settings.forgotten_key,
+            {FORGOTTEN: settings.forgotten_path, RESTRICTED: settings.restricted_path},
+        )
+        for warning in people.warnings:
+            self.logger.warning(warning)
+        return people
+
     @cached_property
     def settings(self) -> Settings:
         """The values of the settings."""
@@ -134,6 +147,7 @@ class TargetKlaviyoProfiles(Target):
             events_backfill=settings.events_backfill,
             identifier_precedence=settings.identifier_precedence,
             now=time.now,
+            people=self.people,
         )
 
         def new_context() -> DeliveryContext:

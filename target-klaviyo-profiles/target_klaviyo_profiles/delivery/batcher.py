@@ -200,6 +200,9 @@ class Batcher:
         Raises:
             OutputError: the rejects file cannot be written.
         """
+        if refusal := self.sink.refusal(record):
+            self._refuse(refusal.key, refusal.reason)
+            return
         reason = Reason("unmapped", f"the stream map {why}", "Correct the value, or make the map take it.")
         self._refuse(self.sink.key_told_by(record), reason)
 

@@ -78,7 +78,7 @@ class Rejects:
             "job": reason.job,
             "time": self._now().isoformat(timespec="seconds"),
         }
-        if self._plain:
+        if self._plain and not reason.anonymous:
             line["given"] = _readable(reason.sent if given is None else given)
         self._file.append(line)
         if self._file.waiting == _MAX_BUFFERED:

@@ -20,12 +20,14 @@ _HASH_SHOWN = 19
 class Tally:
     """The records of one stream.
 
-    `received` is always the sum of the others: accepted, unchanged, combined, rejected, refused before, unsettled.
+    `received` is always the sum of the others: accepted, unchanged, combined, rejected, withheld, refused before,
+    unsettled.
 
     Attributes:
         unchanged: Nothing to write, or held by Klaviyo already.
         combined: Sent as one with a later record of the same key.
         rejected: By reason code.
+        withheld: By reason code; refused as it is wished, since nothing may be written about whom they mention.
         refused_before: Not sent, since Klaviyo refused the same not long ago.
         unsettled: By the reason; Klaviyo may or may not have them.
         resumed: Of those accepted or rejected, the ones that an earlier run had sent.
@@ -37,6 +39,7 @@ class Tally:
     unchanged: int = 0
     combined: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
     refused_before: int = 0
     unsettled: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
@@ -45,17 +48,18 @@ class Tally:
     bytes: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def reject(self, code: str, key: Key | None) -> None:
+    def reject(self, code: str, key: Key | None, *, withheld: bool = False) -> None:
         """Count a refused record, and keep the first few keys of its code, masked."""
-        self.rejected[code] += 1
+        (self.withheld if withheld else self.rejected)[code] += 1
         kept = self.examples.setdefault(code, [])
         if key is not None and len(kept) < EXAMPLES:
             kind, value = key.masked()
             kept.append(f"{kind} {value[:_HASH_SHOWN] if value.startswith('sha256:') else value}")
 
     def ratio(self) -> float:
-        """The part of the records received that was refused."""
-        return self.rejected.total() / self.received if self.received else 0.0
+        """The part that was refused of the records that might have been written."""
+        writable = self.received - self.withheld.total()
+        return self.rejected.total() / writable if writable else 0.0
 
     def good(self) -> int:
         """The records that Klaviyo has as they are, whether this run sent them or it had them already."""
@@ -76,6 +80,8 @@ class Tally:
         for code, count in self.rejected.most_common():
             examples = ", ".join(self.examples[code])
             yield f"{stream}: rejected {count:,} as {code}{f': {examples}' if examples else ''}"
+        for code, count in self.withheld.most_common():
+            yield f"{stream}: withheld {count:,} as {code}: {', '.join(self.examples[code])}"
         for why, count in self.unsettled.most_common():
             yield f"{stream}: not settled {count:,}: {why}"
 
@@ -84,6 +90,7 @@ class Tally:
             "unchanged": self.unchanged,
             "combined": self.combined,
             "rejected": self.rejected.total(),
+            "withheld": self.withheld.total(),
             "refused before": self.refused_before,
             "not settled": self.unsettled.total(),
         }

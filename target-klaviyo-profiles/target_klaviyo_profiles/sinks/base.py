@@ -50,6 +50,8 @@ class Sink(ABC):
     """Whether Klaviyo refuses a row for what it says, and so again: then it waits, see `resend_refused_after`."""
     clearable: ClassVar[frozenset[str]] = frozenset()
     """Fields that there is a way to clear: what the setting `clearable_fields` may name."""
+    written_about: ClassVar[frozenset[str]] = frozenset()
+    """Lists of `people` whose people a record may be about all the same."""
 
     def __init_subclass__(cls) -> None:
         """Index the fields by name."""
@@ -141,6 +143,8 @@ class Sink(ABC):
         Raises:
             Rejected: it cannot be written; `key` is set as soon as it is known.
         """
+        if refusal := self.refusal(record):
+            raise refusal
         known = self._known(record)
         key = self.identify(known)
         if self._cleared:
@@ -154,6 +158,10 @@ class Sink(ABC):
             rejected.key = rejected.key or key
             raise
         return Row(key, resource.group, payload)
+
+    def refusal(self, record: Mapping[str, object]) -> Rejected | None:
+        """Why a record is not written, whose values may be of any kind: it mentions somebody of `people`."""
+        return self.options.people.refusal(record, self.written_about)
 
     def key_told_by(self, record: Mapping[str, object]) -> Key | None:
         """Whom a record is about that could not be made ready, if its texts say so under the sink's own names."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles.people import People
 
 DEFAULT_AUDIT_NAME = "target-klaviyo-profiles-deletions.jsonl"
 
@@ -23,6 +24,7 @@ class Options:
         events_backfill: Whether events that do not say so themselves are only recorded and trigger nothing.
         identifier_precedence: The identifiers a profile may be known by; of those a record has, the first counts.
         now: The present moment, UTC.
+        people: About whom nothing is written.
     """
 
     allow_deletions: bool = False
@@ -31,3 +33,4 @@ class Options:
     events_backfill: bool = True
     identifier_precedence: tuple[str, ...] = identifiers.PRECEDENCE
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    people: People = field(default_factory=People)

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from target_klaviyo_profiles.errors import OutputError
 from target_klaviyo_profiles.fields import Field, Kind
+from target_klaviyo_profiles.people import FORGOTTEN
 from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row
 from target_klaviyo_profiles.sinks.profile_reference import PROFILE_ID, profile_key, profile_resource
 from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
@@ -27,6 +28,8 @@ class ProfileDeletions(RecordSink):
     """Deletes every profile that an identifier matches. Nothing brings them back."""
 
     stream: ClassVar[str] = "profile_deletions"
+    # Somebody who was forgotten and came back, by an import or an event of elsewhere, is deleted again.
+    written_about: ClassVar[frozenset[str]] = frozenset({FORGOTTEN})
     routes: ClassVar[tuple[Route, ...]] = (_DELETE,)
     fields: ClassVar[tuple[Field, ...]] = (
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile; a record has one of the three"),

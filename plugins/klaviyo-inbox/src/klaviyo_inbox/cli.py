@@ -14,6 +14,7 @@ import click
 
 from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import DeadLetter, Delivery, Parcel, Receipt, UnusableError
+from klaviyo_inbox.forgotten import Forgotten
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_for_reading
@@ -81,9 +82,13 @@ def dead_letters(config: tuple[str, ...], number: int | None, *, as_json: bool) 
 @click.option("--all", "everything", is_flag=True, help="All that were put away.")
 def retry(config: tuple[str, ...], numbers: tuple[int, ...], *, everything: bool) -> None:
     """Read what was put away once more, after an upgrade: what has become of use is stored."""
-    with closing(_store(config)) as store:
+    settings = InboxSettings.read(PROGRAM, config)
+    forgotten = Forgotten.of(settings)
+    with closing(open_for_reading(settings.store)) as store:
         names = {each.number: each.source for each in store.dead_letters()}
-        outcomes = [_retried(store, number, names) for number in _chosen(numbers, names, everything=everything)]
+        outcomes = [
+            _retried(store, forgotten, number, names) for number in _chosen(numbers, names, everything=everything)
+        ]
         stored = sum(each.stored + each.duplicates for each in outcomes)
         click.echo(f"{stored} stored, {sum(each.put_away for each in outcomes)} put away again")
 
@@ -137,7 +142,7 @@ def _chosen(numbers: tuple[int, ...], names: Mapping[int, str], *, everything: b
     return list(names) if everything else list(dict.fromkeys(numbers))
 
 
-def _retried(store: Store, number: int, names: Mapping[int, str]) -> Receipt:
+def _retried(store: Store, forgotten: Forgotten, number: int, names: Mapping[int, str]) -> Receipt:
     delivery = _delivery(store, number)
     source = next((each for each in SOURCES if each.name == names[number]), None)
     if source is None:
@@ -148,7 +153,7 @@ def _retried(store: Store, number: int, names: Mapping[int, str]) -> Receipt:
     except UnusableError as error:
         dead = (DeadLetter(str(error), delivery.body),)
         parcel = Parcel(source.name, source.stream.name, delivery, (), dead)
-    return store.settle(number, parcel)
+    return store.settle(number, forgotten.sift(source, parcel).parcel)
 
 
 def _delivery(store: Store, number: int) -> Delivery:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -80,6 +80,10 @@ class Parcel:
     delivery: Delivery
     items: tuple[Item, ...]
     dead_letters: tuple[DeadLetter, ...]
+
+    def with_parts(self, items: tuple[Item, ...], dead_letters: tuple[DeadLetter, ...]) -> Parcel:
+        """The same with other parts."""
+        return replace(self, items=items, dead_letters=dead_letters)
 
 
 def parcel(source: str, stream: str, delivery: Delivery, parts: Iterable[Item | DeadLetter]) -> Parcel:

@@ -27,7 +27,7 @@ class Metrics:
         )
         self._records = Counter(
             "klaviyo_inbox_records",
-            "Parts of deliveries by source, and what became of them: stored, duplicate, put_away",
+            "Parts of deliveries by source, and what became of them: stored, duplicate, put_away, forgotten",
             ["source", "outcome"],
             registry=self._registry,
         )
@@ -59,6 +59,11 @@ class Metrics:
         for outcome, number in zip(("stored", "duplicate", "put_away"), receipt, strict=True):
             if number:
                 self._records.labels(source, outcome).inc(number)
+
+    def count_forgotten(self, source: str, number: int) -> None:
+        """Count parts that were not kept, since they are about somebody who was forgotten."""
+        if number:
+            self._records.labels(source, "forgotten").inc(number)
 
     def count_commit(self, deliveries: int) -> None:
         """Count a commit."""

@@ -29,6 +29,7 @@ from starlette.routing import Route
 
 from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import PATH, DeadLetter, Delivery, Parcel, Receipt, RefusedError, UnusableError
+from klaviyo_inbox.forgotten import Forgotten, Sifted, UnknownPeopleError
 from klaviyo_inbox.logs import Seldom, place_of, tell
 from klaviyo_inbox.metrics import MEDIA_TYPE, Metrics
 from klaviyo_inbox.reading import BodyError, BodyReader
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 _PRUNED_EVERY = 3600.0
+_REFRESHED_EVERY = 1.0
 _LATER = {"Retry-After": "30"}
 
 
@@ -54,12 +56,20 @@ class Receiver:
     Args:
         settings: Which sources are open, and bounds.
         store: Where deliveries are kept. It is closed at the end.
+        forgotten: Of whom nothing is kept.
         clock: Tells this moment.
     """
 
-    def __init__(self, settings: InboxSettings, store: Callable[[], Store], clock: Clock = moments.now) -> None:
+    def __init__(
+        self,
+        settings: InboxSettings,
+        store: Callable[[], Store],
+        forgotten: Forgotten,
+        clock: Clock = moments.now,
+    ) -> None:
         self._settings = settings
         self._open_store = store
+        self._forgotten = forgotten
         self._clock = clock
         self._bodies = BodyReader(settings.max_body_bytes)
         self._seldom = Seldom()
@@ -84,16 +94,19 @@ class Receiver:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         self._commits = GroupCommit(self._open_store(), self.metrics.count_commit)
-        pruning = asyncio.create_task(self._prune_for_ever())
+        tasks = [asyncio.create_task(each) for each in (self._prune_for_ever(), self._refresh_for_ever())]
+        if warning := self._forgotten.warning:
+            tell(logging.WARNING, warning)
         given = self._settings.secrets()
         opened = [each.name for each in SOURCES if given[each.setting]]
         tell(logging.INFO, "deliveries are taken", sources=opened)
         try:
             yield
         finally:
-            pruning.cancel()
-            with suppress(asyncio.CancelledError):
-                await pruning
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await self._commits.close()
             tell(logging.INFO, "no more deliveries are taken")
 
@@ -108,6 +121,11 @@ class Receiver:
                 if removed:
                     tell(logging.INFO, "records older than `retention_days` were removed", records=removed)
             await asyncio.sleep(_PRUNED_EVERY)
+
+    async def _refresh_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESHED_EVERY)
+            await asyncio.to_thread(self._forgotten.refresh)
 
     async def _pruned(self, before: datetime) -> int:
         """Remove what is older, a little at a time; how much that was."""
@@ -156,7 +174,7 @@ class Receiver:
         except BodyError as error:
             self._seldom.tell(logging.WARNING, f"a body was not taken: {error}", source.name)
             return _answer(error.status, {"error": str(error)}, _LATER if error.status == _BUSY else {})
-        except StoreError as error:
+        except (StoreError, UnknownPeopleError) as error:
             self._seldom.tell(logging.ERROR, error.lines[0], source.name)
             return _answer(_BUSY, {"error": "it cannot be kept now"}, _LATER)
 
@@ -172,10 +190,12 @@ class Receiver:
                 raise RefusedError(_NO_PROOF)
             body = self._bodies.unpacked(raw, request.headers.get("content-encoding", ""))
             parcel = self._parcel(source, path, request, without_nul(without_lone_surrogates(body)))
-            receipt = await self._commits.append(parcel)
+            sifted = self._forgotten.sift(source, parcel)
+            nothing_left = not (sifted.parcel.items or sifted.parcel.dead_letters)
+            receipt = Receipt(0, 0, 0) if nothing_left else await self._commits.append(sifted.parcel)
         finally:
             self._bodies.release(raw)
-        return self._kept(source, parcel, receipt)
+        return self._kept(source, sifted, receipt)
 
     async def _is_ping(self, ping: re.Pattern[bytes], request: Request) -> bool:
         """Whether an unsigned request only asks if anybody is there; no more of it is read than such a one has."""
@@ -208,11 +228,15 @@ class Receiver:
             self._seldom.tell(logging.ERROR, reason, source.name)
         return Parcel(source.name, source.stream.name, delivery, (), (DeadLetter(reason, body),))
 
-    def _kept(self, source: Source, parcel: Parcel, receipt: Receipt) -> Response:
+    def _kept(self, source: Source, sifted: Sifted, receipt: Receipt) -> Response:
+        parcel = sifted.parcel
         self.metrics.count(source.name, receipt)
+        self.metrics.count_forgotten(source.name, sifted.items + sifted.dead_letters)
         if receipt.put_away:
             self._seldom.tell(logging.WARNING, "deliveries were put away: see `dead-letters`", source.name)
-        answer: dict[str, object] = receipt._asdict()
+        # Counted as if they were kept: who was forgotten is told to no sender.
+        stored, put_away = receipt.stored + sifted.items, receipt.put_away + sifted.dead_letters
+        answer: dict[str, object] = receipt._replace(stored=stored, put_away=put_away)._asdict()
         if source.request_id and parcel.items:
             answer["request_id"] = source.request_id(parcel.items[0])
         return _answer(200, answer)
@@ -232,10 +256,13 @@ def application(settings: InboxSettings, clock: Clock = moments.now) -> Starlett
     """The receiver of some settings.
 
     Raises:
-        ProgramError: no source is open.
+        ProgramError: no source is open, or it cannot be read who was forgotten.
     """
     settings.check_open()
-    return Receiver(settings, lambda: open_store(settings.store, settings.max_store_bytes), clock).application()
+    forgotten = Forgotten.of(settings)
+    return Receiver(
+        settings, lambda: open_store(settings.store, settings.max_store_bytes), forgotten, clock
+    ).application()
 
 
 def from_environment() -> Starlette:

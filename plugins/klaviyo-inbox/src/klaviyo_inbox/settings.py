@@ -8,12 +8,15 @@ import msgspec
 from msgspec import Meta
 
 from singer_program.errors import ProgramError
+from singer_program.people_list import settings_faults
 from singer_program.settings import SECRET, Settings
 
 PROGRAM = "klaviyo-inbox"
 SHORTEST = 16
 """Characters of a secret: Klaviyo asks for as many, and what is shorter can be guessed."""
 
+_OPEN_NOTHING = frozenset({"store", "forgotten_key"})
+"""Secrets that are no source's."""
 Token = str | tuple[str, ...]
 """A secret, or several of which each opens, so that one can be changed while senders still use the other."""
 
@@ -69,6 +72,16 @@ class InboxSettings(Settings, kw_only=True):
     privacy_token: Annotated[
         Token | None, SECRET, Meta(description="Opens requests of people for their data: the bearer token")
     ] = None
+    forgotten_path: Annotated[
+        str | None,
+        Meta(
+            description="List of people who asked to be forgotten, a keyed hash a line: what is pushed of them is"
+            " not kept, but for forms and requests. It is read again when it changes"
+        ),
+    ] = None
+    forgotten_key: Annotated[
+        str | None, SECRET, Meta(description="Key of its hashes, of 32 characters at least")
+    ] = None
     max_body_bytes: Annotated[
         int, Meta(ge=1_024, description="The largest body that is taken; a larger one is answered 413")
     ] = 32 * 1024 * 1024
@@ -90,7 +103,7 @@ class InboxSettings(Settings, kw_only=True):
         """Check the secrets.
 
         Raises:
-            ValueError: one is no secret.
+            ValueError: one is no secret, or lacks what it belongs to.
         """
         for name, values in self.secrets().items():
             for value in values:
@@ -100,6 +113,8 @@ class InboxSettings(Settings, kw_only=True):
                         " around it: give it a long random one"
                     )
                     raise ValueError(msg)
+        if faults := settings_faults("forgotten_key", self.forgotten_key, {"forgotten_path": self.forgotten_path}):
+            raise ValueError("; ".join(faults))
         if self.replay_seconds > self.retention_days * 86_400:
             msg = (
                 "`replay_seconds` is longer than `retention_days`: what is sent again in that time"
@@ -110,7 +125,7 @@ class InboxSettings(Settings, kw_only=True):
     def secrets(self) -> dict[str, tuple[str, ...]]:
         """The secrets by the setting that holds them, whose source is open if there is one."""
         properties = self.json_schema()["properties"]
-        names = [name for name, schema in properties.items() if schema.get("secret") and name != "store"]
+        names = [name for name, schema in properties.items() if schema.get("secret") and name not in _OPEN_NOTHING]
         return {name: secrets_of(getattr(self, name)) for name in names}
 
     def check_open(self) -> None:

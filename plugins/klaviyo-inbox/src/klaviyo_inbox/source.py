@@ -33,6 +33,8 @@ class Source:
         divide: The parts of a delivery: an item for each that becomes a record, a dead letter for each that does
             not. May raise `UnusableError`: then the whole of it is put away.
         check: What is asked beyond the secret, of the signed body. Raises `RefusedError`.
+        own_word: Whether people speak for themselves in it. Then it is kept of whoever was forgotten, too: what
+            they consent to, withdraw or ask for anew must be heard.
         headers: Those of a delivery, in lower case, by which the body is understood or checked.
         ping: An unsigned body, sent to see whether anybody is there: it is answered 200, and nothing is kept.
         request_id: What the sender is told of an item, by which it is known later; None: nothing.
@@ -49,6 +51,7 @@ class Source:
     stream: Stream
     divide: Callable[[Delivery], Iterable[Item | DeadLetter]]
     check: Callable[[Delivery, InboxSettings], None] = _no_check
+    own_word: bool = False
     headers: frozenset[str] = frozenset()
     ping: re.Pattern[bytes] | None = None
     request_id: Callable[[Item], str] | None = None

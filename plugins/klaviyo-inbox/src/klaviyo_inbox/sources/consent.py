@@ -87,6 +87,7 @@ CONSENT = Source(
     proof="`Authorization: Bearer` and the token",
     stream=CONSENT_STATEMENTS,
     divide=_divide,
+    own_word=True,
     request_id=lambda item: item.key.rpartition(":")[0],
     idempotency="`statement_id` and channel; else a digest, if `stated_at` is sent",
     retries="yours: on 503, and when nobody answers",

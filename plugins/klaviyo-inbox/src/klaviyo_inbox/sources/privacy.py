@@ -36,6 +36,7 @@ PRIVACY = Source(
     proof="`Authorization: Bearer` and the token",
     stream=PRIVACY_REQUESTS,
     divide=_divide,
+    own_word=True,
     request_id=lambda item: item.key,
     idempotency="`request_id`: give one",
     retries="yours: on 503, and when nobody answers",
