@@ -433,13 +433,19 @@ def test_an_order_and_a_registration_are_answered_once(loop: Loop, capsys: pytes
         assert post("/shop/orders", order)["duplicates"] == 1
         assert post("/consent", form)["duplicates"] == 1
         assert "dbt:assign" not in run()
-        assert post("/shop/orders", {**order, "event": "cancelled", "details": {"reason": "late"}})["stored"] == 1
+        numbered = {"phone_number": "+41 44 668 18 00"}
+        cancelled = {**order, **numbered, "event": "cancelled", "details": {"reason": "late"}}
+        assert post("/shop/orders", cancelled)["stored"] == 1
+        sister = {**order, **numbered, "order_id": "1002", "email": "ida.orders@customers.example.org"}
+        assert post("/shop/orders", {**sister, "lines": []})["stored"] == 1
         assert "dbt:assign" in run()
+        assert buyer.profile()["attributes"]["phone_number"] == "+41446681800"
+        assert Buyer(loop, sister["email"]).profile()["attributes"]["phone_number"] is None
         after = buyer.events()
         assert [each["Reason"] for each in after.pop("Cancelled Order")] == ["late"]
         assert after == events
-        assert loop.query("select unique_id from publish.pub_klaviyo_events") == [("orders:1001",)]
-        assert loop.query("select id from publish.pub_klaviyo_contacts") == []
+        told = loop.query("select unique_id from publish.pub_klaviyo_events order by unique_id")
+        assert told == [("orders:1001",), ("orders:1002",)]
         registered = "select profile_id from marts.fct_registrations where request_id = 'form/1'"
         assert loop.query(registered) == [(buyer.profile()["id"],)]
 

@@ -43,6 +43,7 @@ BY_NAME: Mapping[str, Callable[[int], object]] = {
     "phone_number": lambda number: f"+1415555{2600 + number % 400}",
     "value_currency": lambda _: "EUR",
     "location": lambda number: {"city": f"City {number}"},
+    "further_identifiers": lambda number: {"phone_number": f"+1415555{3000 + number % 400}"},
     "historical_import": lambda _: True,  # without it, a time of consent is refused
 }
 """Fields whose values have a form of their own, in every sink."""
@@ -169,6 +170,7 @@ _STRATEGIES_BY_NAME: Mapping[str, st.SearchStrategy[object]] = {
     "email": st.emails(),
     "phone_number": st.just("+14155552671"),
     "value_currency": st.sampled_from(["EUR", "usd"]),
+    "further_identifiers": st.fixed_dictionaries({}, optional={"external_id": TEXTS, "phone_number": TEXTS}),
 }
 
 

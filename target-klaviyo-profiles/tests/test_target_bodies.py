@@ -22,7 +22,7 @@ from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
 from target_klaviyo_profiles.sinks.campaign_message_templates import assignment
 from target_klaviyo_profiles.sinks.options import Options
 from target_klaviyo_profiles.sinks.profile_deletions import ProfileDeletions
-from target_klaviyo_profiles.sinks.profiles import CLEAR, IMPORT, Profiles, upsert_body
+from target_klaviyo_profiles.sinks.profiles import IMPORT, SINGLE, Profiles, request
 from target_klaviyo_profiles.sinks.templates import Templates, change, creation
 
 if TYPE_CHECKING:
@@ -137,9 +137,11 @@ def test_profiles_with_a_field_to_be_cleared(judges: Mapping[str, Judge], record
     except Rejected:
         return
     assert row is not None
-    assert row.group.route is CLEAR
-    document = json.loads(upsert_body(row.payload))
-    assert len(upsert_body(row.payload)) == sink.envelope_size(row.group) + len(row.payload)
+    assert row.group.route is SINGLE
+    body, further = request(row.payload)
+    assert not further
+    document = json.loads(body)
+    assert len(body) == sink.envelope_size(row.group) + len(row.payload)
     judges["create_or_update_profile"].check(document)
     if row.key.kind == "id":
         judges["update_profile"].check(document)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from klaviyo_sandbox.model.records import GroupKind, Profile
 from target_klaviyo_profiles.sinks.options import Options
-from target_klaviyo_profiles.sinks.profiles import CLEAR, Profiles
+from target_klaviyo_profiles.sinks.profiles import SINGLE, Profiles
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -138,4 +138,4 @@ def test_null_is_sent_only_for_what_was_null_and_may_be_cleared(record: Json, cl
     attributes = json.loads(row.payload)["attributes"]
     nulls = {name for name, value in attributes.items() if value is None}
     assert nulls == {name for name in clearable if name in record and record[name] is None}
-    assert (row.group.route is CLEAR) == bool(nulls)
+    assert (row.group.route is SINGLE) == bool(nulls)

@@ -16,7 +16,7 @@ from target_klaviyo_profiles.delivery.refused_rows import RefusedRows
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import Group, Row
 from target_klaviyo_profiles.sinks import SINKS
-from target_klaviyo_profiles.sinks.profiles import CLEAR, IMPORT, Profiles
+from target_klaviyo_profiles.sinks.profiles import IMPORT, SINGLE, Profiles
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -149,7 +149,7 @@ def test_a_refusal_is_of_one_account_stream_key_route_and_body(tmp_path: Path) -
     again = opened()
     assert again.has(Row(key, group, address))
     assert not again.has(Row(key, group, b"{}"))
-    assert not again.has(Row(key, Group(CLEAR), address))
+    assert not again.has(Row(key, Group(SINGLE), address))
     assert not again.has(Row(key, Group(IMPORT, ("LIST01",)), address))
     assert not again.has(Row(Key("email", "bob@mail.example.net"), group, address))
     ledgers[-1].close()

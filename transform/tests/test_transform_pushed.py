@@ -132,6 +132,26 @@ def test_who_ordered_is_a_contact_until_klaviyo_has_them_as_they_are(account: Ac
     assert account.published("contacts") == []
 
 
+def test_a_number_reaches_the_profile_of_an_address_unless_another_has_it(account: Account) -> None:
+    account.world.orders = [order("1", phone_number="+41 44 668 18 00", external_id="7")]
+    [row] = account.published("contacts")
+    further = {"phone_number": "+41446681800", "external_id": "7"}
+    assert (row["email"], row["phone_number"], json.loads(row["further_identifiers"])) == (
+        "Zoë@Shop.example",
+        None,
+        further,
+    )
+    held = {"first_name": "Zoë", "location": {"city": "Zürich", "zip": "01234"}, "properties": {}}
+    zoe: Row = {"id": "Zoë", "email": "zoë@shop.example", "created": READ_AT, "updated": READ_AT, **held}
+    account.world.profiles.append({**zoe, "external_id": "CRM"})
+    [row] = account.published("contacts")
+    assert (row["id"], json.loads(row["further_identifiers"])) == ("Zoë", {"phone_number": "+41446681800"})
+    account.world.profiles.append({**zoe, "id": "Ida", "email": None, "phone_number": "+41446681800"})
+    assert account.published("contacts") == []
+    states = account.warehouse.query("select kind, state from intermediate.int_contact_identifiers")
+    assert sorted(states) == [("external_id", "has_another"), ("phone_number", "of_another")]
+
+
 def test_a_consent_is_published_until_it_is_shown_and_never_after_an_opt_out(account: Account) -> None:
     account.world.profiles.append(
         {"id": "Zoë", "email": "zoë@shop.example", "created": READ_AT, "updated": READ_AT, "properties": {}}

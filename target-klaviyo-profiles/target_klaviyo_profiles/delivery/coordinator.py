@@ -199,7 +199,8 @@ class Coordinator:
         while not all(batcher.empty for batcher in self._batchers.values()):
             waiting = self._waiting
             for batcher in self._batchers.values():
-                batcher.flush()
+                if not self._follows_others(batcher.sink):
+                    batcher.flush()
             if self._in_flight:
                 self.collect()
             elif self._waiting >= waiting:
@@ -209,6 +210,11 @@ class Coordinator:
                 raise AssertionError(msg)
         self._rejects.sync()
         self._emit_settled()
+
+    def _follows_others(self, sink: Sink) -> bool:
+        """Whether rows of a stream that goes first are not through."""
+        first = (self._batchers.get(stream) for stream in sink.follows)
+        return any(batcher is not None and not batcher.empty for batcher in first)
 
     @property
     def _waiting(self) -> int:

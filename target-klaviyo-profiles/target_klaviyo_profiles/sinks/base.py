@@ -48,6 +48,8 @@ class Sink(ABC):
     """Operations that are called beside those of the routes."""
     refusals_last: ClassVar[bool] = False
     """Whether Klaviyo refuses a row for what it says, and so again: then it waits, see `resend_refused_after`."""
+    follows: ClassVar[tuple[str, ...]] = ()
+    """Streams whose rows go first where both wait for the end of the input; full batches wait for none."""
     clearable: ClassVar[frozenset[str]] = frozenset()
     """Fields that there is a way to clear: what the setting `clearable_fields` may name."""
     written_about: ClassVar[frozenset[str]] = frozenset()

@@ -1,4 +1,4 @@
-"""Profiles, through bulk import jobs; one by one where a field is to be cleared, which an import cannot do."""
+"""Profiles, through import jobs; one by one where a field is cleared or an identifier added, which jobs cannot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from target_klaviyo_profiles.rows import (
     Route,
     Row,
 )
+from target_klaviyo_profiles.sinks import further_identifiers
 from target_klaviyo_profiles.sinks.bulk_sink import ROWS, BulkSink
+from target_klaviyo_profiles.sinks.further_identifiers import FURTHER_IDENTIFIERS
 from target_klaviyo_profiles.sinks.list_reference import LIST_ID
 from target_klaviyo_profiles.sinks.profile_reference import profile_key
 from target_klaviyo_profiles.sinks.record_sink import RecordSink, record_call
@@ -49,17 +51,20 @@ IMPORT = BulkRoute(
     errors=ErrorsEndpoint("get_errors_for_bulk_import_profiles_job"),
     listing="get_bulk_import_profiles_jobs",
 )
-CLEAR = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
-"""For a whole record in which a field is to be cleared: an import ignores null, this call and PATCH do not."""
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+"""Takes a resource apart; what it has is passed on as the bytes that it is."""
+SINGLE = Route("create_or_update_profile", BulkLimits(items=1, request_bytes=100 * KILOBYTE))
+"""For a whole record in which a field is to be cleared: an import ignores null, this call and PATCH do not.
+And for one with further identifiers: this call tells which profile it wrote and what that has."""
 
 
 class Profiles(BulkSink, RecordSink):
     """Creates profiles and updates those that exist; what a record does not mention stays as it is."""
 
     stream: ClassVar[str] = "profiles"
-    routes: ClassVar[tuple[Route, ...]] = (IMPORT, CLEAR)
+    routes: ClassVar[tuple[Route, ...]] = (IMPORT, SINGLE)
     refusals_last: ClassVar[bool] = True
-    reads: ClassVar[tuple[str, ...]] = ("update_profile", "add_profiles_to_list")
+    reads: ClassVar[tuple[str, ...]] = (*further_identifiers.READS, "add_profiles_to_list")
     clearable: ClassVar[frozenset[str]] = frozenset(
         {*_ATTRIBUTES, "email", "external_id", "phone_number"} - {"properties"}
     )
@@ -68,6 +73,7 @@ class Profiles(BulkSink, RecordSink):
         Field("external_id", Kind.TEXT, "Your own id: the identifier where `id` is absent"),
         Field("email", Kind.TEXT, "The identifier where `id` and `external_id` are absent; else not sent"),
         Field("phone_number", Kind.TEXT, "With `+` and country code: the identifier where the others are absent"),
+        further_identifiers.FIELD,
         Field("first_name", Kind.TEXT, "First name"),
         Field("last_name", Kind.TEXT, "Last name"),
         Field("organization", Kind.TEXT, "Company or organisation"),
@@ -120,8 +126,9 @@ class Profiles(BulkSink, RecordSink):
             detail = "`unset` names properties that `properties` sets"
             raise Rejected(Reason("contradiction", detail, "Either set or unset a property.", "/unset"))
         list_id = record.get(LIST_ID, "").strip() or None
+        further = further_identifiers.wanted(record, key)
         if key.kind == "id":
-            if not attributes and not unset and list_id is None:
+            if not attributes and not unset and not further and list_id is None:
                 return None  # the profile exists, and there is nothing to say about it
             body: Json = {"type": "profile", "id": key.value, "attributes": attributes}
         else:
@@ -130,11 +137,13 @@ class Profiles(BulkSink, RecordSink):
             body = {"type": "profile", "attributes": {key.kind: identifier, **attributes}}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
+        if further:
+            body[FURTHER_IDENTIFIERS] = further
         # Most records have one identifier: this looks no closer than it must.
         behind = self._behind[key.kind]
         if not behind.isdisjoint(record) and identifiers.first(record, list(behind)):
             self._several += 1
-        return Resource(body, Group(CLEAR if cleared else IMPORT, (list_id,) if list_id else ()))
+        return Resource(body, Group(SINGLE if cleared or further else IMPORT, (list_id,) if list_id else ()))
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
@@ -153,29 +162,30 @@ class Profiles(BulkSink, RecordSink):
         body: Json = {**after, "attributes": attributes}
         if unset:
             body["meta"] = {"patch_properties": {"unset": unset}}
+        if further := before.get(FURTHER_IDENTIFIERS, {}) | after.get(FURTHER_IDENTIFIERS, {}):
+            body[FURTHER_IDENTIFIERS] = further
         payload = msgspec.json.encode(body)
         fits = PROFILE_IMPORT.item_bytes is None or len(payload) <= PROFILE_IMPORT.item_bytes
         return payload if fits else None
 
     @override
     def envelope_size(self, group: Group) -> int:
-        return len(b'{"data":}') if group.route is CLEAR else super().envelope_size(group)
+        return len(b'{"data":}') if group.route is SINGLE else super().envelope_size(group)
 
     @override
     def write(self, row: Row, context: SinkContext) -> bool:
-        """Write one whole profile with the nulls that clear; then it joins the list, if there is one."""
-        body = upsert_body(row.payload)
-        if row.key.kind == "id":
-            profile = record_call("update_profile", context, body, path={"id": row.key.value})
-        else:
-            profile = record_call(CLEAR.operation, context, body)
+        """Write one profile with the nulls that clear; then it joins the list and gets further identifiers."""
+        body, further = request(row.payload)
+        profile, changed = _written(row, body, context)
         for list_id in row.group.shared:
             assert list_id is not None  # noqa: S101 - a group of this sink has a list, or shares nothing
-            written = next(iter(jsonapi.resources(profile)), None)
-            profile_id = told(written, "a profile that was written, and so joins no list", id=str)["id"]
+            profile_id = told(profile, "a profile that was written, and so joins no list", id=str)["id"]
             members = {"data": [{"type": "profile", "id": profile_id}]}
             record_call("add_profiles_to_list", context, members, path={"id": list_id})
-        return True
+            changed = True
+        if further:
+            changed |= further_identifiers.add(profile, further, context)
+        return changed
 
     @override
     def envelope(self, group: Group) -> Json:
@@ -192,9 +202,31 @@ class Profiles(BulkSink, RecordSink):
         return [identifiers.compared(Key(kind, value.strip())) for kind, value in given if isinstance(value, str)]
 
 
-def upsert_body(payload: bytes) -> bytes:
-    """The request that writes one profile."""
-    return b'{"data":%b}' % payload
+def request(payload: bytes) -> tuple[bytes, dict[str, str]]:
+    """The request that writes one profile, and the identifiers that the profile is to get after it, by kind."""
+    members = _MEMBERS.decode(payload)
+    further = members.pop(FURTHER_IDENTIFIERS, None)
+    if further is None:
+        return b'{"data":%b}' % payload, {}
+    return msgspec.json.encode({"data": members}), msgspec.json.decode(further, type=dict[str, str])
+
+
+def _written(row: Row, body: bytes, context: SinkContext) -> tuple[object, bool]:
+    """The profile as Klaviyo tells it after it was written, and whether anything was."""
+    key = row.key
+    if key.kind != "id":
+        answer, changed = record_call(SINGLE.operation, context, body), True
+    elif _says_something(row.payload):
+        answer, changed = record_call("update_profile", context, body, path={"id": key.value}), True
+    else:
+        answer, changed = record_call("get_profile", context, None, path={"id": key.value}), False
+    return next(iter(jsonapi.resources(answer)), None), changed
+
+
+def _says_something(payload: bytes) -> bool:
+    """Whether there is anything but identifiers."""
+    members = _MEMBERS.decode(payload)
+    return "meta" in members or bytes(members["attributes"]) != b"{}"
 
 
 def _properties(body: Json) -> Json:

@@ -44,7 +44,7 @@ class RecordSink(Sink):
 def record_call(  # noqa: PLR0913 - those of `Client.call`, and the remedy
     operation: str,
     context: SinkContext,
-    body: Json | bytes,
+    body: Json | bytes | None,
     *,
     path: dict[str, str] | None = None,
     repeatable: bool = True,

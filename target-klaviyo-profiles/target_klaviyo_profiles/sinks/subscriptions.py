@@ -97,6 +97,8 @@ class Subscriptions(BulkSink):
     stream: ClassVar[str] = "subscriptions"
     routes: ClassVar[tuple[Route, ...]] = (_SUBSCRIBE, _UNSUBSCRIBE, _LEAVE)
     reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
+    # A number that a profile is about to get would else be subscribed as somebody of its own.
+    follows: ClassVar[tuple[str, ...]] = ("profiles",)
     fields: ClassVar[tuple[Field, ...]] = (
         Field("channel", Kind.TEXT, "`email`, `sms`, `whatsapp` or `push`", required=True, choices=tuple(Channel)),
         Field(

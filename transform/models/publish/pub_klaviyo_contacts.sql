@@ -19,6 +19,12 @@ profiles as (
 
 ),
 
+contact_identifiers as (
+
+    select * from {{ ref('int_contact_identifiers') }}
+
+),
+
 -- To withdraw a consent makes nobody a contact.
 statements as (
 
@@ -258,7 +264,18 @@ grouped as (
 
 ),
 
--- One identifier alone: two of one record could merge profiles.
+further as (
+
+    select
+        contact_key,
+        {{ lf_json_object_agg('kind', lf_json_string('identifier')) }} as further_identifiers
+    from contact_identifiers
+    where state = 'free'
+    group by contact_key
+
+),
+
+-- Known by one identifier alone, since two could merge profiles; the others are given to the profile once it is there.
 contacts as (
 
     select
@@ -273,13 +290,16 @@ contacts as (
         {% endfor -%}
         grouped.location,
         grouped.properties,
+        further.further_identifiers,
         case when people.profile_id is null then {{ lf_contacts_list() }} end as list_id
 
     from people
     left join grouped on people.contact_key = grouped.contact_key
+    left join further on people.contact_key = further.contact_key
     where
         people.profile_id is null
         or grouped.contact_key is not null
+        or further.contact_key is not null
 
 )
 
