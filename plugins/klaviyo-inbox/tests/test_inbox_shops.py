@@ -76,7 +76,7 @@ ORDER = {
     },
     "details": {"number": "#1001", "discount": "5.00", "discount_codes": ["HELLO"], "tax": "9.56"},
 }
-WOO = {
+WOO: Json = {
     "id": 727,
     "number": "727",
     "status": "processing",
@@ -176,6 +176,98 @@ def test_what_became_of_it_is_read_from_the_order_and_a_redelivery_changes_nothi
             ("refunded", "2026-09-06T00:00:00+00:00", "20.10"),
         ]
         assert orders(inbox)[3]["details"]["reason"] == "customer"
+
+
+def _refund(number: int, *transactions: Json) -> Json:
+    paid = [{"kind": "refund", "status": "success", **each} for each in transactions]
+    return {"id": number, "created_at": "2026-09-05T00:00:00Z", "transactions": paid}
+
+
+def test_what_shopify_has_not_given_back_is_no_refund_until_it_has(tmp_path: Path) -> None:
+    """A line that is taken off an order is among its refunds, and so is what the bank has not paid yet."""
+    with shop(tmp_path) as inbox:
+        assert shopify(inbox, refunds=[_refund(7)]).json["stored"] == 1
+        assert shopify(inbox, refunds=[_refund(7, {"amount": "5.00", "status": "pending"})]).json["stored"] == 0
+        assert shopify(inbox, refunds=[_refund(7, {"amount": "5.00"})]).json["stored"] == 1
+        odd = _refund(8, {"amount": {}, "status": {}}, {"amount": "1.00", "kind": [], "currency": []})
+        assert shopify(inbox, refunds=[odd]).json == {"stored": 0, "duplicates": 1, "put_away": 0}
+        assert [each[::2] for each in happened(inbox)] == [("placed", "59.90"), ("refunded", "5.00")]
+
+
+@pytest.mark.parametrize(
+    ("currency", "totals", "value"),
+    [
+        ("EUR", None, "11.00"),
+        (None, None, "11.00"),
+        ("SEK", ("59.90", "599.00", "SEK"), "1.10"),
+        ("SEK", ("59.90", "599.00", "NOK"), None),
+        ("SEK", None, None),
+        ("SEK", ("59.90", "0.00", "SEK"), None),
+        ("SEK", ("59.90", "1e-999999", "SEK"), None),
+        ({}, ("59.90", "599.00", {}), "11.00"),
+    ],
+)
+def test_a_refund_counts_in_the_currency_of_its_order(
+    currency: object,
+    totals: tuple[str, str, object] | None,
+    value: str | None,
+    tmp_path: Path,
+) -> None:
+    """Shopify shows what a buyer paid in their own currency so, beside an order that counts in the shop's."""
+    changes: Json = {"refunds": [_refund(1, {"amount": "11.00", "currency": currency})]}
+    if totals:
+        shop_amount, paid_amount, paid_currency = totals
+        changes["total_price_set"] = {
+            "shop_money": {"amount": shop_amount, "currency_code": "EUR"},
+            "presentment_money": {"amount": paid_amount, "currency_code": paid_currency},
+        }
+    with shop(tmp_path) as inbox:
+        shopify(inbox, **changes)
+        assert happened(inbox)[1][2] == value
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "kept"),
+    [
+        ("0170 1234567", "DE", "+491701234567"),
+        ("(415) 555-2671", "us", "+14155552671"),
+        ("+46 70 123 45 67", "DE", "+46701234567"),
+        ("0046 70 123 45 67", "DE", "+46701234567"),
+        ("555", "DE", "555"),
+        ("0170 1234567", None, "0170 1234567"),
+        ("0170 1234567", "XX", "0170 1234567"),
+        ("0170 1234567", 7, "0170 1234567"),
+        (" ", "DE", None),
+        ({}, "DE", None),
+    ],
+)
+def test_a_number_without_its_countrys_code_is_of_the_country_of_the_address(
+    number: object,
+    country: object,
+    kept: str | None,
+    tmp_path: Path,
+) -> None:
+    with shop(tmp_path) as inbox:
+        woocommerce(inbox, billing={**WOO["billing"], "phone": number, "country": country})
+        address = {"phone": number, "country_code": country}
+        shopify(inbox, customer=None, billing_address=address, shipping_address={"phone": "+46701234568"})
+        assert [each["phone_number"] for each in orders(inbox)] == [kept, kept]
+
+
+def test_an_order_of_shopify_that_has_next_to_nothing(tmp_path: Path) -> None:
+    """A guest at the till: no address, no customer; no article number; shipping in two currencies."""
+    bare = dict.fromkeys(("email", "phone", "customer", "billing_address", "shipping_address"))
+    shipping = {"shop_money": {"amount": "4.90", "currency_code": "EUR"}, "presentment_money": {"amount": "49"}}
+    lines = [{"id": 1, "title": "Tip", "sku": None, "quantity": 1, "price": "1.00"}, None, {}]
+    with shop(tmp_path) as inbox:
+        assert shopify(inbox, **bare, line_items=lines, total_shipping_price_set=shipping).json["stored"] == 1
+        [order] = orders(inbox)
+        assert order["lines"] == [
+            {"line_id": "1", "name": "Tip", "quantity": "1", "price": "1.00", "total": "1.00"},
+            {},
+        ]
+        assert (order["email"], order["phone_number"], order["customer"]) == (None, None, {})
+        assert order["details"]["shipping"] == "4.90"
 
 
 def test_what_is_no_order_says_which_topics_to_choose(tmp_path: Path) -> None:

@@ -105,6 +105,9 @@ ORDERS = Stream(
         "event": _described(KEY, "What became of it: `placed`, `cancelled`, `refunded`, `fulfilled`"),
         "occurred_at": _described(MOMENT, "When it did"),
         **IDENTIFIERS,
+        "phone_number": _described(
+            TEXT, "Their phone number; of Shopify and WooCommerce with the code of the country of their address"
+        ),
         "value": _described(NUMBER, "What it is worth; of `refunded`, all that was given back until then"),
         "currency": _described(TEXT, "ISO 4217"),
         "lines": _described(

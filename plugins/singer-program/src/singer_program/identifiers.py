@@ -50,11 +50,19 @@ def compared(kind: str, value: str) -> Identifier:
     return Identifier(kind, (e164(text) or text) if kind == "phone_number" else text)
 
 
-def e164(number: str) -> str | None:
-    """A phone number in E.164; None of what names no country or is no number."""
+def e164(number: str, country: str | None = None) -> str | None:
+    """A phone number in E.164; None of what names no country or is no number.
+
+    Args:
+        number: As it is written.
+        country: ISO 3166's two letters of where one without its country's code is from: a guess, and so nothing
+            comes of a number that this country does not assign.
+    """
     try:
-        parsed = phonenumbers.parse(number, None)
+        parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
+        return None
+    if country is not None and not phonenumbers.is_valid_number(parsed):
         return None
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 

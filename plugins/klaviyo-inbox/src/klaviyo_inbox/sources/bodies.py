@@ -12,6 +12,7 @@ import msgspec
 from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import DeadLetter, Item, UnusableError
 from klaviyo_inbox.records import IDENTIFIERS, decoded
+from singer_program.identifiers import LONGEST, e164
 from singer_program.json_members import members
 
 Json = dict[str, Any]
@@ -98,6 +99,19 @@ def text_or_none(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     return str(value).strip() or None
+
+
+def phone_number(number: object, country: object) -> str | None:
+    """A phone number with its country's code, if that can be told from the number or the country; else as it is.
+
+    Args:
+        number: As a buyer wrote it.
+        country: Two letters of their address.
+    """
+    text = text_or_none(number)
+    if text is None or len(text) > LONGEST:
+        return text
+    return e164(text, country.strip().upper() if isinstance(country, str) else None) or text
 
 
 def inner(value: Json, name: str) -> Json:

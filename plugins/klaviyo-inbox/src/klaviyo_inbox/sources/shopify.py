@@ -20,6 +20,7 @@ from klaviyo_inbox.sources.bodies import (
     json_object,
     number_or_none,
     objects,
+    phone_number,
     text_of,
     text_or_none,
     told,
@@ -35,12 +36,17 @@ def _divide(delivery: Delivery) -> Iterable[Item | DeadLetter]:
     if not isinstance(order.get("line_items"), list):
         msg = "it is no order; have Shopify send the topics `orders/create` and `orders/updated`"
         raise UnusableError(msg)
-    customer = inner(order, "customer")
+    customer, billing = inner(order, "customer"), inner(order, "billing_address")
+    shipping = inner(inner(order, "total_shipping_price_set"), "shop_money")
     base = {
         "source": "shopify",
         "order_id": text_of(order.get("id"), "id"),
         "email": _first(order.get("email"), order.get("contact_email"), customer.get("email")),
-        "phone_number": _first(order.get("phone"), customer.get("phone")),
+        "phone_number": _first(
+            order.get("phone"),
+            customer.get("phone"),
+            phone_number(billing.get("phone"), billing.get("country_code")),
+        ),
         "external_id": None,
         "value": number_or_none(order.get("total_price")),
         "currency": text_or_none(order.get("currency")),
@@ -48,11 +54,9 @@ def _divide(delivery: Delivery) -> Iterable[Item | DeadLetter]:
         "customer": told(
             {
                 "id": text_or_none(customer.get("id")),
-                "first_name": _first(
-                    customer.get("first_name"), inner(order, "billing_address").get("first_name")
-                ),
-                "last_name": _first(customer.get("last_name"), inner(order, "billing_address").get("last_name")),
-                "billing_address": inner(order, "billing_address") or None,
+                "first_name": _first(customer.get("first_name"), billing.get("first_name")),
+                "last_name": _first(customer.get("last_name"), billing.get("last_name")),
+                "billing_address": billing or None,
                 "shipping_address": inner(order, "shipping_address") or None,
             }
         ),
@@ -63,6 +67,7 @@ def _divide(delivery: Delivery) -> Iterable[Item | DeadLetter]:
                 "reason": text_or_none(order.get("cancel_reason")),
                 "discount": number_or_none(order.get("total_discounts")),
                 "discount_codes": [each.get("code") for each in objects(order, "discount_codes")] or None,
+                "shipping": number_or_none(shipping.get("amount")),
                 "tax": number_or_none(order.get("total_tax")),
                 "test": order.get("test") or None,
             }
@@ -83,22 +88,39 @@ def _events(order: Json, base: Json, received_at: str) -> Iterator[Item]:
         sent = [moments.read_iso(each.get("created_at")) for each in objects(order, "fulfillments")]
         at = max(filter(None, sent), default=changed)
         yield order_item({**base, "event": "fulfilled", "occurred_at": at})
-    if refunds := objects(order, "refunds"):
+    refunds = objects(order, "refunds")
+    amounts = list(_given_back(order, refunds))
+    # What is only taken off an order, or not paid back yet, stands among the refunds too.
+    if any(each != 0 for each in amounts):
+        value = None if None in amounts else sum(filter(None, amounts), Decimal(0))
         at = max(filter(None, (moments.read_iso(each.get("created_at")) for each in refunds)), default=changed)
         names = sorted(str(each.get("id")) for each in refunds)
-        record = {**base, "event": "refunded", "occurred_at": at, "value": _refunded(refunds)}
-        yield order_item(record, digest(*(each.encode() for each in names)))
+        record = {**base, "event": "refunded", "occurred_at": at, "value": value}
+        yield order_item(record, digest(*(each.encode() for each in [*names, str(value)])))
 
 
-def _refunded(refunds: list[Json]) -> Decimal:
-    """What was given back: refunds that Shopify tried and could not make are none."""
-    amounts = [
-        number_or_none(each.get("amount")) or 0
-        for refund in refunds
-        for each in objects(refund, "transactions")
-        if each.get("kind") == "refund" and each.get("status") in {"success", None}
-    ]
-    return sum(map(Decimal, amounts), Decimal(0))
+def _given_back(order: Json, refunds: list[Json]) -> Iterator[Decimal | None]:
+    """What was given back, in the order's currency; refunds that Shopify tried and could not make are none."""
+    for transaction in (each for refund in refunds for each in objects(refund, "transactions")):
+        if transaction.get("kind") == "refund" and transaction.get("status") in ("success", None):
+            yield _in_currency_of(order, transaction)
+
+
+def _in_currency_of(order: Json, transaction: Json) -> Decimal | None:
+    """A transaction's amount; one in the buyer's currency at the rate of the order's total, or None without."""
+    amount = Decimal(number_or_none(transaction.get("amount")) or 0)
+    currency = text_or_none(transaction.get("currency"))
+    if currency in (None, text_or_none(order.get("currency"))):
+        return amount
+    totals = inner(order, "total_price_set")
+    counted, paid = inner(totals, "shop_money"), inner(totals, "presentment_money")
+    whole, part = number_or_none(counted.get("amount")), number_or_none(paid.get("amount"))
+    if not whole or not part or paid.get("currency_code") != currency:
+        return None
+    try:
+        return round(amount * Decimal(whole) / Decimal(part), 2)
+    except ArithmeticError:
+        return None
 
 
 def _line(item: Json) -> Json:
