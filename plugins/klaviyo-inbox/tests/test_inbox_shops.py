@@ -270,6 +270,18 @@ def test_an_order_of_shopify_that_has_next_to_nothing(tmp_path: Path) -> None:
         assert order["details"]["shipping"] == "4.90"
 
 
+@pytest.mark.parametrize(
+    "amount", ["1e99999999", "-1e31", "1e-99999999", "NaN", "-Infinity", "sNaN", "9" * 5_000, 10**40, {}, True]
+)
+def test_what_can_be_no_amount_is_none(amount: object, tmp_path: Path) -> None:
+    with shop(tmp_path) as inbox:
+        woocommerce(inbox, total=amount, refunds=[{"id": 1, "total": amount}])
+        shopify(inbox, total_price=amount, refunds=[_refund(1, {"amount": amount})])
+        own(inbox, {"order_id": 1, "event": "placed", "email": "a@b.example", "value": amount})
+        assert not inbox.dead_letters()
+        assert [each["value"] for each in orders(inbox) if each["event"] == "placed"] == [None] * 3
+
+
 def test_what_is_no_order_says_which_topics_to_choose(tmp_path: Path) -> None:
     with shop(tmp_path) as inbox:
         assert shopify(inbox, line_items=None).json["put_away"] == 1

@@ -17,6 +17,8 @@ from singer_program.json_members import members
 
 Json = dict[str, Any]
 
+_MOST_DIGITS = 30
+"""No amount has as many before or after its point."""
 _members: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _elements: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -169,16 +171,18 @@ def moment_or(body: Json, name: str, default: str | None) -> str | None:
 
 
 def number_or_none(value: object) -> Decimal | int | None:
-    """A number, or a text that is one, with every digit; None of anything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | Decimal):
-        return value
+    """A number, or a text that is one, with every digit; None of anything else, and of what no amount can be."""
     try:
-        number = Decimal(value.strip()) if isinstance(value, str) else None
+        number = Decimal(value.strip()) if isinstance(value, str) else value
     except ArithmeticError:
         return None
-    return number if number is not None and number.is_finite() else None
+    if isinstance(number, bool) or not isinstance(number, int | Decimal):
+        return None
+    # By its exponent: to compare a larger one is an overflow, and a smaller one is too long for a loader.
+    of_an_amount = Decimal(number)
+    if not of_an_amount.is_finite() or abs(of_an_amount.adjusted()) > _MOST_DIGITS:
+        return None
+    return number
 
 
 def identifiers(body: Json) -> dict[str, str | None]:
