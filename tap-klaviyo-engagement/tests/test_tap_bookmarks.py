@@ -22,7 +22,7 @@ def test_a_bookmark_is_the_greatest_safe_cursor_emitted(
     stored = iso(min(before, limit)) if before else None
     bookmark = Bookmark(stored, iso(limit))
     for row in rows:
-        bookmark.saw(iso(row))
+        bookmark.saw([iso(row)])
     assert bookmark.value == stored, "an incomplete window moves nothing"
     bookmark.complete()
     safe = [row for row in rows if row <= limit] + ([min(before, limit)] if before else [])
@@ -32,6 +32,6 @@ def test_a_bookmark_is_the_greatest_safe_cursor_emitted(
 @pytest.mark.parametrize("stored", [None, "2026-09-01T00:00:00+00:00"])
 def test_rows_without_a_cursor_move_no_bookmark(stored: str | None) -> None:
     bookmark = Bookmark(stored, "2026-09-04T13:38:55+00:00")
-    bookmark.saw(None)
+    bookmark.saw([None])
     bookmark.complete()
     assert bookmark.value == stored

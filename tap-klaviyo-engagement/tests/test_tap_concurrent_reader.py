@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_klaviyo_engagement.extraction import concurrent_reader
-from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, Divided
+from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, Divided, End
 
 T = TypeVar("T")
 
@@ -56,8 +56,14 @@ def _read(node: Node) -> Iterator[Page]:
         raise LookupError(node.name)
 
 
-def _expected(nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
-    return [(leaf.name, page) for node in nodes for leaf in node.leaves() for page in [*leaf.pages(), None]]
+def _expected(nodes: Sequence[Node]) -> list[tuple[str, Page | End]]:
+    found: list[tuple[str, Page | End]] = []
+    for node in nodes:
+        if node.parts is None:
+            found += [*((node.name, page) for page in node.pages()), (node.name, End.COMPLETE)]
+        else:
+            found += [(node.name, End.DIVIDED), *_expected(node.parts)]
+    return found
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
@@ -80,7 +86,7 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
     return result[0]
 
 
-def _all(reader: ConcurrentReader[Node, Page], nodes: Sequence[Node]) -> list[tuple[str, Page | None]]:
+def _all(reader: ConcurrentReader[Node, Page], nodes: Sequence[Node]) -> list[tuple[str, Page | End]]:
     return _within(PATIENCE, lambda: [(unit.name, page) for unit, page in reader.pages(nodes)])
 
 
@@ -113,7 +119,7 @@ def test_pages_come_in_the_order_of_the_units_whichever_is_read_first(order: lis
     turns[order[0]].set()
     reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=6)
     found = _within(PATIENCE, lambda: list(reader.pages(range(6))))
-    assert found == [(unit, page) for unit in range(6) for page in (Page(f"{unit}"), None)]
+    assert found == [(unit, page) for unit in range(6) for page in (Page(f"{unit}"), End.COMPLETE)]
 
 
 @pytest.mark.parametrize("workers", [1, 3, 16])
@@ -159,6 +165,40 @@ def test_without_units_there_is_nothing() -> None:
         assert _all(ConcurrentReader(_read, workers=4), []) == []
 
 
+# Out of order
+
+
+@pytest.mark.parametrize("early", [0, 1, 5, 99])
+def test_pages_that_need_no_turn_come_while_the_first_unit_is_read_and_ends_in_order(
+    monkeypatch: pytest.MonkeyPatch, early: int
+) -> None:
+    monkeypatch.setattr(concurrent_reader, "EARLY", early)
+    go_on = threading.Event()
+
+    def read(unit: int) -> Iterator[Page]:
+        if unit == 0:
+            assert go_on.wait(PATIENCE)
+        for number in range(10):
+            yield Page(f"{unit}/{number}")
+
+    def work() -> list[tuple[int, Page | End]]:
+        pages = reader.pages(range(3))
+        found = [next(pages) for _ in range(min(early, 20))]
+        assert 0 not in {unit for unit, _ in found}
+        go_on.set()
+        return found + list(pages)
+
+    reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=3, in_order=False)
+    with _threads_end():
+        found = _within(PATIENCE, work)
+    assert [(unit, end) for unit, end in found if isinstance(end, End)] == [
+        (unit, End.COMPLETE) for unit in range(3)
+    ]
+    for unit in range(3):
+        of_unit = [page for each, page in found if each == unit]
+        assert of_unit == [*(Page(f"{unit}/{number}") for number in range(10)), End.COMPLETE]
+
+
 # Division
 
 A, B, C = Node("a", (1, 1)), Node("b", (1,)), Node("c")
@@ -197,7 +237,7 @@ def test_a_unit_divided_after_those_behind_it_were_read_still_comes_first() -> N
 @pytest.mark.parametrize("place", [0, 1, 4])
 def test_a_failure_comes_at_its_turn_and_all_before_it_is_complete(place: int, workers: int) -> None:
     nodes = [Node(f"{position}", (1, 1), fails=position == place) for position in range(6)]
-    emitted: list[tuple[str, Page | None]] = []
+    emitted: list[tuple[str, Page | End]] = []
 
     def work() -> None:
         emitted.extend((unit.name, page) for unit, page in ConcurrentReader(_read, workers=workers).pages(nodes))
@@ -205,7 +245,7 @@ def test_a_failure_comes_at_its_turn_and_all_before_it_is_complete(place: int, w
     with _threads_end(), pytest.raises(LookupError, match=f"^'?{place}'?$"):
         _within(PATIENCE, work)
     assert emitted[: 3 * place] == _expected(nodes)[: 3 * place]
-    assert (f"{place}", None) not in emitted
+    assert (f"{place}", End.COMPLETE) not in emitted
     assert {name for name, _ in emitted} <= {f"{position}" for position in range(place + 1)}
 
 
@@ -298,6 +338,7 @@ def test_units_behind_one_that_is_alone_are_begun_before_it() -> None:
 # The bound, and that nothing waits for ever
 
 BOUND = 100
+MOST_EARLY = 4
 LEAVES = st.builds(
     Node,
     name=st.uuids().map(str),
@@ -316,13 +357,38 @@ NODES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+def _by_unit(found: Sequence[tuple[str, Page | End]]) -> dict[str, list[Page | End]]:
+    units: dict[str, list[Page | End]] = {}
+    for unit, each in found:
+        units.setdefault(unit, []).append(each)
+    return units
+
+
+def _most_early(found: Sequence[tuple[str, Page | End]]) -> int:
+    """How many pages were handed over before their turn, at most at a time: of units behind the next to end."""
+    ends = [unit for unit, each in found if isinstance(each, End)]
+    waiting: list[str] = []
+    most = 0
+    for unit, each in found:
+        if isinstance(each, End):
+            ends.pop(0)
+        elif unit != ends[0]:
+            waiting.append(unit)
+        waiting = [unit for unit in waiting if unit != ends[0]] if ends else []
+        most = max(most, len(waiting))
+    return most
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["in order", "as they come"])
+@settings(max_examples=120, deadline=None)
 @given(
     nodes=st.lists(NODES, max_size=12),
     workers=st.integers(1, 16),
     slow=st.sets(st.integers(0, 40)),
 )
-def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], workers: int, slow: set[int]) -> None:
+def test_what_waits_is_bounded_and_nothing_waits_for_ever(
+    nodes: list[Node], workers: int, slow: set[int], *, in_order: bool
+) -> None:
     lock = threading.Lock()
     produced, consumed, most = 0, 0, 0
 
@@ -336,23 +402,32 @@ def test_what_waits_is_bounded_and_nothing_waits_for_ever(nodes: list[Node], wor
                 produced += page.size
                 most = max(most, produced - consumed)
 
-    def work() -> list[tuple[str, Page | None]]:
+    def work() -> list[tuple[str, Page | End]]:
         nonlocal consumed
         found = []
         reader: ConcurrentReader[Node, Page] = ConcurrentReader(
-            read, workers=workers, alone=lambda node: node.alone
+            read, workers=workers, alone=lambda node: node.alone, in_order=in_order
         )
         for position, (unit, page) in enumerate(reader.pages(nodes)):
             found.append((unit.name, page))
             if position in slow:
                 time.sleep(0.001)  # let the workers run ahead
             with lock:
-                consumed += page.size if page else 0
+                consumed += page.size if isinstance(page, Page) else 0
         return found
 
     with pytest.MonkeyPatch.context() as patch, _threads_end():
-        patch.setattr(concurrent_reader, "AHEAD", BOUND)
-        assert _within(PATIENCE, work) == _expected(nodes)
+        patch.setattr(concurrent_reader, "AHEAD" if in_order else "READY", BOUND)
+        patch.setattr(concurrent_reader, "EARLY", MOST_EARLY)
+        found, expected = _within(PATIENCE, work), _expected(nodes)
+    if in_order:
+        assert found == expected
+    else:
+        assert _by_unit(found) == _by_unit(expected)
+        assert [each for each in found if isinstance(each[1], End)] == [
+            each for each in expected if isinstance(each[1], End)
+        ]
+        assert _most_early(found) <= MOST_EARLY
     # Less than the bound, then one page beyond it; one of the unit whose turn it is; and the one being consumed.
     assert most < BOUND + 3 * 250
 
@@ -378,7 +453,7 @@ def test_while_the_first_unit_is_slow_the_others_go_on_up_to_the_bound(monkeypat
 
     def work() -> list[str]:
         reader: ConcurrentReader[int, Page] = ConcurrentReader(read, workers=4)
-        return [page.name for _, page in reader.pages(range(4)) if page]
+        return [page.name for _, page in reader.pages(range(4)) if isinstance(page, Page)]
 
     with _threads_end():
         found = _within(PATIENCE, work)

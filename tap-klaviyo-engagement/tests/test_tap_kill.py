@@ -159,6 +159,8 @@ def test_runs_killed_anywhere_leave_no_gap(
         listed_stream, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
     )
     monkeypatch.setattr(concurrent_reader, "AHEAD", random.choice([1, 20_000, concurrent_reader.AHEAD]))
+    monkeypatch.setattr(concurrent_reader, "READY", random.choice([1, 20_000, concurrent_reader.READY]))
+    monkeypatch.setattr(concurrent_reader, "EARLY", random.choice([0, 1, 20, concurrent_reader.EARLY]))
     with Sandbox(profiles=PEOPLE, events=0, segments=1, seed=seed, clock=Clock(time)) as sandbox:
         truth = Truth(sandbox, random)
         truth.history(time.now, 250, 100)
@@ -190,6 +192,7 @@ def test_a_run_that_went_on_after_kills_emits_little_twice(
     """What a kill costs is what was read since the last state."""
     time = Time()
     monkeypatch.setattr(emitter, "STATE_RECORDS", 1)
+    monkeypatch.setattr(concurrent_reader, "EARLY", 2)  # as few in the pages read before a kill as of full ones
     monkeypatch.setattr(
         listed_stream, "ENDPOINTS", {name: _smaller(endpoint) for name, endpoint in ENDPOINTS.items()}
     )

@@ -1,4 +1,4 @@
-"""Reads many units of work at once, in threads, and hands over their pages in order.
+"""Reads many units of work at once, in threads, and hands over their pages in order, or as they come.
 
 It knows neither Klaviyo nor Singer: it is given a function that reads a unit page by page, and that raises
 `Divided` where a unit is better read in parts.
@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
 AHEAD = 80_000_000
@@ -19,6 +20,12 @@ A window is read page by page, so what is fetched meanwhile has to wait: at 100 
 1.3 kB took 33 s with 24 MB of them, 16 s with 64, 12 s with these; the process had 145, 208 and 233 MB at most.
 They wait as they are. Compressing them took more of the processor than everything else that is done with a page.
 """
+
+READY = 24_000_000
+"""The same where pages need not wait for their turn: they wait for whoever takes them, and no more helps."""
+
+EARLY = 200
+"""Pages that may be handed over before their turn: where a run is ended amid it, the next one has them again."""
 
 
 class Sized(Protocol):
@@ -42,6 +49,14 @@ class Divided(Exception, Generic[Unit]):  # noqa: N818 - not an error: an answer
         self.units = units
 
 
+class End(Enum):
+    """What comes after the last page of a unit, when everything before it was handed over as well."""
+
+    COMPLETE = auto()
+    DIVIDED = auto()
+    """What it did not give its parts give, which come next."""
+
+
 @dataclass(eq=False)
 class _Slot(Generic[Unit, Page]):
     """A unit on its way: waiting, being read, or read and waiting for its turn."""
@@ -51,6 +66,8 @@ class _Slot(Generic[Unit, Page]):
     begun: bool = False
     finished: bool = False
     divided: bool = False
+    early: int = 0
+    """How many of its pages were handed over before its turn."""
     failure: BaseException | None = None
 
 
@@ -61,6 +78,7 @@ class ConcurrentReader(Generic[Unit, Page]):
         read: The pages of a unit; may raise `Divided` instead of giving the next one. Called in another thread.
         workers: How many units are read at once.
         alone: Whether a unit may only be begun when all before it are read.
+        in_order: Whether pages wait for their turn. If not, only the ends of units do.
     """
 
     def __init__(
@@ -69,20 +87,22 @@ class ConcurrentReader(Generic[Unit, Page]):
         *,
         workers: int,
         alone: Callable[[Unit], bool] = lambda _: False,
+        in_order: bool = True,
     ) -> None:
         self._read = read
         self._workers = workers
         self._alone = alone
+        self._most_early, self._most_held = (0, AHEAD) if in_order else (EARLY, READY)
         self._changed = threading.Condition()
         self._slots: deque[_Slot[Unit, Page]] = deque()
         self._upcoming: Iterator[Unit] = iter(())
-        self._held = 0
+        self._held = self._early = 0
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
 
-    def pages(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Page | None]]:
-        """The pages of every unit, in the order of the units; after a unit's last page, the unit with None.
+    def pages(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Page | End]]:
+        """The pages of every unit; after the last page of each unit its end. Ends come in the order of the units.
 
         Raises:
             BaseException: whatever `read` raised, when it is the turn of its unit; those before it are complete.
@@ -101,31 +121,38 @@ class ConcurrentReader(Generic[Unit, Page]):
                 self._stopped = True
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Unit, Page | None] | None:
-        """What comes next in order; None at the end."""
+    def _next(self) -> tuple[Unit, Page | End] | None:
+        """What comes next; None at the end."""
         with self._changed:
             while self._slots:
-                slot = self._slots[0]
-                if slot.pages:
+                head = self._slots[0]
+                if (slot := self._with_a_page()) is not None:
                     page = slot.pages.popleft()
                     self._held -= page.size
+                    if slot is not head:
+                        slot.early, self._early = slot.early + 1, self._early + 1
                     self._changed.notify_all()
                     return slot.unit, page
-                if slot.failure is not None:
-                    raise slot.failure
-                if slot.divided:  # it ends with its parts
+                if head.failure is not None:
+                    raise head.failure
+                if head.divided or head.finished:
                     self._slots.popleft()
-                    self._changed.notify_all()
-                    continue
-                if slot.finished:
-                    self._slots.popleft()
+                    self._early -= head.early
                     self._refill()
                     self._changed.notify_all()
-                    return slot.unit, None
+                    return head.unit, End.DIVIDED if head.divided else End.COMPLETE
                 self._changed.wait()
             if self._failure is not None:
                 raise self._failure
             return None
+
+    def _with_a_page(self) -> _Slot[Unit, Page] | None:
+        """The unit whose page comes next: the first one's, else, while that is still read, any other's."""
+        head = self._slots[0]
+        ended = head.divided or head.finished or head.failure is not None
+        if head.pages or ended or self._early >= self._most_early:
+            return head if head.pages else None
+        return next((slot for slot in self._slots if slot.pages), None)
 
     def _refill(self) -> None:
         """Keep a unit waiting for every worker."""
@@ -186,7 +213,7 @@ class ConcurrentReader(Generic[Unit, Page]):
             return True
 
     def _room(self, slot: _Slot[Unit, Page]) -> bool:
-        return self._held < AHEAD or (slot is self._slots[0] and not slot.pages)
+        return self._held < self._most_held or (slot is self._slots[0] and not slot.pages)
 
     def _replace(self, slot: _Slot[Unit, Page], units: Sequence[Unit]) -> None:
         with self._changed:

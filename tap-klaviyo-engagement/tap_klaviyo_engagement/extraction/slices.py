@@ -34,9 +34,9 @@ class Listing:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StreamSlice:
-    """One listing within one window of time."""
+    """One listing within one window of time. Two are never the same: one may be read again."""
 
     listing: Listing
     window: Window = NO_BOUNDS

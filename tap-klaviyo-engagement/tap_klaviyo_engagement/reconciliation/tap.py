@@ -9,6 +9,7 @@ Days are days in UTC, as a warehouse has them.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ from klaviyo_wire.filters import Operator
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.errors import StreamFault
-from tap_klaviyo_engagement.extraction.slices import Listing, StreamSlice
+from tap_klaviyo_engagement.extraction.concurrent_reader import End
+from tap_klaviyo_engagement.extraction.slices import Batch, Listing, StreamSlice
 from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.reconciliation.event_counts import (
     Counts,
@@ -231,20 +233,19 @@ class DifferingEvents(Events):
         """The events of the days that differ; each day is noted when all of it was handed over."""
         wanted = {(_filter_of(each.metric), each.day): each for each in found}
         slices = [StreamSlice(Listing(filter=only), _window_of(day)) for only, day in wanted]
-        listed = 0
+        listed: Counter[Difference] = Counter()
         for stream_slice, batch in self.read(slices):
             end = stream_slice.window.end
             assert end is not None  # noqa: S101 - the parts of a day have an end
             difference = wanted[stream_slice.listing.filter, (end - timedelta(microseconds=1)).date()]
-            if batch is not None:
+            if isinstance(batch, Batch):
                 # Some of Klaviyo's filters are accepted and not applied (recorded): the row says what it is.
                 own = (record.get("metric_id", difference.metric) for record in batch.records)
-                listed += sum(metric == difference.metric for metric in own)
+                listed[difference] += sum(metric == difference.metric for metric in own)
                 yield batch.records
-            elif end.time() == time():  # and not a part of a day that was divided
+            elif batch is End.COMPLETE and end.time() == time():  # and not a part of a day that was divided
                 yield self.CHECKPOINT
-                self.day_complete(difference, listed)
-                listed = 0
+                self.day_complete(difference, listed[difference])
 
     def day_complete(self, difference: Difference, listed: int) -> None:
         """A day was emitted: record its count, and warn if it still differs from Klaviyo's."""

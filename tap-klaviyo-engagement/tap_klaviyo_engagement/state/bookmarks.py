@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,10 +27,14 @@ class Bookmark:
         self._limit = limit
         self._highest = value or ""
 
-    def saw(self, cursor: str | None) -> None:
-        """A row with this cursor value was emitted."""
-        if cursor is not None and self._highest < cursor <= self._limit:
-            self._highest = cursor
+    def saw(self, cursors: Iterable[str | None]) -> None:
+        """Rows with these cursor values were emitted, and what lies before them."""
+        self._highest = max(self._highest, self.highest(cursors))
+
+    def highest(self, cursors: Iterable[str | None]) -> str:
+        """The one of them that the bookmark may move to; empty if none is."""
+        limit = self._limit
+        return max((each for each in cursors if each is not None and each <= limit), default="")
 
     def complete(self) -> None:
         """Every row of the window was emitted."""

@@ -10,9 +10,10 @@ The API shows when a row happened, never when it arrived. A run emits what no ru
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -21,12 +22,12 @@ from tap_klaviyo_engagement.extraction.windows import Window
 from tap_klaviyo_engagement.state.bookmarks import Bookmark
 from tap_klaviyo_engagement.state.emitted_ids import EmittedIds, Sketch, digest
 from tap_klaviyo_engagement.state.shapes import texts, texts_by_name
-from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
+from tap_klaviyo_engagement.stream_kinds.listed_stream import Batch, End, ListedStream
 from tap_klaviyo_engagement.times import earlier, iso, moment, second
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.extraction.record_decoder import Record
-    from tap_klaviyo_engagement.extraction.slices import Batch, Listing, StreamSlice
+    from tap_klaviyo_engagement.extraction.slices import Listing, StreamSlice
 
 EMITTED = "emitted"
 """Where the stream's state holds the ids that were emitted."""
@@ -50,6 +51,7 @@ class LateArrivingStream(ListedStream):
     """The setting that says how far behind the bookmark rows may appear."""
 
     windowed = True
+    in_order = False  # its rows never change
 
     @override
     def batches(self) -> Iterator[list[Record]]:
@@ -121,9 +123,8 @@ class LateArrivingStream(ListedStream):
         end = min(self.start() or self.run.limit, self.run.limit)
         if not listings or (begin and begin >= end):
             return
-        for stream_slice, batch in self.read(self.slices_of(listings, Window(begin, second(end)))):
+        for _, batch in self.emission(self.slices_of(listings, Window(begin, second(end)))):
             if batch is not None:
-                self.before_emission(stream_slice, batch)
                 yield batch.records
             else:
                 self._forget()
@@ -133,31 +134,46 @@ class LateArrivingStream(ListedStream):
     # Which ids were emitted
 
     @override
-    def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> None:
-        """Remember the batch. Rows that were emitted while they were still dated ahead are taken out of it."""
-        digests = [digest(record["id"]) for record in batch.records]
-        self._remember(stream_slice, batch.cursors, digests)
+    def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> Callable[[], None]:
+        """Rows that were emitted while they were still dated ahead are taken out of the batch.
+
+        It is remembered in its turn: until then the state says nothing of what lies so far ahead.
+        """
+        digests = array("Q", (digest(record["id"]) for record in batch.records))
+        days, undated = self._by_day(stream_slice, batch.cursors, digests)
         if self.emitted.ahead:
             batch.records[:] = [
                 record
                 for record, each in zip(batch.records, digests, strict=True)
                 if each not in self.emitted.ahead
             ]
+        return partial(self._remember, days, undated)
 
-    def _remember(self, stream_slice: StreamSlice, cursors: Sequence[str | None], digests: Sequence[int]) -> None:
-        """Add rows to the emitted ids.
+    @staticmethod
+    def _by_day(
+        stream_slice: StreamSlice, cursors: Sequence[str | None], digests: Iterable[int]
+    ) -> tuple[dict[str, array[int]], list[tuple[str, int]]]:
+        """Rows by day, and those of a window without end: only when that is complete is it known up to which time.
 
-        Those of a window without end wait in `_undated`: only when it is complete is it known up to which time it
-        was read.
+        Args:
+            stream_slice: What they were read of.
+            cursors: Their times.
+            digests: Of their ids.
         """
-        days: dict[str, list[int]] = {}
+        days: dict[str, array[int]] = {}
+        undated: list[tuple[str, int]] = []
         for cursor, each in zip(cursors, digests, strict=True):
             if cursor is not None and stream_slice.window.end is None:
-                self._undated.append((cursor, each))
+                undated.append((cursor, each))
             elif cursor is not None:
-                days.setdefault(cursor[:10], []).append(each)
+                days.setdefault(cursor[:10], array("Q")).append(each)
+        return days, undated
+
+    def _remember(self, days: Mapping[str, Iterable[int]], undated: Iterable[tuple[str, int]]) -> None:
+        """Add rows to the emitted ids; those of a window without end wait until it is complete."""
         for day, some in days.items():
             self.emitted.of_day(day).add(some)
+        self._undated.extend(undated)
 
     @override
     def slice_complete(self, stream_slice: StreamSlice) -> None:
@@ -207,8 +223,7 @@ class LateArrivingStream(ListedStream):
             return
         bookmark = Bookmark(stored, iso(self.run.limit))
         for day, listed in self._listed_days(window):
-            for cursor in listed.times:
-                bookmark.saw(cursor)
+            bookmark.saw(listed.times)
             missing = self.emitted.of_day(day).unseen(listed.digests)
             if missing is None:
                 self.logger.warning(
@@ -221,7 +236,9 @@ class LateArrivingStream(ListedStream):
                 for start, end in _stretches(listed, missing):
                     stretch = Window(start, self._upper_bound(end))
                     for _, batch in self.read(self.slices_of(self.chosen_listings, stretch)):
-                        found = [each for each in batch.records if digest(each["id"]) in missing] if batch else []
+                        if isinstance(batch, End):
+                            continue
+                        found = [each for each in batch.records if digest(each["id"]) in missing]
                         added.update(digest(record["id"]) for record in found)
                         yield found
                     if stretch.end is None:  # the later ones lie in it
@@ -259,13 +276,13 @@ class LateArrivingStream(ListedStream):
         days: dict[str, _ListedDay] = {}
         same: dict[str, str] = {}  # thousands share a second: one text for all of them
         for stream_slice, batch in self.read(slices, reader):
-            if batch is not None:
+            if isinstance(batch, Batch):
                 for record, cursor in zip(batch.records, batch.cursors, strict=True):
                     if cursor is not None and cursor < self.emitted.through:
                         day = days.setdefault(cursor[:10], _ListedDay())
                         day.digests.append(digest(record["id"]))
                         day.times.append(same.setdefault(cursor, cursor))
-            elif stream_slice.ends_window and stream_slice.window.end:
+            elif batch is End.COMPLETE and stream_slice.ends_window and stream_slice.window.end:
                 for name in sorted(name for name in days if name < iso(stream_slice.window.end)[:10]):
                     yield name, days.pop(name)
                 same.clear()

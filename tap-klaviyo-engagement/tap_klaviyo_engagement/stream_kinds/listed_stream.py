@@ -1,4 +1,6 @@
-"""Streams that are a listing of the API, the usual kind: read in slices, many at once, emitted in order.
+"""Streams that are a listing of the API, the usual kind: read in slices, many at once.
+
+Their slices are emitted in order, or, where rows never change, as they come.
 
 A bookmark moves only when all before it is complete:
 
@@ -23,7 +25,7 @@ from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
 from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, open_with
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
-from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader
+from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, End
 from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.extraction.record_decoder import Record, RecordDecoder
 from tap_klaviyo_engagement.extraction.slice_reader import SliceReader, restarting
@@ -39,6 +41,7 @@ __all__ = [  # what a declaration may need
     "OPEN",
     "TEXT_OR_NUMBER",
     "Batch",
+    "End",
     "IdListing",
     "Json",
     "KlaviyoStream",
@@ -86,6 +89,8 @@ class ListedStream(KlaviyoStream):
     """The listings that make up the stream."""
     windowed: ClassVar[bool] = False
     """Whether the stream may be long enough to be read in several windows of time."""
+    in_order: ClassVar[bool] = True
+    """Whether windows are emitted in order. Where a row may change they have to be: the newest must win."""
     from_start_date: ClassVar[bool] = False
     """Whether `start_date` applies. It does not where rows describe what later events and profiles refer to."""
     tells_ids: ClassVar[bool] = False
@@ -115,8 +120,11 @@ class ListedStream(KlaviyoStream):
         """Read a slice once; see `SliceReader.read`. Called in other threads."""
         return self.reader.read(stream_slice, seen)
 
-    def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> None:
-        """A batch is about to be emitted; records may still be taken out of it."""
+    def before_emission(self, stream_slice: StreamSlice, batch: Batch) -> Callable[[], None] | None:
+        """A batch is about to be emitted; records may still be taken out of it.
+
+        What it returns is called when everything before the batch was emitted as well, before `slice_complete`.
+        """
 
     def slice_complete(self, stream_slice: StreamSlice) -> None:
         """Everything of a slice was emitted, and of those before it."""
@@ -198,13 +206,10 @@ class ListedStream(KlaviyoStream):
     def batches(self) -> Iterator[list[Record]]:
         bookmark = Bookmark(self.bookmarks.load(), iso(self.run.limit))
         reading, meets_all = self.whole_reading, self.tells_ids and self.id_listing is None
-        for stream_slice, batch in self.read(self.slices()):
+        for stream_slice, batch in self.emission(self.slices(), bookmark):
             if batch is not None:
                 if meets_all:
                     reading.ids.update(record["id"] for record in batch.records)
-                self.before_emission(stream_slice, batch)
-                for cursor in batch.cursors:
-                    bookmark.saw(cursor)
                 yield batch.records
                 continue
             if stream_slice.ends_window and self.replication_key:
@@ -215,10 +220,34 @@ class ListedStream(KlaviyoStream):
         if meets_all:
             self.run.whole_readings[self.name] = reading
 
+    def emission(
+        self, slices: Iterable[StreamSlice], bookmark: Bookmark | None = None
+    ) -> Iterator[tuple[StreamSlice, Batch | None]]:
+        """What is emitted of slices, batch by batch; once all of a slice and those before is, the slice with None.
+
+        Args:
+            slices: What is read.
+            bookmark: Is shown the cursor values, in the order of the slices.
+        """
+        waiting: dict[StreamSlice, list[Callable[[], None]]] = {}
+        for stream_slice, batch in self.read(slices):
+            if isinstance(batch, Batch):
+                then = waiting.setdefault(stream_slice, [])
+                if (remember := self.before_emission(stream_slice, batch)) is not None:
+                    then.append(remember)
+                if bookmark is not None and (highest := bookmark.highest(batch.cursors)):
+                    then.append(partial(bookmark.saw, (highest,)))
+                yield stream_slice, batch
+                continue
+            for act in waiting.pop(stream_slice, ()):
+                act()
+            if batch is End.COMPLETE:
+                yield stream_slice, None
+
     def read(
         self, slices: Iterable[StreamSlice], reader: SliceReader | None = None
-    ) -> Iterator[tuple[StreamSlice, Batch | None]]:
-        """The batches of slices, in order; after the last one of each, the slice with None.
+    ) -> Iterator[tuple[StreamSlice, Batch | End]]:
+        """The batches of slices, and after the last one of each its end; see `ConcurrentReader.pages`.
 
         Args:
             slices: What is read.
@@ -234,13 +263,14 @@ class ListedStream(KlaviyoStream):
             lambda stream_slice: restarting(read_slice, stream_slice, warn),
             workers=self.workers,
             alone=lambda each: moving and _without_end(each),
+            in_order=self.in_order,
         )
         for stream_slice, batch in concurrent.pages(slices):
             window = stream_slice.window
-            if batch is not None and not time_read.begun:
+            if isinstance(batch, Batch) and not time_read.begun:
                 first = next(filter(None, batch.cursors), None)
                 time_read.begin(window.start or (moment(first) if first else self.run.limit))
-            if batch is None and time_read.begun and stream_slice.ends_window and window.end:
+            if batch is End.COMPLETE and time_read.begun and stream_slice.ends_window and window.end:
                 self.progress.done = time_read.part(window.end)
             yield stream_slice, batch
 
