@@ -292,8 +292,13 @@ class DbtRun:
     peak: int
 
 
-def dbt(warehouse: Path, *arguments: str) -> DbtRun:
+def dbt(warehouse: Path, *arguments: str, memory: str | None = None) -> DbtRun:
     """Run dbt on a DuckDB file, in a process of its own.
+
+    Args:
+        warehouse: The file.
+        arguments: dbt's.
+        memory: Most that DuckDB takes, such as `3GB`; None: as much as it does by itself.
 
     Raises:
         NotMeasured: It failed.
@@ -301,9 +306,9 @@ def dbt(warehouse: Path, *arguments: str) -> DbtRun:
     target = warehouse.parent / "target"
     command = [str(BIN / "dbt"), *arguments, "--quiet", "--target", "duckdb", "--target-path", str(target)]
     command += ["--project-dir", str(TRANSFORM), "--profiles-dir", str(TRANSFORM), "--log-path", str(target)]
-    process = subprocess.Popen(  # noqa: S603
-        command, env={**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)}, stdout=sys.stderr
-    )
+    environment = {**os.environ, "KLAVIYO_LOOP_WAREHOUSE": str(warehouse)}
+    environment |= {"KLAVIYO_LOOP_WAREHOUSE_MEMORY": memory} if memory else {}
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 from figures import Bar, Benchmark, Row, Scale
-from harness import NotMeasured, dbt
+from harness import DbtRun, NotMeasured, dbt
 
 MILLION = 1_000_000
 GB = 1_000_000_000
@@ -17,9 +18,11 @@ WITHIN = Bar(1)
 FIRST_SECONDS = 70.0
 """Allowed for fifty million events of a million assigned profiles."""
 HOUR_SECONDS = 8.0
-"""Allowed for the hour after."""
+"""Allowed for the hour after, beside what a run takes in which nothing was landed."""
 MEMORY = 4.0
 """GB allowed."""
+WAREHOUSE_MEMORY = "3GB"
+"""Of it for DuckDB, which else keeps what it has read while there is room. The rest is dbt and uncounted."""
 SIZES = (MILLION // 10, MILLION)
 """Assigned profiles: an hour is to cost what it brings, whatever was before it."""
 HOUR_EVENTS = 60_000
@@ -138,13 +141,15 @@ def _measure(people: int, hour_events: int) -> Iterator[Row]:
         dbt(warehouse, "build", "--selector", "assign", "--exclude-resource-type", "test", "unit_test", *NOW)
         with duckdb.connect(warehouse) as connection:
             connection.execute(_DEFINITION)
+        idle = _idle(warehouse)
+        with duckdb.connect(warehouse) as connection:
             connection.execute(_LEDGER.format(people=people))
             connection.execute(BEFORE.events(people, events * 9 // 10))
             connection.execute(AFTER.events(people, events // 10))
-        first = dbt(warehouse, *JOB)
+        first = dbt(warehouse, *JOB, memory=WAREHOUSE_MEMORY)
         with duckdb.connect(warehouse) as connection:
             connection.execute(HOUR.events(people, hour_events))
-        hour = dbt(warehouse, *JOB)
+        hour = dbt(warehouse, *JOB, memory=WAREHOUSE_MEMORY)
         with duckdb.connect(warehouse) as connection:
             found = connection.execute(_MEASURED).fetchone()
     wanted = (2 * people, True, True)
@@ -157,9 +162,21 @@ def _measure(people: int, hour_events: int) -> Iterator[Row]:
     for name, seconds in sorted(first.seconds.items(), key=lambda model: -model[1])[:3]:
         yield Row("measure", f"{size}: of it {name}", seconds, "s")
     later = f"{size}: an hour of {hour_events:,} more"
-    yield Row("measure", later, hour.elapsed, "s", HOUR_SECONDS, "allowed", WITHIN)
-    yield Row("measure", f"{later}: processor time, dbt's too", hour.cpu_seconds, "s")
+    beside = max(hour.elapsed - idle.elapsed, 0.0)
+    yield Row("measure", f"{later}, beside an idle run", beside, "s", HOUR_SECONDS, "allowed", WITHIN)
+    yield Row("measure", f"{later}: with it", hour.elapsed, "s", idle.elapsed, "idle")
+    yield Row("measure", f"{later}: processor time, dbt's too", hour.cpu_seconds, "s", idle.cpu_seconds, "idle")
     yield Row("measure", f"{size}: most memory", max(first.peak, hour.peak) / GB, "GB", MEMORY, "allowed", WITHIN)
+
+
+def _idle(warehouse: Path) -> DbtRun:
+    """A run over the definition alone, the second of two; the warehouse is as before afterwards."""
+    empty = warehouse.with_suffix(".empty")
+    shutil.copy(warehouse, empty)
+    dbt(warehouse, *JOB, memory=WAREHOUSE_MEMORY)
+    idle = dbt(warehouse, *JOB, memory=WAREHOUSE_MEMORY)
+    shutil.move(empty, warehouse)
+    return idle
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {"measure": measure}
