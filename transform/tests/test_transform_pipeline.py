@@ -178,12 +178,11 @@ def test_a_database_of_one_s_own_hears_of_consent(loop: Loop, tmp_path: Path) ->
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema marts")
         connection.execute(
-            "create table marts.fct_consent_changes as select * from (values"
+            "create view marts.fct_consent_changes as select * from (values"
             " ('E1', 'P1', 'Zoë''s', 'zoe@example.org', 'email', 'unsubscribed', timestamp '2026-11-01 10:00'),"
             " ('E2', 'P2', null, null, 'sms', 'bounced', timestamp '2026-11-02 10:00'))"
             " as rows (change_id, profile_id, external_id, email, channel, change, occurred_at)"
         )
-        connection.execute("alter table marts.fct_consent_changes add primary key (change_id)")
     server = loop.server.environment()
     config = tmp_path / "target.json"
     config.write_text(
@@ -199,11 +198,13 @@ def test_a_database_of_one_s_own_hears_of_consent(loop: Loop, tmp_path: Path) ->
             }
         )
     )
-    settings = {"PATH": str(warehouse), "SCHEMA": "marts", "PREFIX": "fct_"}
+    plugins = yaml.safe_load((ROOT / "plugins/extractors.meltano.yml").read_text())["plugins"]["extractors"]
+    [plugin] = [each["config"] for each in plugins if each["name"] == "tap-duckdb-consent"]
+    settings = {"path": str(warehouse), **plugin, "keys": json.dumps(plugin["keys"])}
     for _ in range(2):
         with subprocess.Popen(  # noqa: S603
             [str(PLUGINS / "extractors/tap-duckdb/venv/bin/tap-duckdb"), "--config=ENV"],
-            env={**os.environ, **{f"TAP_DUCKDB_{name}": value for name, value in settings.items()}},
+            env={**os.environ, **{f"TAP_DUCKDB_{name.upper()}": value for name, value in settings.items()}},
             stdout=subprocess.PIPE,
         ) as tap:
             subprocess.run(  # noqa: S603

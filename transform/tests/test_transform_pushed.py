@@ -182,6 +182,7 @@ def test_a_run_stops_for_nothing_that_was_pushed(account: Account) -> None:
         order("4", email=None, external_id="3", lines=[None, 5, "x", {}], customer=[], details='"x"'),
         order("5", occurred_at=None),
         order("6", event="unheard of", currency=None, value=None),
+        order("7", event="refunded", value=1e30, phone_number="+" + "9" * 15),
     ]
     account.world.consent_statements = [
         statement("a", "given", READ_AT),

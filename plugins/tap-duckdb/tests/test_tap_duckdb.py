@@ -136,6 +136,19 @@ def test_a_run_gives_every_row_in_the_order_of_the_primary_key(run: Callable[...
     assert sorted(row["name"] for row in done.records("names")) == ["a", "b"]
 
 
+def test_a_view_has_the_key_that_a_setting_gives_it(tmp_path: Path, run: Callable[..., Run]) -> None:
+    """Else a target appends to what it has, and every run makes it twice as long."""
+    path = build(tmp_path / "w.duckdb", "CREATE VIEW t_a AS SELECT unnest(['b', 'a']) AS id, 1 AS n")
+    config = {"path": path, "schema": "main", "prefix": "t_", "keys": {"a": ["id"]}}
+    done = run(config=config)
+    [schema] = [message for message in done.messages if message["type"] == "SCHEMA"]
+    assert schema["key_properties"] == ["id"]
+    assert schema["schema"]["properties"]["id"]["type"] == "string", "a key is never null"
+    assert [row["id"] for row in done.records("a")] == ["a", "b"]
+    catalog = run("--discover", config=config).messages[0]
+    assert catalog["streams"][0]["key_properties"] == ["id"]
+
+
 def test_an_empty_table_is_a_schema_without_records(tmp_path: Path, run: Callable[..., Run]) -> None:
     path = build(tmp_path / "w.duckdb", "CREATE TABLE t (id VARCHAR, properties JSON)")
     done = run(config={"path": path, "schema": "main", "prefix": ""})
@@ -379,6 +392,13 @@ def test_a_view_whose_table_is_gone(tmp_path: Path) -> None:
         ({"path": "gone.duckdb"}, "setting `path`: there is no file `gone.duckdb`; give it the DuckDB file"),
         ({"path": "."}, "setting `path`: there is no file `.`"),
         ({"path": WAREHOUSE, "schema": "publsh"}, "setting `schema`: no table stands in a schema `publsh`; sc"),
+        (
+            {"path": WAREHOUSE, "keys": {"nmes": ["id"]}},
+            "setting `keys`: there is no stream `nmes`; there are ",
+        ),
+        ({"path": WAREHOUSE, "keys": {"names": ["nme"]}}, "setting `keys`: name some of the columns of publish."),
+        ({"path": WAREHOUSE, "keys": {"names": []}}, "setting `keys`: name some of the columns of publish."),
+        ({"path": WAREHOUSE, "keys": {"names": 5}}, "wrong settings:"),
         (
             {"path": WAREHOUSE, "prefix": "pub_k_"},
             "setting `prefix`: no table of the schema `publish` begins with",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -52,6 +52,22 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+
+    def known_by(self, key: tuple[str, ...]) -> Table:
+        """The same with this primary key, whose columns are then never null.
+
+        Raises:
+            SourceError: it has no such column.
+        """
+        names = [column.name for column in self.columns]
+        if not key or not set(key) <= set(names):
+            table = f"{self.schema}.{self.name}"
+            message = f"setting `keys`: name some of the columns of {table}, which are {', '.join(names)}"
+            raise SourceError(message)
+        columns = (
+            replace(column, is_nullable=column.is_nullable and column.name not in key) for column in self.columns
+        )
+        return replace(self, columns=tuple(columns), primary_key=key)
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of a row."""

@@ -70,6 +70,13 @@ class TapDuckDB(ProgramTap):
             description="Beginning of the names that are read; a stream is called what follows it",
         ),
         th.Property(
+            "keys",
+            th.ObjectType(additional_properties=th.ArrayType(th.StringType)),
+            title="Keys",
+            description="Columns that tell the rows of a stream apart, where it is a view or has no primary key, "
+            'such as `{"consent_changes": ["change_id"]}`: without one a target appends what comes again',
+        ),
+        th.Property(
             "account_id",
             th.StringType,
             title="Account",
@@ -91,7 +98,15 @@ class TapDuckDB(ProgramTap):
         """
         prefix = self.config["prefix"] or ""
         tables = self._source.tables(self.config["schema"], prefix)
-        return [TableStream(self, table.name.removeprefix(prefix), table, self._source) for table in tables]
+        named = {table.name.removeprefix(prefix): table for table in tables}
+        keys: dict[str, list[str]] = self.config.get("keys") or {}
+        if unknown := [name for name in keys if name not in named]:
+            message = f"setting `keys`: there is no stream `{unknown[0]}`; there are {', '.join(named)}"
+            raise SourceError(message)
+        return [
+            TableStream(self, name, table.known_by(tuple(keys[name])) if name in keys else table, self._source)
+            for name, table in named.items()
+        ]
 
     @override
     def _set_compatible_replication_methods(self) -> None:
