@@ -119,7 +119,7 @@ _NAMES = [
     *("context", "traits", "sentAt", "timestamp", "email", "channels", "channel", "consent", "kind", "scope"),
 ]
 _TEXTS = st.text() | st.sampled_from(
-    ["track", "completed", "placed", "email", "given", "access", "1e9", "2026-01-01T00"]
+    ["track", "completed", "placed", "email", "given", "access", "refund", "1e9", "1e99999999", "2026-01-01T00"]
 )
 BODIES = st.binary(max_size=60) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | _TEXTS,
