@@ -42,6 +42,7 @@ class Reason:
         sent: What was sent of the record, encoded or as Klaviyo gives it back, where that is at hand.
         anonymous: Whether nothing of the record may be shown, whatever the settings allow. Such a refusal is as
             it is wished, and no failure of a run.
+        in_part: Whether all else that the record says is written: such a refusal is told, and fails no run.
     """
 
     code: str
@@ -51,10 +52,11 @@ class Reason:
     job: str | None = None
     sent: object = field(default=None, compare=False, repr=False)
     anonymous: bool = False
+    in_part: bool = False
 
 
 class Rejected(Exception):  # noqa: N818 - it says what happened to the record
-    """The record cannot be written; nothing of it is sent."""
+    """The record cannot be written, or not all of it: then its reason is `in_part`, else nothing of it is sent."""
 
     def __init__(self, reason: Reason, key: Key | None = None) -> None:
         super().__init__(reason.code)

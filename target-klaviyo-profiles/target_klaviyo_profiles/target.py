@@ -236,8 +236,8 @@ class TargetKlaviyoProfiles(Target):
                 more = f", and {len(reasons) - 1} more reasons above" if len(reasons) > 1 else ""
                 faults.append(f"{stream}: {tally.unsettled.total():,} records are not settled: {reasons[0]}{more}")
             rejected = tally.rejected.total()
-            if rejected and self.settings.on_reject == "fail":
-                faults.append(f"{stream}: {rejected:,} records were refused, and `on_reject` is `fail`")
+            if (told := rejected + tally.in_part.total()) and self.settings.on_reject == "fail":
+                faults.append(f"{stream}: {told:,} records were refused, and `on_reject` is `fail`")
             elif rejected and nothing_good:
                 faults.append(f"{stream}: all {rejected:,} records were refused, so the run has written nothing")
             elif tally.ratio() > limit:

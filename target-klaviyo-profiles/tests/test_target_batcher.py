@@ -102,7 +102,7 @@ class Memory:
         record: int | None = None,
         given: Mapping[str, object] | None = None,  # noqa: ARG002
     ) -> None:
-        self.batcher.tally.reject(reason.code, key)
+        self.batcher.tally.reject(reason, key)
         self.rejected.append((key, reason.code, record))
 
     def clock(self) -> float:

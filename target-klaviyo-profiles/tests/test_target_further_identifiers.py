@@ -123,7 +123,10 @@ def test_what_the_profile_has_stays_and_each_of_several_has_its_own_fate(sandbox
 
 
 def test_a_number_that_cannot_be_one_costs_nothing_else(sandbox: Sandbox, write: Load) -> None:
-    run = write(_record("0170 1234567"))
+    run = write(_record("0170 1234567"), max_reject_ratio=None)
+    assert run.error is None, "it is the run's only record, and written"
+    assert run.tallies["profiles"].in_part == {"invalid_phone_number": 1}
+    assert "written in part 1, but for invalid_phone_number: email sha256:" in run.log
     assert [(each["code"], each["pointer"]) for each in run.rejects] == [
         ("invalid_phone_number", "/further_identifiers/phone_number")
     ]
@@ -233,3 +236,9 @@ def test_who_registers_with_both_and_agrees_to_texts_is_one_profile(
     sandbox.settle()
     assert sandbox.store.count("profiles") == count + 1
     assert _held(sandbox).phone_number == ADA
+
+
+def test_whoever_wants_a_run_to_fail_for_each_refusal_has_it_fail(write: Load) -> None:
+    run = write(_record("0170 1234567"), on_reject="fail")
+    assert isinstance(run.error, RunFailed)
+    assert "1 records were refused, and `on_reject` is `fail`" in str(run.error)

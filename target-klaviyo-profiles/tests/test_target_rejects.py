@@ -145,7 +145,8 @@ def _accepts_two_at_signs(address: str) -> None:
 def test_the_summary_counts_by_code_and_shows_a_few_keys() -> None:
     tally = Tally(received=1_234, accepted=1_000, unchanged=34, combined=10, jobs=1, requests=3)
     for number in range(190):
-        tally.reject("invalid_email" if number % 2 else "too_large", Key("id", f"P{number}"))
+        code = "invalid_email" if number % 2 else "too_large"
+        tally.reject(Reason(code, "", ""), Key("id", f"P{number}"))
     assert list(tally.summary("profiles", dry=False)) == [
         "profiles: 1,234 received, 1,000 accepted, 34 unchanged, 10 combined, 190 rejected; 1 job, 3 requests",
         "profiles: rejected 95 as too_large: id P0, id P2, id P4, id P6, id P8",

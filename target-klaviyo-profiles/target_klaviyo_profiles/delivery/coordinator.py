@@ -304,7 +304,7 @@ class Coordinator:
         given: Mapping[str, object] | None = None,
     ) -> None:
         """Book a refused record: its number in the stream and itself, where that is known."""
-        self._batchers[stream].tally.reject(reason.code, key, withheld=reason.anonymous)
+        self._batchers[stream].tally.reject(reason, key)
         self._rejects.write(stream, key, reason, record=record, given=given)
 
     def _emit_settled(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from target_klaviyo_profiles.identifiers import Key
+    from target_klaviyo_profiles.rows import Reason
 
 EXAMPLES = 5
 """Keys that are kept of each reason code."""
@@ -20,14 +21,15 @@ _HASH_SHOWN = 19
 class Tally:
     """The records of one stream.
 
-    `received` is always the sum of the others: accepted, unchanged, combined, rejected, withheld, refused before,
-    unsettled.
+    `received` is always the sum of the others: accepted, unchanged, combined, rejected, withheld, in part,
+    refused before, unsettled.
 
     Attributes:
         unchanged: Nothing to write, or held by Klaviyo already.
         combined: Sent as one with a later record of the same key.
         rejected: By reason code.
         withheld: By reason code; refused as it is wished, since nothing may be written about whom they mention.
+        in_part: By reason code; written, but for what it says.
         refused_before: Not sent, since Klaviyo refused the same not long ago.
         unsettled: By the reason; Klaviyo may or may not have them.
         resumed: Of those accepted or rejected, the ones that an earlier run had sent.
@@ -40,6 +42,7 @@ class Tally:
     combined: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     withheld: Counter[str] = field(default_factory=Counter)
+    in_part: Counter[str] = field(default_factory=Counter)
     refused_before: int = 0
     unsettled: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
@@ -48,10 +51,11 @@ class Tally:
     bytes: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def reject(self, code: str, key: Key | None, *, withheld: bool = False) -> None:
+    def reject(self, reason: Reason, key: Key | None) -> None:
         """Count a refused record, and keep the first few keys of its code, masked."""
-        (self.withheld if withheld else self.rejected)[code] += 1
-        kept = self.examples.setdefault(code, [])
+        counted_as = self.withheld if reason.anonymous else self.in_part if reason.in_part else self.rejected
+        counted_as[reason.code] += 1
+        kept = self.examples.setdefault(reason.code, [])
         if key is not None and len(kept) < EXAMPLES:
             kind, value = key.masked()
             kept.append(f"{kind} {value[:_HASH_SHOWN] if value.startswith('sha256:') else value}")
@@ -63,7 +67,7 @@ class Tally:
 
     def good(self) -> int:
         """The records that Klaviyo has as they are, whether this run sent them or it had them already."""
-        return self.accepted + self.unchanged + self.combined
+        return self.accepted + self.unchanged + self.combined + self.in_part.total()
 
     def summary(self, stream: str, *, dry: bool) -> Iterator[str]:
         """The lines of the summary."""
@@ -82,6 +86,8 @@ class Tally:
             yield f"{stream}: rejected {count:,} as {code}{f': {examples}' if examples else ''}"
         for code, count in self.withheld.most_common():
             yield f"{stream}: withheld {count:,} as {code}: {', '.join(self.examples[code])}"
+        for code, count in self.in_part.most_common():
+            yield f"{stream}: written in part {count:,}, but for {code}: {', '.join(self.examples[code])}"
         for why, count in self.unsettled.most_common():
             yield f"{stream}: not settled {count:,}: {why}"
 
@@ -91,6 +97,7 @@ class Tally:
             "combined": self.combined,
             "rejected": self.rejected.total(),
             "withheld": self.withheld.total(),
+            "written in part": self.in_part.total(),
             "refused before": self.refused_before,
             "not settled": self.unsettled.total(),
         }

@@ -89,7 +89,7 @@ def add(resource: object, further: Mapping[str, str], context: SinkContext) -> b
     if refusals:
         first = refusals[0]
         detail = "; ".join([each.detail for each in refusals] + [_ELSE_WRITTEN])
-        raise Rejected(Reason(first.code, detail, first.remedy, first.pointer))
+        raise Rejected(Reason(first.code, detail, first.remedy, first.pointer, in_part=True))
     return given
 
 
