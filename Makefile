@@ -3,8 +3,8 @@ VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/tap-duckdb \
-	plugins/tap-experiments plugins/target-duckdb
+	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/subject-requests \
+	plugins/tap-duckdb plugins/tap-experiments plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
@@ -24,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ sandbox: setup ## Open a shell in which a local Klaviyo stands in for the accoun
 
 inbox: $(VENV)/.run ## Take what is pushed, until it is stopped: make inbox [ENVIRONMENT=prod] [ARGS="--port 8080"]
 	@$(BIN)/python scripts/inbox.py --environment $(ENVIRONMENT) $(ARGS)
+
+request: $(VENV)/.run ## Answer a person's request for their data: make request ARGS="export --email ada@shop.example --out ada"
+	@$(BIN)/python scripts/with_dotenv.py subject-requests $(ARGS)
 
 pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
 	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)

@@ -23,6 +23,7 @@ from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
+from subject_requests.settings import RequestSettings
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
@@ -320,6 +321,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (INBOX, "settings"): lambda: settings(InboxSettings.json_schema()),
     (INBOX, "streams"): inbox_streams,
     (INBOX, "tap settings"): lambda: settings(TapKlaviyoInbox.config_jsonschema),
+    (Path("plugins/subject-requests/README.md"), "settings"): lambda: settings(RequestSettings.json_schema()),
     (Path("plugins/target-duckdb/README.md"), "settings"): lambda: settings(TargetDuckDB.config_jsonschema),
     **{
         (Path(f"plugins/{group}.meltano.yml"), f"settings of {name}"): plugin(name, schema)

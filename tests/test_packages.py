@@ -21,6 +21,7 @@ FOLDERS = (
     "plugins/klaviyo-sandbox",
     "plugins/lift-report",
     "plugins/singer-program",
+    "plugins/subject-requests",
     "plugins/tap-duckdb",
     "plugins/tap-experiments",
     "plugins/target-duckdb",

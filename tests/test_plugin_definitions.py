@@ -20,6 +20,7 @@ from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.errors import ConfigurationError
 from singer_program.settings import unknown_variables
+from subject_requests.settings import RequestSettings
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
@@ -220,6 +221,7 @@ def test_the_example_of_an_environment_names_settings_only() -> None:
         for setting in _schema(plugin)["properties"]
     }
     known |= {f"KLAVIYO_INBOX_{setting}".upper() for setting in InboxSettings.json_schema()["properties"]}
+    known |= {f"SUBJECT_REQUESTS_{setting}".upper() for setting in RequestSettings.json_schema()["properties"]}
     server = r"env_var\('(KLAVIYO_LOOP_POSTGRES_\w+)'"
     known |= set(re.findall(server, (ROOT / "transform" / "profiles.yml").read_text()))
     assert set(names) - known == {WAIT_HOURS, notify.URL, notify.COMMAND}  # the scripts' own

@@ -37,7 +37,16 @@ def _sources(folder: str) -> list[Path]:
     ]
 
 
-OURS = ("klaviyo_wire", "klaviyo_inbox", "klaviyo_sandbox", "tap_", "target_", "lift_report", "singer_program")
+OURS = (
+    "klaviyo_wire",
+    "klaviyo_inbox",
+    "klaviyo_sandbox",
+    "tap_",
+    "target_",
+    "lift_report",
+    "singer_program",
+    "subject_requests",
+)
 RULES = {
     # folder: (our packages it may import, third-party modules it may not)
     "klaviyo-wire/src": (("klaviyo_wire",), ("singer_sdk", "socket", "time", "os")),
@@ -103,6 +112,10 @@ RULES = {
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
+    "plugins/subject-requests/src": (
+        ("subject_requests", "klaviyo_wire", "singer_program"),
+        ("singer_sdk", "requests"),
+    ),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),

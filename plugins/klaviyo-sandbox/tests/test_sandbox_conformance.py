@@ -73,7 +73,14 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_profiles_for_list", a_list, query={"sort": "joined_group_at", **subscriptions})
     call("get_profile_ids_for_list", a_list)
     call("get_profile", ada, query={"include": "lists,segments", **subscriptions})
+    call("get_lists_for_profile", ada)
     call("remove_profiles_from_list", a_list, body={"data": [identifier("profile", ada)]})
+    with_all_of_it = sandbox.store.read(
+        "select profile_id from conversations where profile_id in"
+        " (select profile_id from members join groups on groups.id = group_id where kind = 'segment')"
+    )[0][0]
+    for what in ("segments", "push_tokens", "conversations"):
+        assert call(f"get_{what}_for_profile", with_all_of_it)["data"]
 
     segments = call("get_segments", query={"include": "tags", "sort": "-created", "page[size]": "10"})
     segment = next(each["id"] for each in segments["data"] if each["attributes"]["name"] == "Demo audience")

@@ -202,6 +202,33 @@ class Membership(Struct, frozen=True):
     joined: Column[int]
 
 
+class PushToken(Struct, frozen=True, kw_only=True):
+    """A profile's device that may be written to. `metadata` is what the app told of it."""
+
+    table: ClassVar = Table("push_tokens", indexes=("profile_id",))
+
+    id: Key[str]
+    profile_id: Column[str]
+    token: str
+    platform: str = "ios"
+    vendor: str = "APNs"
+    enablement_status: str = "AUTHORIZED"
+    background: str = "AVAILABLE"
+    created: Column[int]
+    recorded_date: int
+    metadata: Json = field(default_factory=dict)
+
+
+class Conversation(Struct, frozen=True, kw_only=True):
+    """A profile's conversation with the shop in one channel; what is said in it is not kept."""
+
+    table: ClassVar = Table("conversations", indexes=("profile_id",))
+
+    id: Key[str]
+    profile_id: Column[str]
+    channel: Column[str] = "sms"
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
     """A campaign of one channel (`email`, `sms` or `mobile_push`)."""
 

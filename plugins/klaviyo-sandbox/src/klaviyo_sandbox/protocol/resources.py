@@ -19,6 +19,7 @@ from klaviyo_sandbox.model.records import (
     CampaignMessage,
     Consent,
     ConsentState,
+    Conversation,
     Flow,
     FlowAction,
     FlowMessage,
@@ -30,6 +31,7 @@ from klaviyo_sandbox.model.records import (
     Json,
     Metric,
     Profile,
+    PushToken,
     Suppression,
     SuppressionJob,
     Tag,
@@ -246,6 +248,25 @@ class Resources:
         if count is not None:
             resource["attributes"]["profile_count"] = count
         return resource
+
+    def push_token(self, token: PushToken, names: Names = None) -> Json:
+        """A device of a profile."""
+        attributes = {
+            "created": times.seconds(token.created),
+            "token": token.token,
+            "enablement_status": token.enablement_status,
+            "platform": token.platform,
+            "vendor": token.vendor,
+            "background": token.background,
+            "recorded_date": times.seconds(token.recorded_date),
+            "metadata": token.metadata,
+        }
+        return self._resource("push-token", token.id, attributes, names, {"profile": UNSET})
+
+    def conversation(self, conversation: Conversation, names: Names = None) -> Json:
+        """A conversation with a profile."""
+        attributes = {"channel": conversation.channel}
+        return self._resource("conversation", conversation.id, attributes, names, {"profile": UNSET})
 
     def campaign(
         self,

@@ -21,7 +21,7 @@ class Store(AudienceStore, SuppressionStore, EventStore, ImportJobStore):
     def delete_profile(self, profile: Profile, alias: str) -> None:
         """Forget a profile. Its events stay, of nobody, with `alias` where its e-mail address stood."""
         with self.transaction():
-            for table in ("members", "suppressions", "import_profiles"):
+            for table in ("members", "suppressions", "import_profiles", "push_tokens", "conversations"):
                 self.write(f"delete from {table} where profile_id = ?", [[profile.id]])  # noqa: S608
             self.write("delete from profiles where id = ?", [[profile.id]])
             self.disown_events(profile, alias)

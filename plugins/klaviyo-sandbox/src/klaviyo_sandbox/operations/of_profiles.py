@@ -1,0 +1,54 @@
+"""What belongs to one profile: its lists and segments, its devices and conversations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from klaviyo_sandbox.model.errors import refuse_unknown
+from klaviyo_sandbox.model.records import Conversation, GroupKind, PushToken
+from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.state.pages import Page
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox.operations.call import Answer, Call
+
+
+@operation
+def get_lists_for_profile(call: Call) -> Answer:
+    """The lists that a profile is in, all of them."""
+    return _groups(call, GroupKind.LIST)
+
+
+@operation
+def get_segments_for_profile(call: Call) -> Answer:
+    """The segments that a profile is in, all of them."""
+    return _groups(call, GroupKind.SEGMENT)
+
+
+@operation
+def get_push_tokens_for_profile(call: Call) -> Answer:
+    """The devices of a profile, all of them."""
+    tokens = call.store.find(PushToken, "profile_id = ? order by id", [_profile_id(call)])
+    return call.many([call.resources.push_token(each, call.fields("push-token")) for each in tokens])
+
+
+@operation
+def get_conversations_for_profile(call: Call) -> Answer:
+    """The conversations with a profile, of every channel."""
+    held = call.store.find(Conversation, "profile_id = ? order by id", [_profile_id(call)])
+    return call.many([call.resources.conversation(each, call.fields("conversation")) for each in held])
+
+
+def _groups(call: Call, kind: GroupKind) -> Answer:
+    groups = call.store.groups_of(_profile_id(call), kind)
+    # Links with a `next`, although there is no paging (recorded); those of devices and conversations have none.
+    return call.many(
+        [call.resources.group(each, call.fields(kind.value)) for each in groups], page=Page([], more=False)
+    )
+
+
+def _profile_id(call: Call) -> str:
+    profile_id = call.path["id"]
+    if call.store.profile(profile_id) is None:
+        refuse_unknown(f"A profile with id {profile_id} does not exist.")
+    return profile_id

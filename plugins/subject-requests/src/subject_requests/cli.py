@@ -1,0 +1,241 @@
+"""The command `subject-requests`: an error is one line with its remedy, and nothing half done is left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from klaviyo_wire.errors import KlaviyoError
+from singer_program.command import config_option, run_command, to_stderr
+from singer_program.errors import ProgramError
+from singer_program.people_list import key_fault
+from subject_requests.export import Places, Request, gathered
+from subject_requests.klaviyo import connected
+from subject_requests.laws import CLOCKS
+from subject_requests.package import check, write
+from subject_requests.people_file import PeopleFile
+from subject_requests.person import Person, identifiers_of, person_of
+from subject_requests.settings import PROGRAM, RequestSettings
+from subject_requests.verification import STATUSES, looked_for
+from subject_requests.warehouse import opened
+
+F = TypeVar("F", bound=Callable[..., Any])
+_LISTS = {"forgotten": "forgotten_path", "restricted": "restricted_path"}
+
+
+class _Moment(click.ParamType):  # type: ignore[type-arg]
+    """A moment as in ISO 8601; without an offset it is UTC."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail("it is no moment as in ISO 8601, such as 2026-11-29T10:00:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_PERSON = (
+    click.option("--email", help="Their e-mail address."),
+    click.option("--phone-number", help="Their phone number, with + and the country's code."),
+    click.option("--external-id", help="Your own id of them."),
+    click.option("--profile-id", help="Klaviyo's id of their profile."),
+)
+_WAREHOUSE = click.option(
+    "--warehouse", metavar="PLACE", help="Instead of the setting: a DuckDB file, or a `postgresql://` URL."
+)
+_LIST = click.option(
+    "--list", "name", type=click.Choice(list(_LISTS)), default="forgotten", show_default=True, help="Which list."
+)
+_BECAUSE = click.option(
+    "--because", required=True, help="What asks for it: a request, a statement; kept in the log."
+)
+
+
+def _of_somebody(function: F) -> F:
+    return reduce(lambda made, option: option(made), reversed(_PERSON), function)
+
+
+def main() -> int:
+    """Do what is asked; the exit status."""
+    return run_command(command, PROGRAM, errors=(KlaviyoError,))
+
+
+@click.group()
+def command() -> None:
+    """Answer requests of people for their data."""
+
+
+@command.command()
+@config_option
+@_of_somebody
+@_WAREHOUSE
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder to make; none or an empty one."
+)
+@click.option("--request-id", help="The name of the request, for the manifest.")
+@click.option("--law", type=click.Choice(list(CLOCKS)), help="Whose clock runs, for the manifest.")
+@click.option("--received-at", type=_Moment(), help="When the request was received; with --law it gives `due_at`.")
+def export(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    warehouse: str | None,
+    out: Path,
+    request_id: str | None,
+    law: str | None,
+    received_at: datetime | None,
+) -> None:
+    """Write everything that is held of one person."""
+    settings = RequestSettings.read(PROGRAM, config)
+    person = _person(email, phone_number, external_id, profile_id)
+    check(out)
+    klaviyo = connected(settings)
+    with _opened(warehouse or settings.warehouse) as database:
+        request = Request(request_id, law, received_at)
+        contents = gathered(person, Places(klaviyo, database, settings), request, _now)
+    manifest = write(out, contents)
+    rows = sum(len(each) for each in contents.categories.values())
+    click.echo(f"{len(manifest['profiles'])} profiles, {rows:,} rows in {len(contents.categories)} tables: {out}")
+    for category, reason in contents.omissions:
+        if category in {"lists", "segments", "push_tokens", "conversations", "events"}:
+            to_stderr(f"{PROGRAM}: left out: {category}: {reason}")
+
+
+@command.command()
+@config_option
+@_of_somebody
+@_WAREHOUSE
+@click.option("--accepted-at", type=_Moment(), help="When Klaviyo took the request for the deletion.")
+@click.option("--unseen-at", type=_Moment(), help="When they were first not seen, as the last look said.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a line.")
+def verify(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    warehouse: str | None,
+    accepted_at: datetime | None,
+    unseen_at: datetime | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Look whether somebody who was deleted is gone, by every identifier.
+
+    The exit status says what was seen: 0 verified, 3 unseen for less than 24 hours, 4 still there, 5 still there
+    14 days after Klaviyo took the request. 1: it is not known.
+    """
+    settings = RequestSettings.read(PROGRAM, config)
+    person = _person(email, phone_number, external_id, profile_id)
+    klaviyo = connected(settings)
+    with _opened(warehouse or settings.warehouse) as database:
+        seen = looked_for(
+            person,
+            klaviyo,
+            database,
+            settings.schemas,
+            now=_now(),
+            accepted_at=accepted_at,
+            unseen_at=unseen_at,
+        )
+    told = seen.told()
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        where = f": {', '.join(seen.seen)}" if seen.seen else f", since {told['unseen_at']}"
+        click.echo(f"{seen.state}{where}")
+    click.get_current_context().exit(STATUSES[seen.state])
+
+
+@command.command()
+@config_option
+@_of_somebody
+@_LIST
+@_BECAUSE
+@click.option("--only-given", is_flag=True, help="Not also what Klaviyo knows the same profiles by.")
+def forget(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    name: str,
+    because: str,
+    *,
+    only_given: bool,
+) -> None:
+    """Put somebody on a list, by every identifier that their profiles have: before they are deleted."""
+    settings = RequestSettings.read(PROGRAM, config)
+    kept = _list(settings, name)
+    person = _person(email, phone_number, external_id, profile_id)
+    if not only_given:
+        person = person.knowing(
+            each for profile in connected(settings).profiles(person).values() for each in identifiers_of(profile)
+        )
+    added = kept.add(person.identifiers, because, _now())
+    click.echo(f"{added} of {len(person.identifiers)} identifiers added to the list `{name}`")
+
+
+@command.command()
+@config_option
+@_of_somebody
+@_LIST
+@_BECAUSE
+def unforget(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    name: str,
+    because: str,
+) -> None:
+    """Take somebody off a list: they consented anew after they were forgotten, or a restriction is lifted."""
+    settings = RequestSettings.read(PROGRAM, config)
+    kept = _list(settings, name)
+    person = _person(email, phone_number, external_id, profile_id)
+    removed = kept.remove(person.identifiers, because, _now())
+    click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
+
+
+def _person(
+    email: str | None, phone_number: str | None, external_id: str | None, profile_id: str | None
+) -> Person:
+    return person_of({"id": profile_id, "email": email, "phone_number": phone_number, "external_id": external_id})
+
+
+def _opened(warehouse: str | None) -> Any:  # noqa: ANN401 - a context of a warehouse, or of none
+    return opened(warehouse) if warehouse else nullcontext()
+
+
+def _list(settings: RequestSettings, name: str) -> PeopleFile:
+    """A list, by its name.
+
+    Raises:
+        ProgramError: the settings do not name them.
+    """
+    setting = _LISTS[name]
+    path: str | None = getattr(settings, setting)
+    if not path or not settings.forgotten_key:
+        message = f"the settings `{setting}` and `forgotten_key` are needed: the file of the list and its key"
+        raise ProgramError(message)
+    if fault := key_fault("forgotten_key", settings.forgotten_key):
+        raise ProgramError(fault)
+    return PeopleFile(Path(path), setting, settings.forgotten_key)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,160 @@
+"""An access request, answered: everything of one person at Klaviyo and in the warehouse, as one package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+
+from singer_program.errors import ProgramError
+from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
+from subject_requests.laws import CLOCKS
+from subject_requests.package import Contents
+from subject_requests.person import Person, masked
+
+if TYPE_CHECKING:
+    from subject_requests.settings import RequestSettings
+    from subject_requests.warehouse import Found, Warehouse
+
+Json = dict[str, Any]
+Now = Callable[[], datetime]
+
+_ALWAYS = (
+    (
+        "flow_enrolments",
+        "Klaviyo has no listing of who was in a flow: derived from the `$flow` of received events",
+    ),
+    ("coupons", "not read: Klaviyo lists coupon codes by coupon"),
+    (
+        "forms",
+        "Klaviyo has no listing of the forms that a person filled in; what they said there is in the profile",
+    ),
+    ("reviews", "Klaviyo has no listing of a person's reviews"),
+)
+_NO_NUMBER = (
+    "warehouse",
+    "rows that name nobody but by a phone number were looked for only by a number that was given with the request",
+)
+
+
+class Request(NamedTuple):
+    """What is known of a request beside whom it is about: its name, its law, and when it was received."""
+
+    id: str | None
+    law: str | None
+    received_at: datetime | None
+
+    def told(self) -> Json:
+        """As it stands in the manifest; `due_at` is without an extension."""
+        due = CLOCKS[self.law](self.received_at) if self.law and self.received_at else None
+        return {
+            "id": self.id,
+            "right": "access",
+            "law": self.law,
+            "received_at": self.received_at and self.received_at.isoformat(),
+            "due_at": due and due.isoformat(),
+        }
+
+
+class Places(NamedTuple):
+    """Where a person is looked for; without a warehouse, at Klaviyo alone."""
+
+    klaviyo: Klaviyo
+    warehouse: Warehouse | None
+    settings: RequestSettings
+
+
+def gathered(person: Person, places: Places, request: Request, now: Now) -> Contents:
+    """Everything of a person.
+
+    What the warehouse knows of their profiles, such as the id of one that was merged, is asked of Klaviyo again.
+
+    Raises:
+        KlaviyoError: Klaviyo cannot be asked for something.
+        ProgramError: it, or the warehouse, did not tell what was asked.
+    """
+    klaviyo, warehouse, settings = places
+    read_at = now()
+    person, held = klaviyo.read(person)
+    found, warehouse_read_at = None, None
+    if warehouse is not None:
+        warehouse_read_at = now()
+        before = person
+        person, found = warehouse.read(person, settings.schemas)
+        if person != before:
+            read_at = now()
+            person, held = klaviyo.read(person)
+            warehouse_read_at = now()
+            person, found = warehouse.read(person, settings.schemas)
+    sources: list[Json] = [
+        {"name": "klaviyo", "host": settings.api_url, "revisions": sorted(held.revisions), "read_at": read_at}
+    ]
+    if found is not None:
+        sources.append(
+            {
+                "name": "warehouse",
+                "schemas": list(settings.schemas),
+                "tables": found.tables,
+                "read_at": warehouse_read_at,
+            }
+        )
+    manifest: Json = {
+        "generated_at": now().isoformat(),
+        "generator": f"{PACKAGE} {version(PACKAGE)}",
+        "request": request.told(),
+        "identifiers": [
+            {"kind": each.kind, "masked": masked(each), "given": each in person.given}
+            for each in person.identifiers
+        ],
+        "profiles": sorted(held.profiles),
+        "sources": [{**each, "read_at": each["read_at"].isoformat()} for each in sources],
+        "controller": controller(Path(settings.controller_path)),
+    }
+    return Contents(manifest, _categories(held, found), _omissions(held, found))
+
+
+def _categories(held: Held, found: Found | None) -> dict[str, list[Json]]:
+    of_warehouse = {} if found is None else {f"warehouse/{name}": rows for name, rows in found.rows.items()}
+    return {**held.categories, **of_warehouse}
+
+
+def _omissions(held: Held, found: Found | None) -> list[tuple[str, str]]:
+    omitted = [*sorted(held.omissions.items()), *_ALWAYS]
+    if found is None:
+        return [*omitted, ("warehouse", "not read: none was named")]
+    return [
+        *omitted,
+        *(
+            (f"warehouse/{name}", f"{count:,} rows that are about others, or about several people, mention them")
+            for name, count in sorted(found.mentions.items())
+        ),
+        _NO_NUMBER,
+    ]
+
+
+def controller(path: Path) -> Json | None:
+    """Who is responsible; None where there is no such file.
+
+    Raises:
+        ProgramError: it cannot be read.
+    """
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        where = (
+            f", line {error.problem_mark.line + 1}"
+            if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark
+            else ""
+        )
+        message = f"{str(path)!r}{where} cannot be read as YAML: correct it, or the setting `controller_path`"
+        raise ProgramError(message) from None
+    if not isinstance(told, dict):
+        message = f"{str(path)!r} holds no YAML mapping: give `name` and `contact` of who is responsible"
+        raise ProgramError(message)
+    return told

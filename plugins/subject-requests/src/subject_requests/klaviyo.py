@@ -1,0 +1,213 @@
+"""What Klaviyo holds of a person: what is not told ends the export, and a missing scope is an omission."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_wire import jsonapi
+from klaviyo_wire.auth import ApiKey
+from klaviyo_wire.client import Client, Transport
+from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.errors import MissingScope, NotFound
+from klaviyo_wire.filters import Operator
+from klaviyo_wire.ratelimit import Governor
+from klaviyo_wire.sessions import session_of
+from singer_program.errors import ProgramError
+from singer_program.identifiers import Identifier, compared
+from subject_requests.person import Person, identifiers_of
+
+if TYPE_CHECKING:
+    from subject_requests.settings import RequestSettings
+
+Json = dict[str, Any]
+PACKAGE = "subject-requests"
+_INFERRED = "predictive_analytics"
+_SUBSCRIPTIONS = "subscriptions"
+
+OF_A_PROFILE = {
+    "lists": "get_lists_for_profile",
+    "segments": "get_segments_for_profile",
+    "push_tokens": "get_push_tokens_for_profile",
+    "conversations": "get_conversations_for_profile",
+}
+"""By category: what reads it of one profile, all at once."""
+
+
+@dataclass
+class Held:
+    """What was read.
+
+    Attributes:
+        profiles: The profiles that match, by id.
+        categories: Rows by category; each names its profile.
+        omissions: By category: why it is not among them, or not as it is elsewhere.
+        revisions: The API revisions that were spoken.
+    """
+
+    profiles: dict[str, Json] = field(default_factory=dict)
+    categories: dict[str, list[Json]] = field(default_factory=dict)
+    omissions: dict[str, str] = field(default_factory=dict)
+    revisions: set[str] = field(default_factory=set)
+
+
+class Klaviyo:
+    """An account, read for one person.
+
+    Args:
+        client: Calls it.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def profiles(self, person: Person) -> dict[str, Json]:
+        """Every profile that one of the person's identifiers matches, by id, whole.
+
+        Raises:
+            KlaviyoError: Klaviyo cannot be asked.
+            ProgramError: it did not tell what was asked.
+        """
+        found: dict[str, Json] = {}
+        for identifier in person.identifiers:
+            for profile in self._matching(identifier, person.spelled):
+                found[profile["id"]] = profile
+        return dict(sorted(found.items()))
+
+    def is_there(self, identifier: Identifier, spelled: Sequence[str] = ()) -> bool:
+        """Whether any profile has an identifier; asked in both ways that there are, where it is an id."""
+        if any(True for _ in self._matching(identifier, spelled)):
+            return True
+        if identifier.kind != "id":
+            return False
+        try:
+            self._client.call("get_profile", path={"id": identifier.value}, params={"fields[profile]": "created"})
+        except NotFound:
+            return False
+        return True
+
+    def read(self, person: Person) -> tuple[Person, Held]:
+        """Everything of a person, and the person as far as they are known then.
+
+        Raises:
+            KlaviyoError: Klaviyo cannot be asked for something.
+            ProgramError: it did not tell what was asked.
+        """
+        held = Held(profiles=self.profiles(person))
+        # A number may be a household's: elsewhere only one that was given with the request is taken for theirs.
+        known = [each for profile in held.profiles.values() for each in identifiers_of(profile)]
+        person = person.knowing(each for each in known if each.kind != "phone_number")
+        held.revisions.add(ENDPOINTS["get_profiles"].revision)
+        held.categories["profile"] = [
+            {name: value for name, value in each.items() if name not in {_SUBSCRIPTIONS, _INFERRED}}
+            for each in held.profiles.values()
+        ]
+        for name in (_SUBSCRIPTIONS, _INFERRED):
+            held.categories[name] = [
+                {"profile_id": key, **(each[name] or {})} for key, each in held.profiles.items()
+            ]
+        for category, operation in OF_A_PROFILE.items():
+            self._put(held, category, partial(self._of_profile, operation))
+        self._put(held, "events", self._events)
+        if "events" in held.categories:
+            held.categories["flow_enrolments"] = _enrolments(held.categories["events"])
+        return person, held
+
+    def _put(self, held: Held, category: str, read: Callable[[str], Iterator[Json]]) -> None:
+        """Read a category of every profile: all of it, or none where the key may not."""
+        try:
+            held.categories[category] = [row for key in held.profiles for row in read(key)]
+        except MissingScope as error:
+            held.omissions[category] = str(error)
+
+    def _matching(self, identifier: Identifier, spelled: Sequence[str]) -> Iterator[Json]:
+        kind, value = identifier
+        # Klaviyo does not document whether the filter ignores case.
+        others = [each for each in spelled if kind == "email" and each != value and each.lower() == value]
+        params = {
+            "filter": Operator.ANY(kind, [value, *others]),
+            "additional-fields[profile]": f"{_SUBSCRIPTIONS},{_INFERRED}",
+            "page[size]": "100",
+        }
+        for page in self._client.pages("get_profiles", params=params):
+            for resource in jsonapi.resources(page):
+                profile = jsonapi.lift(resource)
+                theirs = profile["id"] if kind == "id" else profile.get(kind)
+                if not isinstance(theirs, str) or compared(kind, theirs) != identifier:
+                    message = f"Klaviyo answered a question for one {kind} with a profile of another: report it"
+                    raise ProgramError(message)
+                if missing := [each for each in (_SUBSCRIPTIONS, _INFERRED) if each not in profile]:
+                    message = f"Klaviyo did not tell `{missing[0]}` of a profile, though it was asked: start again"
+                    raise ProgramError(message)
+                yield profile
+
+    def _of_profile(self, operation: str, profile_id: str) -> Iterator[Json]:
+        for page in self._client.pages(operation, path={"id": profile_id}):
+            for resource in jsonapi.resources(page):
+                yield {"profile_id": profile_id, **jsonapi.lift(resource)}
+
+    def _events(self, profile_id: str) -> Iterator[Json]:
+        """The events of a profile to the last page, each with the name of its metric."""
+        most = ENDPOINTS["get_events"].page
+        params = {
+            "filter": Operator.EQUALS("profile_id", profile_id),
+            "include": "metric",
+            "sort": "datetime",
+            "page[size]": str(most.maximum if most else 100),
+        }
+        seen: set[str] = set()
+        for page in self._client.pages("get_events", params=params):
+            names = {
+                each["id"]: (each.get("attributes") or {}).get("name") for each in jsonapi.included(page, "metric")
+            }
+            for resource in jsonapi.resources(page):
+                event = jsonapi.lift(resource, ("profile", "metric"))
+                if event["profile_id"] != profile_id:
+                    message = "Klaviyo answered a question for one profile with an event of another: report it"
+                    raise ProgramError(message)
+                if event["id"] not in seen:
+                    seen.add(event["id"])
+                    yield {**event, "metric_name": names.get(event["metric_id"])}
+
+
+def _enrolments(events: list[Json]) -> list[Json]:
+    """By profile and flow: the events that name it. Klaviyo has no listing of who was in a flow."""
+    found: dict[tuple[str, str], list[Json]] = {}
+    for event in events:
+        flow = (event.get("event_properties") or {}).get("$flow")
+        if isinstance(flow, str) and flow:
+            found.setdefault((event["profile_id"], flow), []).append(event)
+    return [
+        {
+            "profile_id": profile_id,
+            "flow_id": flow,
+            "events": len(each),
+            "first_event_at": min(str(event["datetime"]) for event in each),
+            "last_event_at": max(str(event["datetime"]) for event in each),
+        }
+        for (profile_id, flow), each in sorted(found.items())
+    ]
+
+
+def connected(settings: RequestSettings) -> Klaviyo:
+    """The account of the settings.
+
+    Raises:
+        ProgramError: they name none.
+        ConfigurationError: they name none that can be called.
+    """
+    if not settings.api_key:
+        message = "the setting `api_key` is missing: set SUBJECT_REQUESTS_API_KEY to a private key (`pk_…`)"
+        raise ProgramError(message)
+    client = Client(
+        ApiKey(settings.api_key),
+        Governor(time.monotonic, share=settings.rate_limit_share),
+        Transport(session_of(1), sleep=time.sleep, clock=time.monotonic),
+        api_url=settings.api_url,
+        user_agent=f"{PACKAGE}/{version(PACKAGE)}",
+    )
+    return Klaviyo(client)

@@ -1,0 +1,131 @@
+"""Keeps the lists of people about whom nothing is written: lines are added, and taken out, by identifier.
+
+Who adds and who takes out wait for each other. A line is on disk before it is said to be on the list; a file from
+which lines are taken is replaced whole. What was done stands in `<list>.log`, a JSON line each, without a name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from singer_program.errors import ProgramError
+from singer_program.people_list import line_of, read_list
+
+if TYPE_CHECKING:
+    from singer_program.identifiers import Identifier
+
+_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class PeopleFile:
+    """A list that is kept.
+
+    Attributes:
+        path: Its file; made with the first line.
+        setting: The name of the setting that says where it is.
+        key: That of its hashes.
+    """
+
+    path: Path
+    setting: str
+    key: str
+
+    def add(self, people: Iterable[Identifier], because: str, now: datetime) -> int:
+        """Put identifiers on the list; how many were not on it before.
+
+        Raises:
+            ProgramError: it cannot be read or written; then nothing has been added.
+        """
+        with _held(self.path, self.setting):
+            before = _lines(self.path, self.setting) if self.path.exists() else []
+            known = {each.lower() for each in before}
+            lines = dict.fromkeys(line_of(self.key, each) for each in people)
+            new = [line for line in lines if line not in known]
+            if new or not self.path.exists():
+                _replace(self.path, [*before, *new])
+            self._log("added", new, because, now)
+        return len(new)
+
+    def remove(self, people: Iterable[Identifier], because: str, now: datetime) -> int:
+        """Take identifiers off the list; how many were on it.
+
+        Raises:
+            ProgramError: it cannot be read or written; then it is as it was.
+        """
+        with _held(self.path, self.setting):
+            before = _lines(self.path, self.setting)
+            theirs = {line_of(self.key, each) for each in people}
+            gone = sorted({each.lower() for each in before} & theirs)
+            if gone:
+                _replace(self.path, [each for each in before if each.lower() not in theirs])
+            self._log("removed", gone, because, now)
+        return len(gone)
+
+    def _log(self, did: str, lines: Iterable[str], because: str, now: datetime) -> None:
+        shown = [line[:_SHOWN] for line in lines]
+        said = json.dumps({"time": now.isoformat(), "did": did, "lines": shown, "because": because})
+        descriptor = os.open(
+            self.path.with_name(f"{self.path.name}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
+        )
+        try:
+            os.write(descriptor, said.encode() + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _lines(path: Path, setting: str) -> list[str]:
+    read_list(path, setting)  # a line that is no hash is told, with its number, and nothing is done
+    return path.read_text(encoding="utf-8").split()
+
+
+def _replace(path: Path, lines: Iterable[str]) -> None:
+    """Put a whole new file in place of the list: who reads it meanwhile sees the old one or the new one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.chmod(mode)
+        unfinished.replace(path)
+        _sync(path.parent)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _held(path: Path, setting: str) -> Iterator[None]:
+    """While this lasts, nobody else changes the list."""
+    try:
+        descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        message = (
+            f"the list of the setting `{setting}`, {str(path)!r}, cannot be kept ({error.strerror}): see that its "
+            "folder exists, has room, and that this user may write there"
+        )
+        raise ProgramError(message) from error

@@ -1,0 +1,301 @@
+"""What a warehouse holds of a person: every table of its schemas, found by the columns that name people.
+
+A row is theirs if a column that identifies people names them, by id, e-mail address or `external_id`. A phone
+number alone may be shared: it counts if it was given with the request, and where no other such column of the row
+names somebody else. Where all of these are empty, the members of a JSON column that name people decide, unless
+they name others, too. What only mentions the person is somebody else's row: it is counted, and left out.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, LiteralString
+
+import duckdb
+import psycopg
+
+from singer_program.errors import ProgramError
+from singer_program.identifiers import Identifier, compared, kind_named, named_in
+from subject_requests.person import Person, identifiers_of
+
+Json = dict[str, Any]
+_JSON_TYPES = frozenset({"json", "jsonb"})
+_NESTED = ("struct", "map", "list", "[]", "array", "user-defined")
+_PROFILES = "profiles"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view: its place, and its columns with their types, in order."""
+
+    schema: str
+    name: str
+    columns: dict[str, str]
+
+    @property
+    def identifying(self) -> dict[str, str]:
+        """The columns that name people, with the kind of identifier."""
+        named = {column: kind_named(column) for column in self.columns}
+        return {
+            column: kind
+            for column, kind in named.items()
+            if kind and not self.is_nested(column) and (column != "id" or self.name.endswith(_PROFILES))
+        }
+
+    @property
+    def nested(self) -> list[str]:
+        """The columns that hold objects or arrays."""
+        return [column for column in self.columns if self.is_nested(column)]
+
+    def is_nested(self, column: str) -> bool:
+        """Whether a column holds objects or arrays."""
+        kind = self.columns[column].lower()
+        return kind in _JSON_TYPES or any(each in kind for each in _NESTED)
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        rows: By schema and table.
+        mentions: By schema and table: rows of others, or of several, that mention the person and are left out.
+        tables: How many tables were looked through.
+    """
+
+    rows: dict[str, list[Json]] = field(default_factory=dict)
+    mentions: dict[str, int] = field(default_factory=dict)
+    tables: int = 0
+
+
+class Warehouse(ABC):
+    """A database that is only read."""
+
+    placeholder: LiteralString
+    text: LiteralString
+    """The type that everything can be cast to."""
+    columns: LiteralString
+    """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read."""
+
+    @abstractmethod
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What a query answers.
+
+        Raises:
+            ProgramError: it cannot be read.
+        """
+
+    def tables(self, schemas: Sequence[str]) -> list[Table]:
+        """The tables and views of some schemas, by name.
+
+        Raises:
+            ProgramError: one of the schemas is not there: what it would hold is not known.
+        """
+        marks = ", ".join([self.placeholder] * len(schemas))
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for schema, table, column, kind in self.rows(self.columns.replace("{schemas}", marks), schemas):
+            found.setdefault((schema, table), {})[column] = kind
+        if missing := set(schemas) - {schema for schema, _ in found}:
+            listed = ", ".join(f"`{each}`" for each in sorted(missing))
+            message = (
+                f"the warehouse has no schema {listed} with tables that can be read: correct the setting `schemas`"
+            )
+            raise ProgramError(message)
+        return [Table(schema, name, columns) for (schema, name), columns in sorted(found.items())]
+
+    def read(self, person: Person, schemas: Sequence[str]) -> tuple[Person, Found]:
+        """Everything of a person, and the person as far as they are known then.
+
+        Raises:
+            ProgramError: it cannot be read.
+        """
+        tables = self.tables(schemas)
+        person = self._known(person, [each for each in tables if each.name == _PROFILES])
+        found = Found(tables=len(tables))
+        for table in tables:
+            self._search(table, person, found)
+        return person, found
+
+    def _known(self, person: Person, profiles: Sequence[Table]) -> Person:
+        """The person with what their profiles have, and had before they were merged with others."""
+        for table in profiles:
+            theirs = Found()
+            self._search(table, person, theirs)
+            more = [each for rows in theirs.rows.values() for row in rows for each in identifiers_of(row)]
+            # A phone number that a profile has is not taken for theirs alone.
+            person = person.knowing(each for each in more if each.kind != "phone_number")
+        return person
+
+    def _search(self, table: Table, person: Person, found: Found) -> None:
+        identifying, nested = table.identifying, table.nested
+        if not identifying and not nested:
+            return
+        conditions: list[str] = []
+        values: list[object] = []
+        for column in (*identifying, *nested):
+            condition, more = self._condition(table, column, person)
+            conditions += condition
+            values += more
+        if not conditions:
+            return
+        listed = ", ".join(map(quoted, table.columns))
+        place = f"{table.schema}.{table.name}"
+        query = f"SELECT {listed} FROM {quoted(table.schema)}.{quoted(table.name)} WHERE {' OR '.join(conditions)}"  # noqa: S608
+        rows = []
+        for values_of_row in self.rows(query, values):
+            row = {
+                column: _parsed(value) if table.is_nested(column) else value
+                for column, value in zip(table.columns, values_of_row, strict=True)
+            }
+            if belongs(row, table, person):
+                rows.append(row)
+            else:
+                found.mentions[place] = found.mentions.get(place, 0) + 1
+        if rows:
+            found.rows[place] = rows
+
+    def _condition(self, table: Table, column: str, person: Person) -> tuple[list[str], list[object]]:
+        """Rows that may be theirs, by one column: more than are, never fewer."""
+        as_text = f"lower(trim(cast({quoted(column)} AS {self.text})))"
+        mark = self.placeholder
+        if table.is_nested(column):
+            texts = [each.value.lower() for each in person.identifiers if each.kind != "phone_number"]
+            texts += [json.dumps(each)[1:-1] for each in texts if not each.isascii()]
+            return [f"position({mark} IN {as_text}) > 0" for _ in texts], list(texts)
+        if table.identifying[column] == "phone_number":
+            digits = [each.strip("+") for each in person.values("phone_number")]
+            only = f"ltrim(regexp_replace({as_text}, '[^0-9]', '', 'g'), '0')"
+            return [f"{only} = {mark}" for _ in digits], list(digits)
+        texts = [each.value.lower() for each in person.identifiers]
+        return ([f"{as_text} IN ({', '.join([mark] * len(texts))})"] if texts else []), list(texts)
+
+
+def belongs(row: Json, table: Table, person: Person) -> bool:
+    """Whether a row is about the person; see the head of this module."""
+    theirs = set(person.identifiers)
+    named = [
+        _identified(kind, str(row[column]), theirs)
+        for column, kind in table.identifying.items()
+        if row[column] is not None and str(row[column]).strip()
+    ]
+    if any(hers for kind, hers in named if kind != "phone_number"):
+        return True
+    if named:
+        numbers = [hers for kind, hers in named if kind == "phone_number"]
+        return any(numbers) and len(numbers) == len(named)
+    inner = {each.identifier for each in named_in({column: row[column] for column in table.nested})}
+    others = {each for each in inner - theirs if each.kind == "email"}
+    return not others and bool(inner & theirs)
+
+
+def _identified(kind: str, value: str, theirs: set[Identifier]) -> tuple[str, bool]:
+    """The kind of a column, and whether it names the person. An address may stand where an own id is expected."""
+    if kind == "external_id" and "@" in value:
+        return kind, compared("email", value) in theirs or compared(kind, value) in theirs
+    return kind, compared(kind, value) in theirs
+
+
+def _parsed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+class DuckDB(Warehouse):
+    """A DuckDB file, opened for reading."""
+
+    placeholder = "?"
+    text = "VARCHAR"
+    columns = (
+        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
+        " WHERE table_schema IN ({schemas}) ORDER BY table_schema, table_name, ordinal_position"
+    )
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See `Warehouse`."""
+        try:
+            return self._connection.execute(query, list(values)).fetchall()
+        except duckdb.Error as error:
+            raise _unreadable(error) from error
+
+
+class Postgres(Warehouse):
+    """A PostgreSQL database, in one snapshot."""
+
+    placeholder = "%s"
+    text = "text"
+    # Its information schema leaves out what this user may not read: that would be missing without a word.
+    columns = (
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
+        " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"
+        " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY n.nspname, c.relname, a.attnum"
+    )
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See `Warehouse`."""
+        try:
+            return self._connection.execute(query, list(values)).fetchall()
+        except psycopg.Error as error:
+            raise _unreadable(error) from error
+
+
+@contextmanager
+def opened(warehouse: str) -> Iterator[Warehouse]:
+    """The warehouse of a setting: the path of a DuckDB file, or a `postgresql://` URL.
+
+    Raises:
+        ProgramError: it cannot be opened.
+    """
+    if warehouse.startswith(("postgresql://", "postgres://")):
+        try:
+            connection = psycopg.connect(warehouse, options="-c default_transaction_isolation=repeatable\\ read")
+            connection.read_only = True
+        except psycopg.Error as error:
+            message = (
+                "the setting `warehouse` names a PostgreSQL that cannot be reached: check its address and user"
+            )
+            raise ProgramError(message) from error
+        with closing(connection):
+            yield Postgres(connection)
+        return
+    path = Path(warehouse)
+    if not path.is_file():
+        message = f"the setting `warehouse` names {warehouse!r}, where there is no DuckDB file"
+        raise ProgramError(message)
+    try:
+        file = duckdb.connect(str(path), read_only=True)
+        file.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    except duckdb.Error as error:
+        raise _unreadable(error) from error
+    with closing(file):
+        yield DuckDB(file)
+
+
+def _unreadable(error: Exception) -> ProgramError:
+    """Never with the database's own text beyond its kind, which may quote a row."""
+    busy = "Could not set lock" in str(error)
+    remedy = (
+        "another process writes to it: wait for it" if busy else "see that this user may read every table of it"
+    )
+    return ProgramError(f"the warehouse cannot be read ({type(error).__name__}): {remedy}")

@@ -1,0 +1,72 @@
+"""An account, a command in the test's process, and warehouses of both kinds."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from klaviyo_sandbox import Sandbox
+from subject_requests.cli import main
+
+
+class Run(NamedTuple):
+    """What a run of the command ended with, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    monkeypatch.setattr("backoff._sync.time.sleep", lambda _: None)
+    with Sandbox(profiles=40, events=600, segments=2, seed=3, rate_limits="off") as sandbox:
+        sandbox.clock.freeze()
+        yield sandbox
+
+
+@pytest.fixture
+def run(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Run]:
+    """Run the command with words; settings go by keyword."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, **settings: object) -> Run:
+        given = {"api_key": sandbox.api_key, "api_url": sandbox.url, **settings}
+        for name, value in given.items():
+            monkeypatch.setenv(f"SUBJECT_REQUESTS_{name.upper()}", str(value))
+        monkeypatch.setattr(sys, "argv", ["subject-requests", *words])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = main()
+        return Run(status, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """Makes an empty database of a PostgreSQL of our own, and tells its URL."""
+    binaries = pytest.importorskip("pgserver", reason="PostgreSQL's binaries come with the package pgserver")
+    folder = tempfile.mkdtemp(prefix="requests-")  # a socket's path must be short
+    server = binaries.get_server(folder, cleanup_mode=None)
+    numbers = count()
+
+    def make() -> str:
+        name = f"requests_{next(numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return str(server.get_uri(name))
+
+    yield make
+    binaries.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
+    shutil.rmtree(folder)

@@ -1,0 +1,371 @@
+"""A package holds everything of one person, and of nobody else; or there is none."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import psycopg
+import pytest
+
+from klaviyo_sandbox.http.faults import Status
+from singer_program.errors import ProgramError
+from singer_program.identifiers import Identifier
+from subject_requests.klaviyo import Klaviyo
+from subject_requests.laws import CLOCKS, a_month_later
+from subject_requests.package import as_csv, as_json
+from subject_requests.person import masked, person_of
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
+
+Json = dict[str, Any]
+Runs = Callable[..., Any]
+EVERYTHING = {
+    "profile", "subscriptions", "predictive_analytics", "lists", "segments", "push_tokens", "conversations",
+    "events", "flow_enrolments",
+}  # fmt: skip
+
+
+def _somebody(sandbox: Sandbox) -> tuple[str, str]:
+    """Id and address of a person who has something of every category."""
+    return next(
+        (str(key), str(email))
+        for key, email in sandbox.store.read(
+            "select id, email from profiles where email is not null"
+            " and id in (select profile_id from conversations) and id in (select profile_id from events)"
+            " and id in (select profile_id from members)"
+        )
+    )
+
+
+def _read(folder: Path) -> tuple[Json, dict[str, list[Json]]]:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return manifest, {
+        path.relative_to(folder).with_suffix("").as_posix(): json.loads(path.read_text())
+        for path in folder.rglob("*.json")
+        if path.name != "manifest.json"
+    }
+
+
+def _texts(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.rglob("*") if path.is_file()).lower()
+
+
+def test_everything_that_klaviyo_holds_of_one_person(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    key, email = _somebody(sandbox)
+    request = ("--request-id", "r-1", "--law", "gdpr", "--received-at", "2026-01-31T10:00:00+00:00")
+    done = run("export", "--email", email.upper(), "--out", "package", *request)
+    assert done.status == 0, done.err
+    manifest, categories = _read(tmp_path / "package")
+    assert categories.keys() == EVERYTHING
+    assert manifest["profiles"] == [key]
+    assert manifest["request"]["due_at"] == "2026-02-28T10:00:00+00:00"
+    held = sandbox.store.read("select id, metric_id from events where profile_id = ?", [key])
+    assert {(each["id"], each["metric_id"]) for each in categories["events"]} == {*held}
+    assert len(categories["events"]) == len(held) > 0
+    assert all(each["metric_name"] for each in categories["events"])
+    groups = {str(name) for (name,) in sandbox.store.read(
+        "select name from groups where id in (select group_id from members where profile_id = ?)", [key]
+    )}  # fmt: skip
+    assert {each["name"] for each in (*categories["lists"], *categories["segments"])} == groups
+    assert categories["push_tokens"][0]["token"]
+    assert categories["conversations"][0]["channel"]
+    assert categories["subscriptions"][0]["email"]["marketing"]["consent"]
+    assert manifest["inferred"] == ["predictive_analytics"]
+    assert {each["category"] for each in manifest["omissions"]} >= {"flow_enrolments", "warehouse", "reviews"}
+    of_flows = {each["event_properties"].get("$flow") for each in categories["events"]} - {None, ""}
+    assert {each["flow_id"] for each in categories["flow_enrolments"]} == of_flows
+    assert email not in json.dumps(manifest)
+
+
+def test_every_file_is_as_the_manifest_says_and_nobody_elses(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    key, email = _somebody(sandbox)
+    folder = tmp_path / "package"
+    folder.mkdir(mode=0o755)
+    assert run("export", "--email", email, "--out", str(folder)).status == 0
+    manifest, categories = _read(folder)
+    assert {each["path"] for each in manifest["files"]} == {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    } - {"manifest.json"}
+    for each in manifest["files"]:
+        content = (folder / each["path"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (each["bytes"], each["sha256"])
+        assert stat.S_IMODE((folder / each["path"]).stat().st_mode) == 0o600
+        name = each["path"].rpartition(".")[0]
+        if each["path"].endswith(".csv"):
+            with (folder / each["path"]).open(newline="") as file:
+                assert len(list(csv.DictReader(file))) == each["rows"] == len(categories[name])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".package")]
+    texts = _texts(folder)
+    others = sandbox.store.read("select id, email, phone_number from profiles where id <> ?", [key])
+    assert len(others) > 30
+    for value in (each for row in others for each in row if each):
+        assert str(value).lower() not in texts
+    page = (folder / "README.md").read_text()
+    assert all(f"`{name}.json`" in page for name in EVERYTHING)
+    assert "Klaviyo has no listing of who was in a flow" in page
+
+
+def test_the_same_state_gives_the_same_bytes(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    _, email = _somebody(sandbox)
+    for name in ("one", "two"):
+        assert run("export", "--email", email, "--out", name).status == 0
+    one, two = (tmp_path / name for name in ("one", "two"))
+    manifests = [_read(folder)[0] for folder in (one, two)]
+    assert manifests[0]["contents_sha256"] == manifests[1]["contents_sha256"]
+    for path in one.rglob("*"):
+        if path.is_file() and path.name != "manifest.json":
+            assert path.read_bytes() == (two / path.relative_to(one)).read_bytes()
+    for manifest in manifests:
+        del manifest["generated_at"]
+        for source in manifest["sources"]:
+            del source["read_at"]
+    assert manifests[0] == manifests[1]
+
+
+def test_all_profiles_that_match_are_theirs(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    rows = sandbox.store.read("select id, email, phone_number from profiles where email is not null order by id")
+    first, second = rows[0], next(each for each in rows[1:] if each[2])
+    done = run("export", "--email", str(first[1]), "--phone-number", str(second[2]), "--out", "package")
+    assert done.status == 0, done.err
+    assert _read(tmp_path / "package")[0]["profiles"] == sorted([first[0], second[0]])
+
+
+def test_who_is_not_there_gets_a_package_that_says_so(run: Runs, tmp_path: Path) -> None:
+    assert run("export", "--email", "nobody@mail.example.net", "--out", "package").status == 0
+    manifest, categories = _read(tmp_path / "package")
+    assert manifest["profiles"] == []
+    assert not any(categories.values())
+    assert "Nothing was found" in (tmp_path / "package" / "README.md").read_text()
+
+
+def test_what_the_key_may_not_read_is_left_out_with_the_reason(
+    sandbox: Sandbox, run: Runs, tmp_path: Path
+) -> None:
+    _, email = _somebody(sandbox)
+    key = sandbox.key(scopes=["profiles:read", "events:read", "metrics:read", "segments:read"])
+    done = run("export", "--email", email, "--out", "package", api_key=key)
+    assert done.status == 0, done.err
+    manifest, categories = _read(tmp_path / "package")
+    assert categories.keys() == EVERYTHING - {"lists", "conversations"}
+    reasons = {each["category"]: each["reason"] for each in manifest["omissions"]}
+    assert "`lists:read`" in reasons["lists"]
+    assert "`conversations:read`" in reasons["conversations"]
+    assert "left out: lists" in done.err
+    without = run("export", "--email", email, "--out", "none", api_key=sandbox.key(scopes=["lists:read"]))
+    assert without.status == 1
+    assert "`profiles:read`" in without.err
+
+
+@pytest.mark.parametrize("operation", ["get_profiles", "get_lists_for_profile", "get_events"])
+def test_what_is_not_told_leaves_no_package(operation: str, sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    _, email = _somebody(sandbox)
+    sandbox.faults.add(Status(operation=operation, status=500, times=100))
+    done = run("export", "--email", email, "--out", "package")
+    assert done.status == 1
+    assert "answered 500" in done.err
+    assert [each.name for each in tmp_path.iterdir()] == []
+
+
+class _Client:
+    """Answers every listing with one page."""
+
+    def __init__(self, page: Json) -> None:
+        self.page = page
+
+    def pages(self, *_: object, **__: object) -> list[Json]:
+        return [self.page]
+
+
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        ({"email": "eve@mail.example"}, "with a profile of another"),
+        ({"email": None}, "with a profile of another"),
+        ({"email": "ada@mail.example"}, "did not tell `subscriptions`"),
+    ],
+)
+def test_an_answer_about_somebody_else_is_not_taken_for_theirs(profile: Json, told: str) -> None:
+    page = {"data": [{"type": "profile", "id": "01X", "attributes": profile}]}
+    with pytest.raises(ProgramError, match=told):
+        Klaviyo(_Client(page)).profiles(person_of({"email": "ada@mail.example"}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--email", "a@b.example", "--out", "full"], "is there already and not an empty folder"),
+        (["--email", "a@b.example", "--out", "file"], "is there already and not an empty folder"),
+        (["--email", "a@b.example", "--out", "no/such/folder"], "a folder that does not exist"),
+        (["--out", "package"], "say whom it is about"),
+        (["--email", " ", "--out", "package"], "say whom it is about"),
+        (["--phone-number", "020 7183 8750", "--out", "package"], "no phone number in the international form"),
+        (["--email", "a@b.example", "--out", "x", "--warehouse", "none.duckdb"], "there is no DuckDB file"),
+    ],
+)
+def test_a_wrong_call_is_told_and_leaves_what_is_there(
+    words: list[str], told: str, run: Runs, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").write_text("kept")
+    (tmp_path / "file").write_text("kept")
+    done = run("export", *words)
+    assert done.status == 1
+    assert told in done.err
+    assert {path.name for path in tmp_path.iterdir()} == {"full", "file"}
+    assert (tmp_path / "full" / "kept").read_text() == "kept"
+
+
+ADA, BOB, OLD = "ada@mail.example.net", "bob@mail.example.net", "ada.before@mail.example.net"
+TABLES: dict[str, tuple[str, list[tuple[object, ...]]]] = {
+    "klaviyo_raw.profiles": (
+        "id varchar, email varchar, phone_number varchar, external_id varchar, properties json",
+        [
+            ("01ADA", ADA.upper(), "+442071838750", "crm-42", '{"plan": "pro"}'),
+            ("01OLD", OLD, None, "crm-42", "{}"),
+            ("01BOB", BOB, "+442071838750", "crm-43", f'{{"friend": "{ADA}"}}'),
+        ],
+    ),
+    "klaviyo_raw.events": (
+        "id varchar, profile_id varchar, event_properties json",
+        [
+            ("e1", "01ADA", '{"n": 1}'),
+            ("e2", "01OLD", '{"n": 2}'),
+            ("e3", "01BOB", f'{{"email": "{ADA}", "secret": "of Bob"}}'),
+        ],
+    ),
+    "klaviyo_raw.orders": (
+        "order_id varchar, email varchar, phone_number varchar, value decimal(10, 2), customer json",
+        [
+            ("o1", OLD, None, "9.90", "{}"),
+            ("o2", BOB, "+442071838750", "1.00", f'{{"gift_for": {{"email": "{ADA}"}}}}'),
+            ("o3", None, "+44 20 7183 8750", "2.00", None),
+        ],
+    ),
+    "klaviyo_raw.site_events": (
+        "message_id varchar, user_id varchar, context json",
+        [
+            ("m1", "crm-42", "{}"),
+            ("m2", None, f'{{"traits": {{"email": "{ADA}"}}}}'),
+            ("m3", "crm-43", f'{{"traits": {{"email": "{ADA}"}}}}'),
+        ],
+    ),
+    "klaviyo_raw.shared_lists": (
+        "name varchar, members json",
+        [("VIP", f'[{{"email": "{ADA}"}}, {{"email": "{BOB}"}}]')],
+    ),
+    "marts.fct_assignments": ("profile_id varchar, arm varchar", [("01ADA", "bold"), ("01BOB", "plain")]),
+    "marts.dim_arms": ("arm varchar", [("bold",)]),
+}
+
+
+def _filled(place: str | Path) -> str:
+    """A warehouse with the rows of Ada, and of others who mention her."""
+
+    def fill(execute: Callable[..., object], mark: str) -> None:
+        for schema in ("klaviyo_raw", "marts"):
+            execute(f"CREATE SCHEMA {schema}")
+        for table, (columns, rows) in TABLES.items():
+            execute(f"CREATE TABLE {table} ({columns})")
+            for row in rows:
+                execute(f"INSERT INTO {table} VALUES ({', '.join([mark] * len(row))})", list(row))  # noqa: S608
+
+    if isinstance(place, Path):
+        with duckdb.connect(str(place)) as connection:
+            fill(connection.execute, "?")
+    else:
+        with psycopg.connect(place, autocommit=True) as server:
+            fill(server.execute, "%s")
+    return str(place)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "duckdb":
+        return _filled(tmp_path / "warehouse.duckdb")
+    return _filled(request.getfixturevalue("postgres")())
+
+
+def test_everything_that_the_warehouse_holds_and_nothing_of_others(
+    warehouse: str, run: Runs, tmp_path: Path
+) -> None:
+    """Found by what merged profiles had; a household's number is not hers alone."""
+    done = run("export", "--email", ADA, "--out", "package", warehouse=warehouse)
+    assert done.status == 0, done.err
+    manifest, categories = _read(tmp_path / "package")
+    rows = {name.removeprefix("warehouse/"): each for name, each in categories.items() if "/" in name}
+    assert {each["id"] for each in rows["klaviyo_raw.profiles"]} == {"01ADA", "01OLD"}
+    assert {each["id"] for each in rows["klaviyo_raw.events"]} == {"e1", "e2"}
+    assert [(each["order_id"], each["value"]) for each in rows["klaviyo_raw.orders"]] == [("o1", 9.9)]
+    assert {each["message_id"] for each in rows["klaviyo_raw.site_events"]} == {"m1", "m2"}
+    assert rows["marts.fct_assignments"] == [{"profile_id": "01ADA", "arm": "bold"}]
+    assert rows.keys() == TABLES.keys() - {"klaviyo_raw.shared_lists", "marts.dim_arms"}
+    assert "bob" not in _texts(tmp_path / "package")
+    omitted = {each["category"]: each["reason"] for each in manifest["omissions"]}
+    assert omitted["warehouse/klaviyo_raw.shared_lists"].startswith("1 rows")
+    assert omitted["warehouse/klaviyo_raw.orders"].startswith("1 rows")
+    [source] = [each for each in manifest["sources"] if each["name"] == "warehouse"]
+    assert (source["schemas"], source["tables"]) == (["klaviyo_raw", "marts"], len(TABLES))
+    assert warehouse not in json.dumps(manifest)
+
+
+def test_a_number_that_was_given_with_the_request_is_theirs(warehouse: str, run: Runs, tmp_path: Path) -> None:
+    words = ("--email", ADA, "--phone-number", "+44 20 7183 8750", "--out", "package")
+    assert run("export", *words, warehouse=warehouse).status == 0
+    rows = _read(tmp_path / "package")[1]["warehouse/klaviyo_raw.orders"]
+    assert {each["order_id"] for each in rows} == {"o1", "o3"}
+
+
+def test_a_schema_that_is_not_there_is_not_taken_for_empty(warehouse: str, run: Runs, tmp_path: Path) -> None:
+    done = run("export", "--email", ADA, "--out", "p", warehouse=warehouse, schemas='["klaviyo_raw", "mart"]')
+    assert done.status == 1
+    assert "no schema `mart`" in done.err
+    assert not (tmp_path / "p").exists()
+
+
+def test_the_controller_is_in_it(run: Runs, tmp_path: Path) -> None:
+    (tmp_path / "controller.yml").write_text("name: Shop Ltd\ncontact: privacy@shop.example\n")
+    words = ("export", "--email", ADA, "--out")
+    assert run(*words, "one", controller_path="controller.yml").status == 0
+    assert _read(tmp_path / "one")[0]["controller"]["name"] == "Shop Ltd"
+    assert "Shop Ltd, privacy@shop.example" in (tmp_path / "one" / "README.md").read_text()
+    (tmp_path / "controller.yml").write_text("name: [\n")
+    wrong = run(*words, "two", controller_path="controller.yml")
+    assert wrong.status == 1
+    assert "controller.yml', line 2 cannot be read as YAML" in wrong.err
+
+
+def test_months_are_those_of_the_calendar() -> None:
+    for given, due in (("2026-01-31", "2026-02-28"), ("2028-01-31", "2028-02-29"), ("2026-12-15", "2027-01-15")):
+        assert a_month_later(datetime.fromisoformat(given)) == datetime.fromisoformat(due)
+    assert CLOCKS["ccpa"](datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 2, 15, tzinfo=UTC)
+
+
+def test_a_spreadsheet_takes_nothing_for_a_formula() -> None:
+    rows: list[Json] = [{"a": "=1+1", "b": "+442071838750", "c": {"x": "ü"}}, {"a": "@x", "d": True, "b": "-1.5"}]
+    assert as_csv(rows).decode() == 'a,b,c,d\n\'=1+1,+442071838750,"{""x"":""ü""}",\n\'@x,-1.5,,true\n'
+    assert as_csv([]) == b""
+    assert json.loads(as_json({"b": float("nan"), "a": b"\x00"})) == {"a": "AA==", "b": None}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [
+        (Identifier("email", "ada@mail.example.net"), "a…@m….net"),
+        (Identifier("email", "x"), "x…@…"),
+        (Identifier("phone_number", "+442071838750"), "+44…50"),
+        (Identifier("external_id", "crm-42"), "cr…42"),
+        (Identifier("external_id", "7"), "…"),
+    ],
+)
+def test_what_is_shown_of_an_identifier(identifier: Identifier, shown: str) -> None:
+    assert masked(identifier) == shown
