@@ -31,6 +31,9 @@ JUDGED = {"fct_experiment_guardrails", "fct_experiment_results", "fct_experiment
 ON_THE_WAY = {"int_newcomers", "int_profiles_drawn", "int_profiles_bucketed"}
 """Views over millions of rows, evaluated once, by the ledger: its key is theirs, and is tested there."""
 
+POSTGRES_NAME = 63
+"""Characters of the longest name of a relation, as dbt makes one of a unit test."""
+
 
 @pytest.fixture(scope="module")
 def models(project: Project) -> dict[str, ModelNode]:
@@ -114,6 +117,11 @@ def test_unit_tests_cover_what_decides(project: Project, models: dict[str, Model
     tested = {test.model for test in project.manifest.unit_tests.values()}
     assert {name for name, model in models.items() if layer(model) != "staging"} <= tested
     assert "stg_klaviyo__events" in tested
+
+
+def test_unit_tests_have_names_that_postgresql_takes_for_a_relation(project: Project) -> None:
+    long = [test.name for test in project.manifest.unit_tests.values() if len(test.name) > POSTGRES_NAME]
+    assert long == []
 
 
 def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
