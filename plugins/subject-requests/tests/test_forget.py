@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 Runs = Callable[..., Any]
 KEY = "a key that no test would guess, of 32"
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
 BECAUSE = ("--because", "request r-1")
 
 
@@ -63,12 +61,13 @@ def test_somebody_is_listed_by_all_that_their_profile_has_and_taken_off_again(
     assert taken.status == 0, taken.err
     assert _lines(path) == {line_of(KEY, compared("email", "other@mail.example.net"))}
     log = [json.loads(line) for line in (tmp_path / "forgotten.txt.log").read_text().splitlines()]
-    assert [(each["did"], len(each["lines"]), each["because"]) for each in log] == [
-        ("added", len(theirs), "request r-1"),
-        ("added", 0, "request r-1"),
-        ("added", 1, "request r-1"),
-        ("removed", len(theirs), "statement s-2"),
+    assert [(each["did"], each["source"], each["count"], each["because"]) for each in log] == [
+        ("listed", "forgotten", len(theirs), "request r-1"),
+        ("listed", "forgotten", 0, "request r-1"),
+        ("listed", "forgotten", 1, "request r-1"),
+        ("taken off", "forgotten", len(theirs), "statement s-2"),
     ]
+    assert {each[:16] for each in theirs} == {*log[0]["people"]}
     assert str(email) not in (tmp_path / "forgotten.txt.log").read_text()
 
 
@@ -116,17 +115,17 @@ def test_who_writes_at_once_waits(tmp_path: Path) -> None:
     kept = PeopleFile(tmp_path / "list", "forgotten_path", KEY)
     with ThreadPoolExecutor(8) as pool:
         people = [compared("external_id", f"crm-{number}") for number in range(60)]
-        assert sum(pool.map(lambda each: kept.add([each], "r", NOW), people)) == 60
+        assert sum(pool.map(lambda each: kept.add([each]), people)) == 60
     assert _lines(kept.path) == {line_of(KEY, each) for each in people}
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda each: kept.remove([each], "r", NOW), people[:30])) == 30
+        assert sum(pool.map(lambda each: kept.remove([each]), people[:30])) == 30
     assert _lines(kept.path) == {line_of(KEY, each) for each in people[30:]}
 
 
 def test_a_crash_leaves_the_list_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = PeopleFile(tmp_path / "list", "forgotten_path", KEY)
     one, two = compared("email", "a@b.example"), compared("email", "b@b.example")
-    kept.add([one], "r", NOW)
+    kept.add([one])
     kept.path.chmod(0o640)
 
     def full(_: int) -> None:
@@ -136,8 +135,8 @@ def test_a_crash_leaves_the_list_as_it_was(tmp_path: Path, monkeypatch: pytest.M
         patched.setattr(os, "fsync", full)
         for change in (kept.add, kept.remove):
             with pytest.raises(ProgramError, match="No space left on device"):
-                change([one, two], "r", NOW)
+                change([one, two])
     assert _lines(kept.path) == {line_of(KEY, one)}
-    assert {path.name for path in tmp_path.iterdir()} == {"list", "list.lock", "list.log"}
-    kept.add([two], "r", NOW)
+    assert {path.name for path in tmp_path.iterdir()} == {"list", "list.lock"}
+    kept.add([two])
     assert stat.S_IMODE(kept.path.stat().st_mode) == 0o640

@@ -22,6 +22,7 @@ from subject_requests.laws import CLOCKS
 from subject_requests.package import check, write
 from subject_requests.people_file import PeopleFile
 from subject_requests.person import Person, identifiers_of, person_of
+from subject_requests.processing_log import Entry, ProcessingLog
 from subject_requests.settings import PROGRAM, RequestSettings
 from subject_requests.verification import STATUSES, looked_for
 from subject_requests.warehouse import opened
@@ -102,12 +103,15 @@ def export(  # noqa: PLR0913, PLR0917 - options
     settings = RequestSettings.read(PROGRAM, config)
     person = _person(email, phone_number, external_id, profile_id)
     check(out)
+    log = _log(settings)
     klaviyo = connected(settings)
     with _opened(warehouse or settings.warehouse) as database:
         request = Request(request_id, law, received_at)
         contents = gathered(person, Places(klaviyo, database, settings), request, _now)
     manifest = write(out, contents)
     rows = sum(len(each) for each in contents.categories.values())
+    sources = "+".join(each["name"] for each in manifest["sources"])
+    _tell(log, Entry("exported", sources, rows, person.given, request_id))
     click.echo(f"{len(manifest['profiles'])} profiles, {rows:,} rows in {len(contents.categories)} tables: {out}")
     for category, reason in contents.omissions:
         if category in {"lists", "segments", "push_tokens", "conversations", "events"}:
@@ -140,6 +144,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options
     """
     settings = RequestSettings.read(PROGRAM, config)
     person = _person(email, phone_number, external_id, profile_id)
+    log = _log(settings)
     klaviyo = connected(settings)
     with _opened(warehouse or settings.warehouse) as database:
         seen = looked_for(
@@ -152,6 +157,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options
             unseen_at=unseen_at,
         )
     told = seen.told()
+    _tell(log, Entry(f"looked for: {seen.state}", "klaviyo", len(seen.seen), person.given, None))
     if as_json:
         click.echo(json.dumps(told))
     else:
@@ -180,12 +186,14 @@ def forget(  # noqa: PLR0913, PLR0917 - options
     """Put somebody on a list, by every identifier that their profiles have: before they are deleted."""
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
+    log = _log(settings, kept)
     person = _person(email, phone_number, external_id, profile_id)
     if not only_given:
         person = person.knowing(
             each for profile in connected(settings).profiles(person).values() for each in identifiers_of(profile)
         )
-    added = kept.add(person.identifiers, because, _now())
+    added = kept.add(person.identifiers)
+    _tell(log, Entry("listed", name, added, person.identifiers, because))
     click.echo(f"{added} of {len(person.identifiers)} identifiers added to the list `{name}`")
 
 
@@ -206,9 +214,75 @@ def unforget(  # noqa: PLR0913, PLR0917 - options
     """Take somebody off a list: they consented anew after they were forgotten, or a restriction is lifted."""
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
+    log = _log(settings, kept)
     person = _person(email, phone_number, external_id, profile_id)
-    removed = kept.remove(person.identifiers, because, _now())
+    removed = kept.remove(person.identifiers)
+    _tell(log, Entry("taken off", name, removed, person.identifiers, because))
     click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
+
+
+@command.group("log")
+def of_log() -> None:
+    """Look at the log of what was done."""
+
+
+@of_log.command("verify")
+@config_option
+@click.option("--file", "path", type=click.Path(path_type=Path), help="Instead of the setting `log_path`.")
+@click.option("--expect", metavar="HASH", help="A hash that an earlier look told: its line must still be there.")
+def verify_log(config: tuple[str, ...], path: Path | None, expect: str | None) -> None:
+    """See that no line was altered, taken out or put in; prints how many there are, and the hash of the last."""
+    checked = _log_to_read(RequestSettings.read(PROGRAM, config), path).check(expect)
+    click.echo(f"{checked.lines} {checked.last}")
+
+
+@of_log.command("show")
+@config_option
+@_of_somebody
+@click.option("--file", "path", type=click.Path(path_type=Path), help="Instead of the setting `log_path`.")
+@click.option("--source", help="Only what was done to this: `klaviyo`, `forgotten`, …")
+def show_log(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    path: Path | None,
+    source: str | None,
+) -> None:
+    """Print the lines, or those about one person, as JSON lines."""
+    kept = _log_to_read(RequestSettings.read(PROGRAM, config), path)
+    named = any((email, phone_number, external_id, profile_id))
+    people = _person(email, phone_number, external_id, profile_id).given if named else ()
+    for entry in kept.entries(people, source):
+        click.echo(json.dumps(entry, ensure_ascii=False))
+
+
+def _log(settings: RequestSettings, kept: PeopleFile | None = None) -> ProcessingLog | None:
+    """The log of the settings, to which a line can be added; else, for a list, one beside it.
+
+    Raises:
+        ProgramError: it is broken.
+    """
+    beside = None if kept is None else kept.path.with_name(f"{kept.path.name}.log")
+    path = Path(settings.log_path) if settings.log_path else beside
+    if path is None:
+        return None
+    found = ProcessingLog(path, settings.forgotten_key)
+    found.ready()
+    return found
+
+
+def _log_to_read(settings: RequestSettings, path: Path | None) -> ProcessingLog:
+    if path is None and not settings.log_path:
+        message = "say which log: `--file`, or the setting `log_path`"
+        raise ProgramError(message)
+    return ProcessingLog(path or Path(settings.log_path or ""), settings.forgotten_key)
+
+
+def _tell(log: ProcessingLog | None, entry: Entry) -> None:
+    if log is not None:
+        log.append(entry, _now())
 
 
 def _person(

@@ -1,18 +1,16 @@
 """Keeps the lists of people about whom nothing is written: lines are added, and taken out, by identifier.
 
 Who adds and who takes out wait for each other. A line is on disk before it is said to be on the list; a file from
-which lines are taken is replaced whole. What was done stands in `<list>.log`, a JSON line each, without a name.
+which lines are taken is replaced whole.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +19,6 @@ from singer_program.people_list import line_of, read_list
 
 if TYPE_CHECKING:
     from singer_program.identifiers import Identifier
-
-_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class PeopleFile:
     setting: str
     key: str
 
-    def add(self, people: Iterable[Identifier], because: str, now: datetime) -> int:
+    def add(self, people: Iterable[Identifier]) -> int:
         """Put identifiers on the list; how many were not on it before.
 
         Raises:
@@ -52,10 +48,9 @@ class PeopleFile:
             new = [line for line in lines if line not in known]
             if new or not self.path.exists():
                 _replace(self.path, [*before, *new])
-            self._log("added", new, because, now)
         return len(new)
 
-    def remove(self, people: Iterable[Identifier], because: str, now: datetime) -> int:
+    def remove(self, people: Iterable[Identifier]) -> int:
         """Take identifiers off the list; how many were on it.
 
         Raises:
@@ -67,20 +62,7 @@ class PeopleFile:
             gone = sorted({each.lower() for each in before} & theirs)
             if gone:
                 _replace(self.path, [each for each in before if each.lower() not in theirs])
-            self._log("removed", gone, because, now)
         return len(gone)
-
-    def _log(self, did: str, lines: Iterable[str], because: str, now: datetime) -> None:
-        shown = [line[:_SHOWN] for line in lines]
-        said = json.dumps({"time": now.isoformat(), "did": did, "lines": shown, "because": because})
-        descriptor = os.open(
-            self.path.with_name(f"{self.path.name}.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-        )
-        try:
-            os.write(descriptor, said.encode() + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _lines(path: Path, setting: str) -> list[str]:

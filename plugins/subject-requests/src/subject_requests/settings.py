@@ -32,8 +32,14 @@ class RequestSettings(Settings, kw_only=True):
     controller_path: Annotated[
         str, Meta(description="Who is responsible, as YAML; left out where there is no such file")
     ] = "privacy/controller.yml"
+    log_path: Annotated[
+        str | None,
+        Meta(description="Log of what was done, without a name, each line chained to the one before by its hash"),
+    ] = None
     forgotten_path: Annotated[
         str | None, Meta(description="List of people who asked to be forgotten, as the target has it")
     ] = None
     restricted_path: Annotated[str | None, Meta(description="List of people whose data is restricted")] = None
-    forgotten_key: Annotated[str | None, SECRET, Meta(description="Key of the hashes of both lists")] = None
+    forgotten_key: Annotated[
+        str | None, SECRET, Meta(description="Key of the hashes of both lists, and of people in the log")
+    ] = None

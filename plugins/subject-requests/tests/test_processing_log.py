@@ -1,0 +1,153 @@
+"""A log in which nothing can be altered without a trace, and which names nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from singer_program.errors import ProgramError
+from singer_program.identifiers import compared
+from subject_requests.processing_log import BEGINNING, Entry, ProcessingLog
+
+Runs = Callable[..., Any]
+KEY = "a key that no test would guess, of 32"
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+ADA, BOB = compared("email", "ada@mail.example"), compared("email", "bob@mail.example")
+
+
+def _entry(number: int) -> Entry:
+    return Entry("exported", "klaviyo", number, (ADA if number % 2 else BOB,), f"request \u2028 ü {number}")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> ProcessingLog:
+    log = ProcessingLog(tmp_path / "processing.jsonl", KEY)
+    for number in range(6):
+        log.append(_entry(number), NOW)
+    return log
+
+
+def test_a_log_that_nobody_touched_is_whole(log: ProcessingLog) -> None:
+    checked = log.check()
+    assert checked.lines == 6
+    assert log.check(checked.last) == checked
+    assert log.check(BEGINNING) == checked
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+    assert [each["count"] for each in log.entries([ADA])] == [1, 3, 5]
+    assert [each["count"] for each in log.entries([ADA, BOB], "klaviyo")] == [*range(6)]
+    assert [*log.entries(source="warehouse")] == []
+    assert "ada@" not in log.path.read_text()
+    log.append(_entry(6), NOW)
+    assert log.check(checked.last).lines == 7
+
+
+def _lines(log: ProcessingLog) -> list[bytes]:
+    return log.path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_line_that_is_altered_shows_wherever_it_stands(place: int, log: ProcessingLog) -> None:
+    lines = _lines(log)
+    entry = json.loads(lines[place])
+    for name in entry:
+        altered = json.dumps({**entry, name: "x"}).encode() + b"\n"
+        log.path.write_bytes(b"".join([*lines[:place], altered, *lines[place + 1 :]]))
+        with pytest.raises(ProgramError, match=rf"line {place + 1} was altered"):
+            log.check()
+    with pytest.raises(ProgramError, match="was altered"):
+        log.append(_entry(9), NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda lines: lines[1:], 1),
+        (lambda lines: [*lines[:2], *lines[3:]], 3),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], 4),
+        (lambda lines: [*lines[:4], b"\n", *lines[4:]], 5),
+        (lambda lines: [*lines[:5], lines[5][:-10]], 6),
+        (lambda lines: [*lines[:5], lines[5].rstrip()], 6),
+    ],
+    ids=["first gone", "third gone", "turned round", "twice", "put in", "cut", "without its end"],
+)
+def test_a_line_that_is_missing_or_put_in_shows(
+    change: Callable[[list[bytes]], list[bytes]], line: int, log: ProcessingLog
+) -> None:
+    log.path.write_bytes(b"".join(change(_lines(log))))
+    with pytest.raises(ProgramError, match=f"line {line} "):
+        log.check()
+
+
+def test_lines_that_are_cut_off_show_to_who_knows_the_last(log: ProcessingLog) -> None:
+    last = log.check().last
+    log.path.write_bytes(b"".join(_lines(log)[:4]))
+    assert log.check().lines == 4
+    with pytest.raises(ProgramError, match="line 5 is missing"):
+        log.check(last)
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.none() | st.text(max_size=20), st.integers()), max_size=5))
+def test_whatever_is_said_can_be_checked(said: list[tuple[str, str | None, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        log = ProcessingLog(Path(folder) / "log", None)
+        for did, because, count in said:
+            log.append(Entry(did, "klaviyo", count, (ADA,), because), NOW)
+        if said:
+            assert log.check().lines == len(said)
+            assert [(each["did"], each["because"], each["count"]) for each in log.entries()] == said
+
+
+def test_who_writes_at_once_makes_one_chain(log: ProcessingLog) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: log.append(_entry(number), NOW), range(40)))
+    assert log.check().lines == 46
+
+
+def test_a_full_disk_leaves_the_chain_whole(log: ProcessingLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(ProgramError, match="No space left on device"):
+            log.append(_entry(9), NOW)
+    assert log.check().lines == 6
+    log.append(_entry(9), NOW)
+    assert log.check().lines == 7
+
+
+def test_what_the_commands_do_stands_in_it(run: Runs, tmp_path: Path) -> None:
+    kept = {"log_path": tmp_path / "log.jsonl", "forgotten_key": KEY, "forgotten_path": tmp_path / "list"}
+    who = ("--email", "nobody@mail.example.net")
+    assert run("export", *who, "--out", "package", "--request-id", "r-1", **kept).status == 0
+    assert run("forget", *who, "--because", "r-2", **kept).status == 0
+    assert run("verify", *who, **kept).status == 3
+    assert run("unforget", *who, "--because", "s-1", **kept).status == 0
+    shown = run("log", "show", *who, **kept)
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    assert [each["did"] for each in lines] == ["exported", "listed", "looked for: unseen", "taken off"]
+    assert [each["because"] for each in lines] == ["r-1", "r-2", None, "s-1"]
+    assert run("log", "show", "--email", "other@mail.example.net", **kept).out == ""
+    checked = run("log", "verify", **kept)
+    assert re.fullmatch(r"4 [0-9a-f]{64}\n", checked.out)
+    (tmp_path / "log.jsonl").write_text((tmp_path / "log.jsonl").read_text().replace("r-1", "r-9"))
+    broken = run("log", "verify", **kept)
+    assert broken.status == 1
+    assert "line 1 was altered" in broken.err
+    refused = run("export", *who, "--out", "another", **kept)
+    assert refused.status == 1
+    assert not (tmp_path / "another").exists()
+    assert run("log", "verify", "--file", "none", **kept).status == 1
