@@ -341,7 +341,7 @@ def test_the_controller_is_in_it(run: Runs, tmp_path: Path) -> None:
     (tmp_path / "controller.yml").write_text("name: [\n")
     wrong = run(*words, "two", controller_path="controller.yml")
     assert wrong.status == 1
-    assert "controller.yml', line 2 cannot be read as YAML" in wrong.err
+    assert "controller.yml, line 2: is not YAML" in wrong.err
 
 
 def test_months_are_those_of_the_calendar() -> None:

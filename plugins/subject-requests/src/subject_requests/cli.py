@@ -16,6 +16,7 @@ from klaviyo_wire.errors import KlaviyoError
 from singer_program.command import config_option, run_command, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.people_list import key_fault
+from subject_requests import activities, controller
 from subject_requests.export import Places, Request, gathered
 from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
@@ -23,6 +24,7 @@ from subject_requests.package import check, write
 from subject_requests.people_file import PeopleFile
 from subject_requests.person import Person, identifiers_of, person_of
 from subject_requests.processing_log import Entry, ProcessingLog
+from subject_requests.record import written
 from subject_requests.settings import PROGRAM, RequestSettings
 from subject_requests.verification import STATUSES, looked_for
 from subject_requests.warehouse import opened
@@ -219,6 +221,47 @@ def unforget(  # noqa: PLR0913, PLR0917 - options
     removed = kept.remove(person.identifiers)
     _tell(log, Entry("taken off", name, removed, person.identifiers, because))
     click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
+
+
+@command.command("controller")
+@config_option
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
+def of_controller(config: tuple[str, ...], *, schema: bool) -> None:
+    """Check the file of `controller_path`, and say what a record of processing still lacks."""
+    if schema:
+        click.echo(json.dumps(controller.json_schema(), indent=2))
+        return
+    for each in _controller(RequestSettings.read(PROGRAM, config)).untold() or ["nothing is missing"]:
+        click.echo(each)
+
+
+@command.command("record")
+@config_option
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path("meltano.yml"),
+    show_default=True,
+    help="The Meltano project whose schedules are told.",
+)
+def of_processing(config: tuple[str, ...], project: Path) -> None:
+    """Print the record of processing: what the controller says, and what the pipeline does."""
+    click.echo(written(_controller(RequestSettings.read(PROGRAM, config)), activities.read(project)), nl=False)
+
+
+def _controller(settings: RequestSettings) -> controller.Controller:
+    """The controller of the settings.
+
+    Raises:
+        ProgramError: there is none, or it cannot be read.
+    """
+    found = controller.read(Path(settings.controller_path))
+    if found is None:
+        message = (
+            f"there is no file {settings.controller_path!r}: write one, or correct the setting `controller_path`"
+        )
+        raise ProgramError(message)
+    return found
 
 
 @command.group("log")

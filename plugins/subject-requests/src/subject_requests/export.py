@@ -8,9 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
-from singer_program.errors import ProgramError
+from subject_requests import controller
 from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
 from subject_requests.laws import CLOCKS
 from subject_requests.package import Contents
@@ -78,6 +76,7 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
         ProgramError: it, or the warehouse, did not tell what was asked.
     """
     klaviyo, warehouse, settings = places
+    responsible = controller.read(Path(settings.controller_path))
     read_at = now()
     person, held = klaviyo.read(person)
     found, warehouse_read_at = None, None
@@ -112,7 +111,7 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
         ],
         "profiles": sorted(held.profiles),
         "sources": [{**each, "read_at": each["read_at"].isoformat()} for each in sources],
-        "controller": controller(Path(settings.controller_path)),
+        "controller": responsible.told() if responsible else None,
     }
     return Contents(manifest, _categories(held, found), _omissions(held, found))
 
@@ -134,27 +133,3 @@ def _omissions(held: Held, found: Found | None) -> list[tuple[str, str]]:
         ),
         _NO_NUMBER,
     ]
-
-
-def controller(path: Path) -> Json | None:
-    """Who is responsible; None where there is no such file.
-
-    Raises:
-        ProgramError: it cannot be read.
-    """
-    try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        where = (
-            f", line {error.problem_mark.line + 1}"
-            if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark
-            else ""
-        )
-        message = f"{str(path)!r}{where} cannot be read as YAML: correct it, or the setting `controller_path`"
-        raise ProgramError(message) from None
-    if not isinstance(told, dict):
-        message = f"{str(path)!r} holds no YAML mapping: give `name` and `contact` of who is responsible"
-        raise ProgramError(message)
-    return told
