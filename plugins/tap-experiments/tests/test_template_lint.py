@@ -232,6 +232,15 @@ def test_the_snippet_shows_the_property_or_the_default(otherwise: str) -> None:
         )
 
 
+@pytest.mark.parametrize("otherwise", ["<p>Spring</p>", '<a href="https://x.io">&amp;</a>', "<i>it's</i>", ""])
+def test_the_snippet_of_html_is_shown_as_it_is(command: Callable[..., Any], otherwise: str) -> None:
+    code, said, _ = command("snippet", "lf_block", "--default", otherwise, "--html")
+    assert code == 0
+    template = Compiled(said[0])
+    assert template.render({"person": {"lf_block": "<b>Zoë's</b>"}}) == "<b>Zoë's</b>"
+    assert template.render({"person": {}}) == otherwise
+
+
 def test_the_snippet_of_a_plain_text(command: Callable[..., Any]) -> None:
     code, said, _ = command("snippet", "lf_subject", "--default", "It's spring", "--plain")
     assert (code, said) == (0, ["""{{ person|lookup:'lf_subject'|default:"It's spring" }}"""])
@@ -239,6 +248,7 @@ def test_the_snippet_of_a_plain_text(command: Callable[..., Any]) -> None:
         ("lf_subject", "--default", "a'b\"c", "--plain"),
         ("lf'x", "--default", "a"),
         ("lf_x", "--default", "{{ a }}"),
+        ("lf_x", "--default", '<a href="x">it\'s</a>', "--html"),
     ):
         code, said, complaints = command("snippet", *arguments)
         assert (code, said, len(complaints)) == (1, [], 1)

@@ -21,7 +21,7 @@ from tap_experiments.reading.yaml_values import KEY
 from tap_experiments.tap import DEFAULT_PATH
 from tap_experiments.templating.flow_webhook import flow_webhook
 from tap_experiments.templating.preview import write_preview
-from tap_experiments.templating.property_tag import property_tag
+from tap_experiments.templating.property_tag import Shown, property_tag
 
 _path = click.option(
     "--path",
@@ -194,11 +194,16 @@ def preview(path: Path, property_format: str, catalogue: Catalogue, output: Path
 @commands.command()
 @click.argument("name")
 @click.option("--default", "otherwise", required=True, help="What a profile without the property is shown.")
-@click.option("--plain", is_flag=True, help="For a subject line or a text message, which are no HTML.")
-def snippet(name: str, otherwise: str, *, plain: bool) -> None:
+@click.option(
+    "--plain", "shown", flag_value=Shown.PLAIN, help="For a subject line or a text message, which are no HTML."
+)
+@click.option(
+    "--html", "shown", flag_value=Shown.HTML, help="For a property that holds HTML and that nobody else can write."
+)
+def snippet(name: str, otherwise: str, shown: Shown | None) -> None:
     """Print what shows a profile property in a content, a subject line or a text message."""
     try:
-        click.echo(property_tag(name, otherwise, plain=plain))
+        click.echo(property_tag(name, otherwise, shown or Shown.TEXT))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 

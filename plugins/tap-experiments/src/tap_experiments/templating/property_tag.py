@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import html
 import re
+from enum import Enum
 
 _UNSAFE = re.compile(r"[{}%\\\r\n]")
 
 
-def property_tag(name: str, otherwise: str, *, plain: bool = False) -> str:
-    """The tag that shows a property of the profile, escaped by Klaviyo, and a text to those who lack it.
+class Shown(Enum):
+    """As what a property is shown."""
+
+    TEXT = "text"
+    """A text within HTML: Klaviyo escapes it."""
+    PLAIN = "plain"
+    """A text within a subject line or a text message, which are no HTML."""
+    HTML = "html"
+    """HTML, shown as it is: only for what your own generator alone writes, since a link of anybody is shown."""
+
+
+def property_tag(name: str, otherwise: str, shown: Shown = Shown.TEXT) -> str:
+    """The tag that shows a property of the profile, and something else to those who lack it.
 
     Args:
         name: Of the property.
-        otherwise: The text.
-        plain: For a subject line or a text, which are no HTML.
+        otherwise: What they are shown: of the same kind.
+        shown: As what.
 
     Raises:
         ValueError: A name or text that cannot be quoted.
@@ -25,10 +37,11 @@ def property_tag(name: str, otherwise: str, *, plain: bool = False) -> str:
     if _UNSAFE.search(otherwise):
         msg = "the default holds a brace, %, a backslash or a line break; put {% if %} around the property instead"
         raise ValueError(msg)
-    if plain and {"'", '"'} <= set(otherwise):
-        msg = "the default holds both kinds of quotes; use typographic ones"
-        raise ValueError(msg)
     # What is quoted in a template is shown unescaped, so markup is escaped here.
-    text = otherwise if plain else html.escape(otherwise, quote=False).replace("'", "&#39;")
+    text = html.escape(otherwise, quote=False).replace("'", "&#39;") if shown is Shown.TEXT else otherwise
+    if {"'", '"'} <= set(text):
+        msg = "the default holds both kinds of quotes; use typographic ones, or one kind alone in HTML"
+        raise ValueError(msg)
     quoted = f'"{text}"' if "'" in text else f"'{text}'"
-    return f"{{{{ person|lookup:'{name}'|default:{quoted} }}}}"
+    safe = "|safe" if shown is Shown.HTML else ""
+    return f"{{{{ person|lookup:'{name}'|default:{quoted}{safe} }}}}"
