@@ -39,17 +39,21 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "profile_contents",
         "profiles",
         "subscriptions",
+        "suppressions",
         "templates",
     )
     published = {f"pub_klaviyo_{name}" for name in names}
-    assert pipeline == ledgers | published | {"pub_growthbook_exposures"}
+    assert pipeline == ledgers | published | {"pub_growthbook_exposures", "fct_consent_published"}
     assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
     assert "int_unit_dimensions" not in jobs["measure"]
     assert jobs["measure_after_assign"] == jobs["measure"] - jobs["assign"]
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}
     assert results == {
         "fct_allocations_next",
+        "fct_consent",
         "fct_consent_changes",
+        "fct_consent_conflicts",
+        "fct_consent_history",
         "fct_consent_log",
         "fct_content_playbook",
         "fct_double_reports",

@@ -28,8 +28,15 @@ LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
 JUDGED = {"fct_experiment_guardrails", "fct_experiment_results", "fct_experiment_srm"}
 """The marts that a verdict judges: of the intermediate models, those in `verdicts` read them."""
-ON_THE_WAY = {"int_newcomers", "int_profiles_drawn", "int_profiles_bucketed"}
-"""Views over millions of rows, evaluated once, by the ledger: its key is theirs, and is tested there."""
+ON_THE_WAY = {
+    "int_newcomers",
+    "int_profiles_drawn",
+    "int_profiles_bucketed",
+    "int_consent_held",
+    "int_consent_statements",
+    "int_consent_decided",
+}
+"""Views over millions of rows: the key of the mart that is made of them is theirs, and is tested there."""
 
 POSTGRES_NAME = 63
 """Characters of the longest name of a relation, as dbt makes one of a unit test."""

@@ -282,6 +282,7 @@ class Spark(Engine):
     tables_for_views = (
         "models/staging/experiments",
         "models/intermediate/assignment",
+        "models/intermediate/consent",
         "models/intermediate/pushed",
     )
 

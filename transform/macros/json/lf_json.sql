@@ -59,6 +59,28 @@
 {%- endmacro %}
 
 
+{#- The value under several keys (Jinja strings of [a-z0-9_]), one in the other, as text; null when absent or null. -#}
+{% macro lf_json_text_in(document, keys) -%}
+    {{ return(adapter.dispatch('lf_json_text_in', 'klaviyo_loop')(document, keys)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_text_in(document, keys) -%}
+    {%- set within = namespace(document=document) -%}
+    {%- for key in keys[:-1] -%}
+        {%- set within.document = lf_json_member(within.document, key) -%}
+    {%- endfor -%}
+    {{ lf_json_text(within.document, keys[-1]) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_text_in(document, keys) -%}
+    json_extract_string({{ document }}, {{ lf_literal('/' ~ keys | join('/')) }})
+{%- endmacro %}
+
+{% macro spark__lf_json_text_in(document, keys) -%}
+    get_json_object({{ document }}, {{ lf_literal('$.' ~ keys | join('.')) }})
+{%- endmacro %}
+
+
 {#- Whether the value of a top-level `key` is true, as `lf_boolean` reads it. Never null. -#}
 {% macro lf_json_is_true(document, key) -%}
     coalesce({{ lf_boolean(lf_json_text(document, key)) }}, false)

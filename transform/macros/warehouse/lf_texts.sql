@@ -95,6 +95,20 @@
 {%- endmacro %}
 
 
+{#- The beginning of the second that a timestamp is in: Klaviyo's times are whole seconds. -#}
+{% macro lf_whole_second(moment) -%}
+    {{ return(adapter.dispatch('lf_whole_second', 'klaviyo_loop')(moment)) }}
+{%- endmacro %}
+
+{% macro default__lf_whole_second(moment) -%}
+    date_trunc('second', {{ moment }})
+{%- endmacro %}
+
+{% macro bigquery__lf_whole_second(moment) -%}
+    timestamp_trunc({{ moment }}, second)
+{%- endmacro %}
+
+
 {#- Days from the date of one timestamp to that of a later one. -#}
 {% macro lf_days_between(earlier, later) -%}
     {{ return(adapter.dispatch('lf_days_between', 'klaviyo_loop')(earlier, later)) }}

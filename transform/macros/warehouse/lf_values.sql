@@ -111,19 +111,54 @@
     target-postgres makes dates of what a stream calls so.
 -#}
 {% macro lf_date(text) -%}
+    {%- set day, time, offset = lf_time_patterns() -%}
     {%- set text = 'cast(' ~ text ~ ' as ' ~ lf_type('varchar') ~ ')' -%}
-    {%- set leap_year = '([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)' -%}
-    {%- set year = '([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)' -%}
-    {%- set month_and_day = '((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))' -%}
-    {%- set day = '(' ~ year ~ '-' ~ month_and_day ~ '|' ~ leap_year ~ '-02-29)' -%}
-    {%- set time = '[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?' -%}
-    {%- set offset = '[-+]([01][0-9]|2[0-3])(:?[0-5][0-9])?' -%}
     {%- set at_minute = "cast(substr(" ~ text ~ ", 1, 10) || ' ' || substr(" ~ text ~ ", 12, 5) || ':00' as " ~ lf_type('timestamp') ~ ")" -%}
     {%- set minutes_behind = lf_offset_minutes(text, '-') ~ ' - ' ~ lf_offset_minutes(text, '+') -%}
     case
         when {{ lf_text_of_pattern(text, day ~ time ~ offset) }} is not null and substr({{ text }}, 1, 4) not in ('0001', '9999')
             then cast({{ lf_dateadd('second', '60 * (' ~ minutes_behind ~ ')', at_minute) }} as date)
         else cast(substr({{ lf_text_of_pattern(text, day ~ '(' ~ time ~ '(Z|' ~ offset ~ ')?)?') }}, 1, 10) as date)
+    end
+{%- endmacro %}
+
+
+{#- Patterns of ISO 8601: of a day that there is, of a time with what stands before it, of an offset. -#}
+{% macro lf_time_patterns() -%}
+    {%- set leap_year = '([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)' -%}
+    {%- set year = '([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)' -%}
+    {%- set month_and_day = '((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))' -%}
+    {%- set day = '(' ~ year ~ '-' ~ month_and_day ~ '|' ~ leap_year ~ '-02-29)' -%}
+    {%- set time = '[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?' -%}
+    {%- set offset = '[-+]([01][0-9]|2[0-3])(:?[0-5][0-9])?' -%}
+    {{ return((day, time, offset)) }}
+{%- endmacro %}
+
+
+{#- The second in UTC of an ISO 8601 time with a date, which is of UTC if it names no offset; null of anything else. -#}
+{% macro lf_second(text) -%}
+    {{ return(adapter.dispatch('lf_second', 'klaviyo_loop')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_second(text) -%}
+    {#- Five times as fast as a pattern. An offset counts in a time with a time zone alone, and without one the session's would. -#}
+    case
+        when substr({{ text }}, 11, 1) in ('T', ' ') and length({{ text }}) >= 19
+            then date_trunc('second', make_timestamp(epoch_us(try_cast(
+                {{ text }} || case when regexp_matches(substr({{ text }}, 20), '[-+Z]') then '' else 'Z' end as timestamptz
+            ))))
+    end
+{%- endmacro %}
+
+{% macro default__lf_second(text) -%}
+    {%- set day, _, offset = lf_time_patterns() -%}
+    {%- set time = '[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?' -%}
+    {%- set at_second = "cast(substr(" ~ text ~ ", 1, 10) || ' ' || substr(" ~ text ~ ", 12, 8) as " ~ lf_type('timestamp') ~ ")" -%}
+    {%- set minutes_behind = lf_offset_minutes(text, '-') ~ ' - ' ~ lf_offset_minutes(text, '+') -%}
+    case
+        when {{ lf_text_of_pattern(text, day ~ time ~ offset) }} is not null and substr({{ text }}, 1, 4) not in ('0001', '9999')
+            then {{ lf_dateadd('second', '60 * (' ~ minutes_behind ~ ')', at_second) }}
+        when {{ lf_text_of_pattern(text, day ~ time ~ 'Z?') }} is not null then {{ at_second }}
     end
 {%- endmacro %}
 

@@ -25,6 +25,7 @@ renamed as (
         ---------- objects
         location,
         properties,
+        subscriptions,
 
         ---------- timestamps
         created as created_at,

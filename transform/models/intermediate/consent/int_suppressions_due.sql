@@ -1,0 +1,43 @@
+with
+
+consent_decided as (
+
+    select * from {{ ref('int_consent_decided') }}
+
+),
+
+pushed_contacts as (
+
+    select * from {{ ref('int_pushed_contacts') }}
+
+),
+
+published as (
+
+    select *
+    from {{ lf_ledger('fct_consent_published') }}
+    where
+        action = 'suppress'
+        and published_at < {{ lf_now() }}
+        and published_at > {{ lf_dateadd('day', -1, lf_now()) }}
+
+),
+
+-- What Klaviyo does not show yet is asked for once a day. Nothing is ever lifted: by whom it was made is not told.
+due as (
+
+    select
+        consent_decided.block_ref as statement_ref,
+        consent_decided.identifier as email
+
+    from consent_decided
+    inner join pushed_contacts on consent_decided.block_ref = pushed_contacts.statement_ref
+    left join published on consent_decided.block_ref = published.statement_ref
+    where
+        consent_decided.channel = 'email'
+        and not consent_decided.is_blocked_by_klaviyo
+        and published.statement_ref is null
+
+)
+
+select * from due
