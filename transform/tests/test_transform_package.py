@@ -48,6 +48,10 @@ def make_team(folder: Path, engine: Engine) -> Path:
     files, _ = shown()
     files["dbt_project.yml"] = "name: shop\nprofile: shop\n" + files["dbt_project.yml"]
     files["models/calendar.sql"] = "select 1 as day\n"
+    told = {"the session was told": "current_setting('jit') = 'off'"}
+    checks = told if engine.name == "postgres" else {}
+    integrity = {"klaviyo_loop.integrity": {"arguments": {"key": ["day"], "checks": checks}}}
+    files["models/calendar.yml"] = yaml.safe_dump({"models": [{"name": "calendar", "data_tests": [integrity]}]})
     profile = yaml.safe_load((PROJECT / "profiles.yml").read_text(encoding="utf-8"))["klaviyo_loop"]
     output = profile["outputs"][engine.name] | {"schema": "dbt_alice"}
     files["profiles.yml"] = yaml.safe_dump({"shop": {"target": engine.name, "outputs": {engine.name: output}}})
@@ -181,6 +185,17 @@ def test_a_warehouse_without_raw_tables_is_refused(team: Project) -> None:
     assert set(columns(warehouse)) == {"dbt_alice"}
     with pytest.raises((AssertionError, DbtBaseException), match="None of the raw tables is there"):
         warehouse.dbt("run", "--select", "stg_klaviyo__lists")
+
+
+def test_a_server_that_compiles_statements_is_told_not_to(team: Project) -> None:
+    """PostgreSQL does so as it comes, and takes minutes for what is evaluated in milliseconds."""
+    warehouse = Warehouse.empty(team)
+    if team.engine.name == "postgres":
+        warehouse.query(
+            "do $$ begin execute format('alter database %I set jit = on', current_database()); end $$; select 1"
+        )
+        assert warehouse.query("select current_setting('jit')") == [("on",)]
+    warehouse.dbt("build", "--select", "calendar")
 
 
 @pytest.mark.parametrize("job", ["publish", "measure_after_assign"])

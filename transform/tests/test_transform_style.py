@@ -144,6 +144,11 @@ def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
         assert imported + hooked >= len(set(model.depends_on.nodes)), name
 
 
+def test_postgresql_compiles_no_model(models: dict[str, ModelNode]) -> None:
+    for name, model in models.items():
+        assert any("lf_without_jit" in hook.sql for hook in model.config.pre_hook), name
+
+
 def test_the_readme_lists_every_variable_and_job() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     configured = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]

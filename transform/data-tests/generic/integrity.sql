@@ -11,6 +11,11 @@
 -#}
 {% test integrity(model, key, not_null=[], accepted_values={}, checks={}) %}
 
+{#- Hooks belong to models alone; what is asked while a test is compiled, its own session is told. -#}
+{%- if execute and klaviyo_loop.lf_without_jit() -%}
+    {%- do run_query(klaviyo_loop.lf_without_jit()) -%}
+{%- endif -%}
+
 {%- set faults = {} -%}
 {%- for column in key + not_null -%}
     {%- do faults.update({column ~ ' is null': column ~ ' is null'}) -%}
@@ -18,7 +23,7 @@
 {%- for column, values in accepted_values.items() -%}
     {%- set texts = [] -%}
     {%- for value in values -%}
-        {%- do texts.append(lf_literal(value)) -%}
+        {%- do texts.append(klaviyo_loop.lf_literal(value)) -%}
     {%- endfor -%}
     {%- do faults.update({column ~ ' has a value that is not accepted': column ~ ' not in (' ~ texts | join(', ') ~ ')'}) -%}
 {%- endfor -%}
@@ -35,7 +40,7 @@ from (
             min(
                 case
                     {%- for problem, condition in faults.items() %}
-                    when {{ condition }} then {{ lf_literal(problem) }}
+                    when {{ condition }} then {{ klaviyo_loop.lf_literal(problem) }}
                     {%- endfor %}
                 end
             ),
