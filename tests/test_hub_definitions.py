@@ -90,6 +90,7 @@ def _meltano(project: Path, *words: str | Path, **variables: str) -> str:
             "loaders/target-klaviyo-profiles",
             {"ON_REJECT": "fail", "CLEARABLE_FIELDS": '["title"]', "DRY_RUN": "true"},
         ),
+        ("extractors/tap-experiments", {"PATH": "/srv/our-experiments", "PROPERTY_FORMAT": "flat"}),
     ],
 )
 def test_a_plugin_is_added_to_an_empty_project(name: str, variables: dict[str, str], tmp_path: Path) -> None:

@@ -142,3 +142,4 @@ def test_the_maps_of_the_readme_bring_tables_into_klaviyo(
     profile = sandbox.store.profile_by("external_id", "c1")
     assert profile is not None
     assert profile.properties == {"plan": "gold", "seats": 3}
+    assert sandbox.store.profile_by("email", "c1@mail.example.net") == profile  # who consented is who ordered

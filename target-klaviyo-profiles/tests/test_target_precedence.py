@@ -89,7 +89,7 @@ def test_records_that_lost_an_identifier_are_counted(order: tuple[str, ...]) -> 
     [remark] = sink.remarks()
     assert remark == (
         f"of 2 records with several of {', '.join(f'`{name}`' for name in order)} only the first was sent, "
-        "since several can merge profiles"
+        "since several can merge profiles; `further_identifiers` gives a profile those that it lacks"
     )
 
 

@@ -105,7 +105,8 @@ class Profiles(BulkSink, RecordSink):
             return []
         records = "1 record" if self._several == 1 else f"{self._several:,} records"
         kinds = ", ".join(f"`{kind}`" for kind in self.options.identifier_precedence)
-        return [f"of {records} with several of {kinds} only the first was sent, since several can merge profiles"]
+        told = f"of {records} with several of {kinds} only the first was sent, since several can merge profiles"
+        return [f"{told}; `further_identifiers` gives a profile those that it lacks"]
 
     @override
     def identify(self, record: Json) -> Key:
