@@ -20,6 +20,7 @@ from lift_report.page import render
 from lift_report.previews import LARGEST, Preview, notes, previews
 from lift_report.results import Report, Slot, read
 from lift_report.safe_markup import document
+from lift_report.summary import as_text
 from lift_report.template_branches import TESTED, conditions, shown
 from lift_report.warehouse import ReportError
 
@@ -343,6 +344,10 @@ def test_no_data_says_what_to_do() -> None:
     assert told.startswith(
         "Send the campaign in Klaviyo to the list “Newsletter”, with the template lf_spring, and run"
     )
+    said = as_text(read(rows), Path("report.html")).splitlines()
+    name = "spring v1 hero:"
+    assert said[1] == f"{name} {told}"
+    assert [line.startswith(f"{name} next split") for line in said[2:-1]] == [True]  # no figures of nobody
     verdict["units"] = 0
     assert sentences.advice(only(read(rows))).startswith("See that the list “Newsletter” is in Klaviyo")
     rows.rows["stg_experiments__experiments"][0] |= {"audience_type": "flow", "audience": "Welcome"}

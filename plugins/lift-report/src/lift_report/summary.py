@@ -28,12 +28,10 @@ def as_text(report: Report, output: Path) -> str:
 def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
     name = f"{experiment.key} v{experiment.version} {slot.name}:"
     yield f"{name} {labels.verdict_title(slot)}. {sentences.why(slot)}"
-    if figures := list(_figures(slot)):
-        yield f"{name} {'; '.join(figures)}"
-    if words := sentences.together(slot):
-        yield f"{name} {words}"
-    if slot.results or slot.awaits_its_look:
-        yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
+    if slot.verdict.verdict == "no_data":
+        yield f"{name} {sentences.advice(slot)}"  # figures of nobody would only look like some
+    else:
+        yield from _measured(name, slot)
     for tone, words in sentences.data_faults(slot):
         if tone == "bad":
             yield f"{name} {words}"
@@ -43,6 +41,16 @@ def _slot(experiment: Experiment, slot: Slot) -> Iterator[str]:
         yield f"{name} {words}"
     if slot.next_split:
         yield f"{name} next split {sentences.split_with_reason(slot.next_split)}"
+
+
+def _measured(name: str, slot: Slot) -> Iterator[str]:
+    """The figures, and whether they can be relied on."""
+    if figures := list(_figures(slot)):
+        yield f"{name} {'; '.join(figures)}"
+    if words := sentences.together(slot):
+        yield f"{name} {words}"
+    if slot.results or slot.awaits_its_look:
+        yield f"{name} {sentences.balance(slot)[1].lower()}; {sentences.harm(slot)[1].lower()}"
 
 
 def _holdout(report: Report, row: Holdout) -> str:
