@@ -11,10 +11,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from typing_extensions import override
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 REFERENCE = Path(__file__).parent.parent / "shared"
+
+# No test depends on how busy the machine is: an example may take as long as it takes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
