@@ -113,7 +113,7 @@ test-oldest: $(VENV)/.dev ## The dbt project, and as a package in another, under
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && \
 		KLAVIYO_LOOP_WAREHOUSE=$$work/warehouse.duckdb DBT_TARGET_PATH=$$work DBT_LOG_PATH=$$work \
 		$(OLDEST) dbt build --project-dir transform --profiles-dir transform
-	KLAVIYO_LOOP_TEST_OLDEST=1 $(OLDEST) --with pytest --with pytest-xdist --with numpy --with sqlglot \
+	KLAVIYO_LOOP_TEST_OLDEST=1 $(OLDEST) --with hypothesis --with pytest --with pytest-xdist --with numpy --with sqlglot \
 		pytest transform/tests/test_transform_package.py transform/tests/test_transform_package_git.py
 
 test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
