@@ -18,6 +18,7 @@ import assignment_bench
 import inbox_bench
 import load_bench
 import measurement_bench
+import meltano_bench
 import pushed_bench
 import report_bench
 import tap_bench
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **tap_bench.BENCHMARKS,
     **target_bench.BENCHMARKS,
     **load_bench.BENCHMARKS,
+    **meltano_bench.BENCHMARKS,
     **assignment_bench.BENCHMARKS,
     **measurement_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
