@@ -98,7 +98,6 @@
 
     ),
 
-    -- As each `property_format` writes it; whether a text is in another one is seen by taking it out.
     held_arms as (
 
         select
@@ -108,18 +107,7 @@
             arms.arm_key
         from held
         inner join arms
-            on
-                (
-                    held.property = 'lf_assignments'
-                    and (
-                        replace(held.value, '"' || arms.experiment_key || ':' || arms.slot_key || ':' || arms.arm_key || '"', '') <> held.value
-                        or replace(held.value, '"' || arms.experiment_key || '.' || arms.slot_key || '":"' || arms.arm_key || '"', '') <> held.value
-                    )
-                )
-                or (
-                    held.property = 'lf_' || arms.experiment_key || '_' || arms.slot_key
-                    and held.value = '"' || arms.arm_key || '"'
-                )
+            on {{ lf_holds_arm('held', 'arms') }}
 
     ),
 
