@@ -24,7 +24,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ inbox: $(VENV)/.run ## Take what is pushed, until it is stopped: make inbox [ENV
 
 request: $(VENV)/.run ## Answer a person's request for their data: make request ARGS="export --email ada@shop.example --out ada"
 	@$(BIN)/python scripts/with_dotenv.py subject-requests $(ARGS)
+
+retention: $(VENV)/.run ## Delete what is older than privacy/controller.yml says, with no job running: make retention [ARGS=--dry-run]
+	@$(BIN)/python scripts/with_dotenv.py subject-requests retention $(ARGS)
 
 pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
 	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)

@@ -1,4 +1,5 @@
--- What the newest run assigned carries the bucket that its salt and profile give. Earlier runs were looked at in their turn.
+-- What the newest run assigned carries the bucket that its salt and profile give. Earlier runs were looked at in their turn. Who was erased since has a hash in the
+-- place of the profile's id, from which no bucket follows.
 with
 
 ledger as (
@@ -6,6 +7,7 @@ ledger as (
     select * from {{ ref('fct_assignments') }}
     where
         slot_key <> '*'
+        and profile_id not like 'erased-%'
         and assigned_at = (select max(assigned_at) from {{ ref('fct_assignments') }})
 
 )

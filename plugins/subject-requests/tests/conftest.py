@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from people_warehouse import filled
 
 from klaviyo_sandbox import Sandbox
 from subject_requests.cli import main
@@ -70,3 +71,10 @@ def postgres() -> Iterator[Callable[[], str]]:
     yield make
     binaries.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "duckdb":
+        return filled(tmp_path / "warehouse.duckdb")
+    return filled(request.getfixturevalue("postgres")())

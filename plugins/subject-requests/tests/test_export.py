@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-import psycopg
 import pytest
+from people_warehouse import ADA, BOB, TABLES
 
 from klaviyo_sandbox.http.faults import Status
 from singer_program.errors import ProgramError
@@ -225,76 +228,6 @@ def test_a_wrong_call_is_told_and_leaves_what_is_there(
     assert (tmp_path / "full" / "kept").read_text() == "kept"
 
 
-ADA, BOB, OLD = "ada@mail.example.net", "bob@mail.example.net", "ada.before@mail.example.net"
-TABLES: dict[str, tuple[str, list[tuple[object, ...]]]] = {
-    "klaviyo_raw.profiles": (
-        "id varchar, email varchar, phone_number varchar, external_id varchar, properties json",
-        [
-            ("01ADA", ADA.upper(), "+442071838750", "crm-42", '{"plan": "pro"}'),
-            ("01OLD", OLD, None, "crm-42", "{}"),
-            ("01BOB", BOB, "+442071838750", "crm-43", f'{{"friend": "{ADA}"}}'),
-        ],
-    ),
-    "klaviyo_raw.events": (
-        "id varchar, profile_id varchar, event_properties json",
-        [
-            ("e1", "01ADA", '{"n": 1}'),
-            ("e2", "01OLD", '{"n": 2}'),
-            ("e3", "01BOB", f'{{"email": "{ADA}", "secret": "of Bob"}}'),
-        ],
-    ),
-    "klaviyo_raw.orders": (
-        "order_id varchar, email varchar, phone_number varchar, value decimal(10, 2), customer json",
-        [
-            ("o1", OLD, None, "9.90", "{}"),
-            ("o2", BOB, "+442071838750", "1.00", f'{{"gift_for": {{"email": "{ADA}"}}}}'),
-            ("o3", None, "+44 20 7183 8750", "2.00", None),
-        ],
-    ),
-    "klaviyo_raw.site_events": (
-        "message_id varchar, user_id varchar, context json",
-        [
-            ("m1", "crm-42", "{}"),
-            ("m2", None, f'{{"traits": {{"email": "{ADA}"}}}}'),
-            ("m3", "crm-43", f'{{"traits": {{"email": "{ADA}"}}}}'),
-        ],
-    ),
-    "klaviyo_raw.shared_lists": (
-        "name varchar, members json",
-        [("VIP", f'[{{"email": "{ADA}"}}, {{"email": "{BOB}"}}]')],
-    ),
-    "marts.fct_assignments": ("profile_id varchar, arm varchar", [("01ADA", "bold"), ("01BOB", "plain")]),
-    "marts.dim_arms": ("arm varchar", [("bold",)]),
-}
-
-
-def _filled(place: str | Path) -> str:
-    """A warehouse with the rows of Ada, and of others who mention her."""
-
-    def fill(execute: Callable[..., object], mark: str) -> None:
-        for schema in ("klaviyo_raw", "marts"):
-            execute(f"CREATE SCHEMA {schema}")
-        for table, (columns, rows) in TABLES.items():
-            execute(f"CREATE TABLE {table} ({columns})")
-            for row in rows:
-                execute(f"INSERT INTO {table} VALUES ({', '.join([mark] * len(row))})", list(row))  # noqa: S608
-
-    if isinstance(place, Path):
-        with duckdb.connect(str(place)) as connection:
-            fill(connection.execute, "?")
-    else:
-        with psycopg.connect(place, autocommit=True) as server:
-            fill(server.execute, "%s")
-    return str(place)
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "duckdb":
-        return _filled(tmp_path / "warehouse.duckdb")
-    return _filled(request.getfixturevalue("postgres")())
-
-
 def test_everything_that_the_warehouse_holds_and_nothing_of_others(
     warehouse: str, run: Runs, tmp_path: Path
 ) -> None:
@@ -350,6 +283,19 @@ def test_months_are_those_of_the_calendar() -> None:
     assert CLOCKS["ccpa"](datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 2, 15, tzinfo=UTC)
 
 
+def test_the_clocks_are_those_of_the_warehouse() -> None:
+    """The dbt project has them as a seed, with extensions and confirmations besides."""
+    seed = Path(__file__).parents[3] / "transform/seeds/privacy_clocks.csv"
+    rows = list(csv.DictReader(seed.read_text(encoding="utf-8").splitlines()))
+    assert {row["law"] for row in rows} == CLOCKS.keys()
+    received = datetime(2028, 1, 31, 12, tzinfo=UTC)
+    for row in rows:
+        due = received
+        for _ in range(int(row["months"])):
+            due = a_month_later(due)
+        assert CLOCKS[row["law"]](received) == due + timedelta(days=int(row["days"]))
+
+
 def test_a_spreadsheet_takes_nothing_for_a_formula() -> None:
     rows: list[Json] = [{"a": "=1+1", "b": "+442071838750", "c": {"x": "ü"}}, {"a": "@x", "d": True, "b": "-1.5"}]
     assert as_csv(rows).decode() == 'a,b,c,d\n\'=1+1,+442071838750,"{""x"":""ü""}",\n\'@x,-1.5,,true\n'
@@ -369,3 +315,59 @@ def test_a_spreadsheet_takes_nothing_for_a_formula() -> None:
 )
 def test_what_is_shown_of_an_identifier(identifier: Identifier, shown: str) -> None:
     assert masked(identifier) == shown
+
+
+@pytest.mark.parametrize(("function", "times"), [("fsync", 3), ("rename", 1)])
+def test_an_export_that_is_killed_leaves_nothing_that_looks_whole(
+    function: str, times: int, sandbox: Sandbox, run: Runs, tmp_path: Path
+) -> None:
+    """Killed between two files, and when all of them are there but not in their place."""
+    _, email = _somebody(sandbox)
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom subject_requests.cli import main\n"
+        f"place, name = (os, 'fsync') if '{function}' == 'fsync' else (Path, 'rename')\n"
+        "plain, calls = getattr(place, name), []\n"
+        "def counted(*words):\n    calls.append(words)\n"
+        f"    if len(calls) == {times}:\n        os.kill(os.getpid(), signal.SIGKILL)\n    return plain(*words)\n"
+        "setattr(place, name, counted)\nmain()\n"
+    )
+    given = {"SUBJECT_REQUESTS_API_KEY": sandbox.api_key, "SUBJECT_REQUESTS_API_URL": sandbox.url}
+    killed = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script, "export", "--email", email, "--out", "package"],
+        cwd=tmp_path,
+        env={**os.environ, **given},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "package").exists()
+    assert all(path.name.startswith(".") for path in tmp_path.iterdir())
+    assert run("export", "--email", email, "--out", "package").status == 0
+    assert (tmp_path / "package" / "manifest.json").exists()
+
+
+def test_refused_rows_that_name_them_are_in_it(run: Runs, tmp_path: Path) -> None:
+    hashed = hashlib.sha256(ADA.encode()).hexdigest()
+    lines: list[Json] = [
+        {"stream": "profiles", "key": {"email": f"sha256:{hashed}"}, "code": "invalid"},
+        {"stream": "events", "key": {"id": "01BOB"}, "given": {"email": BOB, "friend_email": ADA}},
+        {"stream": "profiles", "key": {"external_id": "o1"}, "given": {"email": ADA.title()}},
+        {"stream": "profiles", "key": None, "given": {"email": BOB}},
+    ]
+    (tmp_path / "rejects.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    settings = {"rejects_paths": '["rejects.jsonl", "tap-rejects.jsonl"]'}
+    done = run("export", "--email", ADA, "--out", "one", **settings)
+    assert done.status == 0, done.err
+    manifest, categories = _read(tmp_path / "one")
+    theirs = categories["rejects/rejects"]
+    assert [each for each in lines if each in theirs] == [lines[0], lines[2]]
+    assert len(theirs) == 2
+    assert BOB not in _texts(tmp_path / "one")
+    omitted = {each["category"]: each["reason"] for each in manifest["omissions"]}
+    assert omitted["rejects/rejects"].startswith("1 lines")
+    assert omitted["rejects/tap-rejects"].startswith("there is no such file")
+    assert "under another key" in omitted["ledger"]
+    (tmp_path / "rejects.jsonl").write_text("{}\n{half")
+    broken = run("export", "--email", ADA, "--out", "two", **settings)
+    assert broken.status == 1
+    assert "line 2 is no JSON object" in broken.err
+    assert not (tmp_path / "two").exists()

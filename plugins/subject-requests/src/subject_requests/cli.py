@@ -16,7 +16,8 @@ from klaviyo_wire.errors import KlaviyoError
 from singer_program.command import config_option, run_command, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.people_list import key_fault
-from subject_requests import activities, controller
+from subject_requests import activities, controller, retention
+from subject_requests.erasure import Erased, Erasure
 from subject_requests.export import Places, Request, gathered
 from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
@@ -223,6 +224,100 @@ def unforget(  # noqa: PLR0913, PLR0917 - options
     click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
 
 
+@command.command()
+@config_option
+@_of_somebody
+@_WAREHOUSE
+@_BECAUSE
+@click.option("--dry-run", is_flag=True, help="Say what would be erased, and undo it.")
+@click.option(
+    "--leave",
+    multiple=True,
+    metavar="SCHEMA.TABLE.COLUMN",
+    help="A column of texts in which an identifier may be left.",
+)
+@click.option("--still-at-klaviyo", is_flag=True, help="Do not ask whether Klaviyo still has them.")
+def erase(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    email: str | None,
+    phone_number: str | None,
+    external_id: str | None,
+    profile_id: str | None,
+    warehouse: str | None,
+    because: str,
+    leave: tuple[str, ...],
+    *,
+    dry_run: bool,
+    still_at_klaviyo: bool,
+) -> None:
+    """Erase somebody in every table of the warehouse, after they were put on the list and deleted at Klaviyo."""
+    settings = RequestSettings.read(PROGRAM, config)
+    kept = _list(settings, "forgotten")
+    log = _log(settings, kept)
+    person = _person(email, phone_number, external_id, profile_id)
+    if kept.missing(person.given):
+        message = "they are not on the list by every identifier that is given: `subject-requests forget` first"
+        raise ProgramError(message)
+    with opened(_place(warehouse or settings.warehouse), writable=True) as database:
+        tables = database.tables(settings.erased_schemas)
+        person = database.known(person, tables)
+        if not still_at_klaviyo:
+            klaviyo = connected(settings)
+            if any(klaviyo.is_there(each, person.spelled) for each in person.identifiers):
+                message = (
+                    "Klaviyo still has a profile of them, which the next reading brings back: delete it first, "
+                    "or say `--still-at-klaviyo`"
+                )
+                raise ProgramError(message)
+        with database.transaction(keep=not dry_run):
+            erased = Erasure(database, person, kept.key, leave).done(tables)
+            if not dry_run:
+                # Afterwards nobody knows what else they were known by; and what is done is told, whatever comes.
+                kept.add(person.identifiers)
+                _tell(log, Entry("erasing", "warehouse", erased.number, person.identifiers, because))
+    if not dry_run:
+        _tell(log, Entry("erased", "warehouse", erased.number, person.identifiers, because))
+    _say_erased(erased, dry_run=dry_run)
+
+
+def _say_erased(erased: Erased, *, dry_run: bool) -> None:
+    for table, fates in sorted(erased.rows.items()):
+        click.echo(f"{table}: {', '.join(f'{number:,} {fate}' for fate, number in sorted(fates.items()))}")
+    for table, number in sorted(erased.mentions.items()):
+        click.echo(f"{table}: {number:,} rows about others mention them, and are as they were")
+    for column, number in sorted(erased.left.items()):
+        click.echo(f"{column}: {number:,} rows have an identifier of them, and were to be left")
+    click.echo(f"{erased.number:,} rows {'would be erased; nothing was' if dry_run else 'erased'}")
+    if erased.number and not dry_run:
+        click.echo("now have dbt make anew what rests on them: `make pipeline JOB=measure`")
+
+
+@command.command("retention")
+@config_option
+@_WAREHOUSE
+@click.option("--dry-run", is_flag=True, help="Say how many rows are too old, and delete none.")
+def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: bool) -> None:
+    """Delete what is older than the `retention` of `controller_path` says."""
+    settings = RequestSettings.read(PROGRAM, config)
+    said = _controller(settings).retention
+    log = _log(settings)
+    if log is None and not dry_run:
+        message = "the setting `log_path` is needed: what is deleted is told there"
+        raise ProgramError(message)
+    with opened(_place(warehouse or settings.warehouse), writable=not dry_run) as database:
+        tables = database.tables(settings.schemas)
+        old = retention.rules(said, Path(settings.controller_path), tables, _now())
+        for each in old:
+            number = retention.number_of(database, each)
+            if number and not dry_run:
+                _tell(log, Entry("erasing", each.table.place, number, (), each.said))
+                with database.transaction():
+                    retention.delete(database, each)
+                _tell(log, Entry("erased", each.table.place, number, (), each.said))
+            verb = "would be deleted" if dry_run else "deleted"
+            click.echo(f"{each.table.place}: {number:,} rows before {each.before:%Y-%m-%d} {verb}")
+
+
 @command.command("controller")
 @config_option
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
@@ -336,6 +431,18 @@ def _person(
 
 def _opened(warehouse: str | None) -> Any:  # noqa: ANN401 - a context of a warehouse, or of none
     return opened(warehouse) if warehouse else nullcontext()
+
+
+def _place(warehouse: str | None) -> str:
+    """The warehouse of a command that cannot do without.
+
+    Raises:
+        ProgramError: none is named.
+    """
+    if not warehouse:
+        message = "say which warehouse: `--warehouse`, or the setting `warehouse`"
+        raise ProgramError(message)
+    return warehouse
 
 
 def _list(settings: RequestSettings, name: str) -> PeopleFile:

@@ -35,11 +35,24 @@ class Recipient(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     safeguard: str | None = None
 
 
-class Retention(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long something is kept."""
+class Retention(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How long something is kept: days, or months of the calendar."""
 
     data: Text
-    days: Annotated[int, Meta(ge=1)]
+    days: Annotated[int, Meta(ge=1)] | None = None
+    months: Annotated[int, Meta(ge=1, le=1_200)] | None = None
+    column: str | None = None
+    """That of the time, where `data` is a table that `retention` does not know."""
+
+    def __post_init__(self) -> None:
+        if (self.days is None) == (self.months is None):
+            message = "give `days` or `months`"
+            raise ValueError(message)
+
+    @property
+    def period(self) -> str:
+        """As it is told."""
+        return f"{self.months:,} months" if self.months else f"{self.days:,} days"
 
 
 class Controller(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from subject_requests import controller
+from subject_requests import controller, rejects
 from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
 from subject_requests.laws import CLOCKS
 from subject_requests.package import Contents
@@ -32,6 +32,10 @@ _ALWAYS = (
         "Klaviyo has no listing of the forms that a person filled in; what they said there is in the profile",
     ),
     ("reviews", "Klaviyo has no listing of a person's reviews"),
+    (
+        "ledger",
+        "the target's ledger holds nothing but hashes under another key, of what was sent: nobody is found in it",
+    ),
 )
 _NO_NUMBER = (
     "warehouse",
@@ -113,7 +117,21 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
         "sources": [{**each, "read_at": each["read_at"].isoformat()} for each in sources],
         "controller": responsible.told() if responsible else None,
     }
-    return Contents(manifest, _categories(held, found), _omissions(held, found))
+    categories, omissions = _categories(held, found), _omissions(held, found)
+    for path in map(Path, settings.rejects_paths):
+        name = f"rejects/{path.stem}"
+        rows, mentions = rejects.read(path, person) if path.exists() else ([], 0)
+        if rows:
+            categories[name] = [*categories.get(name, []), *rows]
+        if mentions:
+            omissions.append(
+                (name, f"{mentions:,} lines that are about others, or about several people, mention them")
+            )
+        if not path.exists():
+            omissions.append((name, "there is no such file: nothing was refused since the last was taken away"))
+    if not settings.rejects_paths:
+        omissions.append(("rejects", "files of refused rows were not read: none was named"))
+    return Contents(manifest, categories, omissions)
 
 
 def _categories(held: Held, found: Found | None) -> dict[str, list[Json]]:

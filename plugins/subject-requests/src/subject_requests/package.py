@@ -179,6 +179,8 @@ def readme(contents: Contents) -> str:
     ]
     for name, rows in sorted(contents.categories.items()):
         described = DESCRIPTIONS.get(name, f"Rows about you in our own database: `{name.rpartition('/')[2]}`")
+        if name.startswith("rejects/"):
+            described = "Data about you that was refused on its way to or from Klaviyo"
         lines.append(f"| `{name}.json`, `{name}.csv` | {len(rows):,} | {described} |")
     if not any(contents.categories.values()):
         lines += ["", "Nothing was found about the identifiers that you gave."]

@@ -35,6 +35,16 @@ class PeopleFile:
     setting: str
     key: str
 
+    def missing(self, people: Iterable[Identifier]) -> list[Identifier]:
+        """Those that are not on the list.
+
+        Raises:
+            ProgramError: it cannot be read.
+        """
+        with _held(self.path, self.setting):
+            lines = {each.lower() for each in _lines(self.path, self.setting)}
+        return [each for each in people if line_of(self.key, each) not in lines]
+
     def add(self, people: Iterable[Identifier]) -> int:
         """Put identifiers on the list; how many were not on it before.
 

@@ -36,9 +36,7 @@ def written(controller: Controller, activities: Sequence[Activity]) -> str:
             for each in controller.recipients
         ),
     )
-    lines += _table(
-        "Retention", ("data", "days"), ((each.data, f"{each.days:,}") for each in controller.retention)
-    )
+    lines += _table("Retention", ("data", "kept for"), ((each.data, each.period) for each in controller.retention))
     lines += _table("Security", ("measure",), ((each,) for each in controller.security))
     lines += _table(
         "What the pipeline does",

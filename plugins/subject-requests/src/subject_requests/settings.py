@@ -29,6 +29,14 @@ class RequestSettings(Settings, kw_only=True):
         tuple[str, ...],
         Meta(description="Schemas of the warehouse that hold people; all of their tables are read"),
     ] = ("klaviyo_raw", "marts")
+    erased_schemas: Annotated[
+        tuple[str, ...],
+        Meta(description="Schemas in which `erase` looks: all that hold people, also what dbt makes of them"),
+    ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish")
+    rejects_paths: Annotated[
+        tuple[str, ...],
+        Meta(description="Files of refused rows, of target and tap; one that is not there holds nothing"),
+    ] = ()
     controller_path: Annotated[
         str, Meta(description="Who is responsible, as YAML; left out where there is no such file")
     ] = "privacy/controller.yml"

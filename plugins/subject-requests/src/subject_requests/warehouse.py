@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +25,31 @@ from subject_requests.person import Person, identifiers_of
 
 Json = dict[str, Any]
 _JSON_TYPES = frozenset({"json", "jsonb"})
+_TEXT_TYPES = ("varchar", "text", "character", "char", "bpchar", "string", "citext")
 _NESTED = ("struct", "map", "list", "[]", "array", "user-defined")
 _PROFILES = "profiles"
+_NAMED_BY_ID = (_PROFILES, "profile_ids")
+_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view: its place, and its columns with their types, in order."""
+    """A table or view: its place, its columns with their types, in order, and whether it holds rows itself."""
 
     schema: str
     name: str
     columns: dict[str, str]
+    is_table: bool = True
+
+    @property
+    def place(self) -> str:
+        """As it is told."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """As SQL writes it."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
     @property
     def identifying(self) -> dict[str, str]:
@@ -44,8 +58,13 @@ class Table:
         return {
             column: kind
             for column, kind in named.items()
-            if kind and not self.is_nested(column) and (column != "id" or self.name.endswith(_PROFILES))
+            if kind and not self.is_nested(column) and (column != "id" or self.name.endswith(_NAMED_BY_ID))
         }
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that hold text of any kind."""
+        return [name for name, kind in self.columns.items() if kind.lower().startswith(_TEXT_TYPES)]
 
     @property
     def nested(self) -> list[str]:
@@ -74,13 +93,20 @@ class Found:
 
 
 class Warehouse(ABC):
-    """A database that is only read."""
+    """A database that is read; written only where it was opened for that."""
 
     placeholder: LiteralString
+    row_key: LiteralString
+    """What names a row of a table while a transaction lasts."""
+    key_mark: LiteralString
+    """The placeholder of such a name."""
+    only: LiteralString = ""
+    """Stands before a table whose rows of others that inherit from it are not meant."""
     text: LiteralString
     """The type that everything can be cast to."""
     columns: LiteralString
-    """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read."""
+    """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read; and
+    whether the rows lie there, which those of a view do not."""
 
     @abstractmethod
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -90,6 +116,45 @@ class Warehouse(ABC):
             ProgramError: it cannot be read.
         """
 
+    @abstractmethod
+    def change(self, statement: str, values: Sequence[object] = ()) -> None:
+        """Do what a statement says.
+
+        Raises:
+            ProgramError: it cannot be done.
+        """
+
+    @abstractmethod
+    def as_text(self, placeholder: str, kind: str) -> str:
+        """A text that is given as a value of a column's type."""
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """What is changed meanwhile stays as a whole, or not at all: if something fails, or is not to be kept."""
+        self.change("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.change("ROLLBACK")
+            raise
+        self.change("COMMIT" if keep else "ROLLBACK")
+
+    def delete(self, table: Table, keys: Sequence[object]) -> None:
+        """Delete rows, by what `row_key` said."""
+        for first in range(0, len(keys), _ROWS_AT_ONCE):
+            some = keys[first : first + _ROWS_AT_ONCE]
+            marks = ", ".join([self.key_mark] * len(some))
+            statement = f"DELETE FROM {self.only}{table.quoted} WHERE {self.row_key} IN ({marks})"  # noqa: S608
+            self.change(statement, some)
+
+    def update(self, table: Table, key: object, values: Mapping[str, object]) -> None:
+        """Give a row, by what `row_key` said, other texts, documents or nulls."""
+        listed = ", ".join(
+            f"{quoted(name)} = {self.as_text(self.placeholder, table.columns[name])}" for name in values
+        )
+        statement = f"UPDATE {self.only}{table.quoted} SET {listed} WHERE {self.row_key} = {self.key_mark}"  # noqa: S608
+        self.change(statement, [*values.values(), key])
+
     def tables(self, schemas: Sequence[str]) -> list[Table]:
         """The tables and views of some schemas, by name.
 
@@ -98,15 +163,18 @@ class Warehouse(ABC):
         """
         marks = ", ".join([self.placeholder] * len(schemas))
         found: dict[tuple[str, str], dict[str, str]] = {}
-        for schema, table, column, kind in self.rows(self.columns.replace("{schemas}", marks), schemas):
+        holding: set[tuple[str, str]] = set()
+        for schema, table, column, kind, holds in self.rows(self.columns.replace("{schemas}", marks), schemas):
             found.setdefault((schema, table), {})[column] = kind
+            if holds:
+                holding.add((schema, table))
         if missing := set(schemas) - {schema for schema, _ in found}:
             listed = ", ".join(f"`{each}`" for each in sorted(missing))
             message = (
                 f"the warehouse has no schema {listed} with tables that can be read: correct the setting `schemas`"
             )
             raise ProgramError(message)
-        return [Table(schema, name, columns) for (schema, name), columns in sorted(found.items())]
+        return [Table(*place, columns, place in holding) for place, columns in sorted(found.items())]
 
     def read(self, person: Person, schemas: Sequence[str]) -> tuple[Person, Found]:
         """Everything of a person, and the person as far as they are known then.
@@ -115,49 +183,59 @@ class Warehouse(ABC):
             ProgramError: it cannot be read.
         """
         tables = self.tables(schemas)
-        person = self._known(person, [each for each in tables if each.name == _PROFILES])
+        person = self.known(person, tables)
         found = Found(tables=len(tables))
         for table in tables:
-            self._search(table, person, found)
+            for _, row, theirs in self.candidates(table, person):
+                if theirs:
+                    found.rows.setdefault(table.place, []).append(row)
+                else:
+                    found.mentions[table.place] = found.mentions.get(table.place, 0) + 1
         return person, found
 
-    def _known(self, person: Person, profiles: Sequence[Table]) -> Person:
+    def known(self, person: Person, tables: Sequence[Table]) -> Person:
         """The person with what their profiles have, and had before they were merged with others."""
-        for table in profiles:
-            theirs = Found()
-            self._search(table, person, theirs)
-            more = [each for rows in theirs.rows.values() for row in rows for each in identifiers_of(row)]
-            # A phone number that a profile has is not taken for theirs alone.
-            person = person.knowing(each for each in more if each.kind != "phone_number")
+        profiles = [each for each in tables if each.name == _PROFILES]
+        before = None
+        while person != before:
+            before = person
+            for table in profiles:
+                rows = [row for _, row, theirs in self.candidates(table, person) if theirs]
+                more = [each for row in rows for each in identifiers_of(row)]
+                # A phone number that a profile has is not taken for theirs alone.
+                person = person.knowing(each for each in more if each.kind != "phone_number")
         return person
 
-    def _search(self, table: Table, person: Person, found: Found) -> None:
-        identifying, nested = table.identifying, table.nested
-        if not identifying and not nested:
-            return
+    def candidates(
+        self, table: Table, person: Person, *, with_keys: bool = False
+    ) -> Iterator[tuple[object, Json, bool]]:
+        """Rows that name or mention the person: the key if asked, the row, and whether it is theirs."""
         conditions: list[str] = []
         values: list[object] = []
-        for column in (*identifying, *nested):
+        for column in (*table.identifying, *table.nested):
             condition, more = self._condition(table, column, person)
             conditions += condition
             values += more
         if not conditions:
             return
+        for key, row in self.found(table, " OR ".join(conditions), values, with_keys=with_keys):
+            yield key, row, belongs(row, table, person)
+
+    def found(
+        self, table: Table, condition: str, values: Sequence[object], *, with_keys: bool = True
+    ) -> Iterator[tuple[object, Json]]:
+        """Rows that meet a condition, each with its key, or None if that is not asked; documents are parsed."""
         listed = ", ".join(map(quoted, table.columns))
-        place = f"{table.schema}.{table.name}"
-        query = f"SELECT {listed} FROM {quoted(table.schema)}.{quoted(table.name)} WHERE {' OR '.join(conditions)}"  # noqa: S608
-        rows = []
-        for values_of_row in self.rows(query, values):
-            row = {
-                column: _parsed(value) if table.is_nested(column) else value
-                for column, value in zip(table.columns, values_of_row, strict=True)
-            }
-            if belongs(row, table, person):
-                rows.append(row)
-            else:
-                found.mentions[place] = found.mentions.get(place, 0) + 1
-        if rows:
-            found.rows[place] = rows
+        key = self.row_key if with_keys else "NULL"
+        query = f"SELECT {key}, {listed} FROM {self.only if with_keys else ''}{table.quoted} WHERE {condition}"  # noqa: S608
+        for key_of_row, *values_of_row in self.rows(query, values):
+            yield (
+                key_of_row,
+                {
+                    column: _parsed(value) if table.is_nested(column) else value
+                    for column, value in zip(table.columns, values_of_row, strict=True)
+                },
+            )
 
     def _condition(self, table: Table, column: str, person: Person) -> tuple[list[str], list[object]]:
         """Rows that may be theirs, by one column: more than are, never fewer."""
@@ -216,13 +294,17 @@ def quoted(name: str) -> str:
 
 
 class DuckDB(Warehouse):
-    """A DuckDB file, opened for reading."""
+    """A DuckDB file."""
 
     placeholder = "?"
+    row_key = "rowid"
+    key_mark = "?"
     text = "VARCHAR"
     columns = (
-        "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
-        " WHERE table_schema IN ({schemas}) ORDER BY table_schema, table_name, ordinal_position"
+        "SELECT c.table_schema, c.table_name, c.column_name, c.data_type, t.table_type = 'BASE TABLE'"
+        " FROM information_schema.columns c JOIN information_schema.tables t"
+        " USING (table_catalog, table_schema, table_name)"
+        " WHERE c.table_schema IN ({schemas}) ORDER BY c.table_schema, c.table_name, c.ordinal_position"
     )
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -235,15 +317,27 @@ class DuckDB(Warehouse):
         except duckdb.Error as error:
             raise _unreadable(error) from error
 
+    def change(self, statement: str, values: Sequence[object] = ()) -> None:
+        """See `Warehouse`."""
+        self.rows(statement, values)
+
+    def as_text(self, placeholder: str, kind: str) -> str:
+        """See `Warehouse`."""
+        return f"CAST({placeholder} AS {kind})"
+
 
 class Postgres(Warehouse):
     """A PostgreSQL database, in one snapshot."""
 
     placeholder = "%s"
+    row_key = "ctid"
+    key_mark = "CAST(%s AS tid)"
+    only = "ONLY "
     text = "text"
     # Its information schema leaves out what this user may not read: that would be missing without a word.
     columns = (
-        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind = 'r'"
+        " FROM pg_attribute a"
         " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"
         " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY n.nspname, c.relname, a.attnum"
@@ -259,10 +353,25 @@ class Postgres(Warehouse):
         except psycopg.Error as error:
             raise _unreadable(error) from error
 
+    def change(self, statement: str, values: Sequence[object] = ()) -> None:
+        """See `Warehouse`."""
+        try:
+            self._connection.execute(statement, list(values) or None)
+        except psycopg.Error as error:
+            raise _unreadable(error) from error
+
+    def as_text(self, placeholder: str, kind: str) -> str:
+        """See `Warehouse`."""
+        return f"CAST({placeholder}::text AS {kind})"
+
 
 @contextmanager
-def opened(warehouse: str) -> Iterator[Warehouse]:
+def opened(warehouse: str, *, writable: bool = False) -> Iterator[Warehouse]:
     """The warehouse of a setting: the path of a DuckDB file, or a `postgresql://` URL.
+
+    Args:
+        warehouse: The setting.
+        writable: Whether anything is to be changed; what is then read is in no transaction but those begun.
 
     Raises:
         ProgramError: it cannot be opened.
@@ -270,7 +379,8 @@ def opened(warehouse: str) -> Iterator[Warehouse]:
     if warehouse.startswith(("postgresql://", "postgres://")):
         try:
             connection = psycopg.connect(warehouse, options="-c default_transaction_isolation=repeatable\\ read")
-            connection.read_only = True
+            connection.read_only = not writable
+            connection.autocommit = writable
         except psycopg.Error as error:
             message = (
                 "the setting `warehouse` names a PostgreSQL that cannot be reached: check its address and user"
@@ -284,7 +394,7 @@ def opened(warehouse: str) -> Iterator[Warehouse]:
         message = f"the setting `warehouse` names {warehouse!r}, where there is no DuckDB file"
         raise ProgramError(message)
     try:
-        file = duckdb.connect(str(path), read_only=True)
+        file = duckdb.connect(str(path), read_only=not writable)
         file.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     except duckdb.Error as error:
         raise _unreadable(error) from error

@@ -1,0 +1,285 @@
+"""Erasure of a person in a warehouse: in every table, in one transaction, and looked for before it is kept.
+
+What becomes of a row depends on what the table is for:
+
+- it is deleted; or
+- the identifiers in it become keyed hashes, where a count rests on the row: of a ledger, of a reading whose
+  members are counted, of a measurement that knows nobody but by profile id; or
+- of an event of somebody who is in an experiment, what is counted is left, under such a hash: results stay.
+
+Nothing of a view is touched: it shows what its tables hold.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from singer_program.errors import ProgramError
+from singer_program.identifiers import Identifier, compared
+from singer_program.people_list import line_of
+from subject_requests.warehouse import quoted
+
+if TYPE_CHECKING:
+    from subject_requests.person import Person
+    from subject_requests.warehouse import Table, Warehouse
+
+Json = dict[str, Any]
+
+ERASED = "erased-"
+"""What a hash in the place of an identifier begins with; 32 hexadecimal digits follow."""
+
+_DIGITS = 32
+MADE = ("fct_", "dim_", "int_", "stg_", "pub_")
+"""What tables that dbt makes begin with; who loads a raw table names it otherwise."""
+_TO_SEND = "pub_"
+LEDGER = "fct_assignments"
+LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_published"})
+"""What is only appended to, and not made anew from anything."""
+COUNTED = frozenset({"list_memberships", "segment_memberships", "profile_ids"})
+"""Raw tables of readings that count as complete by their number of rows: a row less, and none counts as read."""
+ANSWERED = frozenset({"privacy_requests", "privacy_actions"})
+"""Raw tables that prove that a request was answered: the row stays, without whom it was about."""
+EVENTS = frozenset({"events", "pushed_events"})
+KEPT_COLUMNS = frozenset({"id", "datetime", "timestamp", "uuid", "metric_id"})
+"""Of an event that is counted, besides what a loader adds (`_sdc_…`)."""
+KEPT_MEMBERS = frozenset({
+    "$event_id", "$message", "OrderId", "order_id", "Bounce Type", "Failure Type", "List", "form_id",
+    "$value_currency", "URL", "Client Type", "Client OS Family", "$value", "machine_open", "Bot Click",
+})  # fmt: skip
+"""Of `event_properties`: what the models read."""
+_CID = re.compile(r"[?&;](lf_cid=[a-z0-9_.]+)(?=[&#]|$)")
+_SHORTEST_TELLING = 6
+"""Characters from which on an identifier is looked for in any text: a shorter one is in many by chance."""
+
+
+class Fate(StrEnum):
+    """What became of rows."""
+
+    DELETED = "deleted"
+    HASHED = "kept under a hash"
+    REDUCED = "reduced to what is counted"
+
+
+@dataclass
+class Erased:
+    """What was done.
+
+    Attributes:
+        rows: By table, how many of each.
+        mentions: By table: rows of others, or of several, that mention the person; nothing was done to them.
+        left: By table and column that were to be left: rows with an identifier in it.
+    """
+
+    rows: dict[str, dict[Fate, int]] = field(default_factory=dict)
+    mentions: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Rows of all tables."""
+        return sum(sum(each.values()) for each in self.rows.values())
+
+    def count(self, table: Table, fate: Fate, number: int = 1) -> None:
+        """Count rows."""
+        if number:
+            of_table = self.rows.setdefault(table.place, {})
+            of_table[fate] = of_table.get(fate, 0) + number
+
+
+class Erasure:
+    """The erasure of one person.
+
+    Args:
+        warehouse: Where; opened to be written to.
+        person: Whom, as far as they are known there.
+        key: That of the hashes.
+        leave: Columns, as `schema.table.column`, in which an identifier may be left.
+    """
+
+    def __init__(self, warehouse: Warehouse, person: Person, key: str, leave: Collection[str] = ()) -> None:
+        self._warehouse = warehouse
+        self._person = person
+        self._key = key
+        self._leave = frozenset(leave)
+        self._mentioned = _pattern(person.identifiers)
+
+    def done(self, tables: Sequence[Table]) -> Erased:
+        """Erase, and look whether anything is left; in a transaction of who calls.
+
+        Raises:
+            ProgramError: it cannot be done, or an identifier is left: nothing must be kept then.
+        """
+        erased = Erased()
+        held = [each for each in tables if each.is_table]
+        is_counted = any(True for table in held if table.name == LEDGER for _ in self._theirs(table))
+        for table in held:
+            self._erase(table, erased, is_counted=is_counted)
+        self._check(tables, erased)
+        return erased
+
+    def _theirs(self, table: Table) -> Iterator[tuple[object, Json]]:
+        if table.name.startswith(MADE):
+            yield from self._named(table)
+            return
+        for key, row, theirs in self._warehouse.candidates(table, self._person, with_keys=True):
+            if theirs:
+                yield key, row
+
+    def _named(self, table: Table) -> Iterator[tuple[object, Json]]:
+        """Rows of a table that dbt made: with an identifier as the whole of a text, of a column of any name."""
+        columns = {name: self._in_column(table, name) for name in table.texts}
+        conditions: list[str] = []
+        values: list[str] = []
+        for name, identifiers in columns.items():
+            if identifiers:
+                marks = ", ".join([self._warehouse.placeholder] * len(identifiers))
+                conditions.append(f"{self._lowered(name)} IN ({marks})")
+                values += [each.value.lower() for each in identifiers]
+        if conditions:
+            yield from self._warehouse.found(table, " OR ".join(conditions), values)
+
+    def _in_column(self, table: Table, column: str) -> list[Identifier]:
+        """The identifiers that a column's text may be: a short one only where the column says that it is one."""
+        kind = table.identifying.get(column)
+        return [each for each in self._person.identifiers if each.kind == kind or _is_telling(each)]
+
+    def _lowered(self, column: str) -> str:
+        return f"lower(trim(cast({quoted(column)} AS {self._warehouse.text})))"
+
+    def _erase(self, table: Table, erased: Erased, *, is_counted: bool) -> None:
+        gone: list[object] = []
+        for key, row in list(self._theirs(table)):
+            fate, changed = self._decided(table, row, is_counted=is_counted)
+            if fate is Fate.DELETED:
+                gone.append(key)
+            else:
+                self._warehouse.update(table, key, changed)
+                erased.count(table, fate)
+        self._warehouse.delete(table, gone)
+        erased.count(table, Fate.DELETED, len(gone))
+
+    def _decided(self, table: Table, row: Json, *, is_counted: bool) -> tuple[Fate, Json]:
+        """What becomes of a row, and its columns that change."""
+        hashed = self._hashed(table, row)
+        if table.name in LEDGERS:
+            return Fate.HASHED, hashed | self._emptied(table, row, hashed)
+        if table.name in COUNTED:
+            return Fate.HASHED, hashed
+        if table.name in ANSWERED:
+            return Fate.HASHED, dict.fromkeys(table.identifying) | self._emptied(table, row, ())
+        if table.name in EVENTS and is_counted and "event_properties" in table.columns:
+            return Fate.REDUCED, self._reduced(table, row, hashed)
+        if table.name.startswith(MADE) and not table.name.startswith(_TO_SEND):
+            kinds = {table.identifying.get(column) for column in hashed}
+            if kinds == {"id"} and not self._emptied(table, row, hashed):
+                return Fate.HASHED, hashed
+        return Fate.DELETED, {}
+
+    def _hashed(self, table: Table, row: Json) -> Json:
+        """The columns that are one of the identifiers, each with its hash."""
+        found: Json = {}
+        for column in (*table.texts, *table.identifying):
+            value = row[column]
+            if isinstance(value, str) and value.strip():
+                for each in self._in_column(table, column):
+                    if value.strip().lower() == each.value.lower() or compared(each.kind, value) == each:
+                        found[column] = ERASED + line_of(self._key, each)[:_DIGITS]
+        return found
+
+    def _emptied(self, table: Table, row: Json, hashed: Collection[str]) -> Json:
+        """The other columns that mention the person, empty."""
+        columns = {*table.texts, *table.nested}.difference(hashed)
+        return {name: None for name in columns if self._mentions(row[name])}
+
+    def _mentions(self, value: object) -> bool:
+        return value is not None and self._mentioned.search(_text(value)) is not None
+
+    def _reduced(self, table: Table, row: Json, hashed: Json) -> Json:
+        """An event, as far as it is counted: whatever else the loader knew of it is empty."""
+        held = row["event_properties"]
+        members = {
+            name: _address(value) if name == "URL" else value
+            for name, value in (held.items() if isinstance(held, dict) else ())
+            if name in KEPT_MEMBERS
+        }
+        left = {name: value for name, value in members.items() if not self._mentions(value)}
+        others = {
+            name: None
+            for name in table.columns
+            if name not in KEPT_COLUMNS and not name.startswith("_sdc_") and row[name] is not None
+        }
+        return others | hashed | {"event_properties": json.dumps(left)}
+
+    def _check(self, tables: Sequence[Table], erased: Erased) -> None:
+        """Look for every identifier in all texts and documents of all tables, and for rows of the person in views.
+
+        Raises:
+            ProgramError: one is left, where it is not somebody else's document or number.
+        """
+        for table in tables:
+            for _, _, theirs in self._warehouse.candidates(table, self._person):
+                if theirs:
+                    what = "still holds rows of them" if table.is_table else "shows rows of them from elsewhere"
+                    message = f"{what}: name the schemas of its tables in `erased_schemas`, refresh what is stored"
+                    raise _kept(table.place, message)
+                if table.is_table:
+                    erased.mentions[table.place] = erased.mentions.get(table.place, 0) + 1
+            if table.is_table:
+                self._look_through(table, erased)
+
+    def _look_through(self, table: Table, erased: Erased) -> None:
+        telling = [each for each in self._person.identifiers if _is_telling(each)]
+        pattern = _pattern(telling)
+        numbers = [name for name, kind in table.identifying.items() if kind == "phone_number"]
+        columns = [name for name in table.texts if name not in numbers]
+        if not telling or not columns:
+            return
+        conditions = [
+            f"position({self._warehouse.placeholder} IN {self._lowered(name)}) > 0"
+            for name in columns
+            for _ in telling
+        ]
+        values = [each.value.lower() for _ in columns for each in telling]
+        for _, row in self._warehouse.found(table, " OR ".join(conditions), values, with_keys=False):
+            for name in columns:
+                if row[name] is None or not pattern.search(str(row[name])):
+                    continue
+                place = f"{table.place}.{name}"
+                if place not in self._leave:
+                    message = (
+                        "still has an identifier of them in a text: correct those rows, or let them be by "
+                        f"`--leave {place}`"
+                    )
+                    raise _kept(place, message)
+                erased.left[place] = erased.left.get(place, 0) + 1
+
+
+def _is_telling(identifier: Identifier) -> bool:
+    return identifier.kind == "email" or len(identifier.value) >= _SHORTEST_TELLING
+
+
+def _pattern(identifiers: Iterable[Identifier]) -> re.Pattern[str]:
+    """Any of some identifiers, not as a part of a longer word."""
+    listed = "|".join(sorted((re.escape(each.value) for each in identifiers), key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{listed})(?!\w)", re.IGNORECASE)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _address(url: object) -> object:
+    """An address without what stands after the path, but for the name of the arm."""
+    if not isinstance(url, str):
+        return None
+    cid = _CID.search(url)
+    return re.split(r"[?#]", url, maxsplit=1)[0] + (f"?{cid[1]}" if cid else "")
+
+
+def _kept(place: str, what: str) -> ProgramError:
+    return ProgramError(f"nothing was erased: {place} {what}")

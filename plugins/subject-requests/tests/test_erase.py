@@ -1,0 +1,254 @@
+"""Who is erased is in no table any more; counts and others stay; a run that is killed leaves all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import psycopg
+import pytest
+from people_warehouse import ADA, BOB, OLD
+
+from singer_program.identifiers import compared
+from singer_program.people_list import line_of
+from subject_requests.erasure import KEPT_MEMBERS
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
+
+Runs = Callable[..., Any]
+KEY = "a key that no test would guess, of 32"
+MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
+    "klaviyo_raw.list_memberships": ("list_id varchar, profile_id varchar", [("L1", "01ADA"), ("L1", "01BOB")]),
+    "klaviyo_raw.profile_ids": ("id varchar, swept_at timestamp", [("01ADA", "2026-11-01"), ("01BOB", None)]),
+    "klaviyo_raw.privacy_requests": (
+        "request_id varchar, email varchar, jurisdiction varchar, scope json",
+        [("r1", ADA, "gdpr", '["profile"]'), ("r2", BOB, "ccpa", "[]")],
+    ),
+    "klaviyo_raw.pushed_events": (
+        "id varchar, profile_id varchar, event_properties json, note varchar",
+        [
+            (
+                "p1",
+                "01ADA",
+                json.dumps(
+                    {
+                        "$value": 9.5,
+                        "Items": ["shoe"],
+                        "order_id": f"o-{ADA}",
+                        "URL": "https://shop.example/a?email=ada%40mail.example.net&lf_cid=spring.hero.bold#x",
+                    }
+                ),
+                "seen by Ada",
+            ),
+        ],
+    ),
+    "marts.fct_consent_log": (
+        "change_id varchar, profile_id varchar, external_id varchar",
+        [("c1", "01ADA", "crm-42"), ("c2", "01BOB", "crm-43")],
+    ),
+    "marts.int_outcomes": ("profile_id varchar, value int", [("01ADA", 3), ("01BOB", 4)]),
+    "marts.int_texts": ("profile_id varchar, text varchar", [("01ADA", f"Dear {ADA}"), ("01BOB", "Dear Bob")]),
+    "marts.pub_klaviyo_profiles": ("profile_id varchar, properties json", [("01ADA", "{}"), ("01BOB", "{}")]),
+    "marts.fct_consent": ("identifier varchar, channel varchar", [(OLD, "email"), (BOB, "email")]),
+}
+
+
+def _execute(place: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements; what the last one answers."""
+    if place.startswith("postgresql://"):
+        with psycopg.connect(place, autocommit=True) as server:
+            for each in statements:
+                cursor = server.execute(each)
+            return list(cursor.fetchall()) if cursor.description else []
+    with closing(duckdb.connect(place)) as file:
+        for each in statements:
+            done = file.execute(each)
+        return done.fetchall()
+
+
+def _literal(value: object) -> str:
+    return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
+
+
+def _state(place: str) -> dict[str, list[str]]:
+    """All rows of all tables, as text."""
+    tables = _execute(
+        place,
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables"
+        " WHERE table_schema IN ('klaviyo_raw', 'marts') AND table_type = 'BASE TABLE' ORDER BY 1",
+    )
+    return {name: sorted(map(str, _execute(place, f"SELECT * FROM {name}"))) for (name,) in tables}  # noqa: S608
+
+
+@pytest.fixture
+def held(warehouse: str) -> str:
+    """The warehouse with tables of every treatment, and a view."""
+    for table, (columns, rows) in MORE.items():
+        listed = ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+        _execute(warehouse, f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES {listed}")  # noqa: S608
+    _execute(warehouse, "CREATE VIEW marts.fct_people AS SELECT id, email FROM klaviyo_raw.profiles")
+    return warehouse
+
+
+@pytest.fixture
+def erase(run: Runs, held: str, tmp_path: Path) -> Runs:
+    settings = {
+        "warehouse": held,
+        "erased_schemas": '["klaviyo_raw", "marts"]',
+        "forgotten_path": tmp_path / "forgotten.txt",
+        "forgotten_key": KEY,
+        "log_path": tmp_path / "log.jsonl",
+    }
+    assert run("forget", "--email", ADA, "--because", "request 1", **settings).status == 0
+
+    def erase(*words: str, who: tuple[str, ...] = ("--email", ADA.title()), **others: object) -> Any:  # noqa: ANN401
+        return run("erase", *who, "--because", "request 1", *words, **settings | others)
+
+    return erase
+
+
+def _hash(kind: str, value: str) -> str:
+    return f"erased-{line_of(KEY, compared(kind, value))[:32]}"
+
+
+def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str, tmp_path: Path) -> None:
+    before = _state(held)
+    tried = erase("--dry-run")
+    assert (tried.status, _state(held)) == (0, before), tried.err
+    assert "rows would be erased; nothing was" in tried.out
+    done = erase()
+    assert done.status == 0, done.err
+    after = _state(held)
+    others = ("bob", "crm-43")
+    own = [row for rows in after.values() for row in rows if not any(each in row.lower() for each in others)]
+    for value in (ADA, OLD, "01ADA", "01OLD", "crm-42"):
+        assert value.lower() not in " ".join(own).lower()
+    for table, rows in before.items():
+        assert {row for row in rows if "bob" in row.lower()} <= {*after[table]}
+        assert [row for row in rows if "crm-43" in row] == [row for row in after[table] if "crm-43" in row]
+    ada = _hash("id", "01ADA")
+    assert {ada, "01BOB"} == {key for (key,) in _execute(held, "SELECT profile_id FROM marts.fct_assignments")}
+    assert len(after["klaviyo_raw.list_memberships"]) == len(after["klaviyo_raw.profile_ids"]) == 2
+    assert _execute(held, "SELECT email FROM klaviyo_raw.privacy_requests WHERE request_id = 'r1'") == [(None,)]
+    assert _execute(held, "SELECT external_id FROM marts.fct_consent_log WHERE change_id = 'c1'") == [
+        (_hash("external_id", "crm-42"),)
+    ]
+    assert sorted(_execute(held, "SELECT profile_id, value FROM marts.int_outcomes")) == [("01BOB", 4), (ada, 3)]
+    for table in ("klaviyo_raw.orders", "marts.int_texts", "marts.pub_klaviyo_profiles", "marts.fct_consent"):
+        assert len(after[table]) == len(before[table]) - 1
+    # Of an event, what is counted: no address, no goods, no note.
+    [(key, counted, note)] = _execute(
+        held, "SELECT profile_id, CAST(event_properties AS text), note FROM klaviyo_raw.pushed_events"
+    )
+    assert (key, note) == (ada, None)
+    assert json.loads(counted) == {"$value": 9.5, "URL": "https://shop.example/a?lf_cid=spring.hero.bold"}
+    assert "klaviyo_raw.shared_lists: 1 rows about others mention them" in done.out
+
+    # What else they were known by is on the list, all of it is told, and there is nothing to do any more.
+    lines = (tmp_path / "forgotten.txt").read_text().split()
+    assert {line_of(KEY, compared("external_id", "crm-42")), line_of(KEY, compared("email", OLD))} <= {*lines}
+    told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [each["did"] for each in told] == ["listed", "erasing", "erased"]
+    assert told[-1]["count"] == sum(
+        int(each) for each in re.findall(r": (\d+) (?:deleted|kept|reduced)", done.out)
+    )
+    again = erase()
+    assert (again.status, _state(held)) == (0, after)
+    assert "0 rows erased" in again.out
+
+
+def test_without_an_experiment_nothing_is_kept_of_events(erase: Runs, held: str) -> None:
+    _execute(held, "DELETE FROM marts.fct_assignments")
+    assert erase().status == 0
+    assert _execute(held, "SELECT count(*) FROM klaviyo_raw.pushed_events") == [(0,)]
+    assert _execute(held, "SELECT id FROM klaviyo_raw.events") == [("e3",)]
+
+
+def test_a_text_in_which_an_identifier_is_left_undoes_all(erase: Runs, held: str) -> None:
+    _execute(
+        held, "CREATE TABLE marts.notes (body text)", "INSERT INTO marts.notes VALUES ('ada@mail.example.net.')"
+    )
+    before = _state(held)
+    done = erase()
+    assert (done.status, _state(held)) == (1, before)
+    assert "nothing was erased: marts.notes.body still has an identifier" in done.err
+    assert ADA not in done.err
+    left = erase("--leave", "marts.notes.body")
+    assert left.status == 0, left.err
+    assert "marts.notes.body: 1 rows have an identifier of them" in left.out
+
+
+def test_a_view_of_what_lies_elsewhere_undoes_all(erase: Runs, held: str) -> None:
+    _execute(
+        held,
+        "CREATE SCHEMA elsewhere",
+        "CREATE TABLE elsewhere.people (email text)",
+        "INSERT INTO elsewhere.people VALUES ('ada@mail.example.net')",
+        "CREATE VIEW marts.all_people AS SELECT * FROM elsewhere.people",
+    )
+    before = _state(held)
+    done = erase()
+    assert (done.status, _state(held)) == (1, before)
+    assert "marts.all_people shows rows of them from elsewhere" in done.err
+    assert erase(erased_schemas='["klaviyo_raw", "marts", "elsewhere"]').status == 0
+
+
+def test_who_comes_back_with_the_next_reading_is_not_erased(erase: Runs, held: str, sandbox: Sandbox) -> None:
+    before = _state(held)
+    unlisted = erase(who=("--email", BOB))
+    assert unlisted.status == 1
+    assert "`subject-requests forget` first" in unlisted.err
+    # Klaviyo knows them by what only the warehouse told.
+    sandbox.store.write(
+        "update profiles set external_id = ? where id = (select min(id) from profiles)", [["crm-42"]]
+    )
+    there = erase()
+    assert there.status == 1
+    assert "delete it first" in there.err
+    assert _state(held) == before
+    assert erase("--still-at-klaviyo").status == 0
+
+
+@pytest.mark.parametrize(("moment", "is_erased"), [("before the commit", False), ("after the commit", True)])
+def test_a_run_that_is_killed_leaves_all_or_nothing(
+    erase: Runs, held: str, *, moment: str, is_erased: bool
+) -> None:
+    before = _state(held)
+    where = "if statement == 'COMMIT':\n        "
+    kill = "os.kill(os.getpid(), signal.SIGKILL)"
+    change = f"plain(self, statement, values)\n    {where}{kill}"
+    if not is_erased:
+        change = f"{where}{kill}\n    plain(self, statement, values)"
+    script = (
+        "import os, signal, sys\nfrom subject_requests import warehouse\nfrom subject_requests.cli import main\n"
+        f"kind = warehouse.{'Postgres' if held.startswith('postgresql') else 'DuckDB'}\n"
+        f"plain = kind.change\ndef change(self, statement, values=()):\n    {change}\n"
+        "kind.change = change\nmain()\n"
+    )
+    words = ("erase", "--email", ADA, "--because", "request 1")
+    killed = subprocess.run([sys.executable, "-c", script, *words], env=os.environ, check=False)  # noqa: S603
+    assert killed.returncode == -signal.SIGKILL, moment
+    assert (_state(held) == before) is not is_erased
+    done = erase()
+    assert done.status == 0, done.err
+    assert ("0 rows erased" in done.out) is is_erased
+
+
+def test_of_an_event_what_the_models_read_is_kept() -> None:
+    """One list in two places: what staging reads of an event's properties, and what erasure leaves of it."""
+    model = Path(__file__).parents[3] / "transform/models/staging/klaviyo/stg_klaviyo__events.sql"
+    text = model.read_text(encoding="utf-8")
+    read = {*re.findall(r"'event_properties', '([^']+)'", text), *re.findall(r": '([^']+)'[,}]", text)} - {
+        "lf_cid"
+    }
+    assert read == KEPT_MEMBERS
