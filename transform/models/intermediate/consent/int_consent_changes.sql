@@ -6,7 +6,14 @@ consent_news as (
 
 ),
 
-recorded as (
+consent_log as (
+
+    select * from {{ lf_ledger('fct_consent_log') }}
+
+),
+
+-- The news may be a table that was made before they went into the log.
+unioned as (
 
     select
         change_id,
@@ -17,7 +24,7 @@ recorded as (
         failure_type,
         list_name,
         occurred_at
-    from {{ lf_ledger('fct_consent_log') }}
+    from consent_log
 
     union all
 
@@ -31,7 +38,12 @@ recorded as (
         list_name,
         occurred_at
     from consent_news
+    where not exists (
+        select 1
+        from consent_log
+        where consent_log.change_id = consent_news.change_id
+    )
 
 )
 
-select * from recorded
+select * from unioned
