@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -47,6 +50,26 @@ def _by_drops(listener: socket.socket) -> None:
         for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 400:
             time.sleep(0.05)
             connection.sendall(bytes([byte]))
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Callable[[], str]]:
+    """Makes an empty database of a PostgreSQL of our own, and tells its URL."""
+    binaries = pytest.importorskip("pgserver", reason="PostgreSQL's binaries come with the package pgserver")
+    psycopg = pytest.importorskip("psycopg")
+    folder = tempfile.mkdtemp(prefix="tests-")  # a socket's path must be short
+    server = binaries.get_server(folder, cleanup_mode=None)
+    numbers = count()
+
+    def make() -> str:
+        name = f"tests_{next(numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return str(server.get_uri(name))
+
+    yield make
+    binaries.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
+    shutil.rmtree(folder)
 
 
 NEWCOMER = ("tests/test_pipeline.py", "tests/test_readme.py")

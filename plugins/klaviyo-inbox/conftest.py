@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
@@ -24,22 +20,3 @@ def _log() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-
-
-@pytest.fixture(scope="session")
-def database() -> Iterator[Callable[[], str]]:
-    """Makes an empty database of a PostgreSQL of our own, and tells its URL."""
-    binaries = pytest.importorskip("pgserver", reason="PostgreSQL's binaries come with the package pgserver")
-    folder = tempfile.mkdtemp(prefix="inbox-")  # a socket's path must be short
-    server = binaries.get_server(folder, cleanup_mode=None)
-    numbers = count()
-
-    def make() -> str:
-        name = f"inbox_{next(numbers)}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return str(server.get_uri(name))
-
-    yield make
-    binaries.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
-    shutil.rmtree(folder)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg
 import pytest
 from people_warehouse import filled
 
@@ -54,27 +50,8 @@ def run(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ca
     return run
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Callable[[], str]]:
-    """Makes an empty database of a PostgreSQL of our own, and tells its URL."""
-    binaries = pytest.importorskip("pgserver", reason="PostgreSQL's binaries come with the package pgserver")
-    folder = tempfile.mkdtemp(prefix="requests-")  # a socket's path must be short
-    server = binaries.get_server(folder, cleanup_mode=None)
-    numbers = count()
-
-    def make() -> str:
-        name = f"requests_{next(numbers)}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return str(server.get_uri(name))
-
-    yield make
-    binaries.pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=server.pgdata, user=server.system_user)
-    shutil.rmtree(folder)
-
-
 @pytest.fixture(params=["duckdb", "postgres"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "duckdb":
         return filled(tmp_path / "warehouse.duckdb")
-    return filled(request.getfixturevalue("postgres")())
+    return filled(request.getfixturevalue("database")())

@@ -47,7 +47,7 @@ def _execute(place: str, *statements: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    held = str(tmp_path / "w.duckdb") if request.param == "duckdb" else request.getfixturevalue("postgres")()
+    held = str(tmp_path / "w.duckdb") if request.param == "duckdb" else request.getfixturevalue("database")()
     _execute(held, *MADE)
     return str(held)
 

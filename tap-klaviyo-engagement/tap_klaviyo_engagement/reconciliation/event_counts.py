@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
 
 from klaviyo_wire.errors import ConfigurationError
+from singer_program.private import replace_file
 
 Counts = dict[str, dict[date, int]]
 """Events by metric id and day; what is not there is none."""
@@ -121,16 +119,7 @@ class WarehouseCounts:
             metric: {day.isoformat(): events for day, events in sorted(days.items())}
             for metric, days in sorted(self.counts.items())
         }
-        with NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as file:
-            try:
-                json.dump(dumped, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self.path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    Path(file.name).unlink()
-                raise
+        replace_file(self.path, [json.dumps(dumped, indent=1)])
 
 
 def _csv_counts(file: IO[str]) -> Counts:

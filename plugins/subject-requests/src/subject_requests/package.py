@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from singer_program.errors import ProgramError
+from singer_program.private import sync_folder
 
 Json = dict[str, Any]
 MANIFEST, README = "manifest.json", "README.md"
@@ -69,7 +70,7 @@ def write(out: Path, contents: Contents) -> Json:
         unfinished.mkdir(mode=0o700)
         manifest = _fill(unfinished, contents)
         unfinished.rename(out)  # fails where something has come meanwhile
-        _sync(out.parent)
+        sync_folder(out.parent)
     except OSError as error:
         message = (
             f"the package cannot be written to {str(out)!r} ({error.strerror}): make room, or give another `--out`"
@@ -130,7 +131,7 @@ def _fill(folder: Path, contents: Contents) -> Json:
     }
     put(MANIFEST, msgspec.json.format(as_json(manifest), indent=2) + b"\n")
     for each in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-        _sync(each)
+        sync_folder(each)
     return manifest
 
 
@@ -192,11 +193,3 @@ def readme(contents: Contents) -> str:
         contact = controller.get("contact")
         lines += ["", "## Who is responsible", "", f"{controller['name']}{f', {contact}' if contact else ''}"]
     return "\n".join(lines) + "\n"
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from singer_program.errors import ProgramError
 from singer_program.people_list import line_of, read_list
+from singer_program.private import replace_file
 
 if TYPE_CHECKING:
     from singer_program.identifiers import Identifier
@@ -57,7 +58,7 @@ class PeopleFile:
             lines = dict.fromkeys(line_of(self.key, each) for each in people)
             new = [line for line in lines if line not in known]
             if new or not self.path.exists():
-                _replace(self.path, [*before, *new])
+                replace_file(self.path, [*before, *new])
         return len(new)
 
     def remove(self, people: Iterable[Identifier]) -> int:
@@ -71,38 +72,13 @@ class PeopleFile:
             theirs = {line_of(self.key, each) for each in people}
             gone = sorted({each.lower() for each in before} & theirs)
             if gone:
-                _replace(self.path, [each for each in before if each.lower() not in theirs])
+                replace_file(self.path, [each for each in before if each.lower() not in theirs])
         return len(gone)
 
 
 def _lines(path: Path, setting: str) -> list[str]:
     read_list(path, setting)  # a line that is no hash is told, with its number, and nothing is done
     return path.read_text(encoding="utf-8").split()
-
-
-def _replace(path: Path, lines: Iterable[str]) -> None:
-    """Put a whole new file in place of the list: who reads it meanwhile sees the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.chmod(mode)
-        unfinished.replace(path)
-        _sync(path.parent)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
