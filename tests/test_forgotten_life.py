@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -77,7 +76,6 @@ def write(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Json]:
                 "forgotten_key": KEY,
             }
         )
-        logging.getLogger("target-klaviyo-profiles").setLevel(logging.ERROR)
         with redirect_stdout(io.StringIO()):
             target.listen(io.StringIO("\n".join(map(json.dumps, lines))))
         sandbox.settle()

@@ -37,7 +37,13 @@ def test_a_pushed_event_has_the_columns_of_a_polled_one() -> None:
     assert STREAMS["pushed_events"].keys == tuple(Events.primary_keys)
 
 
-@pytest.mark.parametrize("table", SOURCES[0]["tables"], ids=lambda each: each["name"])
+OTHERS = {"privacy_actions"}
+"""What no receiver takes: any loader fills it."""
+
+
+@pytest.mark.parametrize(
+    "table", [each for each in SOURCES[0]["tables"] if each["name"] not in OTHERS], ids=lambda each: each["name"]
+)
 def test_a_stream_is_what_dbt_reads(table: dict[str, list[dict[str, str]]]) -> None:
     name = str(table["name"])
     schema = STREAMS[name].json_schema()["properties"]

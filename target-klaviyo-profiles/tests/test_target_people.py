@@ -120,7 +120,7 @@ def test_whatever_else_a_record_holds_she_is_found_in_it(sink: type[Sink], data:
     field = data.draw(st.sampled_from(sink.fields))
     inner: object = data.draw(st.sampled_from([*SPELLINGS["email"], *SPELLINGS["id"], *MENTIONS]))
     for name in data.draw(st.lists(st.text(max_size=5), max_size=3)):
-        inner = {name: inner, "x": 1} if data.draw(st.booleans()) else [None, inner]
+        inner = {"x": 1, name: inner} if data.draw(st.booleans()) else [None, inner]
     told = sink(Options(people=_people())).refusal({**record, field.name: inner})
     if sink.stream == "profile_deletions":
         assert told is None
