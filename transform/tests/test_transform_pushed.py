@@ -194,7 +194,8 @@ def test_a_run_stops_for_nothing_that_was_pushed(account: Account) -> None:
     ]
     account.world.land(account.warehouse)
     names = [f"pub_klaviyo_{name}" for name in ("contacts", "events", "list_members", "subscriptions")]
-    between = ("int_pushed_contacts", "int_contact_identifiers")
+    between = ["int_pushed_contacts", "int_contact_identifiers", "consent_methods"]
+    between += ["path:models/intermediate/consent"]
     account.warehouse.dbt("build", "--select", *between, *names, "--exclude-resource-type", "unit_test")
     found = account.warehouse.rows("select email, phone_number, external_id from publish.pub_klaviyo_contacts")
     people = {next(filter(None, row.values())) for row in found}
