@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -69,3 +71,16 @@ def filled(place: str | Path) -> str:
         with psycopg.connect(place, autocommit=True) as server:
             fill(server.execute, "%s")
     return str(place)
+
+
+def execute(place: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements in a warehouse of either kind; what the last one answers."""
+    if place.startswith("postgresql://"):
+        with psycopg.connect(place, autocommit=True) as server:
+            for each in statements:
+                cursor = server.execute(each)
+            return list(cursor.fetchall()) if cursor.description else []
+    with closing(duckdb.connect(place)) as file:
+        for each in statements:
+            done = file.execute(each)
+        return done.fetchall()

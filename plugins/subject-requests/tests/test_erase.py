@@ -9,14 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-import psycopg
 import pytest
-from people_warehouse import ADA, BOB, OLD
+from people_warehouse import ADA, BOB, OLD, execute
 
 from singer_program.identifiers import compared
 from singer_program.people_list import line_of
@@ -63,31 +60,18 @@ MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
 }
 
 
-def _execute(place: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements; what the last one answers."""
-    if place.startswith("postgresql://"):
-        with psycopg.connect(place, autocommit=True) as server:
-            for each in statements:
-                cursor = server.execute(each)
-            return list(cursor.fetchall()) if cursor.description else []
-    with closing(duckdb.connect(place)) as file:
-        for each in statements:
-            done = file.execute(each)
-        return done.fetchall()
-
-
 def _literal(value: object) -> str:
     return "NULL" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
 def _state(place: str) -> dict[str, list[str]]:
     """All rows of all tables, as text."""
-    tables = _execute(
+    tables = execute(
         place,
         "SELECT table_schema || '.' || table_name FROM information_schema.tables"
         " WHERE table_schema IN ('klaviyo_raw', 'marts') AND table_type = 'BASE TABLE' ORDER BY 1",
     )
-    return {name: sorted(map(str, _execute(place, f"SELECT * FROM {name}"))) for (name,) in tables}  # noqa: S608
+    return {name: sorted(map(str, execute(place, f"SELECT * FROM {name}"))) for (name,) in tables}  # noqa: S608
 
 
 @pytest.fixture
@@ -95,8 +79,8 @@ def held(warehouse: str) -> str:
     """The warehouse with tables of every treatment, and a view."""
     for table, (columns, rows) in MORE.items():
         listed = ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
-        _execute(warehouse, f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES {listed}")  # noqa: S608
-    _execute(warehouse, "CREATE VIEW marts.fct_people AS SELECT id, email FROM klaviyo_raw.profiles")
+        execute(warehouse, f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES {listed}")  # noqa: S608
+    execute(warehouse, "CREATE VIEW marts.fct_people AS SELECT id, email FROM klaviyo_raw.profiles")
     return warehouse
 
 
@@ -137,17 +121,17 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
         assert {row for row in rows if "bob" in row.lower()} <= {*after[table]}
         assert [row for row in rows if "crm-43" in row] == [row for row in after[table] if "crm-43" in row]
     ada = _hash("id", "01ADA")
-    assert {ada, "01BOB"} == {key for (key,) in _execute(held, "SELECT profile_id FROM marts.fct_assignments")}
+    assert {ada, "01BOB"} == {key for (key,) in execute(held, "SELECT profile_id FROM marts.fct_assignments")}
     assert len(after["klaviyo_raw.list_memberships"]) == len(after["klaviyo_raw.profile_ids"]) == 2
-    assert _execute(held, "SELECT email FROM klaviyo_raw.privacy_requests WHERE request_id = 'r1'") == [(None,)]
-    assert _execute(held, "SELECT external_id FROM marts.fct_consent_log WHERE change_id = 'c1'") == [
+    assert execute(held, "SELECT email FROM klaviyo_raw.privacy_requests WHERE request_id = 'r1'") == [(None,)]
+    assert execute(held, "SELECT external_id FROM marts.fct_consent_log WHERE change_id = 'c1'") == [
         (_hash("external_id", "crm-42"),)
     ]
-    assert sorted(_execute(held, "SELECT profile_id, value FROM marts.int_outcomes")) == [("01BOB", 4), (ada, 3)]
+    assert sorted(execute(held, "SELECT profile_id, value FROM marts.int_outcomes")) == [("01BOB", 4), (ada, 3)]
     for table in ("klaviyo_raw.orders", "marts.int_texts", "marts.pub_klaviyo_profiles", "marts.fct_consent"):
         assert len(after[table]) == len(before[table]) - 1
     # Of an event, what is counted: no address, no goods, no note.
-    [(key, counted, note)] = _execute(
+    [(key, counted, note)] = execute(
         held, "SELECT profile_id, CAST(event_properties AS text), note FROM klaviyo_raw.pushed_events"
     )
     assert (key, note) == (ada, None)
@@ -168,14 +152,14 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
 
 
 def test_without_an_experiment_nothing_is_kept_of_events(erase: Runs, held: str) -> None:
-    _execute(held, "DELETE FROM marts.fct_assignments")
+    execute(held, "DELETE FROM marts.fct_assignments")
     assert erase().status == 0
-    assert _execute(held, "SELECT count(*) FROM klaviyo_raw.pushed_events") == [(0,)]
-    assert _execute(held, "SELECT id FROM klaviyo_raw.events") == [("e3",)]
+    assert execute(held, "SELECT count(*) FROM klaviyo_raw.pushed_events") == [(0,)]
+    assert execute(held, "SELECT id FROM klaviyo_raw.events") == [("e3",)]
 
 
 def test_a_text_in_which_an_identifier_is_left_undoes_all(erase: Runs, held: str) -> None:
-    _execute(
+    execute(
         held, "CREATE TABLE marts.notes (body text)", "INSERT INTO marts.notes VALUES ('ada@mail.example.net.')"
     )
     before = _state(held)
@@ -189,7 +173,7 @@ def test_a_text_in_which_an_identifier_is_left_undoes_all(erase: Runs, held: str
 
 
 def test_a_view_of_what_lies_elsewhere_undoes_all(erase: Runs, held: str) -> None:
-    _execute(
+    execute(
         held,
         "CREATE SCHEMA elsewhere",
         "CREATE TABLE elsewhere.people (email text)",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import psycopg
 import pytest
+from people_warehouse import execute
 
 from subject_requests.controller import Retention
 from subject_requests.retention import rules
@@ -33,27 +31,15 @@ MADE = (
 )
 
 
-def _execute(place: str, *statements: str) -> list[tuple[Any, ...]]:
-    if place.startswith("postgresql://"):
-        with psycopg.connect(place, autocommit=True) as server:
-            for each in statements:
-                cursor = server.execute(each)
-            return list(cursor.fetchall()) if cursor.description else []
-    with closing(duckdb.connect(place)) as file:
-        for each in statements:
-            done = file.execute(each)
-        return done.fetchall()
-
-
 @pytest.fixture(params=["duckdb", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     held = str(tmp_path / "w.duckdb") if request.param == "duckdb" else request.getfixturevalue("database")()
-    _execute(held, *MADE)
+    execute(held, *MADE)
     return str(held)
 
 
 def _ids(place: str, table: str) -> list[str]:
-    return [key for (key,) in _execute(place, f"SELECT id FROM klaviyo_raw.{table} ORDER BY id")]  # noqa: S608
+    return [key for (key,) in execute(place, f"SELECT id FROM klaviyo_raw.{table} ORDER BY id")]  # noqa: S608
 
 
 def test_what_is_too_old_is_deleted_and_told(place: str, run: Runs, tmp_path: Path) -> None:
@@ -100,7 +86,7 @@ def test_what_is_too_old_is_deleted_and_told(place: str, run: Runs, tmp_path: Pa
 )
 def test_what_cannot_be_obeyed_is_an_error(rule: str, told: str, run: Runs, tmp_path: Path) -> None:
     held = str(tmp_path / "w.duckdb")
-    _execute(held, *MADE)
+    execute(held, *MADE)
     (tmp_path / "c.yml").write_text(f"{HEAD}- {rule}\n")
     done = run("retention", warehouse=held, controller_path="c.yml", log_path="log.jsonl")
     assert done.status == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import reduce
+from functools import reduce, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -23,14 +23,15 @@ from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
 from subject_requests.package import check, write
 from subject_requests.people_file import PeopleFile
-from subject_requests.person import Person, identifiers_of, person_of
+from subject_requests.person import identifiers_of, person_of
 from subject_requests.processing_log import Entry, ProcessingLog
 from subject_requests.record import written
 from subject_requests.settings import PROGRAM, RequestSettings
 from subject_requests.verification import STATUSES, looked_for
 from subject_requests.warehouse import opened
 
-F = TypeVar("F", bound=Callable[..., Any])
+Somebody = Mapping[str, str | None]
+"""What a command is told of a person, by kind of identifier."""
 _LISTS = {"forgotten": "forgotten_path", "restricted": "restricted_path"}
 
 
@@ -66,8 +67,24 @@ _BECAUSE = click.option(
 )
 
 
-def _of_somebody(function: F) -> F:
-    return reduce(lambda made, option: option(made), reversed(_PERSON), function)
+def _of_somebody(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that tell whom a command is about; it gets them as `somebody`, by kind of identifier."""
+
+    @wraps(function)
+    def called(
+        *,
+        email: str | None,
+        phone_number: str | None,
+        external_id: str | None,
+        profile_id: str | None,
+        **others: Any,  # noqa: ANN401 - whatever other options the command has
+    ) -> None:
+        function(
+            somebody={"id": profile_id, "email": email, "phone_number": phone_number, "external_id": external_id},
+            **others,
+        )
+
+    return reduce(lambda made, option: option(made), reversed(_PERSON), called)
 
 
 def main() -> int:
@@ -92,10 +109,7 @@ def command() -> None:
 @click.option("--received-at", type=_Moment(), help="When the request was received; with --law it gives `due_at`.")
 def export(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     warehouse: str | None,
     out: Path,
     request_id: str | None,
@@ -104,7 +118,7 @@ def export(  # noqa: PLR0913, PLR0917 - options
 ) -> None:
     """Write everything that is held of one person."""
     settings = RequestSettings.read(PROGRAM, config)
-    person = _person(email, phone_number, external_id, profile_id)
+    person = person_of(somebody)
     check(out)
     log = _log(settings)
     klaviyo = connected(settings)
@@ -128,12 +142,9 @@ def export(  # noqa: PLR0913, PLR0917 - options
 @click.option("--accepted-at", type=_Moment(), help="When Klaviyo took the request for the deletion.")
 @click.option("--unseen-at", type=_Moment(), help="When they were first not seen, as the last look said.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a line.")
-def verify(  # noqa: PLR0913, PLR0917 - options
+def verify(  # noqa: PLR0913 - options
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     warehouse: str | None,
     accepted_at: datetime | None,
     unseen_at: datetime | None,
@@ -146,7 +157,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options
     14 days after Klaviyo took the request. 1: it is not known.
     """
     settings = RequestSettings.read(PROGRAM, config)
-    person = _person(email, phone_number, external_id, profile_id)
+    person = person_of(somebody)
     log = _log(settings)
     klaviyo = connected(settings)
     with _opened(warehouse or settings.warehouse) as database:
@@ -175,12 +186,9 @@ def verify(  # noqa: PLR0913, PLR0917 - options
 @_LIST
 @_BECAUSE
 @click.option("--only-given", is_flag=True, help="Not also what Klaviyo knows the same profiles by.")
-def forget(  # noqa: PLR0913, PLR0917 - options
+def forget(
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     name: str,
     because: str,
     *,
@@ -190,7 +198,7 @@ def forget(  # noqa: PLR0913, PLR0917 - options
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
     log = _log(settings, kept)
-    person = _person(email, phone_number, external_id, profile_id)
+    person = person_of(somebody)
     if not only_given:
         person = person.knowing(
             each for profile in connected(settings).profiles(person).values() for each in identifiers_of(profile)
@@ -205,12 +213,9 @@ def forget(  # noqa: PLR0913, PLR0917 - options
 @_of_somebody
 @_LIST
 @_BECAUSE
-def unforget(  # noqa: PLR0913, PLR0917 - options
+def unforget(
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     name: str,
     because: str,
 ) -> None:
@@ -218,7 +223,7 @@ def unforget(  # noqa: PLR0913, PLR0917 - options
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
     log = _log(settings, kept)
-    person = _person(email, phone_number, external_id, profile_id)
+    person = person_of(somebody)
     removed = kept.remove(person.identifiers)
     _tell(log, Entry("taken off", name, removed, person.identifiers, because))
     click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
@@ -237,12 +242,9 @@ def unforget(  # noqa: PLR0913, PLR0917 - options
     help="A column of texts in which an identifier may be left.",
 )
 @click.option("--still-at-klaviyo", is_flag=True, help="Do not ask whether Klaviyo still has them.")
-def erase(  # noqa: PLR0913, PLR0917 - options
+def erase(  # noqa: PLR0913 - options
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     warehouse: str | None,
     because: str,
     leave: tuple[str, ...],
@@ -254,7 +256,7 @@ def erase(  # noqa: PLR0913, PLR0917 - options
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, "forgotten")
     log = _log(settings, kept)
-    person = _person(email, phone_number, external_id, profile_id)
+    person = person_of(somebody)
     if kept.missing(person.given):
         message = "they are not on the list by every identifier that is given: `subject-requests forget` first"
         raise ProgramError(message)
@@ -379,19 +381,15 @@ def verify_log(config: tuple[str, ...], path: Path | None, expect: str | None) -
 @_of_somebody
 @click.option("--file", "path", type=click.Path(path_type=Path), help="Instead of the setting `log_path`.")
 @click.option("--source", help="Only what was done to this: `klaviyo`, `forgotten`, …")
-def show_log(  # noqa: PLR0913, PLR0917 - options
+def show_log(
     config: tuple[str, ...],
-    email: str | None,
-    phone_number: str | None,
-    external_id: str | None,
-    profile_id: str | None,
+    somebody: Somebody,
     path: Path | None,
     source: str | None,
 ) -> None:
     """Print the lines, or those about one person, as JSON lines."""
     kept = _log_to_read(RequestSettings.read(PROGRAM, config), path)
-    named = any((email, phone_number, external_id, profile_id))
-    people = _person(email, phone_number, external_id, profile_id).given if named else ()
+    people = person_of(somebody).given if any(somebody.values()) else ()
     for entry in kept.entries(people, source):
         click.echo(json.dumps(entry, ensure_ascii=False))
 
@@ -421,12 +419,6 @@ def _log_to_read(settings: RequestSettings, path: Path | None) -> ProcessingLog:
 def _tell(log: ProcessingLog | None, entry: Entry) -> None:
     if log is not None:
         log.append(entry, _now())
-
-
-def _person(
-    email: str | None, phone_number: str | None, external_id: str | None, profile_id: str | None
-) -> Person:
-    return person_of({"id": profile_id, "email": email, "phone_number": phone_number, "external_id": external_id})
 
 
 def _opened(warehouse: str | None) -> Any:  # noqa: ANN401 - a context of a warehouse, or of none
