@@ -53,6 +53,9 @@ REMEDIES = {
     "Conflicting lock is held": "another process has the warehouse open: close it and run the job again",
 }
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""The signals by which a process is told to end: by `kill` and a machine that shuts down, by a closed terminal."""
+
 LOG_CONFIG = ROOT / "scripts" / "logging.yaml"
 UNANSWERED = "unanswered"
 """The file in a home that is there while something may have been read and not been answered."""
@@ -237,31 +240,40 @@ def run_job(  # noqa: PLR0913
         own = _system_of_its_own(place / SYSTEM.name, variables)
         if root == ROOT:
             rotate_rejects(place)
+        surroundings = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {}), **own}
         with (
             watch.run(run, log.parent) if watch else nullcontext(),
             log_of_a_run(log) as write,
-            subprocess.Popen(  # noqa: S603 - our own arguments
-                command,
-                cwd=root,
-                env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {}), **own},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                umask=PRIVATE,
-                pass_fds=held_files(),  # were this process killed, Meltano would go on, and hold the home
-            ) as process,
+            ExitStack() as stack,
         ):
+            process = None
             try:
+                with _undisturbed():  # a Meltano that this process does not know of would go on by itself
+                    process = stack.enter_context(_started(command, root, surroundings))
                 _listen(process.stdout, write, run)
             except Terminated:
-                process.terminate()
-                _listen(process.stdout, write, run)  # its last words
+                if process:
+                    process.terminate()
+                    _listen(process.stdout, write, run)  # its last words
                 raise
             if process.wait():
                 msg = f"{run.task}: {_reason(process.returncode, run)}"
                 raise JobFailed(msg, run.warnings)
     return run
+
+
+def _started(command: Sequence[str], root: Path, surroundings: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own arguments
+        command,
+        cwd=root,
+        env={**os.environ, **surroundings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=PRIVATE,
+        pass_fds=held_files(),  # were this process killed, Meltano would go on, and hold the home
+    )
 
 
 def _listen(output: Iterable[str] | None, write: Callable[[str], object], run: Run) -> None:
@@ -409,9 +421,25 @@ def end_when_told_to() -> None:
     def end(number: int, _: object) -> None:
         raise Terminated(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` wants it
             signal.signal(number, end)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal that ends this process is obeyed when the block is left, not inside it."""
+    come: list[int] = []
+    handlers = {number: handler for number in ENDS if callable(handler := signal.getsignal(number))}
+    for number in handlers:
+        signal.signal(number, lambda number, _: come.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in come:
+            signal.raise_signal(number)
 
 
 if __name__ == "__main__":

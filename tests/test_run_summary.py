@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -20,9 +21,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
+import pipeline  # noqa: E402
 import run_summary  # noqa: E402
 from notify import COMMAND, URL, masked, notify  # noqa: E402
-from pipeline import Run, Terminated, run_job, watched  # noqa: E402
+from pipeline import ENDS, Run, Terminated, end_when_told_to, run_job, watched  # noqa: E402
 from project import JobFailed, NotStarted  # noqa: E402
 from run_summary import Watch  # noqa: E402
 from scripted_meltano import ENDED, meltano, started  # noqa: E402
@@ -327,7 +329,7 @@ def test_a_job_that_dies_is_told_with_its_task(tmp_path: Path, channel: Channel)
 
 def test_a_job_that_is_told_to_end_ends_its_meltano_and_keeps_its_last_words(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    script = f"trap 'kill $!; echo last words; exit 143' TERM; sleep 30 & echo begun > {home}/begun; wait"
+    script = f"trap 'echo last words; exit 143' TERM; echo begun > {home}/begun; while :; do sleep 0.1; done"
     with meltano(tmp_path, script):
         process = started(tmp_path, "measure")
     try:
@@ -344,6 +346,35 @@ def test_a_job_that_is_told_to_end_ends_its_meltano_and_keeps_its_last_words(tmp
     assert complained.endswith("interrupted: the next run goes on where this one stopped\n")
     assert "last words" in (home / "log.jsonl").read_text()
     assert last(home)["outcome"] == "interrupted"
+
+
+def test_a_job_that_is_told_to_end_while_meltano_starts_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes when Meltano is there and its process is not known to us yet."""
+    home = tmp_path / "home"
+
+    begin = pipeline._started
+
+    def beginning(*arguments: Any) -> subprocess.Popen[str]:  # noqa: ANN401
+        process = begin(*arguments)
+        while not (home / "begun").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)  # a handler of Python's runs between two steps of its own
+        return process
+
+    monkeypatch.setattr(pipeline, "_started", beginning)
+    before = {number: signal.getsignal(number) for number in ENDS}
+    end_when_told_to()
+    script = f"trap 'echo last words; exit 143' TERM; echo begun > {home}/begun; while :; do sleep 0.1; done"
+    try:
+        with meltano(tmp_path, script), pytest.raises(Terminated):
+            run_job("measure", "demo", home / "log.jsonl", tell=lambda *_: None)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert "last words" in (home / "log.jsonl").read_text()
 
 
 def test_two_that_start_in_the_same_minute_run_one_after_the_other(tmp_path: Path) -> None:
