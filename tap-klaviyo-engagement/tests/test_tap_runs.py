@@ -640,7 +640,7 @@ def test_what_is_left_of_a_window_that_gets_denser_is_read_by_others(
     empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A shop that grows: a window as long as the first ones has many times their rows, read page by page."""
-    monkeypatch.setattr(windows, "ROWS_WANTED", 2_000)
+    monkeypatch.setattr(windows, "PAGES_WANTED", 2)
     extents: list[windows.Extent] = []
 
     class Watched(windows.Extent):

@@ -241,7 +241,7 @@ def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, P
             for place in range(low, high, size):
                 page = rows[place : min(place + size, high)]
                 extent.add([iso(row) for row in page], len(page))
-                found = extent.rest(window, now=now, page_size=size) if place + size < high else None
+                found = extent.rest(window, now=now) if place + size < high else None
                 given += page
                 if found:
                     rest, seconds = found
@@ -268,7 +268,7 @@ def test_a_window_whose_rows_are_in_no_order_is_not_taken_for_read(data: st.Data
     extent = Extent()
     for start in range(0, len(rows), size):
         extent.add(rows[start : start + size], size)
-        found = extent.rest(Window(begin, begin + timedelta(days=1)), now=begin, page_size=size)
+        found = extent.rest(Window(begin, begin + timedelta(days=1)), now=begin)
         assert not found or start + size <= place
 
 
@@ -278,9 +278,9 @@ def test_a_second_that_fills_pages_is_not_divided() -> None:
     window, extent = Window(begin, begin + timedelta(days=1)), Extent()
     for offset in (0, 60, *[90] * 20):
         extent.add([iso(begin + timedelta(seconds=offset))] * 10, 10)
-        last = extent.rest(window, now=begin, page_size=1_000)
+        last = extent.rest(window, now=begin)
     assert last is None
     extent.add([iso(begin + timedelta(seconds=91))] * 10, 10)
-    found = extent.rest(window, now=begin, page_size=1_000)
+    found = extent.rest(window, now=begin)
     assert found
     assert found[0] == Window(begin + timedelta(seconds=91), window.end)

@@ -21,7 +21,7 @@ A window is read page by page, so what is fetched meanwhile has to wait: at 100 
 They wait as they are. Compressing them took more of the processor than everything else that is done with a page.
 """
 
-READY = 24_000_000
+READY = 16_000_000
 """The same where pages need not wait for their turn: they wait for whoever takes them, and no more helps."""
 
 EARLY = 200

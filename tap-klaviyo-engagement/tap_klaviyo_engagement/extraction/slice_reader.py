@@ -92,14 +92,14 @@ class SliceReader:
 
     def _rest(self, stream_slice: StreamSlice, extent: windows.Extent) -> list[StreamSlice]:
         """What is left of a slice of which everything before was read, if others had better read it too."""
-        found = self.divides and extent.rest(stream_slice.window, now=self.now, page_size=self._page_size)
+        found = self.divides and extent.rest(stream_slice.window, now=self.now)
         if not found:
             return []
         rest, seconds = found
         assert rest.start is not None  # noqa: S101 - rows were read before it
         if stream_slice.outlook:
             return stream_slice.within(windows.halves(rest, seconds, self.now))
-        rows = windows.wanted(self._page_size) * self._page_size
+        rows = windows.PAGES_WANTED * self._page_size
         outlook = windows.Outlook(rows)
         outlook.sample().read = rows, seconds
         outlook.longest = ((rest.end or self.now) - rest.start).total_seconds() / windows.LEAST_PARTS
@@ -118,7 +118,7 @@ class SliceReader:
         """
         if not self.divides:
             return []
-        size, read = self._page_size, extent.pages
+        read = extent.pages
         unsure = stream_slice.whole and read == windows.FIRST_CUT
         found = windows.parts(
             stream_slice.window,
@@ -127,13 +127,12 @@ class SliceReader:
             now=self.now,
             read=read,
             least=windows.LEAST_PARTS if unsure else 1,
-            page_size=size,
         )
         if len(found) < 2:  # noqa: PLR2004 - one is itself
             return []
         head, rest = found[0], Window(found[0].end, stream_slice.window.end)
-        outlook = windows.Outlook(windows.wanted(size) * size)
-        outlook.sample().read = read * size, self._seconds(stream_slice.window, extent, more=True)
+        outlook = windows.Outlook(windows.PAGES_WANTED * self._page_size)
+        outlook.sample().read = read * self._page_size, self._seconds(stream_slice.window, extent, more=True)
         assert head.end is not None  # noqa: S101 - others follow
         least = windows.LEAST_PARTS if unsure else windows.LEAST_PARTS // 2
         outlook.longest = ((rest.end or self.now) - head.end).total_seconds() / least

@@ -17,9 +17,6 @@ from tap_klaviyo_engagement.times import iso, moment, second
 PAGES_WANTED = 16
 """Pages per window: so many that its half-empty last page costs little, so few that many are read at once."""
 
-ROWS_WANTED = 12_000
-"""Rows per window at most, where pages are large: windows are read at once and held in memory until their turn."""
-
 RECENT_PAGES = 4
 """Pages of a window that tell how dense the rest of it is."""
 
@@ -96,7 +93,7 @@ class Extent:
         self.pages, self.rows = self.pages + 1, self.rows + rows
         self._ends.append(self.last)
 
-    def rest(self, window: Window, *, now: datetime, page_size: int) -> tuple[Window, float] | None:
+    def rest(self, window: Window, *, now: datetime) -> tuple[Window, float] | None:
         """What is left of a window that seems to have many pages left, and the seconds that hold those wanted.
 
         Only where all rows so far came in order: then everything before what is left was read, and nothing is read
@@ -105,19 +102,17 @@ class Extent:
         Args:
             window: What the pages are of.
             now: Until when rows are expected in a window without end.
-            page_size: Rows of a page.
         """
-        pages = wanted(page_size)
-        if not self.ordered or self.pages < max(2, pages) or not self._ends[0]:
+        if not self.ordered or self.pages < max(2, PAGES_WANTED) or not self._ends[0]:
             return None
         cut, end = second(moment(self.last)), second(now) if window.end is None else window.end
         if self.before >= iso(cut) or cut >= end or (window.start is not None and cut <= window.start):
             return None
         page = (moment(self.last) - moment(self._ends[0])).total_seconds() / (len(self._ends) - 1)
         left = (end - cut).total_seconds() / max(page, 0.001)
-        if left <= pages:
+        if left <= PAGES_WANTED:
             return None
-        return Window(cut, window.end), max(page * pages, 1.0)
+        return Window(cut, window.end), max(page * PAGES_WANTED, 1.0)
 
 
 @dataclass(eq=False)
@@ -170,11 +165,6 @@ class Outlook:
         return max(1, int(min(self.rows * max(seconds, 1.0) / max(rows, 1), self.longest)))
 
 
-def wanted(page_size: int) -> int:
-    """Pages of a window, where a page has so many rows."""
-    return max(1, min(PAGES_WANTED, ROWS_WANTED // page_size))
-
-
 def halves(rest: Window, seconds: float, now: datetime) -> list[Window]:
     """What is left of a window in two, of which the first is some times as long as its rows seem to want.
 
@@ -202,7 +192,6 @@ def parts(  # noqa: PLR0913
     now: datetime,
     read: int = 1,
     least: int = 1,
-    page_size: int = 1,
 ) -> list[Window]:
     """Divide a window of which many pages are left, by the times of the rows on those that were read.
 
@@ -217,7 +206,6 @@ def parts(  # noqa: PLR0913
         now: Until when rows are expected in a window without end.
         read: How many pages were read. They are read again if it is divided, so many more must be left.
         least: How many parts there are at least; 1: it is divided only if enough pages are left.
-        page_size: Rows of a page.
     """
     cut = second(last) + _SECOND  # the rest of a second shared by many rows stays with it
     end = second(now) if window.end is None else window.end
@@ -225,10 +213,9 @@ def parts(  # noqa: PLR0913
         return [window]
     # The mean over all pages: on a single page, a burst of rows would look like the usual density.
     left = read * ((end - cut) / max(cut - max(second(first), window.start or first), _SECOND))
-    pages = wanted(page_size)
-    if least == 1 and left <= max(2 * pages, 8 * read if read > 1 else 0):
+    if least == 1 and left <= max(2 * PAGES_WANTED, 8 * read if read > 1 else 0):
         return [window]
-    count = min(max(math.ceil(left / pages), least), MOST_PARTS, int((end - cut) / _SECOND))
+    count = min(max(math.ceil(left / PAGES_WANTED), least), MOST_PARTS, int((end - cut) / _SECOND))
     span = (end - cut) // count
     edges = [cut + span * index // _SECOND * _SECOND for index in range(count)]
     if window.end is None:
