@@ -438,8 +438,8 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in come:
-            signal.raise_signal(number)
+        for one in come:
+            signal.raise_signal(one)
 
 
 if __name__ == "__main__":
