@@ -43,7 +43,11 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "templates",
     )
     published = {f"pub_klaviyo_{name}" for name in names}
-    assert pipeline == ledgers | published | {"pub_growthbook_exposures", "fct_consent_published"}
+    assert pipeline == ledgers | published | {
+        "pub_growthbook_exposures",
+        "fct_consent_log",
+        "fct_consent_published",
+    }
     assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
     assert "int_unit_dimensions" not in jobs["measure"]
     assert jobs["measure_after_assign"] == jobs["measure"] - jobs["assign"]

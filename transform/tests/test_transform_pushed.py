@@ -64,6 +64,9 @@ class Account:
 
     def published(self, name: str) -> list[Row]:
         self.world.land(self.warehouse)
+        self.warehouse.land("fct_consent_log", [], schema="marts")
+        told = self.warehouse.rows(self.selects["fct_consent_log"])
+        self.warehouse.land("fct_consent_log", told, schema="marts")
         return self.warehouse.rows(self.selects[f"pub_klaviyo_{name}"])
 
     def take_events(self) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ PREFIXES = {
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_", "pub_growthbook_"),
 }
-LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments"}
+LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments", "fct_consent_log"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
 JUDGED = {"fct_experiment_guardrails", "fct_experiment_results", "fct_experiment_srm"}
 """The marts that a verdict judges: of the intermediate models, those in `verdicts` read them."""

@@ -2,9 +2,9 @@
 
 with
 
-consent_news as (
+events as (
 
-    select * from {{ ref('int_consent_news') }}
+    select * from {{ ref('stg_klaviyo__events') }}
 
 ),
 
@@ -14,29 +14,59 @@ profiles as (
 
 ),
 
-name_people as (
+metrics as (
+
+    select * from {{ ref('stg_klaviyo__metrics') }}
+
+),
+
+consent_metrics as (
+
+    select * from {{ ref('consent_metrics') }}
+
+),
+
+known as (
+
+    select change_id
+    from {{ lf_ledger('fct_consent_log') }}
+
+),
+
+consent_metric_ids as (
+
+    {{ lf_consent_metric_ids('metrics', 'consent_metrics') }}
+
+),
+
+news as (
 
     select
         ---------- ids
-        consent_news.change_id,
-        consent_news.profile_id,
+        events.event_id as change_id,
+        events.profile_id,
         profiles.external_id,
-        consent_news.message_id,
-        consent_news.form_id,
+        events.message_id,
+        events.form_id,
 
         ---------- texts
-        consent_news.channel,
-        consent_news.change,
-        consent_news.failure_type,
-        consent_news.list_name,
+        consent_metric_ids.channel,
+        consent_metric_ids.change,
+        events.failure_type,
+        events.list_name,
 
         ---------- timestamps
-        consent_news.occurred_at,
+        events.occurred_at,
         {{ lf_now() }} as recorded_at
 
-    from consent_news
-    left join profiles on consent_news.profile_id = profiles.profile_id
+    from events
+    inner join consent_metric_ids on events.metric_id = consent_metric_ids.metric_id
+    left join known on events.event_id = known.change_id
+    left join profiles on events.profile_id = profiles.profile_id
+    where
+        known.change_id is null
+        and {{ lf_since_consent_news(ref('stg_klaviyo__events'), ref('stg_klaviyo__metrics'), ref('consent_metrics'), lf_ledger('fct_consent_log')) }}
 
 )
 
-select * from name_people
+select * from news

@@ -12,9 +12,9 @@ consent_decided as (
 
 ),
 
-consent_changes as (
+consent_log as (
 
-    select * from {{ ref('int_consent_changes') }}
+    select * from {{ ref('fct_consent_log') }}
 
 ),
 
@@ -100,12 +100,12 @@ keep_unknown as (
             when said = 'withdrawn' and list_id is null then coalesce(klaviyo_withdrawn_at < stated_second, true)
             when said = 'withdrawn' then not exists (
                 select 1
-                from consent_changes
+                from consent_log
                 where
-                    consent_changes.profile_id = wanted.known_profile_id
-                    and consent_changes.occurred_at >= wanted.stated_second
-                    and consent_changes.change in ('unsubscribed', 'suppressed', 'marked_spam')
-                    and consent_changes.channel in (wanted.channel, 'list')
+                    consent_log.profile_id = wanted.known_profile_id
+                    and consent_log.occurred_at >= wanted.stated_second
+                    and consent_log.change in ('unsubscribed', 'suppressed', 'marked_spam')
+                    and consent_log.channel in (wanted.channel, 'list')
             )
             when list_id is null then not (
                 coalesce(held_since, klaviyo_given_at) is not null
@@ -114,12 +114,12 @@ keep_unknown as (
             )
             else not exists (
                 select 1
-                from consent_changes
+                from consent_log
                 where
-                    consent_changes.profile_id = wanted.known_profile_id
-                    and consent_changes.occurred_at >= wanted.stated_second
-                    and consent_changes.change = 'subscribed'
-                    and consent_changes.channel in (wanted.channel, 'list')
+                    consent_log.profile_id = wanted.known_profile_id
+                    and consent_log.occurred_at >= wanted.stated_second
+                    and consent_log.change = 'subscribed'
+                    and consent_log.channel in (wanted.channel, 'list')
             )
             and not (
                 (held_since is not null or coalesce(klaviyo_given_at >= stated_second, false))
@@ -149,12 +149,12 @@ half_hour as (
     union all
 
     select pushed_contacts.contact_key
-    from consent_changes
-    inner join pushed_contacts on consent_changes.profile_id = pushed_contacts.profile_id
+    from consent_log
+    inner join pushed_contacts on consent_log.profile_id = pushed_contacts.profile_id
     where
-        consent_changes.change = 'subscribed'
-        and consent_changes.channel <> 'list'
-        and consent_changes.occurred_at > {{ lf_dateadd('minute', -30, lf_now()) }}
+        consent_log.change = 'subscribed'
+        and consent_log.channel <> 'list'
+        and consent_log.occurred_at > {{ lf_dateadd('minute', -30, lf_now()) }}
 
 ),
 

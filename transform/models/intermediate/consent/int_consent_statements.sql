@@ -12,9 +12,9 @@ consent_methods as (
 
 ),
 
-consent_changes as (
+consent_log as (
 
-    select * from {{ ref('int_consent_changes') }}
+    select * from {{ ref('fct_consent_log') }}
 
 ),
 
@@ -139,42 +139,42 @@ yours as (
 changed as (
 
     select
-        'event:' || consent_changes.change_id as statement_ref,
+        'event:' || consent_log.change_id as statement_ref,
         'klaviyo_events' as origin,
-        consent_changes.profile_id,
-        consent_changes.channel,
+        consent_log.profile_id,
+        consent_log.channel,
         cast(null as {{ lf_type('varchar') }}) as list_id,
         case
-            when consent_changes.change = 'subscribed' then 'given'
-            when consent_changes.change in ('unsubscribed', 'marked_spam') then 'withdrawn'
-            when consent_changes.change = 'unsuppressed' then 'lifted'
+            when consent_log.change = 'subscribed' then 'given'
+            when consent_log.change in ('unsubscribed', 'marked_spam') then 'withdrawn'
+            when consent_log.change = 'unsuppressed' then 'lifted'
             else 'blocked'
         end as said,
         case
-            when consent_changes.change in ('suppressed', 'unsuppressed') then 'suppressed'
-            when consent_changes.change = 'bounced' then 'hard_bounce'
+            when consent_log.change in ('suppressed', 'unsuppressed') then 'suppressed'
+            when consent_log.change = 'bounced' then 'hard_bounce'
         end as block,
         case
-            when consent_changes.change = 'marked_spam' then 'person'
-            when consent_changes.change = 'unsubscribed' or consent_changes.form_id is not null then 'person'
+            when consent_log.change = 'marked_spam' then 'person'
+            when consent_log.change = 'unsubscribed' or consent_log.form_id is not null then 'person'
             else 'unknown'
         end as stated_by,
         cast(null as {{ lf_type('varchar') }}) as source,
-        case when consent_changes.change = 'marked_spam' then 'spam_complaint' end as method,
-        consent_changes.form_id,
+        case when consent_log.change = 'marked_spam' then 'spam_complaint' end as method,
+        consent_log.form_id,
         cast(null as {{ lf_type('varchar') }}) as form_version,
         cast(null as {{ lf_type('json') }}) as proof,
         profiles.email,
         profiles.phone_number,
-        consent_changes.occurred_at as stated_at
+        consent_log.occurred_at as stated_at
 
-    from consent_changes
-    inner join profiles on consent_changes.profile_id = profiles.profile_id
+    from consent_log
+    inner join profiles on consent_log.profile_id = profiles.profile_id
     where
-        consent_changes.channel in ('email', 'sms', 'push')
+        consent_log.channel in ('email', 'sms', 'push')
         and (
-            consent_changes.change in ('subscribed', 'unsubscribed', 'marked_spam', 'suppressed', 'unsuppressed')
-            or (consent_changes.change = 'bounced' and lower(consent_changes.failure_type) = 'hard' and consent_changes.channel = 'email')
+            consent_log.change in ('subscribed', 'unsubscribed', 'marked_spam', 'suppressed', 'unsuppressed')
+            or (consent_log.change = 'bounced' and lower(consent_log.failure_type) = 'hard' and consent_log.channel = 'email')
         )
 
 ),
