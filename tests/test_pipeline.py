@@ -314,9 +314,9 @@ def welcome(loop: Loop, place: Place, tmp_path: Path, rehearsed: None) -> None: 
     loop.run("define", TAP_EXPERIMENTS_PATH=str(experiments))
 
 
-@pytest.mark.usefixtures("welcome")
-def test_whom_a_flow_asks_for_has_an_answer_after_one_run(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    """One of the account and one whom Klaviyo has just made; asked again, nothing is written."""
+@pytest.fixture
+def asked(loop: Loop) -> set[str]:
+    """Profiles that a flow asks for: one of the account, and one that Klaviyo has just made."""
     others = loop.sandbox.store.read("select id from profiles order by id desc limit 1")
     made = requests.post(
         f"{loop.sandbox.url}/api/profiles",
@@ -324,26 +324,7 @@ def test_whom_a_flow_asks_for_has_an_answer_after_one_run(loop: Loop, capsys: py
         headers={"Authorization": f"Klaviyo-API-Key {loop.sandbox.api_key}", "revision": "2026-07-15"},
         timeout=10,
     )
-    people = {others[0][0], made.json()["data"]["id"]}
-    before = loop.writes()
-    with receiver(loop.home) as post:
-
-        def ask(profile: str, request: str) -> dict[str, Any]:
-            return post("/klaviyo/flows/welcome", {"profile_id": profile, "request_id": request})
-
-        for profile in people:
-            assert ask(profile, f"{profile}/1")["stored"] == 1
-        run_and_answer("pushed", "demo", loop.home / "log.jsonl")
-        held = loop.held()
-        assert held == loop.wanted()
-        assert {each for each in held if any(token.startswith("welcome:") for token in held[each])} == people
-        assert loop.writes()["bulk_import_profiles 202"] == before["bulk_import_profiles 202"] + 1
-        for profile in people:
-            assert ask(profile, f"{profile}/1")["duplicates"] == 1
-        capsys.readouterr()
-        run_and_answer("pushed", "demo", loop.home / "log.jsonl")
-        assert capsys.readouterr().out.startswith("tap-klaviyo-inbox target-duckdb ")
-    assert loop.loaded() <= loop.events()
+    return {others[0][0], made.json()["data"]["id"]}
 
 
 class Buyer:
@@ -367,6 +348,12 @@ class Buyer:
         )
         return found
 
+    def wait_until_subscribed(self) -> None:
+        deadline = time.monotonic() + 20
+        while self.profile()["attributes"]["subscriptions"]["email"]["marketing"]["consent"] != "SUBSCRIBED":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
     def events(self) -> dict[str, list[dict[str, Any]]]:
         """Properties of their events, by metric."""
         metrics = {each["id"]: each["attributes"]["name"] for each in self.get("metrics")}
@@ -377,9 +364,29 @@ class Buyer:
         return found
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_an_order_and_a_registration_are_answered_once(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the `POST` to profile, events, consent and list; what comes again is neither read nor written."""
+def _answered(buyer: Buyer, list_id: str, product: object) -> dict[str, list[dict[str, Any]]]:
+    """Their events, once profile, consent and list are as order and form told."""
+    shown = buyer.profile()["attributes"]
+    assert (shown["first_name"], shown["last_name"], shown["location"]["zip"]) == ("Zoë", "O'Neil", "08001")
+    assert shown["properties"]["size"] == 42
+    buyer.wait_until_subscribed()
+    members = buyer.get(f"lists/{list_id}/profiles", filter=f'equals(email,"{buyer.email}")')
+    assert [each["id"] for each in members] == [buyer.profile()["id"]]
+    events = buyer.events()
+    [placed] = events["Placed Order"]
+    assert (placed["$value"], placed["$value_currency"], placed["OrderId"]) == (31.5, "EUR", "1001")
+    assert [each["ProductName"] for each in placed["Items"]] == [product] * 2
+    assert sorted(each["$event_id"] for each in events["Ordered Product"]) == [
+        "orders:1001:1",
+        "orders:1001:2",
+    ]
+    return events
+
+
+@pytest.mark.usefixtures("welcome")
+def test_what_is_pushed_is_answered_once(loop: Loop, asked: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """From the `POST` to arm, profile, events, consent and list; what comes again is neither read nor written."""
+    before = loop.writes()
     buyer = Buyer(loop, "zoe.orders@customers.example.org")
     [list_id, *_] = [each["id"] for each in buyer.get("lists")]
     line = {"line_id": "1", "name": "Größe 42 — 東京", "quantity": 2, "price": 10, "total": 20}
@@ -409,30 +416,26 @@ def test_an_order_and_a_registration_are_answered_once(loop: Loop, capsys: pytes
         return capsys.readouterr().out
 
     with receiver(loop.home) as post:
+
+        def ask(profile: str) -> dict[str, Any]:
+            return post("/klaviyo/flows/welcome", {"profile_id": profile, "request_id": f"{profile}/1"})
+
+        assert [ask(profile)["stored"] for profile in asked] == [1, 1]
         assert post("/shop/orders", order)["stored"] == 1
         assert post("/consent", form)["request_id"] == "form/1"
         assert "dbt:assign" in run()
-        shown = buyer.profile()["attributes"]
-        assert (shown["first_name"], shown["last_name"], shown["location"]["zip"]) == ("Zoë", "O'Neil", "08001")
-        assert shown["properties"]["size"] == 42
-        deadline = time.monotonic() + 20
-        while buyer.profile()["attributes"]["subscriptions"]["email"]["marketing"]["consent"] != "SUBSCRIBED":
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        members = buyer.get(f"lists/{list_id}/profiles", filter=f'equals(email,"{buyer.email}")')
-        assert [each["id"] for each in members] == [buyer.profile()["id"]]
-        events = buyer.events()
-        [placed] = events["Placed Order"]
-        assert (placed["$value"], placed["$value_currency"], placed["OrderId"]) == (31.5, "EUR", "1001")
-        assert [each["ProductName"] for each in placed["Items"]] == [line["name"]] * 2
-        assert sorted(each["$event_id"] for each in events["Ordered Product"]) == [
-            "orders:1001:1",
-            "orders:1001:2",
-        ]
+        held = loop.held()
+        assert held == loop.wanted()
+        assert {each for each in held if any(token.startswith("welcome:") for token in held[each])} == asked
+        assert loop.writes()["bulk_import_profiles 202"] == before["bulk_import_profiles 202"] + 1
+        events = _answered(buyer, list_id, line["name"])
 
         assert post("/shop/orders", order)["duplicates"] == 1
         assert post("/consent", form)["duplicates"] == 1
-        assert "dbt:assign" not in run()
+        assert [ask(profile)["duplicates"] for profile in asked] == [1, 1]
+        said = run()
+        assert said.startswith("tap-klaviyo-inbox target-duckdb ")
+        assert "dbt:assign" not in said
         numbered = {"phone_number": "+41 44 668 18 00"}
         cancelled = {**order, **numbered, "event": "cancelled", "details": {"reason": "late"}}
         assert post("/shop/orders", cancelled)["stored"] == 1
@@ -448,6 +451,7 @@ def test_an_order_and_a_registration_are_answered_once(loop: Loop, capsys: pytes
         assert told == [("orders:1001",), ("orders:1002",)]
         registered = "select profile_id from marts.fct_registrations where request_id = 'form/1'"
         assert loop.query(registered) == [(buyer.profile()["id"],)]
+    assert loop.loaded() <= loop.events()
 
 
 # When a job fails, the reason is one line: the plugin's own.

@@ -85,8 +85,7 @@ def test_results_stay_and_nobody_is_assigned_anew(
         event["id"] = hashlib.sha256(event["id"].encode()).hexdigest()
     warehouse.dbt("run", "--select", "stg_klaviyo__events")  # the raw tables
     world.land(warehouse)
-    build = ("build", "--full-refresh", "--exclude-resource-type", "unit_test")
-    warehouse.dbt(*build)
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test", "test")
     before = _measured(warehouse)
     assert all(before.values())
     assignments = "select experiment_key, slot_key, arm_key, bucket, profile_id from marts.fct_assignments"
@@ -97,7 +96,7 @@ def test_results_stay_and_nobody_is_assigned_anew(
     told = _erase(warehouse, email, monkeypatch, tmp_path)
     assert f"marts.fct_assignments: {theirs} kept under a hash" in told
     # Whole, and not from what was kept; with every test of the data, so also that of the ledger.
-    warehouse.dbt(*build)
+    warehouse.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
     assert _mentions(warehouse.database, (WHO, f" {email}", f"'{email}", f'"{email}')) == []
     measured = _measured(warehouse)
     for name, rows in before.items():
