@@ -37,6 +37,7 @@ from tap_klaviyo_engagement.streams.memberships import MembershipSnapshots
 from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
+from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
@@ -291,6 +292,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-experiments", None, TapExperiments, "plugins/tap-experiments"),
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
+        ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
         ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
         ("loaders", "target-klaviyo-profiles", None, TargetKlaviyoProfiles, "target-klaviyo-profiles"),
     )

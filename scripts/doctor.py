@@ -24,6 +24,7 @@ from project import (
     TARGET,
     WAREHOUSE,
     JobFailed,
+    definition_of,
     lacks_warehouse,
     origin,
     plugins_of,
@@ -135,7 +136,9 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
             streams = [each for each in streams_for(revision) if each.name in selected(plugin)]
             called = [_WHOSE, *(name for each in streams for name in (each.parent, each.operation) if name)]
         elif plugin == TARGET:
-            models = (ROOT / "transform" / "models" / "publish").glob(f"{_PUBLISHED}*.sql")
+            deletes = definition_of(plugin).get("config", {}).get("allow_deletions")
+            folder = ROOT / "transform" / "models" / ("deletions" if deletes else "publish")
+            models = folder.glob(f"{_PUBLISHED}*.sql")
             written = {path.stem.removeprefix(_PUBLISHED) for path in models}
             called = [_WHOSE, *(name for sink in SINKS if sink.stream in written for name in sink.operations())]
         else:

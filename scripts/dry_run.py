@@ -38,7 +38,14 @@ from project import (
     warehouse_of,
 )
 
-KEPT = (WAREHOUSE, f"{WAREHOUSE}.wal", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+KEPT = (
+    WAREHOUSE,
+    f"{WAREHOUSE}.wal",
+    "ledger.sqlite",
+    "ledger.sqlite-wal",
+    "ledger.sqlite-shm",
+    "deletions.jsonl",
+)
 """The files of a home that a run goes on with."""
 PREFIX = "dry-run-of-"
 """How the folders of copies begin."""
@@ -123,7 +130,7 @@ def _definition(job: str, environment: str, root: Path) -> dict[str, object]:
         if each["name"] == environment:
             each["env"]["KLAVIYO_LOOP_HOME"] = str(root / "home")
     for each in project["jobs"]:
-        writing = [i for i, task in enumerate(each["tasks"]) if TARGET in task.split()]
+        writing = [i for i, task in enumerate(each["tasks"]) if TARGET in map(origin, task.split())]
         if each["name"] == job and writing:
             each["tasks"] = each["tasks"][: writing[-1] + 1]
     return project

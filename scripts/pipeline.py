@@ -42,6 +42,7 @@ from project import (
     NotStarted,
     home_of,
     meltano_database,
+    origin,
     read_dotenv,
     tasks_of,
 )
@@ -331,9 +332,10 @@ def tell_warnings(warnings: Sequence[str]) -> None:
 
 def tell_written(run: Run) -> None:
     """What was written, and what was put aside or refused."""
-    for line in run.said.get(TARGET, ()):
-        if _SUMMARY.match(line):
-            print(line)
+    for plugin, lines in run.said.items():
+        for line in lines if origin(plugin) == TARGET else ():
+            if _SUMMARY.match(line):
+                print(line)
     for plugin, lines in run.said.items():
         for line in lines:
             if _PUT_ASIDE.search(line):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from home import open_private
 from notify import is_wanted, masked, notify
-from project import TARGET, JobFailed
+from project import TARGET, JobFailed, origin
 
 FILE = "last-run.json"
 """The summary of a home's last run, or of the one that is running."""
@@ -118,12 +118,14 @@ class Summary:
         """Count what the plugins said."""
         self.tasks = {task: round(seconds, 1) for task, seconds in run.finished}
         self.warnings = run.warnings
-        readers = {words[0] for task in run.tasks if len(words := task.split()) > 1 and words[-1] != TARGET}
+        readers = {
+            words[0] for task in run.tasks if len(words := task.split()) > 1 and origin(words[-1]) != TARGET
+        }
         for plugin, lines in run.said.items():
             for line in lines:
                 if plugin in readers:
                     self._hear_reader(line)
-                elif plugin == TARGET and (match := _WRITTEN.match(line)):
+                elif origin(plugin) == TARGET and (match := _WRITTEN.match(line)):
                     counts = {
                         each["name"].strip(): _number(each["count"]) for each in _COUNT.finditer(match["counts"])
                     }

@@ -12,10 +12,10 @@ from singer_sdk import typing as th
 
 from klaviyo_wire.auth import DEFAULT_API_URL
 from klaviyo_wire.endpoints import DEFAULT_REVISION
+from target_klaviyo_profiles.audit import DEFAULT_NAME as DEFAULT_AUDIT_NAME
 from target_klaviyo_profiles.identifiers import PRECEDENCE
 from target_klaviyo_profiles.people import FORGOTTEN, KEY_SETTING, PATH_SETTINGS, RESTRICTED
 from target_klaviyo_profiles.sinks import SINKS
-from target_klaviyo_profiles.sinks.options import DEFAULT_AUDIT_NAME
 
 DEFAULT_REJECTS_PATH = Path("target-klaviyo-profiles-rejects.jsonl")
 DEFAULT_LEDGER_NAME = "target-klaviyo-profiles-ledger.sqlite"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ import pytest
 
 from klaviyo_sandbox.http.faults import AnyFault, Reset, Status, Throttle
 from klaviyo_wire.errors import ConfigurationError
+from singer_program.errors import ProgramError
+from target_klaviyo_profiles import audit
+from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
 from target_klaviyo_profiles.errors import OutputError
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import Rejected
@@ -172,3 +176,54 @@ def test_a_deletion_that_klaviyo_never_answers_is_on_the_record(
     assert run.error is not None
     assert run.states == []
     assert [what for *_, what in _audit(tmp_path)] == ["asking"]
+
+
+def _told_by_the_tap(path: Path) -> list[Json]:
+    tap = TapKlaviyoDeletions(config={"audit_path": str(path)}, catalog=None)
+    (stream,) = tap.streams.values()
+    return [record for record in stream.get_records(None) if isinstance(record, dict)]
+
+
+def test_whose_request_a_deletion_answers_goes_to_the_warehouse(delete: Load, tmp_path: Path) -> None:
+    """By each identifier; of whom Klaviyo does not know, too; of nothing that was refused or is of no request."""
+    path = tmp_path / "audit.jsonl"
+    assert _told_by_the_tap(path) == []
+    run = delete(
+        {"email": "gone@mail.example.net", "request_id": "r-1 ü"},
+        {"phone_number": "+14155552671", "request_id": "r-1 ü"},
+        {"email": "other@mail.example.net"},
+    )
+    assert run.error is None
+    told = _told_by_the_tap(path)
+    assert sorted((each["request_id"], each["action"], each["detail"]["identifier"]) for each in told) == [
+        ("r-1 ü", "accepted", "email"),
+        ("r-1 ü", "accepted", "phone_number"),
+    ]
+    assert {each["detail"]["answer"] for each in told} == {"not there"}
+    assert all(datetime.fromisoformat(each["acted_at"]).tzinfo for each in told)
+
+
+def test_two_requests_of_one_person_are_both_answered(delete: Load, tmp_path: Path) -> None:
+    run = delete(*({"email": "gone@mail.example.net", "request_id": each} for each in ("1", "2")))
+    assert run.error is None
+    assert sorted(each["request_id"] for each in _told_by_the_tap(tmp_path / "audit.jsonl")) == ["1", "2"]
+
+
+def test_a_line_that_a_machine_died_over_takes_no_other_with_it(delete: Load, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    delete({"email": "gone@mail.example.net", "request_id": "1"})
+    whole = path.read_bytes()
+    for end in range(1, len(whole)):
+        path.write_bytes(whole[:end])
+        audit.append(path, Key("email", "gone@mail.example.net"), "2", audit.ACCEPTED, datetime.now(UTC))
+        assert [each["request_id"] for each in _told_by_the_tap(path)][-1] == "2", end
+
+
+@pytest.mark.parametrize("text", ["[]", '{"time": "x", "profile": {}}', "not JSON", '{"deletion": "accepted"}'])
+def test_what_is_no_record_of_deletions_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_text(f"\n{text}\n")
+    with pytest.raises(ProgramError, match=r"line 2, .*`audit_path`"):
+        _told_by_the_tap(path)
+    with pytest.raises(ProgramError, match="cannot read"):
+        _told_by_the_tap(tmp_path)

@@ -48,6 +48,8 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_consent_log",
         "fct_consent_published",
     }
+    deletions = {name for name in jobs["deletions"] if name.startswith(("pub_", "fct_"))}
+    assert deletions == {"pub_klaviyo_profile_deletions"}
     assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
     assert "int_unit_dimensions" not in jobs["measure"]
     assert jobs["measure_after_assign"] == jobs["measure"] - jobs["assign"]

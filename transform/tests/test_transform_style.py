@@ -17,12 +17,13 @@ from transform_quick_dbt import with_ctes
 ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
 
-LAYERS = ("staging", "intermediate", "marts", "publish")
+LAYERS = ("staging", "intermediate", "marts", "publish", "deletions")
 PREFIXES = {
     "staging": ("stg_klaviyo__", "stg_experiments__", "stg_inbox__"),
     "intermediate": ("int_",),
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_", "pub_growthbook_"),
+    "deletions": ("pub_klaviyo_",),
 }
 LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments", "fct_consent_log"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
@@ -98,7 +99,7 @@ def test_every_model_is_described_and_has_a_key(project: Project, models: dict[s
 
 def test_what_others_read_has_a_contract(models: dict[str, ModelNode]) -> None:
     for name, model in models.items():
-        assert model.config.contract.enforced is (layer(model) in {"marts", "publish"}), name
+        assert model.config.contract.enforced is (layer(model) in {"marts", "publish", "deletions"}), name
 
 
 def test_no_model_overrides_how_its_folder_is_built(models: dict[str, ModelNode]) -> None:

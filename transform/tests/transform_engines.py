@@ -283,6 +283,7 @@ class Spark(Engine):
         "models/staging/experiments",
         "models/intermediate/assignment",
         "models/intermediate/consent",
+        "models/intermediate/privacy",
         "models/intermediate/pushed",
     )
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from target_klaviyo_profiles import identifiers
+from target_klaviyo_profiles import audit, identifiers
 from target_klaviyo_profiles.people import People
-
-DEFAULT_AUDIT_NAME = "target-klaviyo-profiles-deletions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Options:
     """
 
     allow_deletions: bool = False
-    audit_path: Path = Path(DEFAULT_AUDIT_NAME)
+    audit_path: Path = Path(audit.DEFAULT_NAME)
     clearable_fields: frozenset[str] = frozenset()
     events_backfill: bool = True
     identifier_precedence: tuple[str, ...] = identifiers.PRECEDENCE

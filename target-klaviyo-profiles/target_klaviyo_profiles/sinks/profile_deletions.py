@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from target_klaviyo_profiles.errors import OutputError
+from target_klaviyo_profiles import audit
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.people import FORGOTTEN
 from target_klaviyo_profiles.rows import ONE_RECORD, Group, Reason, Rejected, Resource, Route, Row
@@ -35,6 +33,11 @@ class ProfileDeletions(RecordSink):
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile; a record has one of the three"),
         Field("email", Kind.TEXT, "Its address"),
         Field("phone_number", Kind.TEXT, "Its number, with `+` and country code"),
+        Field(
+            "request_id",
+            Kind.TEXT,
+            "Your name of the request that it answers, for the file of `audit_path`",
+        ),
     )
 
     @override
@@ -58,47 +61,28 @@ class ProfileDeletions(RecordSink):
             "type": "data-privacy-deletion-job",
             "attributes": {"profile": {"data": profile_resource(key, record)}},
         }
-        return Resource(body, Group(_DELETE))
+        return Resource(body, Group(_DELETE, (record.get("request_id"),)))
 
     @override
     def write(self, row: Row, context: SinkContext) -> bool:
         """Ask for the deletion; False when there is no such profile, or no longer."""
-        self._audit(row.key, "asking", context)
+        self._audit(row, audit.ASKING, context)
         try:
             record_call(_DELETE.operation, context, b'{"data":%b}' % row.payload)
         except Rejected as refused:
             if refused.reason.code != "not_found":
-                self._audit(row.key, f"refused: {refused.reason.code}", context)
+                self._audit(row, f"{audit.REFUSED}{refused.reason.code}", context)
                 raise
-            self._audit(row.key, "not there", context)
+            self._audit(row, audit.NOT_THERE, context)
             return False
-        self._audit(row.key, "accepted", context)
+        self._audit(row, audit.ACCEPTED, context)
         return True
 
-    def _audit(self, key: Key, event: str, context: SinkContext) -> None:
-        """One context, on disk before this returns.
-
-        Addresses and numbers are hashed, whoever named the file: it outlives what was deleted.
+    def _audit(self, row: Row, said: str, context: SinkContext) -> None:
+        """Write it down.
 
         Raises:
             OutputError: the file cannot be written; then nothing is asked for, either.
         """
-        kind, value = key.masked()
-        said = {
-            "time": context.now().isoformat(timespec="milliseconds"),
-            "profile": {kind: value},
-            "deletion": event,
-        }
-        try:
-            descriptor = os.open(self.options.audit_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(descriptor, json.dumps(said).encode() + b"\n")
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            msg = (
-                f"cannot write the record of deletions to {str(self.options.audit_path)!r} ({error.strerror}): "
-                "make room, or point the setting `audit_path` elsewhere"
-            )
-            raise OutputError(msg) from error
+        (request_id,) = row.group.shared
+        audit.append(self.options.audit_path, row.key, request_id, said, context.now())

@@ -6,7 +6,7 @@
     {%- set value = var(name) -%}
     {%- set kind = {
         'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch',
-        'order_events_trigger_flows': 'a switch', 'confirm_subscriptions': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
+        'order_events_trigger_flows': 'a switch', 'confirm_subscriptions': 'a switch', 'suppress_before_deletion': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
         'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}

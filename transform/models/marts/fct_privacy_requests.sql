@@ -1,6 +1,6 @@
 {%- set times = {
     'confirmed': 'confirmed_at', 'identity_verified': 'identity_verified_at', 'extended': 'extended_at', 'refused': 'refused_at', 'exported': 'exported_at',
-    'accepted': 'accepted_at', 'unseen': 'unseen_at', 'verified': 'verified_gone_at', 'restricted': 'restricted_at', 'lifted': 'lifted_at', 'closed': 'closed_at',
+    'restricted': 'restricted_at', 'lifted': 'lifted_at', 'closed': 'closed_at',
 } -%}
 
 with
@@ -17,22 +17,93 @@ actions as (
 
 ),
 
+deletion_requests as (
+
+    select * from {{ ref('int_deletion_requests') }}
+
+),
+
+deletions as (
+
+    select * from {{ ref('int_deletions') }}
+
+),
+
 privacy_clocks as (
 
     select * from {{ ref('privacy_clocks') }}
 
 ),
 
--- The first of each counts, but the last sign of somebody who came back.
+-- The first of each counts.
 acted as (
 
     select
         request_id,
         {% for action, moment in times.items() -%}
-        {{ 'max' if action in ('unseen', 'verified') else 'min' }}(case when action = '{{ action }}' then acted_at end) as {{ moment }},
+        min(case when action = '{{ action }}' then acted_at end) as {{ moment }},
         {% endfor -%}
         max(case when action in ('still_there', 'overdue') then acted_at end) as seen_at
     from actions
+    group by request_id
+
+),
+
+-- Whoever came back is deleted anew, and looked for anew.
+taken as (
+
+    select
+        actions.request_id,
+        min(case when actions.action = 'accepted' then actions.acted_at end) as accepted_at
+
+    from actions
+    left join deletion_requests on actions.request_id = deletion_requests.request_id
+    where
+        deletion_requests.came_back_at is null
+        or actions.acted_at > deletion_requests.came_back_at
+    group by actions.request_id
+
+),
+
+unseen as (
+
+    select
+        actions.request_id,
+        min(actions.acted_at) as unseen_at
+
+    from actions
+    left join acted on actions.request_id = acted.request_id
+    where
+        actions.action in ('unseen', 'verified')
+        and (acted.seen_at is null or actions.acted_at > acted.seen_at)
+    group by actions.request_id
+
+),
+
+-- Looked for again a day after they were not seen first. Who wrote down `verified` has done so.
+gone as (
+
+    select
+        actions.request_id,
+        min(actions.acted_at) as verified_gone_at
+
+    from actions
+    inner join unseen on actions.request_id = unseen.request_id
+    where
+        (actions.action = 'verified' and actions.acted_at >= unseen.unseen_at)
+        or (actions.action = 'unseen' and actions.acted_at >= {{ lf_dateadd('day', 1, 'unseen.unseen_at') }})
+    group by actions.request_id
+
+),
+
+-- Of several reasons that which somebody has to see to: they come first in the alphabet.
+left_to_do as (
+
+    select
+        request_id,
+        min(waits_for) as waits_for
+    from deletions
+    where waits_for is not null
     group by request_id
 
 ),
@@ -50,7 +121,10 @@ clocked as (
         {% for action, moment in times.items() if action != 'identity_verified' -%}
         acted.{{ moment }},
         {% endfor -%}
-        acted.seen_at,
+        case when left_to_do.request_id is null then taken.accepted_at end as accepted_at,
+        unseen.unseen_at,
+        gone.verified_gone_at,
+        left_to_do.waits_for,
         coalesce(clocks.law, fallback.law) as law,
         coalesce(clocks.months, fallback.months) as months,
         coalesce(clocks.days, fallback.days) as days,
@@ -60,6 +134,10 @@ clocked as (
 
     from requests
     left join acted on requests.request_id = acted.request_id
+    left join taken on requests.request_id = taken.request_id
+    left join unseen on requests.request_id = unseen.request_id
+    left join gone on requests.request_id = gone.request_id
+    left join left_to_do on requests.request_id = left_to_do.request_id
     left join privacy_clocks as clocks on lower(trim(requests.jurisdiction)) = clocks.law
     inner join privacy_clocks as fallback on fallback.law = 'gdpr'
 
@@ -92,7 +170,7 @@ answered as (
             when closed_at is not null then closed_at
             when kind = 'access' then exported_at
             when kind = 'restriction' then restricted_at
-            when kind = 'deletion' and (seen_at is null or verified_gone_at > seen_at) then verified_gone_at
+            when kind = 'deletion' then verified_gone_at
         end as answered_at
     from due
 
@@ -116,12 +194,13 @@ stated as (
             when answered_at is not null and kind = 'access' and closed_at is null then 'exported'
             when answered_at is not null then 'closed'
             when accepted_at is not null and {{ lf_dateadd('day', 14, 'accepted_at') }} < {{ lf_now() }} then 'overdue'
-            when unseen_at is not null and (seen_at is null or unseen_at > seen_at) then 'unseen'
+            when accepted_at is not null and unseen_at is not null then 'unseen'
             when accepted_at is not null then 'accepted'
             when identity_verified_at is not null then 'identity_verified'
             when confirmed_at is not null then 'confirmed'
             else 'received'
         end as state,
+        case when answered_at is null then waits_for end as waits_for,
 
         ---------- booleans
         answered_at is null and due_at < {{ lf_now() }} as is_overdue,

@@ -12,6 +12,24 @@ list_memberships as (
 
 ),
 
+deletion_requests as (
+
+    select * from {{ ref('int_deletion_requests') }}
+
+),
+
+deletion_profiles as (
+
+    select * from {{ ref('int_deletion_profiles') }}
+
+),
+
+group_members as (
+
+    select * from {{ ref('int_group_members') }}
+
+),
+
 people as (
 
     select
@@ -44,6 +62,35 @@ keep_never_on_it as (
                 and list_memberships.profile_id = people.profile_id
         )
 
+),
+
+-- Who asked to be taken off all lists, and joins one later, joined it anew.
+leave_all as (
+
+    select distinct
+        group_members.group_id as list_id,
+        deletion_profiles.profile_id,
+        'remove' as _action
+
+    from deletion_profiles
+    inner join deletion_requests on deletion_profiles.request_id = deletion_requests.request_id
+    inner join group_members on deletion_profiles.profile_id = group_members.profile_id
+    where
+        group_members.group_type = 'list'
+        and deletion_requests.is_lists
+        and not deletion_profiles.is_of_others
+        and coalesce(group_members.joined_at <= deletion_requests.received_at, true)
+
+),
+
+unioned as (
+
+    select * from keep_never_on_it
+
+    union all
+
+    select * from leave_all
+
 )
 
-select * from keep_never_on_it
+select * from unioned

@@ -32,7 +32,7 @@ class RequestSettings(Settings, kw_only=True):
     erased_schemas: Annotated[
         tuple[str, ...],
         Meta(description="Schemas in which `erase` looks: all that hold people, also what dbt makes of them"),
-    ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish")
+    ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish", "deletions")
     rejects_paths: Annotated[
         tuple[str, ...],
         Meta(description="Files of refused rows, of target and tap; one that is not there holds nothing"),

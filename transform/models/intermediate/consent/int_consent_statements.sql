@@ -6,6 +6,12 @@ statements as (
 
 ),
 
+request_statements as (
+
+    select * from {{ ref('int_request_statements') }}
+
+),
+
 consent_methods as (
 
     select * from {{ ref('consent_methods') }}
@@ -78,6 +84,27 @@ cleaned as (
         coalesce(received_at, stated_at) as received_at
     from statements
     where lower(trim(consent)) in ('given', 'withdrawn')
+
+    union all
+
+    select
+        statement_ref,
+        channel,
+        cast(null as {{ lf_type('varchar') }}) as list_id,
+        'withdrawn' as said,
+        cast(null as {{ lf_type('varchar') }}) as source,
+        method,
+        {{ lf_consent_method('method') }} as method_key,
+        cast(null as {{ lf_type('varchar') }}) as form_id,
+        cast(null as {{ lf_type('varchar') }}) as form_version,
+        cast(null as {{ lf_type('json') }}) as proof,
+        profile_id as stated_profile_id,
+        cast(null as {{ lf_type('varchar') }}) as external_id,
+        email,
+        phone_number,
+        stated_at,
+        stated_at as received_at
+    from request_statements
 
 ),
 

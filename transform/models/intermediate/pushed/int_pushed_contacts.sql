@@ -12,6 +12,12 @@ consent_statements as (
 
 ),
 
+request_statements as (
+
+    select * from {{ ref('int_request_statements') }}
+
+),
+
 profile_keys as (
 
     select * from {{ ref('int_profile_keys') }}
@@ -57,6 +63,24 @@ stated as (
         stated_at,
         received_at
     from consent_statements
+
+    union all
+
+    -- Until Klaviyo shows it, however long ago they asked.
+    select
+        statement_ref,
+        true as is_withdrawn,
+        profile_id as stated_profile_id,
+        cast(null as {{ lf_type('varchar') }}) as external_id,
+        email,
+        phone_number,
+        cast(null as {{ lf_type('json') }}) as customer,
+        cast(null as {{ lf_type('json') }}) as contact,
+        cast(null as {{ lf_type('json') }}) as properties,
+        stated_at,
+        {{ lf_now() }} as received_at
+    from request_statements
+    where is_told
 
 ),
 
