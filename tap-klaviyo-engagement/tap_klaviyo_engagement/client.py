@@ -75,6 +75,11 @@ class KlaviyoStream(Stream):
     """With which others it is read. One that makes no request has none: it is read with those that it tells of."""
     leaves_snapshots: ClassVar[bool] = False
     """Whether `membership_snapshots` tells when the stream was read whole; with `tells_ids` it does anyway."""
+    about_people: ClassVar[Literal["by columns", "by anything"] | None] = None
+    """Whether rows are about people, without those who asked to be forgotten, and what of a row says who it is.
+
+    Memberships and sweeps are not: they hold ids alone, and a reading with a row less would count as incomplete.
+    """
     optional: ClassVar[Mapping[str, str]] = {}
     """Columns that exist only while a setting is on: column → setting."""
     sliced_by: ClassVar[str | None] = None
@@ -201,7 +206,7 @@ class KlaviyoStream(Stream):
             writer = self._tap.message_writer
             if isinstance(writer, MessageWriter) and self._emitted_as_read:
                 state = lambda: self._tap.state_writer.write_state(self.tap_state)  # noqa: E731
-                Emitter(self.name, writer, state, progress, self.run.now).emit(self.batches())
+                Emitter(self.name, writer, state, progress, self.run.now).emit(self._remembered())
             else:
                 yield from super()._sync_records(context, write_messages=write_messages)
             progress.end(self.run.rejects.counts[self.name])
@@ -217,6 +222,28 @@ class KlaviyoStream(Stream):
             self.logger.info("%s can be read", self.name)  # a run that was asked for a few records only
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to leave the other streams unread
             self._stopped(unexpected(error))
+
+    def _remembered(self) -> Iterator[list[Record]]:
+        """The batches without the records of people who asked to be forgotten."""
+        people = self.run.forgotten if self.about_people else None
+        if people is None:
+            yield from self.batches()
+            return
+        left_out = 0
+        for records in self.batches():
+            kept = [record for record in records if people.about(self._naming(record)) is None]
+            left_out += len(records) - len(kept)
+            if kept or not records:  # none at all says that all before is emitted, which is not meant
+                yield kept
+        if left_out:
+            self.logger.info("%s: %s records are of people who asked to be forgotten", self.name, f"{left_out:,}")
+
+    def _naming(self, record: Record) -> Json:
+        """The part of a record that says whom it is about: a property may be somebody else's address."""
+        row = plain(record)
+        if self.about_people == "by anything":
+            return row
+        return {name: value for name, value in row.items() if not isinstance(value, dict | list)}
 
     def _stopped(self, error: KlaviyoError) -> None:
         kept = " and keeps its bookmark" if self.replication_key else ""
@@ -250,7 +277,7 @@ class KlaviyoStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Json]:
         """The records one by one, for the SDK's own path."""
-        for records in self.batches():
+        for records in self._remembered():
             yield from map(plain, records)
 
     @override

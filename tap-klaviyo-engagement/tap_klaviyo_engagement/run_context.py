@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from klaviyo_wire.accounts import NOT_NAMED, owner
 from klaviyo_wire.auth import ApiKey
 from klaviyo_wire.client import Client, Transport
-from klaviyo_wire.errors import KlaviyoError
+from klaviyo_wire.errors import ConfigurationError, KlaviyoError
 from klaviyo_wire.ratelimit import Governor
 from klaviyo_wire.sessions import session_of
+from singer_program.errors import ProgramError
 from singer_program.json_text import without_nul
 from tap_klaviyo_engagement.connection_test import ConnectionTest
 from tap_klaviyo_engagement.errors import concerns_all
@@ -29,6 +30,7 @@ from tap_klaviyo_engagement.times import iso, second
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
+    from singer_program.people_list import PeopleLists
 
 MARGIN = timedelta(minutes=5)
 """How much older than the run a row must be to move a bookmark.
@@ -99,6 +101,22 @@ class RunContext:
     def rejects(self) -> Rejects:
         """The rows that cannot be read."""
         return Rejects(self.settings.rejects_path, self.settings.max_rejects, self.now)
+
+    @cached_property
+    def forgotten(self) -> PeopleLists | None:
+        """Who asked to be forgotten; None where nobody has.
+
+        Raises:
+            ConfigurationError: it is not known who.
+        """
+        if not self.config.get("forgotten_path") and not self.config.get("forgotten_key"):
+            return None
+        from singer_program.people_list import forgotten  # noqa: PLC0415 - phone numbers take a while to import
+
+        try:
+            return forgotten(self.config)
+        except ProgramError as error:
+            raise ConfigurationError(str(error)) from error
 
     @cached_property
     def client(self) -> Client:

@@ -99,6 +99,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
     ),
     th.Property(
+        "forgotten_path",
+        th.StringType,
+        description=(
+            "List of people who asked to be forgotten, a keyed hash a line, as the target has it: their profiles, "
+            "events and refused imports are read and not passed on. A list that cannot be read ends the run"
+        ),
+    ),
+    th.Property("forgotten_key", th.StringType, secret=True, description="Key of the hashes of that list"),
+    th.Property(
         "max_rejects",
         th.IntegerType(minimum=0),
         default=100,

@@ -249,7 +249,7 @@ class TapKlaviyoEngagement(Tap):
             raise ConfigurationError(msg)
         if faults := cls._unknown(tap.config):
             raise ConfigurationError("; ".join(faults))
-        _ = tap.run.client
+        _ = tap.run.client, tap.run.forgotten
         return tap
 
     @classmethod

@@ -19,6 +19,7 @@ class Events(LateArrivingStream):
 
     name = "events"
     rhythm = "events"
+    about_people = "by columns"
     operation = "get_events"
     resource = "event"
     relationships = ("profile", "metric")  # recorded: their ids come without an `include`

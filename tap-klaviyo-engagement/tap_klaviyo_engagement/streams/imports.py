@@ -70,6 +70,7 @@ class ProfileImportErrors(NestedStream):
 
     name = "profile_import_errors"
     rhythm = "refusals"
+    about_people = "by anything"
     selected_by_default = False
     operation = "get_errors_for_bulk_import_profiles_job"
     resource = "import-error"

@@ -36,6 +36,7 @@ class Profiles(ListedStream):
 
     name = "profiles"
     rhythm = "profiles"
+    about_people = "by columns"
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)
@@ -74,6 +75,7 @@ class ProfilePredictiveAnalytics(ListedStream):
 
     name = "profile_predictive_analytics"
     rhythm = "sweep"
+    about_people = "by columns"
     operation = "get_profiles"
     resource = "profile"
     primary_keys = ("id",)

@@ -169,6 +169,27 @@ def read_list(path: Path, setting: str) -> PeopleList:
     return PeopleList(lines)
 
 
+def forgotten(config: Mapping[str, object]) -> PeopleLists | None:
+    """The list of people who asked to be forgotten, by the settings `forgotten_path` and `forgotten_key`.
+
+    Args:
+        config: The settings of a program that reads people; None, or an empty text, is none.
+
+    Returns:
+        The list, of the name `forgotten`; None where the settings name none, or nobody is on it.
+
+    Raises:
+        ProgramError: it is not known who is on it, so that nothing may be read.
+    """
+    path, key = config.get("forgotten_path") or None, config.get("forgotten_key") or None
+    if faults := settings_faults("forgotten_key", None if key is None else str(key), {"forgotten_path": path}):
+        raise ProgramError(*faults)
+    if path is None or key is None:
+        return None
+    people = read_list(Path(str(path)), "forgotten_path")
+    return PeopleLists(str(key), {"forgotten": people}) if len(people) else None
+
+
 def open_to_others(path: Path) -> bool:
     """Whether others than its owner can read a list, which should be told; False where that is not known."""
     try:
