@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from jsonschema import Draft202012Validator
 from sink_examples import TEXTS, VALUES, Examples, any_record, examples
 
 from klaviyo_wire.bulk import encode
+from klaviyo_wire.endpoints import ENDPOINTS, OMNICHANNEL
 from target_klaviyo_profiles.rows import BulkRoute, Group, Rejected
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.bulk_sink import BulkSink
@@ -83,7 +85,15 @@ class Judge:
 def judges(reference: Path) -> Mapping[str, Judge]:
     """A judge of each operation's request, by operation id."""
     document = _plain(json.loads((reference / "reference/openapi/stable-2026-07-15.json").read_text()))
-    return dict(_judges(document))
+    found = dict(_judges(document))
+    document = deepcopy(document)
+    for channels in ("EmailSubscriptionParameters", "EmailUnsubscriptionParameters"):
+        # What its SDK of the next revision has beside, alike.
+        properties = document["components"]["schemas"][channels]["properties"]
+        properties["click_tracking"] = properties["open_tracking"]
+    later = dict(_judges(document))
+    names = [each for each in ENDPOINTS if each.endswith(f"@{OMNICHANNEL}") and each.partition("@")[0] in later]
+    return found | {name: later[name.partition("@")[0]] for name in names}
 
 
 def _judges(document: Json) -> Iterator[tuple[str, Judge]]:

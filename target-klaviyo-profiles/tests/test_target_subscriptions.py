@@ -27,6 +27,7 @@ from klaviyo_sandbox.model.records import (
     SuppressionReason,
 )
 from klaviyo_wire import jsonapi
+from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.identifiers import Key
@@ -127,6 +128,43 @@ def test_no_identifier_but_the_channels_is_sent_since_klaviyo_would_set_it(
     assert sent["attributes"]["subscriptions"].keys() == {channel.lower()}
 
 
+TRACKED = {**YES, "channel": "email_open_tracking"}
+TEXTED = {"channel": "sms_transactional", "phone_number": "+14155552671", "consent": "SUBSCRIBED"}
+
+
+@pytest.mark.parametrize(
+    ("record", "place", "path"),
+    [
+        (TRACKED, {"email": {"open_tracking": {"consent": "SUBSCRIBED"}}}, "2026-07-15"),
+        (
+            {**TRACKED, "channel": "email_click_tracking", "consented_at": "2025-01-01"},
+            {"email": {"click_tracking": {"consent": "SUBSCRIBED"}}},
+            "2026-10-15",
+        ),
+        (
+            {**NO, "channel": "email_click_tracking"},
+            {"email": {"click_tracking": {"consent": "UNSUBSCRIBED"}}},
+            "2026-10-15",
+        ),
+        (
+            {**TEXTED, "historical_import": True, "consented_at": "2025-01-01T00:00:00+00:00"},
+            {"sms": {"transactional": {"consent": "SUBSCRIBED", "consented_at": "2025-01-01T00:00:00+00:00"}}},
+            "2026-07-15",
+        ),
+        (
+            {**TEXTED, "channel": "whatsapp_transactional", "consent": "UNSUBSCRIBED"},
+            {"whatsapp": {"transactional": {"consent": "UNSUBSCRIBED"}}},
+            "2026-07-15",
+        ),
+    ],
+)
+def test_a_channel_says_what_it_is_done_for(record: Json, place: Json, path: str) -> None:
+    row = SINK.row(record)
+    assert row is not None
+    assert json.loads(row.payload)["attributes"]["subscriptions"] == place
+    assert ENDPOINTS[row.group.route.operation].revision == path
+
+
 def test_push_is_subscribed_by_id() -> None:
     row = SINK.row({"channel": "push", "profile_id": "01J", "email": "ada@b.co", "consent": "SUBSCRIBED"})
     assert row is not None
@@ -154,6 +192,9 @@ def test_push_is_subscribed_by_id() -> None:
         ({**IMPORTED, "consented_at": "2026-11-01T00:00:00Z"}, "time_out_of_range", "/consented_at"),
         ({**IMPORTED, "consented_at": "soon"}, "invalid_value", "/consented_at"),
         ({**IMPORTED, "historical_import": "yes"}, "invalid_value", "/historical_import"),
+        ({**TRACKED, "historical_import": True}, "contradiction", "/historical_import"),
+        ({**TRACKED, "list_id": "LIST01"}, "contradiction", "/list_id"),
+        ({**TEXTED, "list_id": "LIST01", "consent": "UNSUBSCRIBED"}, "contradiction", "/list_id"),
     ],
 )
 def test_what_klaviyo_refuses_is_refused_before_it_is_sent(record: Json, code: str, pointer: str | None) -> None:
@@ -211,8 +252,18 @@ def test_when_somebody_opted_out(held: Json, left: datetime | None) -> None:
 
 
 def test_channels_are_told_apart() -> None:
-    held = {"mobile_push": {"marketing": {"consent": "UNSUBSCRIBED", "consent_timestamp": LEFT.isoformat()}}}
-    assert [opted_out_at(held, channel) for channel in Channel] == [None, None, None, LEFT]
+    out = {"consent": "UNSUBSCRIBED", "consent_timestamp": LEFT.isoformat()}
+    assert _out_of({"mobile_push": {"marketing": out}}) == {Channel.PUSH}
+    assert _out_of({"email": {"open_tracking": out}}) == {Channel.EMAIL_OPEN_TRACKING}
+    assert _out_of({"email": {"click_tracking": out}}) == {Channel.EMAIL_CLICK_TRACKING}
+    assert _out_of({"sms": {"transactional": out}, "whatsapp": {"marketing": out}}) == {
+        Channel.SMS_TRANSACTIONAL,
+        Channel.WHATSAPP,
+    }
+
+
+def _out_of(held: dict[str, Any]) -> set[Channel]:
+    return {channel for channel in Channel if opted_out_at(held, channel) == LEFT}
 
 
 # Against the sandbox
@@ -378,6 +429,49 @@ def test_sms_has_its_own_opt_out(sandbox: Sandbox, write: Load, people: list[Pro
     run = write(texted)
     assert [each["key"] for each in run.rejects] == [{"phone_number": people[0].phone_number}]
     assert run.tallies["subscriptions"].accepted == 1
+
+
+def test_whoever_opted_out_of_being_tracked_is_tracked_by_a_later_consent_alone(
+    sandbox: Sandbox, write: Load, people: list[Profile]
+) -> None:
+    """Klaviyo takes no time of it: the record's is compared here, to the minute, in which an opt-out wins."""
+    never, before, same, after, untimed, *_ = people
+    out = Consent(ConsentState.UNSUBSCRIBED, LEFT)
+    for each in (before, same, after, untimed):
+        sandbox.store.put_profile(replace(each, email_click_tracking=out, email_marketing=out))
+    later = [timedelta(), -timedelta(hours=1), timedelta(seconds=30), timedelta(minutes=2)]
+    tracked = {"channel": "email_click_tracking"}
+    consented = zip((never, before, same, after), later, strict=True)
+    records = [_email(each, consented_at=(LEFT + much).isoformat(), **tracked) for each, much in consented]
+    run = write([*records, _email(untimed, **tracked)])
+    assert [each["reason"]["code"] for each in run.rejects] == ["opted_out"] * 3
+    sandbox.settle()
+    held = sandbox.store.profiles([each.id for each in people[:5]])
+    states = {each.id: each.email_click_tracking.state for each in held}
+    given = {each.id for each in (never, after)}
+    assert {key for key, state in states.items() if state is ConsentState.SUBSCRIBED} == given
+    assert {each.email_marketing.state for each in held if each.id == after.id} == {ConsentState.UNSUBSCRIBED}
+
+
+@pytest.mark.parametrize("channel", [each for each in Channel if each is not Channel.PUSH])
+def test_each_channel_is_given_and_withdrawn_by_itself(
+    sandbox: Sandbox, write: Load, people: list[Profile], channel: Channel
+) -> None:
+    person = people[0]
+    record = {"channel": channel, "email": person.email, "phone_number": person.phone_number}
+    dated = {} if channel.is_tracking else {"historical_import": True, "consented_at": LEFT.isoformat()}
+    assert write([{**record, **dated, "consent": "SUBSCRIBED"}]).error is None
+    sandbox.settle()
+    assert _consents(sandbox, person) == {channel: ConsentState.SUBSCRIBED}
+    assert write([{**record, "consent": "UNSUBSCRIBED"}]).error is None
+    sandbox.settle()
+    assert _consents(sandbox, person) == {channel: ConsentState.UNSUBSCRIBED}
+
+
+def _consents(sandbox: Sandbox, person: Profile) -> dict[str, ConsentState]:
+    (held,) = sandbox.store.profiles([person.id])
+    states = {each: getattr(held, each if "_" in each else f"{each}_marketing").state for each in Channel}
+    return {each: state for each, state in states.items() if state is not ConsentState.NEVER_SUBSCRIBED}
 
 
 def test_an_opt_out_of_a_list_never_reaches_those_who_are_not_on_it(

@@ -88,7 +88,7 @@ EVERY_CHANNEL: list[object] = [
     {"marketing": {}},
     {"marketing": "x"},
     {"marketing": []},
-    {"transactional": {"consent": "NEVER_SUBSCRIBED"}},
+    {"elsewhere": {"consent": "NEVER_SUBSCRIBED"}},
     _marketing(consent=GONE),
     _marketing(consent=None),
     _marketing(consent=7),
@@ -115,17 +115,23 @@ OF_EMAIL: list[object] = [
     ],
 )
 def test_what_is_not_told_of_a_channel_is_no_never(channel: Channel, held: object) -> None:
-    profile = {"subscriptions": {"mobile_push" if channel is Channel.PUSH else str(channel): held}}
+    profile = {"subscriptions": {channel.shown: _for(channel, held)}}
     assert _untold(profile, channel)
     assert not _is_subscribed_since(profile, channel, datetime.min.replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize("channel", Channel)
 def test_what_openapi_has_nullable_may_be_null(channel: Channel) -> None:
-    name = "mobile_push" if channel is Channel.PUSH else str(channel)
     bare = _marketing(suppression=None, list_suppressions=None, consent_timestamp=None, last_updated=None)
     for held in (None, {"marketing": None}, bare):
-        assert _untold({"subscriptions": {name: held}}, channel) is None
+        assert _untold({"subscriptions": {channel.shown: _for(channel, held)}}, channel) is None
+
+
+def _for(channel: Channel, held: object) -> object:
+    """The same of what the channel is done for."""
+    if not isinstance(held, dict):
+        return held
+    return {channel.purpose if name == "marketing" else name: each for name, each in held.items()}
 
 
 def _profiles(node: object) -> Iterator[Json]:

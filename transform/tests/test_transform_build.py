@@ -61,6 +61,7 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
         "fct_consent_conflicts",
         "fct_consent_history",
         "fct_consent_log",
+        "fct_consent_shown",
         "fct_content_playbook",
         "fct_double_reports",
         "fct_experiment_daily",

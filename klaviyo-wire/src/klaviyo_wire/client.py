@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from klaviyo_wire import auth, bulk, jsonapi
-from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, Endpoint
 from klaviyo_wire.errors import (
     ConfigurationError,
     EndlessListing,
@@ -78,7 +78,8 @@ class Client:
         governor: Shared by everything in the process that talks to the account.
         transport: Session, sleep and timeouts.
         api_url: Scheme and host; the paths are the table's.
-        revision: API revision of every request; None: the one that each endpoint's entry describes.
+        revision: API revision of every request, but for what only a later one has; None: the one that each
+            endpoint's entry describes.
         user_agent: Sent with every request.
         decode: Parses a JSON body; a faster one than the standard library's may be given.
     """
@@ -108,6 +109,11 @@ class Client:
         self._reached = False
         if revision is not None:
             auth.check(revision)  # a malformed one fails here, not at the first request
+
+    def _revision_of(self, endpoint: Endpoint) -> str:
+        if self._revision is None or endpoint.revision == DEFAULT_REVISION:
+            return self._revision or endpoint.revision
+        return max(self._revision, endpoint.revision)
 
     def fetch(  # noqa: PLR0913
         self,
@@ -139,7 +145,7 @@ class Client:
         if params:
             url = f"{url}?{urlencode(params, quote_via=quote)}"
         data = body if isinstance(body, bytes) or body is None else bulk.encode(body)
-        headers = auth.headers(self._revision or endpoint.revision, user_agent=self._user_agent)
+        headers = auth.headers(self._revision_of(endpoint), user_agent=self._user_agent)
         request = self._transport.session.prepare_request(
             requests.Request(endpoint.method, url, headers=headers, data=data, auth=self._key)
         )

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from klaviyo_wire import bulk, jsonapi
 from klaviyo_wire.bulk import BulkLimits
+from klaviyo_wire.endpoints import OMNICHANNEL
 from klaviyo_wire.errors import NotFound
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles import identifiers
@@ -43,6 +44,12 @@ _SUBSCRIBE = BulkRoute("bulk_subscribe_profiles", BulkLimits(items=1_000))
 _UNSUBSCRIBE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100))
 # Not repeatable: whom the first request took off the list, the second would unsubscribe from everything.
 _LEAVE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
+_CLICKS = f"@{OMNICHANNEL}"
+"""Consent to the tracking of clicks came with a later revision."""
+_SUBSCRIBE_CLICKS = BulkRoute(f"bulk_subscribe_profiles{_CLICKS}", BulkLimits(items=1_000))
+_UNSUBSCRIBE_CLICKS = BulkRoute(f"bulk_unsubscribe_profiles{_CLICKS}", BulkLimits(items=100))
+_GIVING = frozenset({_SUBSCRIBE, _SUBSCRIBE_CLICKS})
+_WITHDRAWING = frozenset({_UNSUBSCRIBE, _UNSUBSCRIBE_CLICKS})
 _SUBSCRIBED, _UNSUBSCRIBED = "SUBSCRIBED", "UNSUBSCRIBED"
 _CONSENTS = frozenset({_SUBSCRIBED, _UNSUBSCRIBED, "NEVER_SUBSCRIBED"})
 _HISTORICAL = "historical import"
@@ -63,17 +70,46 @@ _NO_OPT_OUTS = frozenset({"HARD_BOUNCE", "INVALID_EMAIL"})
 
 
 class Channel(StrEnum):
-    """What a consent is for."""
+    """What a consent is for: a way to reach somebody and, where it is not for marketing, what it is done for."""
 
     EMAIL = "email"
+    EMAIL_OPEN_TRACKING = "email_open_tracking"
+    EMAIL_CLICK_TRACKING = "email_click_tracking"
     SMS = "sms"
+    SMS_TRANSACTIONAL = "sms_transactional"
     WHATSAPP = "whatsapp"
+    WHATSAPP_TRANSACTIONAL = "whatsapp_transactional"
     PUSH = "push"
+
+    @property
+    def way(self) -> str:
+        """What a request calls the way."""
+        return self.partition("_")[0]
+
+    @property
+    def shown(self) -> str:
+        """What a profile's `subscriptions` call the way."""
+        return "mobile_push" if self is Channel.PUSH else self.way
+
+    @property
+    def purpose(self) -> str:
+        """What requests and profiles call what it is done for."""
+        return self.partition("_")[2] or "marketing"
+
+    @property
+    def is_marketing(self) -> bool:
+        """Whether it has lists, and suppressions where it is e-mail."""
+        return self.purpose == "marketing"
+
+    @property
+    def is_tracking(self) -> bool:
+        """Whether Klaviyo records it as of now, and takes no time of before."""
+        return self.purpose.endswith("_tracking")
 
     @property
     def identifier(self) -> str:
         """The field that says who is meant. No other is sent: Klaviyo would set it on the profile."""
-        return {Channel.EMAIL: "email", Channel.PUSH: PROFILE_ID}.get(self, "phone_number")
+        return {"email": "email", "push": PROFILE_ID}.get(self.way, "phone_number")
 
 
 class _Sent(NamedTuple):
@@ -95,12 +131,18 @@ class Subscriptions(BulkSink):
     """
 
     stream: ClassVar[str] = "subscriptions"
-    routes: ClassVar[tuple[Route, ...]] = (_SUBSCRIBE, _UNSUBSCRIBE, _LEAVE)
+    routes: ClassVar[tuple[Route, ...]] = (
+        _SUBSCRIBE,
+        _UNSUBSCRIBE,
+        _LEAVE,
+        _SUBSCRIBE_CLICKS,
+        _UNSUBSCRIBE_CLICKS,
+    )
     reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
     # A number that a profile is about to get would else be subscribed as somebody of its own.
     follows: ClassVar[tuple[str, ...]] = ("profiles",)
     fields: ClassVar[tuple[Field, ...]] = (
-        Field("channel", Kind.TEXT, "`email`, `sms`, `whatsapp` or `push`", required=True, choices=tuple(Channel)),
+        Field("channel", Kind.TEXT, "What it is for", required=True, choices=tuple(Channel)),
         Field(
             "consent",
             Kind.TEXT,
@@ -108,16 +150,20 @@ class Subscriptions(BulkSink):
             required=True,
             choices=(_SUBSCRIBED, _UNSUBSCRIBED),
         ),
-        Field("email", Kind.TEXT, "The address, for the channel `email`; else not sent"),
-        Field("phone_number", Kind.TEXT, "With `+` and country code, for `sms` and `whatsapp`; else not sent"),
+        Field("email", Kind.TEXT, "The address, for `email` and what it is tracked by; else not sent"),
+        Field("phone_number", Kind.TEXT, "With `+` and country code, for text messages and WhatsApp; else not sent"),
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile, for `push`; else not sent"),
-        Field(LIST_ID, Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel"),
+        Field(LIST_ID, Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel. Of marketing"),
         Field(
             "historical_import",
             Kind.BOOLEAN,
             "Whether consent was given before, at `consented_at`: no confirmation is asked for, no flow triggered",
         ),
-        Field("consented_at", Kind.TIME, "When consent was given; with `historical_import`, and only with it"),
+        Field(
+            "consented_at",
+            Kind.TIME,
+            "When consent was given; with `historical_import`, and only with it. Of tracking it is compared alone",
+        ),
         Field("custom_source", Kind.TEXT, "Where consent was given, to be kept with it"),
     )
 
@@ -129,11 +175,17 @@ class Subscriptions(BulkSink):
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         channel, list_id = _channel(record), record.get(LIST_ID, "").strip() or None
         said = record["consent"].strip().upper()
+        is_of_clicks = channel is Channel.EMAIL_CLICK_TRACKING
+        if list_id is not None and not channel.is_marketing:
+            detail = f"`{LIST_ID}` beside the channel {channel}, by which nobody joins a list"
+            raise Rejected(Reason("contradiction", detail, f"Leave `{LIST_ID}` out.", f"/{LIST_ID}"))
         if said == _SUBSCRIBED:
             historical = record.get("historical_import", False)
-            consent: Json = {"consent": said, **self._since(record, historical=historical)}
+            consent: Json = {"consent": said, **self._since(record, channel, historical=historical)}
             source = record.get("custom_source", "").strip() or None
-            group = Group(_SUBSCRIBE, (channel, list_id, _HISTORICAL if historical else None, source))
+            route = _SUBSCRIBE_CLICKS if is_of_clicks else _SUBSCRIBE
+            since = _minute(record.get("consented_at")) if channel.is_tracking else None
+            group = Group(route, (channel, list_id, _HISTORICAL if historical else None, source, since))
         elif said != _UNSUBSCRIBED:
             detail = f"`consent` is neither `{_SUBSCRIBED}` nor `{_UNSUBSCRIBED}`"
             raise Rejected(Reason("invalid_value", detail, "Give one of the two.", "/consent"))
@@ -142,9 +194,10 @@ class Subscriptions(BulkSink):
             raise Rejected(Reason("not_possible", detail, "Have the app withdraw it.", "/channel"))
         else:
             consent = {"consent": said}
-            group = Group(_LEAVE if list_id else _UNSUBSCRIBE, (channel, list_id))
+            route = _UNSUBSCRIBE_CLICKS if is_of_clicks else _LEAVE if list_id else _UNSUBSCRIBE
+            group = Group(route, (channel, list_id))
         body = profile_resource(key, record)
-        body["attributes"]["subscriptions"] = {channel: {"marketing": consent}}
+        body["attributes"]["subscriptions"] = {channel.way: {channel.purpose: consent}}
         return Resource(body, group)
 
     @override
@@ -152,8 +205,8 @@ class Subscriptions(BulkSink):
         _, list_id, *rest = group.shared
         attributes: Json = {"profiles": {"data": ROWS}}
         data: Json = {"type": "profile-subscription-bulk-delete-job", "attributes": attributes}
-        if group.route is _SUBSCRIBE:
-            historical, source = rest
+        if group.route in _GIVING:
+            historical, source, _ = rest
             data["type"] = "profile-subscription-bulk-create-job"
             if historical is not None:
                 attributes["historical_import"] = True
@@ -167,7 +220,7 @@ class Subscriptions(BulkSink):
     def supersedes(self, later: Group, earlier: Group) -> bool:
         """An opt-out from a channel does, of a subscription to it; never a subscription, of an opt-out."""
         (channel, _), (before, _) = _scope(later), _scope(earlier)
-        return later.route is _UNSUBSCRIBE and earlier.route is _SUBSCRIBE and channel is before
+        return later.route in _WITHDRAWING and earlier.route in _GIVING and channel is before
 
     @override
     def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
@@ -178,7 +231,7 @@ class Subscriptions(BulkSink):
 
     def _preflight(self, batch: Batch, context: SinkContext) -> Outcome:
         channel, list_id = _scope(batch.group)
-        if batch.group.route is _SUBSCRIBE:
+        if batch.group.route in _GIVING:
             outcome = self._opted_out(batch, context)
             self._remember(lambda key: {_opt_in(key, channel)}, batch, outcome, context)
             return outcome
@@ -201,7 +254,7 @@ class Subscriptions(BulkSink):
         facts: dict[str, list[Key]] = defaultdict(list)
         for key, row in _rows(batch):
             if not outcome.decided(key):
-                consented = row["subscriptions"][channel]["marketing"].get("consented_at", "")
+                consented = row["subscriptions"][channel.way][channel.purpose].get("consented_at", "")
                 facts[consented] += facts_of(key)
         for consented, keys in facts.items():
             context.ledger.remember(self.stream, keys, f"{context.now().isoformat()} {consented}".strip())
@@ -251,6 +304,7 @@ class Subscriptions(BulkSink):
         """Refuses those who opted out after they consented; of whom that is not told, nobody is subscribed."""
         channel, _ = _scope(batch.group)
         profiles = dict(_found(batch, channel, context))
+        of_all = batch.group.shared[-1]
         outcome = Outcome()
         for key, row in _rows(batch):
             profile = profiles.get(key)
@@ -265,7 +319,7 @@ class Subscriptions(BulkSink):
             sent = self._sent(_opt_out(key, channel, None), context)
             times = [opted_out_at(held, channel), sent and sent.at]
             left = max((each for each in times if each is not None), default=None)
-            since = row["subscriptions"][channel]["marketing"].get("consented_at")
+            since = row["subscriptions"][channel.way][channel.purpose].get("consented_at", of_all)
             if left is not None and (since is None or datetime.fromisoformat(since) <= left):
                 outcome.rejected[key] = _opted_out_later(channel, left)
             elif channel is Channel.PUSH and profile is None:
@@ -287,8 +341,14 @@ class Subscriptions(BulkSink):
         known = _Sent(at, min([at - _SKEW, *consented]))
         return known if context.now() - at < _UNSEEN else None
 
-    def _since(self, record: Json, *, historical: bool) -> Json:
+    def _since(self, record: Json, channel: Channel, *, historical: bool) -> Json:
         text = record.get("consented_at")
+        if channel.is_tracking:
+            if historical:
+                detail = f"`historical_import` beside the channel {channel}, which Klaviyo records as of now"
+                reason = Reason("contradiction", detail, "Leave `historical_import` out.", "/historical_import")
+                raise Rejected(reason)
+            return {}
         if not historical:
             if text is None:
                 return {}
@@ -329,9 +389,9 @@ def _opt_in(key: Key, channel: Channel) -> Key:
     return Key(channel, f"+/{key.value}")
 
 
-def _name_of(channel: Channel) -> str:
-    """What a channel is called in a profile's `subscriptions`."""
-    return "mobile_push" if channel is Channel.PUSH else channel
+def _minute(text: str | None) -> str | None:
+    """The beginning of the minute, so that many rows share a request: of two things in one, the opt-out is later."""
+    return text and datetime.fromisoformat(text).replace(second=0, microsecond=0).isoformat()
 
 
 class _Suppression(msgspec.Struct):
@@ -341,7 +401,7 @@ class _Suppression(msgspec.Struct):
     timestamp: str | None = None
 
 
-class _Marketing(msgspec.Struct):
+class _Consent(msgspec.Struct):
     """What Klaviyo always tells of a channel's consent; null where OpenAPI has it nullable."""
 
     consent: str
@@ -349,23 +409,20 @@ class _Marketing(msgspec.Struct):
     last_updated: str | None = None
 
 
-class _EmailMarketing(_Marketing, kw_only=True):
+class _EmailMarketing(_Consent, kw_only=True):
     """Only e-mail has suppressions; every recorded profile has both, though OpenAPI asks for neither."""
 
     suppression: list[_Suppression] | None
     list_suppressions: list[_Suppression] | None
 
 
-class _Held(msgspec.Struct):
-    """A channel of a profile's `subscriptions`."""
-
-    marketing: _Marketing | None
-
-
-class _EmailHeld(msgspec.Struct):
-    """The channel `email` of a profile's `subscriptions`."""
-
-    marketing: _EmailMarketing | None
+_HELD = {
+    channel: msgspec.defstruct(
+        "Held", [(channel.purpose, (_EmailMarketing if channel is Channel.EMAIL else _Consent) | None)]
+    )
+    for channel in Channel
+}
+"""What a profile's `subscriptions` always tell of a channel, under the name of its way."""
 
 
 def _untold(profile: Json, channel: Channel) -> str | None:
@@ -373,18 +430,18 @@ def _untold(profile: Json, channel: Channel) -> str | None:
 
     A channel that is null tells it: that was recorded where nothing ever happened.
     """
-    held, name = profile.get("subscriptions"), _name_of(channel)
+    held, name = profile.get("subscriptions"), channel.shown
     if not isinstance(held, dict) or name not in held:
         return f"no `{name}` in `subscriptions`"
-    kind = _EmailHeld if channel is Channel.EMAIL else _Held
     try:
-        shown = msgspec.convert(held[name], type=kind | None)
+        msgspec.convert(held[name], type=_HELD[channel] | None)
         opted_out_at(held, channel)
     except msgspec.ValidationError as fault:
         return f"`{name}`: {fault}"
     except ValueError:
         return f"a time in `{name}` that is none"
-    if shown is not None and shown.marketing is not None and shown.marketing.consent not in _CONSENTS:
+    shown = (held[name] or {}).get(channel.purpose)
+    if shown is not None and shown["consent"] not in _CONSENTS:
         return f"a `consent` to `{name}` that is not known"
     return None
 
@@ -393,9 +450,9 @@ def _is_subscribed_since(profile: Json, channel: Channel, moment: datetime) -> b
     """Whether a profile shows a subscription of that moment or later."""
     if _untold(profile, channel) is not None:
         return False
-    marketing = (profile["subscriptions"][_name_of(channel)] or {}).get("marketing") or {}
-    times = [marketing.get(name) for name in ("consent_timestamp", "last_updated")]
-    return marketing.get("consent") == _SUBSCRIBED and any(_moment(time) >= moment for time in times if time)
+    shown = (profile["subscriptions"][channel.shown] or {}).get(channel.purpose) or {}
+    times = [shown.get(name) for name in ("consent_timestamp", "last_updated")]
+    return shown.get("consent") == _SUBSCRIBED and any(_moment(time) >= moment for time in times if time)
 
 
 _FactsOf = Callable[[Key], set[Key]]
@@ -433,13 +490,12 @@ def opted_out_at(held: Mapping[str, Json | None], channel: Channel) -> datetime 
     An opt-out of any list counts, whichever list is joined: Klaviyo says that a subscription removes "any". Of
     several times that Klaviyo gives, the latest counts; an opt-out without a time counts as later than anything.
     """
-    of_channel = held.get(_name_of(channel))
-    marketing = (of_channel or {}).get("marketing") or {}
+    shown = (held.get(channel.shown) or {}).get(channel.purpose) or {}
     said: list[str | None] = []
-    if marketing.get("consent") == _UNSUBSCRIBED:
-        times = [marketing.get(name) for name in ("consent_timestamp", "last_updated")]
+    if shown.get("consent") == _UNSUBSCRIBED:
+        times = [shown.get(name) for name in ("consent_timestamp", "last_updated")]
         said += [time for time in times if time] or [None]
-    suppressions = [*(marketing.get("suppression") or []), *(marketing.get("list_suppressions") or [])]
+    suppressions = [*(shown.get("suppression") or []), *(shown.get("list_suppressions") or [])]
     said += [each.get("timestamp") for each in suppressions if each.get("reason") not in _NO_OPT_OUTS]
     return max(map(_moment, said), default=None)
 

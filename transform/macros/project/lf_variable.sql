@@ -15,7 +15,7 @@
         {%- endif -%}
         {{ return(lf_refuse_variable(name, 'a UTC time without an offset, such as "2026-11-02 08:00:00"')) }}
     {%- elif kind == 'a switch' -%}
-        {%- if value is none and name == 'create_raw_tables' -%}
+        {%- if value is none and name in ('create_raw_tables', 'confirm_subscriptions') -%}
             {{ return(none) }}
         {%- endif -%}
         {{ return(value if value is boolean else lf_refuse_variable(name, 'true or false')) }}

@@ -25,6 +25,12 @@ contact_identifiers as (
 
 ),
 
+people_withdrawn as (
+
+    select * from {{ ref('int_people_withdrawn') }}
+
+),
+
 -- To withdraw a consent makes nobody a contact.
 statements as (
 
@@ -275,6 +281,39 @@ further as (
 
 ),
 
+-- Who has withdrawn from anything, by any of their identifiers, is put on no list.
+people_keys as (
+
+    select
+        contact_key,
+        contact_key as any_key
+    from people
+
+    union all
+
+    select
+        contact_key,
+        'email:' || lower(email) as any_key
+    from people
+
+    union all
+
+    select
+        contact_key,
+        'phone_number:' || phone_number as any_key
+    from people
+
+),
+
+left_people as (
+
+    select distinct people_keys.contact_key
+
+    from people_keys
+    inner join people_withdrawn on people_keys.any_key = people_withdrawn.contact_key
+
+),
+
 -- Known by one identifier alone, since two could merge profiles; the others are given to the profile once it is there.
 contacts as (
 
@@ -291,11 +330,12 @@ contacts as (
         grouped.location,
         grouped.properties,
         further.further_identifiers,
-        case when people.profile_id is null then {{ lf_contacts_list() }} end as list_id
+        case when people.profile_id is null and left_people.contact_key is null then {{ lf_contacts_list() }} end as list_id
 
     from people
     left join grouped on people.contact_key = grouped.contact_key
     left join further on people.contact_key = further.contact_key
+    left join left_people on people.contact_key = left_people.contact_key
     where
         people.profile_id is null
         or grouped.contact_key is not null

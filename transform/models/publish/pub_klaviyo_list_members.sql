@@ -30,6 +30,12 @@ group_members as (
 
 ),
 
+people_withdrawn as (
+
+    select * from {{ ref('int_people_withdrawn') }}
+
+),
+
 people as (
 
     select
@@ -43,7 +49,7 @@ people as (
 
 ),
 
--- Who was on it once and is no longer, was taken off: they stay off.
+-- Who was on it once and is no longer, was taken off: they stay off. Who has withdrawn from anything is put on none: messages that a list starts may be sent before Klaviyo has worked it.
 keep_never_on_it as (
 
     select
@@ -60,6 +66,11 @@ keep_never_on_it as (
             where
                 list_memberships.list_id = people.list_id
                 and list_memberships.profile_id = people.profile_id
+        )
+        and not exists (
+            select 1
+            from people_withdrawn
+            where people_withdrawn.profile_id = people.profile_id
         )
 
 ),

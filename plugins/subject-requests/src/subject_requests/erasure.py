@@ -38,7 +38,7 @@ MADE = ("fct_", "dim_", "int_", "stg_", "pub_")
 """What tables that dbt makes begin with; who loads a raw table names it otherwise."""
 _TO_SEND = "pub_"
 LEDGER = "fct_assignments"
-LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_published"})
+LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_shown", "fct_consent_published"})
 """What is only appended to, and not made anew from anything."""
 COUNTED = frozenset({"list_memberships", "segment_memberships", "profile_ids"})
 """Raw tables of readings that count as complete by their number of rows: a row less, and none counts as read."""

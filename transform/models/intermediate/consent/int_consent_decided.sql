@@ -36,9 +36,11 @@ tallied as (
         max(case when authority = {{ authority }} and said = 'given' then stated_second end) as given_{{ authority }},
         max(case when authority = {{ authority }} and said = 'withdrawn' then stated_second end) as withdrawn_{{ authority }},
         {% endfor -%}
-        max(case when origin <> 'statements' and said = 'given' then stated_second end) as klaviyo_given_at,
+        max(
+            case when origin <> 'statements' and said = 'given' then {{ lf_larger('stated_second', 'changed_second') }} end
+        ) as klaviyo_given_at,
         max(case when origin <> 'statements' and said = 'withdrawn' then stated_second end) as klaviyo_withdrawn_at,
-        max(case when origin = 'klaviyo_profiles' and said = 'given' then stated_second end) as held_since
+        max(case when origin = 'klaviyo_profiles' and not is_past and said = 'given' then stated_second end) as held_since
 
     from statements
     where said in ('given', 'withdrawn')

@@ -1,13 +1,4 @@
-{#- Channel of `fct_consent`; where a profile's `subscriptions` tell of it; how `$consent` calls it, if it names it. -#}
-{%- set channels = [
-    ('email', 'email', 'marketing', 'email'),
-    ('email_open_tracking', 'email', 'open_tracking', none),
-    ('email_click_tracking', 'email', 'click_tracking', none),
-    ('sms', 'sms', 'marketing', 'sms'),
-    ('sms_transactional', 'sms', 'transactional', none),
-    ('whatsapp', 'whatsapp', 'marketing', 'whatsapp'),
-    ('push', 'mobile_push', 'marketing', 'push'),
-] -%}
+{%- set channels = lf_consent_channels() -%}
 
 with
 
@@ -32,20 +23,21 @@ documents as (
 
 consents as (
 
-    {% for channel, place, purpose, named in channels -%}
+    {% for channel in channels -%}
+    {%- set place, purpose = channel.place, channel.purpose -%}
     select
         profile_id,
-        '{{ channel }}' as channel,
+        '{{ channel.name }}' as channel,
         {{ lf_json_text_in('subscriptions', [place, purpose, 'consent']) }} as consent,
         {{ lf_json_text_in('subscriptions', [place, purpose, 'method']) }} as method,
         {{ lf_json_text_in('subscriptions', [place, purpose, 'method_detail']) }} as method_detail,
         {{ lf_json_text_in('subscriptions', [place, purpose, 'custom_method_detail']) }} as custom_method_detail,
-        {% if named is none -%}
+        {% if channel.form_name is none -%}
         cast(null as {{ lf_type('varchar') }}) as form_id,
         cast(null as {{ lf_type('varchar') }}) as form_version,
         {% else -%}
-        case when {{ lf_contains('lower(consent_channels)', lf_literal(named)) }} then form_id end as form_id,
-        case when {{ lf_contains('lower(consent_channels)', lf_literal(named)) }} then form_version end as form_version,
+        case when {{ lf_contains('lower(consent_channels)', lf_literal(channel.form_name)) }} then form_id end as form_id,
+        case when {{ lf_contains('lower(consent_channels)', lf_literal(channel.form_name)) }} then form_version end as form_version,
         {% endif -%}
         {{ lf_json_text_in('subscriptions', [place, purpose, 'consent_timestamp']) }} as consent_timestamp,
         {{ lf_json_text_in('subscriptions', [place, purpose, 'last_updated']) }} as last_updated
@@ -147,7 +139,8 @@ held as (
         case
             when consent = 'SUBSCRIBED' then coalesce(consented_at, changed_at)
             else {{ lf_larger('consented_at', 'changed_at') }}
-        end as stated_at
+        end as stated_at,
+        changed_at
     from timed
 
     union all
@@ -170,7 +163,8 @@ held as (
         cast(null as {{ lf_type('varchar') }}) as source,
         cast(null as {{ lf_type('varchar') }}) as form_id,
         cast(null as {{ lf_type('varchar') }}) as form_version,
-        changed_at as stated_at
+        changed_at as stated_at,
+        changed_at
     from newest
 
 )

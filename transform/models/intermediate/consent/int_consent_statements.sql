@@ -12,6 +12,12 @@ request_statements as (
 
 ),
 
+orders as (
+
+    select * from {{ ref('stg_inbox__orders') }}
+
+),
+
 consent_methods as (
 
     select * from {{ ref('consent_methods') }}
@@ -27,6 +33,12 @@ consent_log as (
 consent_held as (
 
     select * from {{ ref('int_consent_held') }}
+
+),
+
+consent_shown as (
+
+    select * from {{ lf_ledger('fct_consent_shown') }}
 
 ),
 
@@ -68,7 +80,7 @@ cleaned as (
     select
         'consent:' || statement_id as statement_ref,
         lower(trim(channel)) as channel,
-        nullif(trim(list_id), '') as list_id,
+        case when lower(trim(channel)) in ({{ lf_consent_channel_names(with_lists_only=true) }}) then nullif(trim(list_id), '') end as list_id,
         lower(trim(consent)) as said,
         nullif(trim(source), '') as source,
         nullif(trim(method), '') as method,
@@ -112,15 +124,99 @@ keyed as (
 
     select
         *,
-        coalesce(
-            case
-                when channel like 'email%' then 'email:' || lower(email)
-                when channel = 'push' then 'id:' || stated_profile_id
-                else 'phone_number:' || phone_number
-            end,
-            {{ lf_contact_key('email', 'phone_number', 'external_id', 'stated_profile_id') }}
-        ) as contact_key
+        case
+            when channel like 'email%' then 'email:' || lower(email)
+            when channel = 'push' then 'id:' || stated_profile_id
+            else 'phone_number:' || phone_number
+        end as channel_key,
+        {{ lf_contact_key('email', 'phone_number', 'external_id', 'stated_profile_id') }} as named_key
     from cleaned
+
+),
+
+lacking as (
+
+    select distinct named_key as contact_key
+    from keyed
+    where channel_key is null
+
+),
+
+-- Whoever does not name the channel's own identifier has it by what you were told of them: a withdrawal must not be lost for want of an address.
+told as (
+
+    {% for kind, name in [('email', 'lower(email)'), ('phone_number', 'phone_number'), ('external_id', 'external_id'), ('id', 'stated_profile_id')] -%}
+    select
+        '{{ kind }}:' || {{ name }} as contact_key,
+        email,
+        phone_number,
+        stated_at,
+        statement_ref
+    from cleaned
+    where {{ name }} is not null
+
+    union all
+
+    {% endfor -%}
+    select
+        'external_id:' || nullif(trim(external_id), '') as contact_key,
+        {{ lf_email_address('email') }} as email,
+        {{ lf_phone_number('phone_number') }} as phone_number,
+        occurred_at as stated_at,
+        'order:' || shop || ':' || order_id || ':' || event as statement_ref
+    from orders
+
+),
+
+told_addresses as (
+
+    {% for name in ['email', 'phone_number'] -%}
+    select
+        told.contact_key,
+        '{{ name }}' as kind,
+        told.{{ name }} as address,
+        row_number() over (partition by told.contact_key order by told.stated_at desc, told.statement_ref desc) as recency
+
+    from told
+    inner join lacking on told.contact_key = lacking.contact_key
+    where told.{{ name }} is not null
+    {% if not loop.last -%}
+    union all
+
+    {% endif -%}
+    {%- endfor %}
+
+),
+
+newest_addresses as (
+
+    select
+        contact_key,
+        max(case when kind = 'email' then address end) as email,
+        max(case when kind = 'phone_number' then address end) as phone_number
+    from told_addresses
+    where recency = 1
+    group by contact_key
+
+),
+
+found as (
+
+    select
+        keyed.*,
+        coalesce(keyed.channel_key, keyed.named_key) as contact_key,
+        newest_addresses.email as told_email,
+        newest_addresses.phone_number as told_phone_number,
+        case
+            when keyed.channel like 'email%' then 'email:' || lower(newest_addresses.email)
+            when keyed.channel <> 'push' then 'phone_number:' || newest_addresses.phone_number
+        end as told_key
+
+    from keyed
+    left join newest_addresses
+        on
+            keyed.named_key = newest_addresses.contact_key
+            and keyed.channel_key is null
 
 ),
 
@@ -128,41 +224,46 @@ keyed as (
 yours as (
 
     select
-        keyed.statement_ref,
+        found.statement_ref,
         'statements' as origin,
-        coalesce(profiles.profile_id, keyed.stated_profile_id) as profile_id,
-        keyed.channel,
-        keyed.list_id,
-        case when coalesce(consent_methods.block, 'none') = 'none' then keyed.said else 'blocked' end as said,
+        coalesce(profiles.profile_id, found.stated_profile_id) as profile_id,
+        found.channel,
+        found.list_id,
+        case when coalesce(consent_methods.block, 'none') = 'none' then found.said else 'blocked' end as said,
         nullif(consent_methods.block, 'none') as block,
         coalesce(consent_methods.stated_by, 'person') as stated_by,
-        keyed.source,
-        keyed.method,
-        keyed.form_id,
-        keyed.form_version,
-        keyed.proof,
-        coalesce(keyed.email, profiles.email) as email,
-        coalesce(keyed.phone_number, profiles.phone_number) as phone_number,
-        keyed.stated_at
+        found.source,
+        found.method,
+        found.form_id,
+        found.form_version,
+        found.proof,
+        coalesce(found.email, profiles.email, found.told_email) as email,
+        coalesce(found.phone_number, profiles.phone_number, found.told_phone_number) as phone_number,
+        found.stated_at,
+        cast(null as {{ lf_type('timestamp') }}) as changed_at,
+        false as is_past
 
-    from keyed
+    from found
     cross join last_sweep
     left join consent_methods
         on
-            keyed.method_key = consent_methods.method
-            and (keyed.said = 'withdrawn' or consent_methods.block = 'none')
-    left join profile_keys on keyed.contact_key = profile_keys.contact_key
-    left join profiles on profile_keys.profile_id = profiles.profile_id
+            found.method_key = consent_methods.method
+            and (found.said = 'withdrawn' or consent_methods.block = 'none')
+    left join profile_keys on found.contact_key = profile_keys.contact_key
+    left join profile_keys as told_keys on found.told_key = told_keys.contact_key
+    left join profiles on coalesce(profile_keys.profile_id, told_keys.profile_id) = profiles.profile_id
     where
-        keyed.said = 'withdrawn'
-        or profile_keys.contact_key is null
-        or profile_keys.profile_id is not null
+        found.said = 'withdrawn'
+        or (
+            (profile_keys.contact_key is null or profile_keys.profile_id is not null)
+            and (told_keys.contact_key is null or told_keys.profile_id is not null)
+        )
         or last_sweep.snapshot_at is null
-        or keyed.received_at > last_sweep.snapshot_at
+        or found.received_at > last_sweep.snapshot_at
 
 ),
 
--- Who subscribed by a form of Klaviyo's did so themselves; of other subscriptions that is not told here. Whoever withdrew one, it is withdrawn.
+-- Who subscribed by a form of Klaviyo's did so themselves; of other subscriptions that is not told here. Whoever withdrew one, it is withdrawn. Of a profile that is gone no more than that counts.
 changed as (
 
     select
@@ -193,12 +294,16 @@ changed as (
         cast(null as {{ lf_type('json') }}) as proof,
         profiles.email,
         profiles.phone_number,
-        consent_log.occurred_at as stated_at
+        consent_log.occurred_at as stated_at,
+        consent_log.occurred_at as changed_at,
+        false as is_past
 
     from consent_log
     inner join profiles on consent_log.profile_id = profiles.profile_id
+    left join profiles_gone on consent_log.profile_id = profiles_gone.profile_id
     where
-        consent_log.channel in ('email', 'sms', 'push')
+        consent_log.channel <> 'list'
+        and (profiles_gone.profile_id is null or consent_log.change not in ('subscribed', 'unsuppressed'))
         and (
             consent_log.change in ('subscribed', 'unsubscribed', 'marked_spam', 'suppressed', 'unsuppressed')
             or (consent_log.change = 'bounced' and lower(consent_log.failure_type) = 'hard' and consent_log.channel = 'email')
@@ -206,37 +311,91 @@ changed as (
 
 ),
 
--- A profile that is gone was read before it went: what it withdrew holds, what it gave does not.
+-- What a profile showed once was said all the same: an import that took its place does not beat the person. A withdrawal without a time was said before it was read.
+past as (
+
+    select
+        {{ lf_consent_ref('consent_shown') }} as statement_ref,
+        consent_shown.profile_id,
+        consent_shown.channel,
+        consent_shown.list_id,
+        consent_shown.said,
+        consent_shown.block,
+        consent_shown.method,
+        consent_shown.source,
+        consent_shown.form_id,
+        consent_shown.form_version,
+        case when consent_shown.said = 'withdrawn' then coalesce(consent_shown.stated_at, consent_shown.recorded_at) else consent_shown.stated_at end as stated_at,
+        cast(null as {{ lf_type('timestamp') }}) as changed_at,
+        true as is_past
+
+    from consent_shown
+    left join consent_held
+        on
+            consent_shown.profile_id = consent_held.profile_id
+            and {{ lf_consent_ref('consent_shown') }} = {{ lf_consent_ref('consent_held') }}
+    where
+        consent_shown.said in ('given', 'withdrawn')
+        and consent_held.profile_id is null
+
+),
+
+shown as (
+
+    select
+        {{ lf_consent_ref('consent_held') }} as statement_ref,
+        profile_id,
+        channel,
+        list_id,
+        said,
+        block,
+        method,
+        source,
+        form_id,
+        form_version,
+        stated_at,
+        changed_at,
+        false as is_past
+    from consent_held
+
+    union all
+
+    select * from past
+
+),
+
+-- What a profile that is gone withdrew holds, what it gave does not.
 held as (
 
     select
-        'profile:' || consent_held.profile_id || ':' || consent_held.channel
-        || coalesce(':' || consent_held.list_id, '') || coalesce(':' || consent_held.block, ':' || consent_held.method, '') as statement_ref,
+        shown.statement_ref,
         'klaviyo_profiles' as origin,
-        consent_held.profile_id,
-        consent_held.channel,
-        consent_held.list_id,
-        consent_held.said,
-        consent_held.block,
+        shown.profile_id,
+        shown.channel,
+        shown.list_id,
+        shown.said,
+        shown.block,
         case
-            when consent_held.said = 'withdrawn' or consent_held.form_id is not null then 'person'
+            when shown.said = 'withdrawn' or shown.form_id is not null then 'person'
             else coalesce(consent_methods.stated_by, 'unknown')
         end as stated_by,
-        consent_held.source,
-        consent_held.method,
-        consent_held.form_id,
-        consent_held.form_version,
+        shown.source,
+        shown.method,
+        shown.form_id,
+        shown.form_version,
         cast(null as {{ lf_type('json') }}) as proof,
         profiles.email,
         profiles.phone_number,
-        consent_held.stated_at
+        shown.stated_at,
+        shown.changed_at,
+        shown.is_past
 
-    from consent_held
-    inner join profiles on consent_held.profile_id = profiles.profile_id
-    left join profiles_gone on consent_held.profile_id = profiles_gone.profile_id
-    left join consent_methods on {{ lf_consent_method('consent_held.method') }} = consent_methods.method
+    from shown
+    inner join profiles on shown.profile_id = profiles.profile_id
+    left join profiles_gone on shown.profile_id = profiles_gone.profile_id
+    left join consent_methods on {{ lf_consent_method('shown.method') }} = consent_methods.method
     where
-        consent_held.said <> 'given'
+        shown.said <> 'given'
         or profiles_gone.profile_id is null
 
 ),
@@ -285,6 +444,9 @@ addressed as (
         ---------- numbers
         case stated_by when 'person' then 2 when 'default' then 0 else 1 end as authority,
 
+        ---------- booleans
+        is_past,
+
         ---------- documents
         proof,
 
@@ -293,7 +455,8 @@ addressed as (
         coalesce(
             {{ lf_whole_second('stated_at') }},
             cast(case when said = 'given' then '1970-01-01 00:00:00' else '9999-12-31 00:00:00' end as {{ lf_type('timestamp') }})
-        ) as stated_second
+        ) as stated_second,
+        {{ lf_whole_second('changed_at') }} as changed_second
 
     from together
 

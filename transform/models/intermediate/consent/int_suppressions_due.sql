@@ -12,6 +12,12 @@ pushed_contacts as (
 
 ),
 
+profile_keys as (
+
+    select * from {{ ref('int_profile_keys') }}
+
+),
+
 published as (
 
     select *
@@ -23,7 +29,7 @@ published as (
 
 ),
 
--- What Klaviyo does not show yet is asked for once a day. Nothing is ever lifted: by whom it was made is not told.
+-- What Klaviyo does not show yet is asked for once a day, of whom it has however long ago it was stated. Nothing is ever lifted: by whom it was made is not told.
 due as (
 
     select
@@ -31,12 +37,15 @@ due as (
         consent_decided.identifier as email
 
     from consent_decided
-    inner join pushed_contacts on consent_decided.block_ref = pushed_contacts.statement_ref
+    left join pushed_contacts on consent_decided.block_ref = pushed_contacts.statement_ref
+    left join profile_keys on 'email:' || consent_decided.identifier = profile_keys.contact_key
     left join published on consent_decided.block_ref = published.statement_ref
     where
         consent_decided.channel = 'email'
+        and consent_decided.block_ref is not null
         and not consent_decided.is_blocked_by_klaviyo
         and published.statement_ref is null
+        and (pushed_contacts.statement_ref is not null or profile_keys.profile_id is not null)
 
 )
 

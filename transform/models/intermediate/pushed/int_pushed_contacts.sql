@@ -52,7 +52,7 @@ stated as (
 
     select
         'consent:' || statement_id as statement_ref,
-        consent = 'withdrawn' as is_withdrawn,
+        lower(trim(consent)) = 'withdrawn' as is_withdrawn,
         profile_id as stated_profile_id,
         external_id,
         email,

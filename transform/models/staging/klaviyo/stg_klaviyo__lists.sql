@@ -14,6 +14,7 @@ renamed as (
 
         ---------- texts
         name as list_name,
+        opt_in_process,
 
         ---------- timestamps
         created as created_at,

@@ -20,6 +20,7 @@ OLD_SMS_FAILED, NEW_SMS_FAILED = "Failed to Deliver SMS", "Failed to Deliver Tex
 OLD_SMS_SUBSCRIBED, NEW_SMS_SUBSCRIBED = "Subscribed to SMS Marketing", "Subscribed to Text Messaging Marketing"
 OLD_SMS_UNSUBSCRIBED = "Unsubscribed from SMS Marketing"
 NEW_SMS_UNSUBSCRIBED = "Unsubscribed from Text Messaging Marketing"
+SMS_TRANSACTIONAL_UNSUBSCRIBED = "Unsubscribed from Text Messaging Transactional"
 
 PUSH = "Received Push"
 PUSH_OPENED = "Opened Push"

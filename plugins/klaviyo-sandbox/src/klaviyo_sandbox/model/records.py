@@ -38,7 +38,7 @@ class Origin(Struct, frozen=True, omit_defaults=True):
 
 
 class Consent(Struct, frozen=True):
-    """Marketing consent of one profile on one channel; `origin` is that of a subscribe through the API."""
+    """Consent of one profile on one channel; `origin` is that of a subscribe through the API."""
 
     state: ConsentState = ConsentState.NEVER_SUBSCRIBED
     changed_at: datetime | None = None
@@ -140,6 +140,10 @@ class Profile(Struct, frozen=True, kw_only=True):
     sms_marketing: Consent = NEVER
     whatsapp_marketing: Consent = NEVER
     push_marketing: Consent = NEVER
+    email_open_tracking: Consent = NEVER
+    email_click_tracking: Consent = NEVER
+    sms_transactional: Consent = NEVER
+    whatsapp_transactional: Consent = NEVER
     predictive_analytics: Json = field(default_factory=dict)
 
 

@@ -18,6 +18,7 @@ from klaviyo_sandbox.protocol.consent_bodies import (
     MOST_SUBSCRIBED,
     MOST_UNSUBSCRIBED,
     Granted,
+    GrantedTracking,
     Subscribe,
     Subscriber,
     Unsubscribe,
@@ -31,6 +32,17 @@ _ROWS = "/data/attributes/profiles/data"
 @operation
 def bulk_subscribe_profiles(call: Call) -> Answer:
     """Accept a subscribe, or refuse all of it for one row."""
+    return subscribed(call, Subscriber)
+
+
+@operation
+def bulk_unsubscribe_profiles(call: Call) -> Answer:
+    """Accept an unsubscribe, or refuse all of it for one row."""
+    return unsubscribed(call, Unsubscriber)
+
+
+def subscribed(call: Call, shape: type[Subscriber]) -> Answer:
+    """What becomes of a subscribe whose rows have this shape."""
     data = call.read(Subscribe)
     now = call.account.clock.now()
     sent = _sent(data.attributes.profiles.data, MOST_SUBSCRIBED)
@@ -38,7 +50,7 @@ def bulk_subscribe_profiles(call: Call) -> Answer:
     rows: list[Subscription] = []
     problems: list[Problem] = []
     for position, raw in enumerate(sent):
-        checked = _subscription(raw, f"{_ROWS}/{position}", now, imported=imported)
+        checked = _subscription(raw, shape, f"{_ROWS}/{position}", now, imported=imported)
         if isinstance(checked, Subscription):
             rows.append(checked)
         else:
@@ -58,15 +70,14 @@ def bulk_subscribe_profiles(call: Call) -> Answer:
     return Answer(202)
 
 
-@operation
-def bulk_unsubscribe_profiles(call: Call) -> Answer:
-    """Accept an unsubscribe, or refuse all of it for one row."""
+def unsubscribed(call: Call, shape: type[Unsubscriber]) -> Answer:
+    """What becomes of an unsubscribe whose rows have this shape."""
     data = call.read(Unsubscribe)
     sent = _sent(data.attributes.profiles.data, MOST_UNSUBSCRIBED)
     rows: list[Cancellation] = []
     problems: list[Problem] = []
     for position, raw in enumerate(sent):
-        checked = _cancellation(raw, f"{_ROWS}/{position}")
+        checked = _cancellation(raw, shape, f"{_ROWS}/{position}")
         if isinstance(checked, Cancellation):
             rows.append(checked)
         else:
@@ -94,17 +105,21 @@ def _list(call: Call, named: bodies.ListIdentifier | msgspec.UnsetType) -> Group
     return group
 
 
-def _subscription(raw: msgspec.Raw, at: str, now: datetime, *, imported: bool) -> Subscription | list[Problem]:
-    row = bodies.read_row(raw, Subscriber, at)
+def _subscription(
+    raw: msgspec.Raw, shape: type[Subscriber], at: str, now: datetime, *, imported: bool
+) -> Subscription | list[Problem]:
+    row = bodies.read_row(raw, shape, at)
     if isinstance(row, Problem):
         return [row]
     channels: dict[Channel, datetime | None] = {}
     problems = _who(row, f"{at}/attributes")
     for channel in Channel:
-        given = getattr(row.attributes.subscriptions, channel.value)
-        if given is not UNSET:
-            place = f"{at}/attributes/subscriptions/{channel.value}/marketing/consented_at"
-            problem_or_moment = _consented_at(given.marketing, place, now, imported=imported)
+        given = _of(row, channel)
+        if isinstance(given, GrantedTracking):
+            channels[channel] = None
+        elif isinstance(given, Granted):
+            place = f"{at}/attributes/subscriptions/{channel.way}/{channel.purpose}/consented_at"
+            problem_or_moment = _consented_at(given, place, now, imported=imported)
             if isinstance(problem_or_moment, Problem):
                 problems.append(problem_or_moment)
             else:
@@ -115,12 +130,11 @@ def _subscription(raw: msgspec.Raw, at: str, now: datetime, *, imported: bool) -
     return problems or Subscription(_person(row), channels)
 
 
-def _cancellation(raw: msgspec.Raw, at: str) -> Cancellation | list[Problem]:
-    row = bodies.read_row(raw, Unsubscriber, at)
+def _cancellation(raw: msgspec.Raw, shape: type[Unsubscriber], at: str) -> Cancellation | list[Problem]:
+    row = bodies.read_row(raw, shape, at)
     if isinstance(row, Problem):
         return [row]
-    given = row.attributes.subscriptions
-    channels = frozenset(each for each in Channel if getattr(given, each.value, UNSET) is not UNSET)
+    channels = frozenset(each for each in Channel if _of(row, each) is not UNSET)
     return _who(row, f"{at}/attributes") or Cancellation(_person(row), channels)
 
 
@@ -131,16 +145,20 @@ def _who(row: Subscriber | Unsubscriber, at: str) -> list[Problem]:
     if not any(person.names()):
         problems += no_identifier(at).problems
         return problems
-    given = row.attributes.subscriptions
-    channels = [each for each in Channel if getattr(given, each.value, UNSET) is not UNSET]
+    channels = [each for each in Channel if _of(row, each) is not UNSET]
     if not channels:
         problems.append(problem("At least one channel must be provided.", pointer=f"{at}/subscriptions"))
     problems += [
-        problem(f"'{each.address}' is required for the channel {each.value}.", pointer=f"{at}/{each.address}")
+        problem(f"'{each.address}' is required for the channel {each.way}.", pointer=f"{at}/{each.address}")
         for each in channels
         if person.id is None and getattr(person, each.address) is None
     ]
     return problems
+
+
+def _of(row: Subscriber | Unsubscriber, channel: Channel) -> object:
+    """What a row says of a channel; UNSET if nothing."""
+    return getattr(getattr(row.attributes.subscriptions, channel.way, UNSET), channel.purpose, UNSET)
 
 
 def _person(row: Subscriber | Unsubscriber) -> Person:

@@ -1,7 +1,6 @@
 """Request documents about consent, suppression and deletion, as Klaviyo's OpenAPI describes them.
 
-Held is consent to marketing. What else the channels have (transactional messages, open tracking, push tokens) is
-refused as unknown keys.
+Push tokens and conversations are not held, and refused as unknown keys.
 """
 
 from __future__ import annotations
@@ -35,15 +34,39 @@ class Granted(Strict):
     consented_at: str | None = None
 
 
+class GrantedTracking(Strict):
+    """Consent to being tracked, which is recorded as of now."""
+
+    consent: Literal["SUBSCRIBED"]
+
+
+class _GrantedByEmail(Strict):
+    marketing: Granted | UnsetType = UNSET
+    open_tracking: GrantedTracking | UnsetType = UNSET
+
+
+class _GrantedWithClicks(_GrantedByEmail):
+    click_tracking: GrantedTracking | UnsetType = UNSET
+
+
+class _GrantedMessages(Strict):
+    marketing: Granted | UnsetType = UNSET
+    transactional: Granted | UnsetType = UNSET
+
+
 class _GrantedMarketing(Strict):
     marketing: Granted
 
 
 class _Grants(Strict):
-    email: _GrantedMarketing | UnsetType = UNSET
-    sms: _GrantedMarketing | UnsetType = UNSET
-    whatsapp: _GrantedMarketing | UnsetType = UNSET
+    email: _GrantedByEmail | UnsetType = UNSET
+    sms: _GrantedMessages | UnsetType = UNSET
+    whatsapp: _GrantedMessages | UnsetType = UNSET
     push: _GrantedMarketing | UnsetType = UNSET
+
+
+class _GrantsWithClicks(_Grants):
+    email: _GrantedWithClicks | UnsetType = UNSET
 
 
 class _SubscriberAttributes(Strict, kw_only=True):
@@ -53,12 +76,22 @@ class _SubscriberAttributes(Strict, kw_only=True):
     age_gated_date_of_birth: str | None = None
 
 
+class _SubscriberAttributesWithClicks(_SubscriberAttributes, kw_only=True):
+    subscriptions: _GrantsWithClicks
+
+
 class Subscriber(Strict):
     """A row of a subscribe."""
 
     type: Literal["profile"]
     attributes: _SubscriberAttributes
     id: str | None = None
+
+
+class SubscriberWithClicks(Subscriber):
+    """A row of a subscribe, from revision 2026-10-15 on."""
+
+    attributes: _SubscriberAttributesWithClicks
 
 
 class _SubscribeAttributes(Strict, kw_only=True):
@@ -82,16 +115,30 @@ class _Revoked(Strict):
     consent: Literal["UNSUBSCRIBED"]
 
 
-class _RevokedMarketing(Strict):
-    marketing: _Revoked
+class _RevokedByEmail(Strict):
+    marketing: _Revoked | UnsetType = UNSET
+    open_tracking: _Revoked | UnsetType = UNSET
+
+
+class _RevokedWithClicks(_RevokedByEmail):
+    click_tracking: _Revoked | UnsetType = UNSET
+
+
+class _RevokedMessages(Strict):
+    marketing: _Revoked | UnsetType = UNSET
+    transactional: _Revoked | UnsetType = UNSET
 
 
 class _Revocations(Strict):
     """Push is revoked by token, and no token is held."""
 
-    email: _RevokedMarketing | UnsetType = UNSET
-    sms: _RevokedMarketing | UnsetType = UNSET
-    whatsapp: _RevokedMarketing | UnsetType = UNSET
+    email: _RevokedByEmail | UnsetType = UNSET
+    sms: _RevokedMessages | UnsetType = UNSET
+    whatsapp: _RevokedMessages | UnsetType = UNSET
+
+
+class _RevocationsWithClicks(_Revocations):
+    email: _RevokedWithClicks | UnsetType = UNSET
 
 
 class _UnsubscriberAttributes(Strict, kw_only=True):
@@ -100,11 +147,21 @@ class _UnsubscriberAttributes(Strict, kw_only=True):
     subscriptions: _Revocations
 
 
+class _UnsubscriberAttributesWithClicks(_UnsubscriberAttributes, kw_only=True):
+    subscriptions: _RevocationsWithClicks
+
+
 class Unsubscriber(Strict):
     """A row of an unsubscribe."""
 
     type: Literal["profile"]
     attributes: _UnsubscriberAttributes
+
+
+class UnsubscriberWithClicks(Unsubscriber):
+    """A row of an unsubscribe, from revision 2026-10-15 on."""
+
+    attributes: _UnsubscriberAttributesWithClicks
 
 
 class _UnsubscribeAttributes(Strict):

@@ -590,12 +590,13 @@ def stored_attributes(profile: Profile) -> Json:
 def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json:
     """A profile's `subscriptions` object."""
     everywhere = [each for each in suppressions if each.list_id is None]
-    email, sms = profile.email_marketing, profile.sms_marketing
+    email = profile.email_marketing
     changes = [each.at for each in suppressions] + ([email.changed_at] if email.changed_at else [])
     subscribed = email.state is ConsentState.SUBSCRIBED
     unwanted = email.state is ConsentState.UNSUBSCRIBED
     unmailable = unwanted or bool(everywhere) or profile.email is None
     origin = email.origin
+    on_whatsapp = {profile.whatsapp_marketing, profile.whatsapp_transactional}
     marketing = {
         "can_receive_email_marketing": not unmailable,
         "consent": email.state.value,
@@ -613,24 +614,14 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
         ],
     }
     return {
-        "email": {"marketing": marketing, "open_tracking": _tracking(), "click_tracking": _tracking()},
+        "email": {
+            "marketing": marketing,
+            "open_tracking": _recorded(profile.email_open_tracking),
+            "click_tracking": _recorded(profile.email_click_tracking),
+        },
         "sms": {
-            "marketing": {
-                "can_receive_sms_marketing": sms.state is ConsentState.SUBSCRIBED,
-                "consent": sms.state.value,
-                "consent_timestamp": _given_at(sms),
-                "method": "API" if sms.origin else None,
-                "method_detail": None,
-                "last_updated": times.maybe_micros(sms.changed_at),
-            },
-            "transactional": {
-                "can_receive_sms_transactional": False,
-                "consent": ConsentState.NEVER_SUBSCRIBED.value,
-                "consent_timestamp": None,
-                "method": None,
-                "method_detail": None,
-                "last_updated": None,
-            },
+            "marketing": _sms(profile.sms_marketing, "marketing"),
+            "transactional": _sms(profile.sms_transactional, "transactional"),
         },
         "mobile_push": {
             "marketing": {
@@ -639,12 +630,25 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
                 "consent_timestamp": _given_at(profile.push_marketing),
             }
         },
-        "whatsapp": None if profile.whatsapp_marketing == NEVER else {"marketing": _whatsapp(profile)},
+        "whatsapp": None if on_whatsapp == {NEVER} else {
+            "marketing": _whatsapp(profile, profile.whatsapp_marketing),
+            "transactional": _whatsapp(profile, profile.whatsapp_transactional),
+        },
     }
 
 
-def _whatsapp(profile: Profile) -> Json:
-    held = profile.whatsapp_marketing
+def _sms(held: Consent, purpose: str) -> Json:
+    return {
+        f"can_receive_sms_{purpose}": held.state is ConsentState.SUBSCRIBED,
+        "consent": held.state.value,
+        "consent_timestamp": _given_at(held),
+        "method": "API" if held.origin else None,
+        "method_detail": None,
+        "last_updated": times.maybe_micros(held.changed_at),
+    }
+
+
+def _recorded(held: Consent) -> Json:
     return {
         "consent": held.state.value,
         "consent_timestamp": _given_at(held),
@@ -653,8 +657,11 @@ def _whatsapp(profile: Profile) -> Json:
         "metadata": None,
         "can_receive": held.state is ConsentState.SUBSCRIBED,
         "valid_until": None,
-        "phone_number": profile.phone_number,
     }
+
+
+def _whatsapp(profile: Profile, held: Consent) -> Json:
+    return {**_recorded(held), "phone_number": profile.phone_number}
 
 
 def _given_at(consent: Consent) -> str | None:
@@ -680,18 +687,6 @@ def sparse(attributes: Json, names: Names) -> Json:
             if inner:
                 kept[key] = sparse(value, inner)
     return kept
-
-
-def _tracking() -> Json:
-    return {
-        "consent": ConsentState.NEVER_SUBSCRIBED.value,
-        "consent_timestamp": None,
-        "last_updated": None,
-        "created_timestamp": None,
-        "metadata": None,
-        "can_receive": False,
-        "valid_until": None,
-    }
 
 
 @cache

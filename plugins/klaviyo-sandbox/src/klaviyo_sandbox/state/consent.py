@@ -48,22 +48,41 @@ _TOLD = {
         ConsentState.SUBSCRIBED: Change.SMS_SUBSCRIBED,
         ConsentState.UNSUBSCRIBED: Change.SMS_UNSUBSCRIBED,
     },
+    "sms_transactional": {ConsentState.UNSUBSCRIBED: Change.SMS_TRANSACTIONAL_UNSUBSCRIBED},
 }
 """What is written down when the consent of a profile has become this."""
 
 
 class Channel(StrEnum):
-    """The channel that consent is given for."""
+    """What consent is given for: named as the attribute of a profile that holds it."""
 
-    EMAIL = "email"
-    SMS = "sms"
-    WHATSAPP = "whatsapp"
-    PUSH = "push"
+    EMAIL = "email_marketing"
+    OPEN_TRACKING = "email_open_tracking"
+    CLICK_TRACKING = "email_click_tracking"
+    SMS = "sms_marketing"
+    SMS_TRANSACTIONAL = "sms_transactional"
+    WHATSAPP = "whatsapp_marketing"
+    WHATSAPP_TRANSACTIONAL = "whatsapp_transactional"
+    PUSH = "push_marketing"
+
+    @property
+    def way(self) -> str:
+        """What a request calls the way to somebody."""
+        return self.partition("_")[0]
+
+    @property
+    def purpose(self) -> str:
+        """What a request calls that which is done by it."""
+        return self.partition("_")[2]
 
     @property
     def address(self) -> str:
         """The attribute of a profile that holds its address on the channel."""
-        return {Channel.EMAIL: "email", Channel.PUSH: "id"}.get(self, "phone_number")
+        return {"email": "email", "push": "id"}.get(self.way, "phone_number")
+
+
+_MARKETING = frozenset(each for each in Channel if each.purpose == "marketing")
+"""Those that are confirmed, and by which lists are joined; what is for anything else is recorded, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +168,7 @@ class Consents:
             with self._store.transaction():
                 for row in rows:
                     waiting = _Unconfirmed(row, group, source)
-                    if imported or process == "single_opt_in":
+                    if imported or process == "single_opt_in" or not _MARKETING.intersection(row.channels):
                         self._apply(waiting, moment, confirmed=False)
                     else:
                         self._unconfirmed.append(waiting)
@@ -228,17 +247,17 @@ class Consents:
         for channel, consented_at in given.subscription.channels.items():
             if getattr(profile, channel.address) is None:  # a row that names its profile by id
                 continue
-            held: Consent = getattr(profile, _marketing(channel))
+            held: Consent = getattr(profile, channel)
             lifted = held.state is ConsentState.UNSUBSCRIBED
             if channel is Channel.EMAIL:
                 lifted |= self._store.lift(profile.id, _LIFTED) > 0
             self.stats["opt_outs_lifted"] += lifted
             origin = Origin(consented_at or now, given.source, confirmed)
-            changes[_marketing(channel)] = Consent(ConsentState.SUBSCRIBED, now, origin)
+            changes[channel] = Consent(ConsentState.SUBSCRIBED, now, origin)
         after = replace(profile, **changes, updated=int(now.timestamp()))
         self._store.put_profile(after)
         self._tell(profile, after, now)
-        group = given.group
+        group = given.group if _MARKETING.intersection(given.subscription.channels) else None
         if group is not None and not self._is_member(profile.id, group):
             self._store.add_members([Membership(group.id, profile.id, int(now.timestamp()))])
             self._events.write(Change.JOINED_LIST, after, now, list_name=group.name)
@@ -257,7 +276,7 @@ class Consents:
                 self.stats["unsubscribed_everywhere_by_a_list"] += group is not None
         others = row.channels - {Channel.EMAIL}
         if others:
-            revoked = dict.fromkeys(map(_marketing, others), Consent(ConsentState.UNSUBSCRIBED, now))
+            revoked: dict[str, Consent] = dict.fromkeys(others, Consent(ConsentState.UNSUBSCRIBED, now))
             current = self._store.profile(profile.id) or profile
             self._store.put_profile(replace(current, **revoked, updated=int(now.timestamp())))
         self._tell(profile, self._store.profile(profile.id) or profile, now)
@@ -274,8 +293,3 @@ class Consents:
             state: ConsentState = getattr(after, attribute).state
             if state is not getattr(before, attribute).state and state in changes:
                 self._events.write(changes[state], after, now)
-
-
-def _marketing(channel: Channel) -> str:
-    """The attribute of a profile that holds its consent."""
-    return f"{channel.value}_marketing"

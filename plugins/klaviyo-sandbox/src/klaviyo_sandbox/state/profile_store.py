@@ -51,6 +51,10 @@ class _Details(Struct, frozen=True, omit_defaults=True):
     sms_origin: Origin | None = None
     whatsapp_marketing: Consent = NEVER
     push_marketing: Consent = NEVER
+    email_open_tracking: Consent = NEVER
+    email_click_tracking: Consent = NEVER
+    sms_transactional: Consent = NEVER
+    whatsapp_transactional: Consent = NEVER
 
 
 _details = msgspec.json.Decoder(_Details)
@@ -145,6 +149,10 @@ def profile_of(row: Sequence[Any]) -> Profile:
         predictive_analytics=details.predictive_analytics,
         whatsapp_marketing=details.whatsapp_marketing,
         push_marketing=details.push_marketing,
+        email_open_tracking=details.email_open_tracking,
+        email_click_tracking=details.email_click_tracking,
+        sms_transactional=details.sms_transactional,
+        whatsapp_transactional=details.whatsapp_transactional,
     )
 
 
@@ -171,6 +179,10 @@ def _profile_row(profile: Profile) -> Row:
         sms.origin,
         profile.whatsapp_marketing,
         profile.push_marketing,
+        profile.email_open_tracking,
+        profile.email_click_tracking,
+        profile.sms_transactional,
+        profile.whatsapp_transactional,
     )
     return (
         profile.id,
