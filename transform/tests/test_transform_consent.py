@@ -32,7 +32,12 @@ METRICS = {
 }
 LIST, CONTACTS = "L", "Contacts"
 """The list that some consents are for, and the one that who orders joins."""
-PUBLISHED = ("pub_klaviyo_subscriptions", "pub_klaviyo_suppressions", "pub_klaviyo_list_members", "pub_klaviyo_contacts")
+PUBLISHED = (
+    "pub_klaviyo_subscriptions",
+    "pub_klaviyo_suppressions",
+    "pub_klaviyo_list_members",
+    "pub_klaviyo_contacts",
+)
 
 
 class Word(NamedTuple):
@@ -334,7 +339,9 @@ def left(people: list[Person]) -> list[Person]:
 
 
 def test_what_holds_is_what_the_rules_say(people: list[Person], decided: dict[str, Row]) -> None:
-    expected = {person.address: person.expected() for person in people if person.words or person.blocks or person.bounced}
+    expected = {
+        person.address: person.expected() for person in people if person.words or person.blocks or person.bounced
+    }
     known = {address: row["state"] for address, row in decided.items() if address in expected}
     assert known == expected
     assert set(known.values()) == {"subscribed", "unsubscribed", "suppressed"}
@@ -371,9 +378,13 @@ def test_nobody_is_put_on_a_list_after_their_own_withdrawal(
 ) -> None:
     """Klaviyo starts flows for whoever joins one, maybe before it has worked the withdrawal."""
     members = {row["profile_id"] for row in published["pub_klaviyo_list_members"]}
-    joining = {row["email"].lower() for row in published["pub_klaviyo_contacts"] if row["list_id"] and row["email"]}
+    joining = {
+        row["email"].lower() for row in published["pub_klaviyo_contacts"] if row["list_id"] and row["email"]
+    }
     assert {person.profile for person in people if person.orders and person.is_known and person.said()} & members
-    assert {person.address for person in people if person.orders and not person.is_known and person.said()} & joining
+    assert {
+        person.address for person in people if person.orders and not person.is_known and person.said()
+    } & joining
     assert not [person for person in left if person.profile in members or person.address in joining]
 
 

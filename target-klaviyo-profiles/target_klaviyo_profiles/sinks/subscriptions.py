@@ -151,9 +151,15 @@ class Subscriptions(BulkSink):
             choices=(_SUBSCRIBED, _UNSUBSCRIBED),
         ),
         Field("email", Kind.TEXT, "The address, for `email` and what it is tracked by; else not sent"),
-        Field("phone_number", Kind.TEXT, "With `+` and country code, for text messages and WhatsApp; else not sent"),
+        Field(
+            "phone_number", Kind.TEXT, "With `+` and country code, for text messages and WhatsApp; else not sent"
+        ),
         Field(PROFILE_ID, Kind.TEXT, "Klaviyo's id of the profile, for `push`; else not sent"),
-        Field(LIST_ID, Kind.TEXT, "List that is joined, or left; an opt-out without it is from the whole channel. Of marketing"),
+        Field(
+            LIST_ID,
+            Kind.TEXT,
+            "List that is joined, or left; an opt-out without it is from the whole channel. Of marketing",
+        ),
         Field(
             "historical_import",
             Kind.BOOLEAN,
@@ -390,7 +396,7 @@ def _opt_in(key: Key, channel: Channel) -> Key:
 
 
 def _minute(text: str | None) -> str | None:
-    """The beginning of the minute, so that many rows share a request: of two things in one, the opt-out is later."""
+    """The beginning of the minute, so that rows share a request: of two things in one, the opt-out is later."""
     return text and datetime.fromisoformat(text).replace(second=0, microsecond=0).isoformat()
 
 

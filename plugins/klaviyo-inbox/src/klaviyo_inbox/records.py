@@ -147,7 +147,11 @@ CONSENT_STATEMENTS = Stream(
         "statement_id": _described(KEY, "The request and the channel"),
         "profile_id": _described(TEXT, "Klaviyo's id of them"),
         **IDENTIFIERS,
-        "channel": _described(KEY, "`email`, `sms`, `push` or `whatsapp`"),
+        "channel": _described(
+            KEY,
+            "`email`, `email_open_tracking`, `email_click_tracking`, `sms`, `sms_transactional`, `whatsapp`,"
+            " `whatsapp_transactional` or `push`",
+        ),
         "consent": _described(KEY, "`given` or `withdrawn`"),
         "stated_at": _described(MOMENT, "When they said so"),
         "source": _described(TEXT, "Where: the form"),

@@ -21,7 +21,16 @@ from klaviyo_inbox.sources.bodies import (
 )
 from klaviyo_inbox.verification import Bearer
 
-_CHANNELS = ("email", "sms", "push", "whatsapp")
+_CHANNELS = (
+    "email",
+    "email_open_tracking",
+    "email_click_tracking",
+    "sms",
+    "sms_transactional",
+    "whatsapp",
+    "whatsapp_transactional",
+    "push",
+)
 _CONSENT = ("given", "withdrawn")
 
 

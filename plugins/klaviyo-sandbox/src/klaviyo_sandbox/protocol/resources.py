@@ -630,7 +630,9 @@ def subscriptions(profile: Profile, suppressions: Sequence[Suppression]) -> Json
                 "consent_timestamp": _given_at(profile.push_marketing),
             }
         },
-        "whatsapp": None if on_whatsapp == {NEVER} else {
+        "whatsapp": None
+        if on_whatsapp == {NEVER}
+        else {
             "marketing": _whatsapp(profile, profile.whatsapp_marketing),
             "transactional": _whatsapp(profile, profile.whatsapp_transactional),
         },
