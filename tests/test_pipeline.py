@@ -404,6 +404,7 @@ def test_what_is_pushed_is_answered_once(loop: Loop, asked: set[str], capsys: py
         "email": buyer.email,
         "channels": {"email": "given"},
         "source": "footer",
+        "method": "double_opt_in",  # whether or not the list asks for it
         "proof": {"text": "I agree"},
         "list_id": list_id,
         "contact": {"last_name": "O'Neil"},
