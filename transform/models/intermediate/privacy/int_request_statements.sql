@@ -1,6 +1,7 @@
 {%- set channels = {
     'email': 'is_profile or is_marketing', 'email_open_tracking': 'is_profile', 'email_click_tracking': 'is_profile',
-    'sms': 'is_profile or is_marketing or is_sms', 'sms_transactional': 'is_profile', 'whatsapp': 'is_profile or is_marketing', 'push': 'is_profile',
+    'sms': 'is_profile or is_marketing or is_sms', 'sms_transactional': 'is_profile', 'whatsapp': 'is_profile or is_marketing', 'whatsapp_transactional': 'is_profile',
+    'push': 'is_profile',
 } -%}
 {#- What is handed to Klaviyo, too: of a profile that is deleted nothing is left to tell. -#}
 {%- set told = {'email': 'is_marketing', 'sms': 'is_marketing or is_sms', 'whatsapp': 'is_marketing'} -%}
