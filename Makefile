@@ -10,7 +10,7 @@ EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
-	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb extractors/tap-klaviyo-inbox \
+	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb extractors/tap-klaviyo-inbox extractors/tap-subject-requests \
 	loaders/target-duckdb loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
 OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
@@ -43,11 +43,11 @@ sandbox: setup ## Open a shell in which a local Klaviyo stands in for the accoun
 inbox: $(VENV)/.run ## Take what is pushed, until it is stopped: make inbox [ENVIRONMENT=prod] [ARGS="--port 8080"]
 	@$(BIN)/python scripts/inbox.py --environment $(ENVIRONMENT) $(ARGS)
 
-request: $(VENV)/.run ## Answer a person's request for their data: make request ARGS="export --email ada@shop.example --out ada"
-	@$(BIN)/python scripts/with_dotenv.py subject-requests $(ARGS)
+request: $(VENV)/.run ## Answer a person's request: make request [ENVIRONMENT=prod] ARGS="export --request 17 --out ada.zip"
+	@$(BIN)/python scripts/request.py --environment $(ENVIRONMENT) $(ARGS)
 
-retention: $(VENV)/.run ## Delete what is older than privacy/controller.yml says, with no job running: make retention [ARGS=--dry-run]
-	@$(BIN)/python scripts/with_dotenv.py subject-requests retention $(ARGS)
+retention: $(VENV)/.run ## Delete what is older than privacy/controller.yml says, with no job running: make retention [ENVIRONMENT=prod] [ARGS=--dry-run]
+	@$(BIN)/python scripts/request.py --environment $(ENVIRONMENT) retention $(ARGS)
 
 pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
 	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)

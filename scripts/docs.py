@@ -24,6 +24,7 @@ from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from subject_requests.settings import RequestSettings
+from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
@@ -293,6 +294,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
         ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
+        ("extractors", "tap-subject-requests", None, TapSubjectRequests, "plugins/subject-requests"),
         ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
         ("loaders", "target-klaviyo-profiles", None, TargetKlaviyoProfiles, "target-klaviyo-profiles"),
     )

@@ -43,6 +43,7 @@ from project import (
     home_of,
     meltano_database,
     origin,
+    processing_log,
     read_dotenv,
     tasks_of,
 )
@@ -241,7 +242,12 @@ def run_job(  # noqa: PLR0913
         own = _system_of_its_own(place / SYSTEM.name, variables)
         if root == ROOT:
             rotate_rejects(place)
-        surroundings = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **(extra or {}), **own}
+        surroundings = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "TAP_SUBJECT_REQUESTS_LOG_PATH": str(processing_log(place, variables)),
+            **(extra or {}),
+            **own,
+        }
         with (
             watch.run(run, log.parent) if watch else nullcontext(),
             log_of_a_run(log) as write,

@@ -29,6 +29,8 @@ WAREHOUSE = "klaviyo.duckdb"
 INBOX_TAP = "tap-klaviyo-inbox"
 INBOX = "inbox.sqlite"
 """The receiver's store in a home; the definition of tap-klaviyo-inbox reads it there."""
+PROCESSING_LOG = "processing.jsonl"
+"""The log of processing in a home; the definition of tap-subject-requests reads it there."""
 
 _OF_A_WAREHOUSE = re.compile(r"\b(?:tap|target)-(duckdb|postgres)\b")
 _REPORT_OF_DUCKDB = "lift-report:page"
@@ -125,6 +127,17 @@ def meltano_database(variables: Mapping[str, str]) -> str:
 def warehouse_of(environment: str, variables: Mapping[str, str]) -> str:
     """The kind of warehouse of an environment: an output of transform/profiles.yml."""
     return setting("dbt", "target", environment, variables) or "duckdb"
+
+
+def processing_log(home: Path, variables: Mapping[str, str]) -> Path:
+    """The log of processing: in a home, unless a variable says where else."""
+    given = variables.get("SUBJECT_REQUESTS_LOG_PATH") or variables.get("TAP_SUBJECT_REQUESTS_LOG_PATH")
+    return ROOT / given if given else home / PROCESSING_LOG
+
+
+def controller_of(variables: Mapping[str, str]) -> Path:
+    """The file that says who is responsible for the data."""
+    return ROOT / (variables.get("SUBJECT_REQUESTS_CONTROLLER_PATH") or "privacy/controller.yml")
 
 
 def lacks_warehouse(file: Path) -> bool:

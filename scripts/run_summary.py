@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import processing
 from home import open_private
 from notify import is_wanted, masked, notify
-from project import TARGET, JobFailed, origin
+from project import TARGET, JobFailed, NotStarted, origin
 
 FILE = "last-run.json"
 """The summary of a home's last run, or of the one that is running."""
@@ -89,6 +90,7 @@ class Summary:
         seconds: All of it.
         tasks: Each finished task, and its seconds.
         read: Rows by stream.
+        read_by: Rows by the plugin that read them and stream.
         written: By stream and what became of the records: `received`, `accepted`, `unchanged`, …
         refused: Records by the plugin that refused them and stream.
         put_aside: Rows that could not be read, by stream.
@@ -107,6 +109,7 @@ class Summary:
     seconds: float = 0.0
     tasks: dict[str, float] = field(default_factory=dict)
     read: dict[str, int] = field(default_factory=dict)
+    read_by: dict[str, dict[str, int]] = field(default_factory=dict)
     written: dict[str, dict[str, int]] = field(default_factory=dict)
     refused: dict[str, dict[str, int]] = field(default_factory=dict)
     put_aside: dict[str, int] = field(default_factory=dict)
@@ -124,7 +127,7 @@ class Summary:
         for plugin, lines in run.said.items():
             for line in lines:
                 if plugin in readers:
-                    self._hear_reader(line)
+                    self._hear_reader(plugin, line)
                 elif origin(plugin) == TARGET and (match := _WRITTEN.match(line)):
                     counts = {
                         each["name"].strip(): _number(each["count"]) for each in _COUNT.finditer(match["counts"])
@@ -135,16 +138,20 @@ class Summary:
                 elif match := _NOT_LOADED.search(line):
                     _add(self.refused.setdefault(plugin, {}), match["stream"], _number(match["count"]))
 
-    def _hear_reader(self, line: str) -> None:
+    def _hear_reader(self, plugin: str, line: str) -> None:
         if match := _READ.match(line):
-            _add(self.read, match["stream"], _number(match["count"]))
+            self._add_read(plugin, match["stream"], _number(match["count"]))
         elif match := _COUNTED.match(line):
             with suppress(ValueError, KeyError, TypeError):
                 metric = json.loads(match["metric"])
-                _add(self.read, str(metric["tags"]["stream"]), int(metric["value"]))
+                self._add_read(plugin, str(metric["tags"]["stream"]), int(metric["value"]))
         elif match := _PUT_ASIDE.search(line):
             for each in _OF.finditer(match["counts"]):
                 _add(self.put_aside, each["stream"], _number(each["count"]))
+
+    def _add_read(self, plugin: str, stream: str, count: int) -> None:
+        _add(self.read, stream, count)
+        _add(self.read_by.setdefault(plugin, {}), stream, count)
 
     def lines(self) -> Iterator[str]:
         """The summary for a person; nothing is masked in it."""
@@ -240,6 +247,8 @@ class Watch:
         summary = self._summary
         last = read_last(home)
         self._tell_of_a_killed_one(last)
+        if fault := processing.fault(home, self._variables):
+            raise NotStarted(fault)
         with suppress(AttributeError, KeyError, TypeError, ValueError):  # written by something else
             summary.verdicts = [
                 SlotVerdict(each["slot"], each["title"], each["title"], each["next_split"])
@@ -256,6 +265,11 @@ class Watch:
             raise
         finally:
             self._end(ended, run)
+            unkept = processing.keep(summary, home, self._variables)
+            if unkept and ended is None:
+                summary.outcome, summary.reason = "failed", unkept
+            elif unkept:
+                self._complain(unkept)
             if any(task.startswith("lift-report:") for task, _ in run.finished):
                 with suppress(OSError, ValueError, KeyError, TypeError):  # of an older lift-report
                     summary.verdicts = verdicts(home / REPORT, before)
@@ -263,6 +277,8 @@ class Watch:
                 self._tell(masked(line, self._variables))
             self._notify()
             write_last(home, summary, self._variables)
+        if unkept:
+            raise JobFailed(unkept)
 
     def _end(self, error: BaseException | None, run: Said | None = None) -> None:
         self._is_over = True

@@ -19,6 +19,7 @@ from klaviyo_inbox.records import RECEIVED, SEQUENCE, STREAMS, decoded
 from klaviyo_inbox.sources.flows import FLOWS
 from klaviyo_inbox.sources.klaviyo_webhooks import KLAVIYO_WEBHOOKS
 from klaviyo_inbox.store import open_store
+from subject_requests.tap import Actions, Processing
 from tap_klaviyo_engagement.streams.events import Events
 
 ROOT = Path(__file__).parent.parent
@@ -37,8 +38,17 @@ def test_a_pushed_event_has_the_columns_of_a_polled_one() -> None:
     assert STREAMS["pushed_events"].keys == tuple(Events.primary_keys)
 
 
-OTHERS = {"privacy_actions"}
-"""What no receiver takes: any loader fills it."""
+OTHERS = {each.name: each for each in (Actions, Processing)}
+"""What no receiver takes: tap-subject-requests reads it."""
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_stream_of_the_log_is_what_dbt_reads(name: str) -> None:
+    schema = OTHERS[name].schema["properties"]
+    [told] = [each["columns"] for each in SOURCES[0]["tables"] if each["name"] == name]
+    types = {**TYPES, "bigint": {"integer"}}
+    assert [each["name"] for each in told if schema[each["name"]]["type"][0] not in types[each["data_type"]]] == []
+    assert {each["name"] for each in told} == {*schema}
 
 
 @pytest.mark.parametrize(

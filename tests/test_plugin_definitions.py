@@ -21,6 +21,7 @@ from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.errors import ConfigurationError
 from singer_program.settings import unknown_variables
 from subject_requests.settings import RequestSettings
+from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
@@ -44,6 +45,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-duckdb": TapDuckDB,
     "tap-klaviyo-inbox": TapKlaviyoInbox,
     "tap-klaviyo-deletions": TapKlaviyoDeletions,
+    "tap-subject-requests": TapSubjectRequests,
     "target-duckdb": TargetDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }

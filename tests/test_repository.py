@@ -112,10 +112,8 @@ RULES = {
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
-    "plugins/subject-requests/src": (
-        ("subject_requests", "klaviyo_wire", "singer_program"),
-        ("singer_sdk", "requests"),
-    ),
+    # The command starts without the SDK; only the tap needs it.
+    "plugins/subject-requests/src": (("subject_requests", "klaviyo_wire", "singer_program"), ("requests",)),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),

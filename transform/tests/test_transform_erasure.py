@@ -68,7 +68,7 @@ def _erase(warehouse: Warehouse, email: str, monkeypatch: pytest.MonkeyPatch, tm
     for name, value in given.items():
         monkeypatch.setenv(f"SUBJECT_REQUESTS_{name.upper()}", str(value))
     out, err = io.StringIO(), io.StringIO()
-    for words in (("forget", "--only-given"), ("erase", "--still-at-klaviyo")):
+    for words in (("forget", "--only-given"), ("erase", "--still-at-klaviyo", "--verified-at", "2026-11-01")):
         monkeypatch.setattr(sys, "argv", ["subject-requests", *words, "--email", email, "--because", "request 1"])
         with redirect_stdout(out), redirect_stderr(err):
             status = main()

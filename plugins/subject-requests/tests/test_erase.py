@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Runs = Callable[..., Any]
 KEY = "a key that no test would guess, of 32"
+VERIFIED = ("--verified-at", "2026-11-01")
 MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
     "klaviyo_raw.list_memberships": ("list_id varchar, profile_id varchar", [("L1", "01ADA"), ("L1", "01BOB")]),
     "klaviyo_raw.profile_ids": ("id varchar, swept_at timestamp", [("01ADA", "2026-11-01"), ("01BOB", None)]),
@@ -96,7 +97,7 @@ def erase(run: Runs, held: str, tmp_path: Path) -> Runs:
     assert run("forget", "--email", ADA, "--because", "request 1", **settings).status == 0
 
     def erase(*words: str, who: tuple[str, ...] = ("--email", ADA.title()), **others: object) -> Any:  # noqa: ANN401
-        return run("erase", *who, "--because", "request 1", *words, **settings | others)
+        return run("erase", *who, *VERIFIED, "--because", "request 1", *words, **settings | others)
 
     return erase
 
@@ -142,10 +143,11 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
     lines = (tmp_path / "forgotten.txt").read_text().split()
     assert {line_of(KEY, compared("external_id", "crm-42")), line_of(KEY, compared("email", OLD))} <= {*lines}
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [each["did"] for each in told] == ["listed", "erasing", "erased"]
-    assert told[-1]["count"] == sum(
-        int(each) for each in re.findall(r": (\d+) (?:deleted|kept|reduced)", done.out)
-    )
+    assert list(dict.fromkeys(each["did"] for each in told)) == ["listed", "erasing", "erased"]
+    erased = [each for each in told if each["did"] == "erased"]
+    assert sum(each["count"] for each in erased) == told[1]["count"]
+    assert "marts.fct_assignments" in {each["what"] for each in erased}
+    assert told[1]["count"] == sum(int(each) for each in re.findall(r": (\d+) (?:deleted|kept|reduced)", done.out))
     again = erase()
     assert (again.status, _state(held)) == (0, after)
     assert "0 rows erased" in again.out
@@ -219,7 +221,7 @@ def test_a_run_that_is_killed_leaves_all_or_nothing(
         f"plain = kind.change\ndef change(self, statement, values=()):\n    {change}\n"
         "kind.change = change\nmain()\n"
     )
-    words = ("erase", "--email", ADA, "--because", "request 1")
+    words = ("erase", "--email", ADA, *VERIFIED, "--because", "request 1")
     killed = subprocess.run([sys.executable, "-c", script, *words], env=os.environ, check=False)  # noqa: S603
     assert killed.returncode == -signal.SIGKILL, moment
     assert (_state(held) == before) is not is_erased

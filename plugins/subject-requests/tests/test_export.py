@@ -64,8 +64,9 @@ def _texts(folder: Path) -> str:
 
 def test_everything_that_klaviyo_holds_of_one_person(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
     key, email = _somebody(sandbox)
-    request = ("--request-id", "r-1", "--law", "gdpr", "--received-at", "2026-01-31T10:00:00+00:00")
-    done = run("export", "--email", email.upper(), "--out", "package", *request)
+    times = ("--received-at", "2026-01-31T10:00:00+00:00", "--verified-at", "2026-02-01")
+    request = ("--request", "r-1", "--law", "gdpr", *times)
+    done = run("export", "--email", email.upper(), "--out", "package", *request, log_path="log.jsonl")
     assert done.status == 0, done.err
     manifest, categories = _read(tmp_path / "package")
     assert categories.keys() == EVERYTHING

@@ -35,7 +35,7 @@ def _entry(number: int) -> Entry:
 def log(tmp_path: Path) -> ProcessingLog:
     log = ProcessingLog(tmp_path / "processing.jsonl", KEY)
     for number in range(6):
-        log.append(_entry(number), NOW)
+        log.append(_entry(number), now=NOW)
     return log
 
 
@@ -49,7 +49,7 @@ def test_a_log_that_nobody_touched_is_whole(log: ProcessingLog) -> None:
     assert [each["count"] for each in log.entries([ADA, BOB], "klaviyo")] == [*range(6)]
     assert [*log.entries(source="warehouse")] == []
     assert "ada@" not in log.path.read_text()
-    log.append(_entry(6), NOW)
+    log.append(_entry(6), now=NOW)
     assert log.check(checked.last).lines == 7
 
 
@@ -62,12 +62,15 @@ def test_a_line_that_is_altered_shows_wherever_it_stands(place: int, log: Proces
     lines = _lines(log)
     entry = json.loads(lines[place])
     for name in entry:
-        altered = json.dumps({**entry, name: "x"}).encode() + b"\n"
+        altered = json.dumps({**entry, name: "x"}, ensure_ascii=False).encode() + b"\n"
         log.path.write_bytes(b"".join([*lines[:place], altered, *lines[place + 1 :]]))
         with pytest.raises(ProgramError, match=rf"line {place + 1} was altered"):
             log.check()
     with pytest.raises(ProgramError, match="was altered"):
-        log.append(_entry(9), NOW)
+        log.ready()
+    if place == len(lines) - 1:  # whoever adds a line looks at the last one
+        with pytest.raises(ProgramError, match="the last line was altered"):
+            log.append(_entry(9), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,9 @@ def test_a_line_that_is_altered_shows_wherever_it_stands(place: int, log: Proces
         (lambda lines: [*lines[:4], b"\n", *lines[4:]], 5),
         (lambda lines: [*lines[:5], lines[5][:-10]], 6),
         (lambda lines: [*lines[:5], lines[5].rstrip()], 6),
+        (lambda lines: [*lines[:4], lines[5], lines[4]], 5),
     ],
-    ids=["first gone", "third gone", "turned round", "twice", "put in", "cut", "without its end"],
+    ids=["first gone", "third gone", "turned round", "twice", "put in", "cut", "without its end", "moved"],
 )
 def test_a_line_that_is_missing_or_put_in_shows(
     change: Callable[[list[bytes]], list[bytes]], line: int, log: ProcessingLog
@@ -104,7 +108,7 @@ def test_whatever_is_said_can_be_checked(said: list[tuple[str, str | None, int]]
     with tempfile.TemporaryDirectory() as folder:
         log = ProcessingLog(Path(folder) / "log", None)
         for did, because, count in said:
-            log.append(Entry(did, "klaviyo", count, (ADA,), because), NOW)
+            log.append(Entry(did, "klaviyo", count, (ADA,), because), now=NOW)
         if said:
             assert log.check().lines == len(said)
             assert [(each["did"], each["because"], each["count"]) for each in log.entries()] == said
@@ -112,7 +116,7 @@ def test_whatever_is_said_can_be_checked(said: list[tuple[str, str | None, int]]
 
 def test_who_writes_at_once_makes_one_chain(log: ProcessingLog) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: log.append(_entry(number), NOW), range(40)))
+        list(pool.map(lambda number: log.append(_entry(number), now=NOW), range(40)))
     assert log.check().lines == 46
 
 
@@ -123,26 +127,77 @@ def test_a_full_disk_leaves_the_chain_whole(log: ProcessingLog, monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(ProgramError, match="No space left on device"):
-            log.append(_entry(9), NOW)
+            log.append(_entry(9), now=NOW)
     assert log.check().lines == 6
-    log.append(_entry(9), NOW)
+    log.append(_entry(9), now=NOW)
     assert log.check().lines == 7
+
+
+@pytest.mark.parametrize("left", [1, 40, -1])
+def test_after_a_line_that_was_cut_off_the_chain_goes_on(
+    left: int, log: ProcessingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a kill in the middle of an append: it shows, and the next line takes its place and holds what is left."""
+    whole = log.path.read_bytes()
+    log.append(_entry(7), now=NOW)
+    cut = log.path.read_bytes()[len(whole) :][:left]
+    log.path.write_bytes(whole + cut)
+    with pytest.raises(ProgramError, match="line 7 is cut off"):
+        log.check()
+    log.ready()
+    assert log.end() == json.loads(whole.splitlines()[-1])["hash"]
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(ProgramError, match="No space left on device"):
+            log.append(_entry(8), now=NOW)
+    assert log.path.read_bytes() == whole + cut
+    log.append(_entry(8), _entry(9), now=NOW)
+    assert log.check().lines == 9
+    mended = [*log.entries()][6]
+    assert (mended["did"], mended["what"].encode()) == ("mended", cut)
+    assert log.path.read_bytes().startswith(whole)
+
+
+def test_a_line_that_says_something_twice_was_altered(log: ProcessingLog) -> None:
+    """Parsed, it is what was hashed; a person who reads it is told something else."""
+    log.path.write_bytes(log.path.read_bytes().replace(b'"count": 3', b'"count": 9, "count": 3'))
+    with pytest.raises(ProgramError, match="line 4 was altered"):
+        log.check()
+
+
+def test_a_line_that_begins_where_another_is_read_is_read_whole(tmp_path: Path) -> None:
+    """However long the last line is: it is looked for from the end."""
+    log = ProcessingLog(tmp_path / "log", None)
+    for size in (1, 70_000, 200_000, 3):
+        log.append(Entry("noted", "x", 1, because="ü" * size), now=NOW)
+    assert log.check().lines == 4
 
 
 def test_what_the_commands_do_stands_in_it(run: Runs, tmp_path: Path) -> None:
     kept = {"log_path": tmp_path / "log.jsonl", "forgotten_key": KEY, "forgotten_path": tmp_path / "list"}
     who = ("--email", "nobody@mail.example.net")
-    assert run("export", *who, "--out", "package", "--request-id", "r-1", **kept).status == 0
+    request = ("--request", "r-1", "--verified-at", "2026-11-01")
+    assert run("export", *who, "--out", "package", *request, **kept).status == 0
     assert run("forget", *who, "--because", "r-2", **kept).status == 0
     assert run("verify", *who, **kept).status == 3
     assert run("unforget", *who, "--because", "s-1", **kept).status == 0
     shown = run("log", "show", *who, **kept)
     lines = [json.loads(line) for line in shown.out.splitlines()]
-    assert [each["did"] for each in lines] == ["exported", "listed", "looked for: unseen", "taken off"]
-    assert [each["because"] for each in lines] == ["r-1", "r-2", None, "s-1"]
+    assert [each["did"] for each in lines] == [
+        "exporting", "exported", "listed", "looked for: unseen", "taken off"
+    ]  # fmt: skip
+    assert [each["because"] for each in lines] == [None, None, "r-2", None, "s-1"]
+    assert [each["request"] for each in lines] == ["r-1", "r-1", None, None, None]
+    assert lines[1]["action"] == "exported"
+    assert lines[1]["run"].startswith("subject-requests export ")
     assert run("log", "show", "--email", "other@mail.example.net", **kept).out == ""
+    assert run("log", "hashes", *who, **kept).out.split() == lines[0]["people"]
     checked = run("log", "verify", **kept)
-    assert re.fullmatch(r"4 [0-9a-f]{64}\n", checked.out)
+    assert re.fullmatch(r"5 [0-9a-f]{64}\n", checked.out)
     (tmp_path / "log.jsonl").write_text((tmp_path / "log.jsonl").read_text().replace("r-1", "r-9"))
     broken = run("log", "verify", **kept)
     assert broken.status == 1

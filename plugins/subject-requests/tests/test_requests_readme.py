@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from people_warehouse import filled
+from people_warehouse import execute, filled
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -67,17 +67,25 @@ def test_the_life_of_a_request_on_the_page_of_privacy(run: Callable[..., Any], t
         for line in block.splitlines()
     ]
     assert [line.split()[1] for line in lines] == [
-        "export", "forget", "erase", "erase", "verify", "log", "log", "unforget"
+        "note", "export", "note", "forget", "note", "erase", "erase", "verify", "log", "log", "unforget"
     ]  # fmt: skip
+    place = filled(tmp_path / "warehouse.duckdb")
+    execute(
+        place,
+        "CREATE TABLE klaviyo_raw.privacy_requests (request_id text, kind text, email text,"
+        " verified_at timestamp)",
+        "INSERT INTO klaviyo_raw.privacy_requests VALUES ('17', 'access', 'ada@shop.example', NULL),"
+        " ('18', 'deletion', 'ada@shop.example', NULL)",
+    )
     settings = {
-        "warehouse": filled(tmp_path / "warehouse.duckdb"),
+        "warehouse": place,
         "erased_schemas": '["klaviyo_raw", "marts"]',
         "forgotten_path": "forgotten.txt",
         "forgotten_key": "a key that no test would guess, of 32",
         "log_path": "log.jsonl",
     }
     done = [run(*shlex.split(line)[1:], **settings) for line in lines]
-    assert [each.status for each in done] == [0, 0, 0, 0, 3, 0, 0, 0], [each.err for each in done]
+    assert [each.status for each in done] == [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0], [each.err for each in done]
     assert (tmp_path / "ada" / "manifest.json").exists()
-    assert done[5].out.startswith("5 ")
-    assert '"did": "erased"' in done[6].out
+    assert re.match(r"\d+ [0-9a-f]{64}\n", done[8].out)
+    assert '"did": "erased"' in done[9].out

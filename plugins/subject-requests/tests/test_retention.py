@@ -60,8 +60,8 @@ def test_what_is_too_old_is_deleted_and_told(place: str, run: Runs, tmp_path: Pa
     assert run("retention", **settings).status == 0
     assert [_ids(place, each) for each in tables] == [["new", "unknown"]] * 3
     told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [(each["did"], each["source"], each["count"]) for each in told if each["did"] == "erased"] == [
-        ("erased", f"klaviyo_raw.{each}", 1) for each in tables
+    assert [(each["source"], each["what"], each["count"]) for each in told if each["did"] == "erased"] == [
+        ("warehouse", f"klaviyo_raw.{each}", 1) for each in tables
     ]
     assert told[0]["because"] == "retention: Events, 25 months"
     # A second run finds nothing, and tells nothing.

@@ -1,6 +1,6 @@
 {%- set times = {
     'confirmed': 'confirmed_at', 'identity_verified': 'identity_verified_at', 'extended': 'extended_at', 'refused': 'refused_at', 'exported': 'exported_at',
-    'restricted': 'restricted_at', 'lifted': 'lifted_at', 'closed': 'closed_at',
+    'forgotten': 'forgotten_at', 'erased': 'erased_at', 'restricted': 'restricted_at', 'lifted': 'lifted_at', 'closed': 'closed_at',
 } -%}
 
 with
@@ -195,7 +195,9 @@ stated as (
             when answered_at is not null then 'closed'
             when accepted_at is not null and {{ lf_dateadd('day', 14, 'accepted_at') }} < {{ lf_now() }} then 'overdue'
             when accepted_at is not null and unseen_at is not null then 'unseen'
+            when erased_at is not null then 'erased'
             when accepted_at is not null then 'accepted'
+            when forgotten_at is not null then 'forgotten'
             when identity_verified_at is not null then 'identity_verified'
             when confirmed_at is not null then 'confirmed'
             else 'received'
@@ -217,7 +219,9 @@ stated as (
         identity_verified_at,
         due_at,
         extended_at,
+        forgotten_at,
         accepted_at,
+        erased_at,
         unseen_at,
         answered_at
 

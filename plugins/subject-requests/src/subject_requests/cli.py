@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import reduce, wraps
@@ -15,24 +15,37 @@ import click
 from klaviyo_wire.errors import KlaviyoError
 from singer_program.command import config_option, run_command, to_stderr
 from singer_program.errors import ProgramError
+from singer_program.identifiers import Identifier, mentioned_in
 from singer_program.people_list import key_fault
 from subject_requests import activities, controller, retention
 from subject_requests.erasure import Erased, Erasure
-from subject_requests.export import Places, Request, gathered
+from subject_requests.export import Places, gathered
 from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
 from subject_requests.package import check, write
 from subject_requests.people_file import PeopleFile
-from subject_requests.person import identifiers_of, person_of
+from subject_requests.person import Person, identifiers_of, person_of
+from subject_requests.privacy_request import (
+    ACCESS,
+    DELETION,
+    IDENTITY_VERIFIED,
+    RESTRICTION,
+    Asked,
+    person_in,
+)
 from subject_requests.processing_log import Entry, ProcessingLog
 from subject_requests.record import written
 from subject_requests.settings import PROGRAM, RequestSettings
-from subject_requests.verification import STATUSES, looked_for
+from subject_requests.verification import STATUSES, looked_for, so_far
 from subject_requests.warehouse import opened
 
 Somebody = Mapping[str, str | None]
 """What a command is told of a person, by kind of identifier."""
 _LISTS = {"forgotten": "forgotten_path", "restricted": "restricted_path"}
+_RIGHTS = {"forgotten": DELETION, "restricted": RESTRICTION}
+"""What a request asks for that puts somebody on each of them."""
+NOTED = ("confirmed", IDENTITY_VERIFIED, "extended", "accepted", "refused", "closed")
+"""What `note` says of a request: what no other command does."""
 
 
 class _Moment(click.ParamType):  # type: ignore[type-arg]
@@ -63,7 +76,16 @@ _LIST = click.option(
     "--list", "name", type=click.Choice(list(_LISTS)), default="forgotten", show_default=True, help="Which list."
 )
 _BECAUSE = click.option(
-    "--because", required=True, help="What asks for it: a request, a statement; kept in the log."
+    "--because",
+    help="What asks for it, such as a statement; kept in the log. Needed where there is no `--request`.",
+)
+_REQUEST = click.option(
+    "--request", metavar="ID", help="The request that is answered, a row of `privacy_requests`."
+)
+_VERIFIED = click.option(
+    "--verified-at",
+    type=_Moment(),
+    help="When it was seen that it is they who ask, if the request is kept elsewhere.",
 )
 
 
@@ -100,35 +122,58 @@ def command() -> None:
 @command.command()
 @config_option
 @_of_somebody
+@_REQUEST
+@_VERIFIED
 @_WAREHOUSE
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder to make; none or an empty one."
 )
-@click.option("--request-id", help="The name of the request, for the manifest.")
-@click.option("--law", type=click.Choice(list(CLOCKS)), help="Whose clock runs, for the manifest.")
-@click.option("--received-at", type=_Moment(), help="When the request was received; with --law it gives `due_at`.")
+@click.option("--law", type=click.Choice(list(CLOCKS)), help="Whose clock runs, if the request is kept elsewhere.")
+@click.option(
+    "--received-at", type=_Moment(), help="When such a request was received; with --law it gives `due_at`."
+)
 def export(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
     somebody: Somebody,
+    request: str | None,
+    verified_at: datetime | None,
     warehouse: str | None,
     out: Path,
-    request_id: str | None,
     law: str | None,
     received_at: datetime | None,
 ) -> None:
     """Write everything that is held of one person."""
     settings = RequestSettings.read(PROGRAM, config)
-    person = person_of(somebody)
+    asked = Asked(
+        "export",
+        ACCESS,
+        somebody,
+        request,
+        verified_at,
+        law,
+        received_at,
+        needs_proof=False,
+        may_be_elsewhere=True,
+    )
     check(out)
-    log = _log(settings)
-    klaviyo = connected(settings)
+    log = _log(settings, request=request)
     with _opened(warehouse or settings.warehouse) as database:
-        request = Request(request_id, law, received_at)
-        contents = gathered(person, Places(klaviyo, database, settings), request, _now)
+        person, answered = asked.answered(database, settings.schemas, log, _now())
+        contents = gathered(person, Places(connected(settings), database, settings), answered, _now)
+    tables = {name: len(rows) for name, rows in contents.categories.items() if rows}
+    rows = sum(tables.values())
+    _tell(log, Entry("exporting", "klaviyo+warehouse", rows, person.given, request=request))
     manifest = write(out, contents)
-    rows = sum(len(each) for each in contents.categories.values())
-    sources = "+".join(each["name"] for each in manifest["sources"])
-    _tell(log, Entry("exported", sources, rows, person.given, request_id))
+    entry = Entry("exported", "klaviyo", 0, person.given, request=request, action=request and "exported")
+    entries = [
+        entry._replace(
+            source=name.partition("/")[0] if "/" in name else "klaviyo",
+            what=name.rpartition("/")[2],
+            number=number,
+        )
+        for name, number in sorted(tables.items())
+    ]
+    _tell(log, *(entries or [entry]))
     click.echo(f"{len(manifest['profiles'])} profiles, {rows:,} rows in {len(contents.categories)} tables: {out}")
     for category, reason in contents.omissions:
         if category in {"lists", "segments", "push_tokens", "conversations", "events"}:
@@ -138,13 +183,15 @@ def export(  # noqa: PLR0913, PLR0917 - options
 @command.command()
 @config_option
 @_of_somebody
+@_REQUEST
 @_WAREHOUSE
 @click.option("--accepted-at", type=_Moment(), help="When Klaviyo took the request for the deletion.")
 @click.option("--unseen-at", type=_Moment(), help="When they were first not seen, as the last look said.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a line.")
-def verify(  # noqa: PLR0913 - options
+def verify(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
     somebody: Somebody,
+    request: str | None,
     warehouse: str | None,
     accepted_at: datetime | None,
     unseen_at: datetime | None,
@@ -153,25 +200,32 @@ def verify(  # noqa: PLR0913 - options
 ) -> None:
     """Look whether somebody who was deleted is gone, by every identifier.
 
+    Of a request, when it was accepted and when they were first not seen is known from what was done about it.
+
     The exit status says what was seen: 0 verified, 3 unseen for less than 24 hours, 4 still there, 5 still there
     14 days after Klaviyo took the request. 1: it is not known.
     """
     settings = RequestSettings.read(PROGRAM, config)
-    person = person_of(somebody)
-    log = _log(settings)
+    log = _log(settings, request=request)
     klaviyo = connected(settings)
     with _opened(warehouse or settings.warehouse) as database:
+        asked = Asked("verify", DELETION, somebody, request, needs_proof=False)
+        person, answered = asked.answered(database, settings.schemas, log, _now())
+        accepted, unseen = so_far(answered.actions)
         seen = looked_for(
             person,
             klaviyo,
             database,
             settings.schemas,
             now=_now(),
-            accepted_at=accepted_at,
-            unseen_at=unseen_at,
+            accepted_at=accepted_at or accepted,
+            unseen_at=unseen_at or unseen,
         )
     told = seen.told()
-    _tell(log, Entry(f"looked for: {seen.state}", "klaviyo", len(seen.seen), person.given, None))
+    action = request and seen.state.replace(" ", "_")
+    source = "klaviyo" if database is None else "klaviyo+warehouse"
+    entry = Entry(f"looked for: {seen.state}", source, len(seen.seen), person.given)
+    _tell(log, entry._replace(request=request, action=action))
     if as_json:
         click.echo(json.dumps(told))
     else:
@@ -183,55 +237,118 @@ def verify(  # noqa: PLR0913 - options
 @command.command()
 @config_option
 @_of_somebody
+@_REQUEST
+@_WAREHOUSE
 @_LIST
 @_BECAUSE
 @click.option("--only-given", is_flag=True, help="Not also what Klaviyo knows the same profiles by.")
-def forget(
+def forget(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
     somebody: Somebody,
+    request: str | None,
+    warehouse: str | None,
     name: str,
-    because: str,
+    because: str | None,
     *,
     only_given: bool,
 ) -> None:
     """Put somebody on a list, by every identifier that their profiles have: before they are deleted."""
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
-    log = _log(settings, kept)
-    person = person_of(somebody)
+    log = _log(settings, kept, request)
+    person = _person(settings, "forget", name, somebody, request, warehouse, log)
+    why = _why(because, request, person)
     if not only_given:
         person = person.knowing(
             each for profile in connected(settings).profiles(person).values() for each in identifiers_of(profile)
         )
     added = kept.add(person.identifiers)
-    _tell(log, Entry("listed", name, added, person.identifiers, because))
+    entry = Entry("listed", name, added, person.identifiers, why, request=request, action=request and name)
+    _tell(log, entry)
     click.echo(f"{added} of {len(person.identifiers)} identifiers added to the list `{name}`")
 
 
 @command.command()
 @config_option
 @_of_somebody
+@_REQUEST
+@_WAREHOUSE
 @_LIST
 @_BECAUSE
-def unforget(
+def unforget(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
     somebody: Somebody,
+    request: str | None,
+    warehouse: str | None,
     name: str,
-    because: str,
+    because: str | None,
 ) -> None:
     """Take somebody off a list: they consented anew after they were forgotten, or a restriction is lifted."""
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, name)
-    log = _log(settings, kept)
-    person = person_of(somebody)
+    if request is not None and name != "restricted":
+        message = "`--request` lifts a restriction, `--list restricted`; who consented anew has `--because`"
+        raise ProgramError(message)
+    log = _log(settings, kept, request)
+    person = _person(settings, "unforget", name, somebody, request, warehouse, log)
+    why = _why(because, request, person)
     removed = kept.remove(person.identifiers)
-    _tell(log, Entry("taken off", name, removed, person.identifiers, because))
+    entry = Entry(
+        "taken off", name, removed, person.identifiers, why, request=request, action=request and "lifted"
+    )
+    _tell(log, entry)
     click.echo(f"{removed} of {len(person.identifiers)} identifiers taken off the list `{name}`")
+
+
+def _person(  # noqa: PLR0913, PLR0917 - what a command is told
+    settings: RequestSettings,
+    called: str,
+    name: str,
+    somebody: Somebody,
+    request: str | None,
+    warehouse: str | None,
+    log: ProcessingLog | None,
+) -> Person:
+    """Whom a change of a list is about."""
+    with _opened((warehouse or settings.warehouse) if request is not None else None) as database:
+        asked = Asked(called, _RIGHTS[name], somebody, request, needs_proof=False)
+        return asked.answered(database, settings.schemas, log, _now())[0]
+
+
+@command.command()
+@config_option
+@click.argument("action", type=click.Choice(NOTED))
+@click.option("--request", metavar="ID", required=True, help="The request, a row of `privacy_requests`.")
+@_WAREHOUSE
+@click.option("--at", "acted_at", type=_Moment(), help="When it was done, if not now.")
+@click.option("--because", help="What is to be kept of it.")
+def note(  # noqa: PLR0913, PLR0917 - options
+    config: tuple[str, ...],
+    action: str,
+    request: str,
+    warehouse: str | None,
+    acted_at: datetime | None,
+    because: str | None,
+) -> None:
+    """Keep what was done about a request elsewhere: its state follows."""
+    settings = RequestSettings.read(PROGRAM, config)
+    log = _log(settings, request=request)
+    if acted_at is not None and acted_at > _now():
+        message = f"`--at {acted_at.isoformat()}` is still to come: what was done is kept when it was done"
+        raise ProgramError(message)
+    with opened(_place(warehouse or settings.warehouse)) as database:
+        person = person_in(database, settings.schemas, request)
+    why = _why(because, request, person)
+    given = person.given if person else ()
+    _tell(log, Entry("noted", "request", 1, given, why, action, request, action, acted_at))
+    click.echo(f"{action}: kept of the request {request!r}")
 
 
 @command.command()
 @config_option
 @_of_somebody
+@_REQUEST
+@_VERIFIED
 @_WAREHOUSE
 @_BECAUSE
 @click.option("--dry-run", is_flag=True, help="Say what would be erased, and undo it.")
@@ -242,11 +359,13 @@ def unforget(
     help="A column of texts in which an identifier may be left.",
 )
 @click.option("--still-at-klaviyo", is_flag=True, help="Do not ask whether Klaviyo still has them.")
-def erase(  # noqa: PLR0913 - options
+def erase(  # noqa: PLR0913, PLR0917 - options
     config: tuple[str, ...],
     somebody: Somebody,
+    request: str | None,
+    verified_at: datetime | None,
     warehouse: str | None,
-    because: str,
+    because: str | None,
     leave: tuple[str, ...],
     *,
     dry_run: bool,
@@ -255,12 +374,14 @@ def erase(  # noqa: PLR0913 - options
     """Erase somebody in every table of the warehouse, after they were put on the list and deleted at Klaviyo."""
     settings = RequestSettings.read(PROGRAM, config)
     kept = _list(settings, "forgotten")
-    log = _log(settings, kept)
-    person = person_of(somebody)
-    if kept.missing(person.given):
-        message = "they are not on the list by every identifier that is given: `subject-requests forget` first"
-        raise ProgramError(message)
+    log = _log(settings, kept, request)
+    asked = Asked("erase", DELETION, somebody, request, verified_at, may_be_elsewhere=True)
     with opened(_place(warehouse or settings.warehouse), writable=True) as database:
+        person, _ = asked.answered(database, settings.erased_schemas, log, _now())
+        why = _why(because, request, person)
+        if kept.missing(person.given):
+            message = "they are not on the list by every identifier that is given: `subject-requests forget` first"
+            raise ProgramError(message)
         tables = database.tables(settings.erased_schemas)
         person = database.known(person, tables)
         if not still_at_klaviyo:
@@ -273,12 +394,17 @@ def erase(  # noqa: PLR0913 - options
                 raise ProgramError(message)
         with database.transaction(keep=not dry_run):
             erased = Erasure(database, person, kept.key, leave).done(tables)
+            entry = Entry("erasing", "warehouse", erased.number, person.identifiers, why, request=request)
             if not dry_run:
                 # Afterwards nobody knows what else they were known by; and what is done is told, whatever comes.
                 kept.add(person.identifiers)
-                _tell(log, Entry("erasing", "warehouse", erased.number, person.identifiers, because))
+                _tell(log, entry)
     if not dry_run:
-        _tell(log, Entry("erased", "warehouse", erased.number, person.identifiers, because))
+        entry = entry._replace(did="erased", action=request and "erased")
+        of_tables = [
+            entry._replace(what=table, number=sum(fates.values())) for table, fates in sorted(erased.rows.items())
+        ]
+        _tell(log, *(of_tables or [entry]))
     _say_erased(erased, dry_run=dry_run)
 
 
@@ -312,10 +438,11 @@ def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: boo
         for each in old:
             number = retention.number_of(database, each)
             if number and not dry_run:
-                _tell(log, Entry("erasing", each.table.place, number, (), each.said))
+                entry = Entry("erasing", "warehouse", number, because=each.said, what=each.table.place)
+                _tell(log, entry)
                 with database.transaction():
                     retention.delete(database, each)
-                _tell(log, Entry("erased", each.table.place, number, (), each.said))
+                _tell(log, entry._replace(did="erased"))
             verb = "would be deleted" if dry_run else "deleted"
             click.echo(f"{each.table.place}: {number:,} rows before {each.before:%Y-%m-%d} {verb}")
 
@@ -394,17 +521,38 @@ def show_log(
         click.echo(json.dumps(entry, ensure_ascii=False))
 
 
-def _log(settings: RequestSettings, kept: PeopleFile | None = None) -> ProcessingLog | None:
+@of_log.command("hashes")
+@config_option
+@_of_somebody
+def hashes_of(config: tuple[str, ...], somebody: Somebody) -> None:
+    """Print as what somebody stands in the log, and in `people` of the warehouse's `fct_processing_log`."""
+    settings = RequestSettings.read(PROGRAM, config)
+    if not settings.forgotten_key:
+        message = "people stand in the log as hashes under `forgotten_key`: set it"
+        raise ProgramError(message)
+    for each in ProcessingLog(Path(), settings.forgotten_key).hashes(person_of(somebody).given):
+        click.echo(each)
+
+
+def _log(
+    settings: RequestSettings, kept: PeopleFile | None = None, request: str | None = None
+) -> ProcessingLog | None:
     """The log of the settings, to which a line can be added; else, for a list, one beside it.
 
     Raises:
-        ProgramError: it is broken.
+        ProgramError: it is broken; or there is none, and what is done about a request would be told nowhere.
     """
+    if request is not None and not settings.log_path:
+        message = (
+            "the setting `log_path` is needed: what is done about a request is told there, and its state follows"
+        )
+        raise ProgramError(message)
     beside = None if kept is None else kept.path.with_name(f"{kept.path.name}.log")
     path = Path(settings.log_path) if settings.log_path else beside
     if path is None:
         return None
-    found = ProcessingLog(path, settings.forgotten_key)
+    run = f"{PROGRAM} {click.get_current_context().info_name} {_now().isoformat(timespec='milliseconds')}"
+    found = ProcessingLog(path, settings.forgotten_key, run)
     found.ready()
     return found
 
@@ -416,9 +564,29 @@ def _log_to_read(settings: RequestSettings, path: Path | None) -> ProcessingLog:
     return ProcessingLog(path or Path(settings.log_path or ""), settings.forgotten_key)
 
 
-def _tell(log: ProcessingLog | None, entry: Entry) -> None:
+def _tell(log: ProcessingLog | None, *entries: Entry) -> None:
     if log is not None:
-        log.append(entry, _now())
+        log.append(*entries, now=_now())
+
+
+def _why(because: str | None, request: str | None, person: Person | None) -> str | None:
+    """The reason that is kept.
+
+    Raises:
+        ProgramError: there is none, or it names somebody: the log is for ever.
+    """
+    if because is None:
+        if request is None:
+            message = "say what asks for it: `--because`, or `--request`"
+            raise ProgramError(message)
+        return f"request {request}"
+    theirs: Collection[Identifier] = person.identifiers if person else ()
+    if any(each.identifier in theirs or each.identifier.kind == "email" for each in mentioned_in({"": because})):
+        message = (
+            "`--because` names somebody, and the log, where it stays, names nobody: name the request or statement"
+        )
+        raise ProgramError(message)
+    return because
 
 
 def _opened(warehouse: str | None) -> Any:  # noqa: ANN401 - a context of a warehouse, or of none

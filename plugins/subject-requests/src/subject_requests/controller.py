@@ -24,6 +24,8 @@ class Purpose(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     legal_basis: Text
     people: tuple[Text, ...] = ()
     data: tuple[Text, ...] = ()
+    jobs: tuple[Text, ...] = ()
+    """Of the pipeline, those that serve it: what they do is told with it."""
 
 
 class Recipient(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

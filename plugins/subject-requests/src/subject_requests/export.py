@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from subject_requests import controller, rejects
 from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
-from subject_requests.laws import CLOCKS
 from subject_requests.package import Contents
 from subject_requests.person import Person, masked
 
 if TYPE_CHECKING:
+    from subject_requests.privacy_request import Request
     from subject_requests.settings import RequestSettings
     from subject_requests.warehouse import Found, Warehouse
 
@@ -41,25 +41,6 @@ _NO_NUMBER = (
     "warehouse",
     "rows that name nobody but by a phone number were looked for only by a number that was given with the request",
 )
-
-
-class Request(NamedTuple):
-    """What is known of a request beside whom it is about: its name, its law, and when it was received."""
-
-    id: str | None
-    law: str | None
-    received_at: datetime | None
-
-    def told(self) -> Json:
-        """As it stands in the manifest; `due_at` is without an extension."""
-        due = CLOCKS[self.law](self.received_at) if self.law and self.received_at else None
-        return {
-            "id": self.id,
-            "right": "access",
-            "law": self.law,
-            "received_at": self.received_at and self.received_at.isoformat(),
-            "due_at": due and due.isoformat(),
-        }
 
 
 class Places(NamedTuple):

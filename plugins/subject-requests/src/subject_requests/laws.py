@@ -21,3 +21,5 @@ CLOCKS: Mapping[str, Callable[[datetime], datetime]] = {
     "ccpa": lambda received: received + timedelta(days=_CCPA_DAYS),
 }
 """By law: when a request that was received then is due, without an extension."""
+DEFAULT = "gdpr"
+"""The law of a request whose own is told nowhere, or not known here; as in the warehouse."""

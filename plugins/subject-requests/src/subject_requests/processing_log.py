@@ -1,8 +1,10 @@
 """The log of what was done with people's data: lines are only added, and each holds the hash of the one before.
 
-So a line that was altered, taken out or put in between shows. That the newest lines were cut off shows only to who
-knows the hash that the log ended with: `log verify` prints it, to be kept elsewhere. No line holds an identifier:
-people stand in it as keyed hashes, those of the lists.
+So a line that was altered, taken out, put in or moved shows. That the newest lines were cut off shows only to who
+knows a hash that the log ended with: `log verify` prints it, to be kept elsewhere, and the tap keeps it in its
+state. No line holds an identifier: people stand in it as keyed hashes, those of the lists.
+
+A program that is killed may leave the beginning of a line at the end. The next line takes its place, and holds it.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_program.errors import ProgramError
 from singer_program.people_list import line_of
+from singer_program.private import sync_folder
 
 if TYPE_CHECKING:
     from singer_program.identifiers import Identifier
@@ -28,25 +31,37 @@ Json = dict[str, Any]
 BEGINNING = "0" * 64
 """What the first line names as the hash before it."""
 PREVIOUS, HASH = "previous", "hash"
+MENDED = "mended"
+"""What a line did that stands where an append was interrupted; its `what` is what stood there."""
 _SHOWN = 16
+_ALTERED = "was altered, or is no line of this log"
+_READ_AT_ONCE = 65_536
 
 
 class Entry(NamedTuple):
     """What was done.
 
     Attributes:
-        did: Such as `exported`, `verified`, `added to forgotten`.
-        source: What it was done to: `klaviyo`, `warehouse`, a list.
+        did: Such as `read`, `exported`, `erased`, `looked for: unseen`.
+        source: What it was done to: `klaviyo`, `warehouse`, a list, a plugin of the pipeline.
         number: How many rows or identifiers.
         people: About whom.
         because: The request, statement or purpose.
+        what: Which part of the source, such as a stream or a table.
+        request: The name of the request that it answers.
+        action: What it is to that request, as `privacy_actions` has it.
+        acted_at: When it was done, if not when it is told.
     """
 
     did: str
     source: str
     number: int
-    people: tuple[Identifier, ...]
-    because: str | None
+    people: tuple[Identifier, ...] = ()
+    because: str | None = None
+    what: str | None = None
+    request: str | None = None
+    action: str | None = None
+    acted_at: datetime | None = None
 
 
 class Checked(NamedTuple):
@@ -63,39 +78,51 @@ class ProcessingLog:
     Attributes:
         path: The file; made with the first line.
         key: Of the hashes of people; without one they are left out.
+        run: What every line that is added names as the run that did it.
     """
 
     path: Path
-    key: str | None
+    key: str | None = None
+    run: str | None = None
 
-    def append(self, entry: Entry, now: datetime) -> None:
-        """Add a line, on disk before this returns.
+    def append(self, *entries: Entry, now: datetime) -> None:
+        """Add lines, on disk before this returns: all of them, or none.
+
+        The last line that is there must be whole; `ready` looks at all of them.
 
         Raises:
-            ProgramError: it cannot be written, or the log is broken: a line after that would prove nothing.
+            ProgramError: they cannot be written, or the last line was altered: one after it would prove nothing.
         """
+        if not entries:
+            return
         with self._held() as descriptor:
-            content = _content(descriptor)
-            before = self._check(content).last
-            people = [] if self.key is None else [line_of(self.key, each)[:_SHOWN] for each in entry.people]
-            said = {
-                "time": now.isoformat(timespec="milliseconds"),
-                "did": entry.did,
-                "source": entry.source,
-                "count": entry.number,
-                "people": sorted(people),
-                "because": entry.because,
-                PREVIOUS: before,
-            }
-            line = json.dumps({**said, HASH: _hash(said)}, ensure_ascii=False).encode() + b"\n"
+            end, last, cut = _tail(descriptor)
+            before = self._end_of(last)
+            content = b""
+            for each in [*_mended(cut), *entries]:
+                line, before = self._line(each, before, now)
+                content += line
             try:
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
+                # Where a line was cut off, the first of these is longer than what is left of it.
+                _write(descriptor, content, end)
                 os.fsync(descriptor)
+                if last is None:
+                    sync_folder(self.path.absolute().parent)
             except OSError:
-                os.ftruncate(descriptor, len(content))  # a part of a line would break the chain
+                _write(descriptor, cut, end)
+                os.ftruncate(descriptor, end + len(cut))
                 raise
+
+    def end(self) -> str:
+        """The hash that the log ends with, by a look at its last whole line alone.
+
+        Raises:
+            ProgramError: that line was altered, or the log cannot be written.
+        """
+        if not self.path.exists():
+            return BEGINNING
+        with self._held() as descriptor:
+            return self._end_of(_tail(descriptor).last)
 
     def ready(self) -> None:
         """See that a line can follow, before anything is done that would have to be told.
@@ -104,10 +131,10 @@ class ProcessingLog:
             ProgramError: the log is broken.
         """
         if self.path.exists():
-            self.check()
+            self._check(self._content(), may_be_cut=True)
 
     def check(self, expected: str | None = None) -> Checked:
-        """See that no line was altered, taken out or put in.
+        """See that no line was altered, taken out, put in or moved.
 
         Args:
             expected: The hash of a line that must be in it, as an earlier look told.
@@ -115,56 +142,140 @@ class ProcessingLog:
         Raises:
             ProgramError: one was, or the log cannot be read; the number of the line is told.
         """
+        return self._check(self._content(), expected)
+
+    def entries(
+        self,
+        people: Sequence[Identifier] = (),
+        source: str | None = None,
+        request: str | None = None,
+        expected: str | None = None,
+    ) -> Iterator[Json]:
+        """The lines, about any of some people, one source or one request alone if asked; each with its `line`.
+
+        Args:
+            people: About any of them alone.
+            source: Of it alone.
+            request: About it alone.
+            expected: The hash of a line that must be in it.
+
+        Raises:
+            ProgramError: the log is broken, or has no key by which a person could be found.
+        """
+        content = self._content()
+        self._check(content, expected, may_be_cut=True)
+        if people and self.key is None:
+            message = "lines about a person are found by `forgotten_key`: set it"
+            raise ProgramError(message)
+        wanted = {*self.hashes(people)}
+        for number, line in enumerate(content.split(b"\n")[:-1], 1):
+            entry = _entry(line)
+            if (
+                entry is not None
+                and (not wanted or wanted & {*entry["people"]})
+                and source in {None, entry["source"]}
+                and request in {None, entry.get("request")}
+            ):
+                yield {"line": number, **entry}
+
+    def hashes(self, people: Sequence[Identifier]) -> list[str]:
+        """What people stand in the log as, sorted; nothing without a key."""
+        return [] if self.key is None else sorted({line_of(self.key, each)[:_SHOWN] for each in people})
+
+    def actions(self, request: str) -> list[tuple[str, datetime]]:
+        """What was done about a request, and when; nothing where there is no log yet.
+
+        Raises:
+            ProgramError: the log is broken.
+        """
+        if not self.path.exists():
+            return []
+        return [
+            (entry["action"], acted_at(entry))
+            for entry in self.entries(request=request)
+            if entry.get("action") is not None
+        ]
+
+    def names_all(self, people: Sequence[Identifier], request: str) -> bool:
+        """Whether all of some people stand in lines about a request.
+
+        Raises:
+            ProgramError: the log is broken.
+        """
+        if self.key is None or not self.path.exists():
+            return False
+        known = {each for entry in self.entries(request=request) for each in entry["people"]}
+        return {*self.hashes(people)} <= known
+
+    def _end_of(self, last: bytes | None) -> str:
+        if last is None:
+            return BEGINNING
+        if (entry := _entry(last)) is None:
+            raise self._broken(None, _ALTERED)
+        return str(entry[HASH])
+
+    def _line(self, entry: Entry, before: str, now: datetime) -> tuple[bytes, str]:
+        said = {
+            "time": _iso(now),
+            "run": _plain(self.run),
+            "did": entry.did,
+            "source": entry.source,
+            "what": _plain(entry.what),
+            "count": entry.number,
+            "people": self.hashes(entry.people),
+            "because": _plain(entry.because),
+            "request": _plain(entry.request),
+            "action": entry.action,
+            "acted_at": entry.acted_at and _iso(entry.acted_at),
+            PREVIOUS: before,
+        }
+        own = _hash(said)
+        return _encoded({**said, HASH: own}) + b"\n", own
+
+    def _content(self) -> bytes:
         try:
-            content = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)  # who adds a line is done with it
+                return file.read()
         except OSError as error:
             message = (
                 f"the log {str(self.path)!r} cannot be read ({error.strerror}): correct the setting `log_path`"
             )
             raise ProgramError(message) from error
-        return self._check(content, expected)
 
-    def entries(self, people: Sequence[Identifier] = (), source: str | None = None) -> Iterator[Json]:
-        """The lines, about any of some people, or one source, alone if asked.
-
-        Raises:
-            ProgramError: the log is broken, or has no key by which a person could be found.
-        """
-        self.check()
-        if people and self.key is None:
-            message = "lines about a person are found by `forgotten_key`: set it"
-            raise ProgramError(message)
-        wanted = {line_of(self.key or "", each)[:_SHOWN] for each in people}
-        for line in self.path.read_bytes().splitlines():
-            entry: Json = json.loads(line)
-            if (not wanted or wanted & {*entry["people"]}) and source in {None, entry["source"]}:
-                yield entry
-
-    def _check(self, content: bytes, expected: str | None = None) -> Checked:
+    def _check(self, content: bytes, expected: str | None = None, *, may_be_cut: bool = False) -> Checked:
         before, seen = BEGINNING, {BEGINNING}
-        number = 0
-        for number, line in enumerate(content.splitlines(keepends=True), 1):
+        *lines, cut = content.split(b"\n")
+        for number, line in enumerate(lines, 1):
             entry = _entry(line)
-            if entry is None or entry.get(HASH) != _hash({k: v for k, v in entry.items() if k != HASH}):
-                raise self._broken(number, "was altered, or is no line of this log")
+            if entry is None:
+                raise self._broken(number, _ALTERED)
             if entry.get(PREVIOUS) != before:
-                raise self._broken(number, "does not follow the one before it: lines are missing, or were put in")
+                what = "does not follow the one before it: lines are missing, or were put in"
+                raise self._broken(number, what)
             before = entry[HASH]
             seen.add(before)
         if expected is not None and expected not in seen:
-            raise self._broken(number + 1, f"is missing: none has the hash {expected!r}")
-        return Checked(number, before)
+            raise self._broken(len(lines) + 1, f"is missing: none has the hash {expected!r}")
+        if cut and not may_be_cut:
+            message = (
+                f"the log {str(self.path)!r}: line {len(lines) + 1:,} is cut off: a program was killed while it "
+                "wrote, or somebody cut it. The next line that is added takes its place, and holds what is left"
+            )
+            raise ProgramError(message)
+        return Checked(len(lines), before)
 
-    def _broken(self, number: int, what: str) -> ProgramError:
+    def _broken(self, number: int | None, what: str) -> ProgramError:
+        which = "the last line" if number is None else f"line {number:,}"
         return ProgramError(
-            f"the log {str(self.path)!r}: line {number:,} {what}. Keep the file as it is, and find out "
+            f"the log {str(self.path)!r}: {which} {what}. Keep the file as it is, and find out "
             "by a copy out of a backup what stood there, and who wrote to it"
         )
 
     @contextmanager
     def _held(self) -> Iterator[int]:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield descriptor
@@ -178,22 +289,67 @@ class ProcessingLog:
             raise ProgramError(message) from error
 
 
-def _content(descriptor: int) -> bytes:
-    size = os.fstat(descriptor).st_size
+def acted_at(entry: Json) -> datetime:
+    """When what a line tells of was done."""
+    return datetime.fromisoformat(entry.get("acted_at") or entry["time"])
+
+
+class _Tail(NamedTuple):
+    """The end of a file: where its last whole line ends, that line without its end, and what follows it."""
+
+    end: int
+    last: bytes | None
+    cut: bytes
+
+
+def _tail(descriptor: int) -> _Tail:
+    size = start = os.fstat(descriptor).st_size
     content = b""
-    while len(content) < size and (piece := os.pread(descriptor, size - len(content), len(content))):
-        content += piece
-    return content
+    while start and content.count(b"\n") < 2:  # noqa: PLR2004 - the end of the line before, and of the last
+        length = min(_READ_AT_ONCE, start)
+        start -= length
+        content = os.pread(descriptor, length, start) + content
+    whole, newline, cut = content.rpartition(b"\n")
+    return _Tail(size - len(cut), whole.rpartition(b"\n")[2] if newline else None, cut)
 
 
 def _entry(line: bytes) -> Json | None:
+    """What a line says, if it is as it was written, to the byte, and says what was hashed."""
     try:
-        entry = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or _encoded(entry) != line:
+        return None
+    said = {name: value for name, value in entry.items() if name != HASH}
+    return entry if entry.get(HASH) == _hash(said) else None
+
+
+def _encoded(entry: Json) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _mended(cut: bytes) -> list[Entry]:
+    """The line that stands in the place of one that was cut off."""
+    left = cut.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return [Entry(MENDED, "log", len(cut), what=left)] if cut else []
+
+
+def _write(descriptor: int, content: bytes, place: int) -> None:
+    while content:
+        written = os.pwrite(descriptor, content, place)
+        content, place = content[written:], place + written
 
 
 def _hash(said: Json) -> str:
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _plain(text: str | None) -> str | None:
+    """A text that every program and warehouse can hold."""
+    return text and text.encode("utf-8", "replace").decode()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from subject_requests.klaviyo import Klaviyo
     from subject_requests.person import Person
+    from subject_requests.privacy_request import Action
     from subject_requests.warehouse import Warehouse
 
 Json = dict[str, Any]
@@ -60,6 +61,22 @@ class Verification:
             "unseen_at": self.unseen_at and self.unseen_at.isoformat(),
             "seen": list(self.seen),
         }
+
+
+def so_far(actions: Sequence[Action]) -> tuple[datetime | None, datetime | None]:
+    """When Klaviyo took a deletion, and since when nobody was seen, as what was done about a request says.
+
+    Args:
+        actions: The oldest first.
+    """
+    accepted = next((each.at for each in actions if each.name == "accepted"), None)
+    unseen: datetime | None = None
+    for name, at in actions:
+        if name in {"still_there", "overdue"}:
+            unseen = None
+        elif name in {"unseen", "verified"} and unseen is None:
+            unseen = at
+    return accepted, unseen
 
 
 def looked_for(  # noqa: PLR0913 - what is known of a deletion
