@@ -135,7 +135,7 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
             revision = setting(plugin, "revision", environment, variables) or DEFAULT_REVISION
             streams = [each for each in streams_for(revision) if each.name in selected(plugin)]
             called = [_WHOSE, *(name for each in streams for name in (each.parent, each.operation) if name)]
-        elif plugin == TARGET:
+        elif origin(plugin) == TARGET:
             deletes = definition_of(plugin).get("config", {}).get("allow_deletions")
             folder = ROOT / "transform" / "models" / ("deletions" if deletes else "publish")
             models = folder.glob(f"{_PUBLISHED}*.sql")

@@ -365,6 +365,35 @@ def test_what_a_publishing_job_compares_with_is_read_before_it_builds(job: dict[
         assert "tap-klaviyo-groups " in read  # lists and segments, which choose whom to assign
 
 
+def test_no_job_deletes_but_that_of_deletions() -> None:
+    """What is to be deleted lies where only its own taps look, and goes to the only target that may delete."""
+    model = ROOT / "transform" / "models" / "deletions" / "pub_klaviyo_profile_deletions.sql"
+    assert model.exists()
+    configs = {name: plugin.get("config", {}) for name, plugin in PLUGINS.items()}
+    reading = {
+        name
+        for name, config in configs.items()
+        if "deletions" in (config.get("schema"), *config.get("filter_schemas", ()))
+    }
+    deleting = {name for name, config in configs.items() if config.get("allow_deletions")}
+    assert deleting == {"target-klaviyo-deletions"}
+    tasks = {
+        (job["name"], task)
+        for job in PROJECT["jobs"]
+        for task in job["tasks"]
+        if {*task.split()} & (reading | deleting)
+    }
+    assert tasks == {
+        ("deletions", "tap-duckdb-deletions target-klaviyo-deletions"),
+        ("postgres-deletions", "tap-postgres-deletions target-klaviyo-deletions"),
+    }
+    assert {each["job"] for each in PROJECT["schedules"]}.isdisjoint({name for name, _ in tasks})
+    # What was asked for is known before, and what was answered is known after.
+    for job in PROJECT["jobs"]:
+        if job["name"].endswith("deletions"):
+            assert job["tasks"][1].split()[0] == job["tasks"][-1].split()[0] == "tap-klaviyo-deletions"
+
+
 def test_who_was_deleted_is_looked_for_by_a_schedule() -> None:
     jobs = {job["name"]: job["tasks"] for job in PROJECT["jobs"]}
     swept = {name for name, tasks in jobs.items() if any(task.startswith("tap-klaviyo-sweep ") for task in tasks)}

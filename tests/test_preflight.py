@@ -239,7 +239,7 @@ def account() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def examined(account: Sandbox, home: Path, **variables: str) -> dict[str, tuple[bool, str]]:
+def examined(account: Sandbox, home: Path, job: str = "pipeline", **variables: str) -> dict[str, tuple[bool, str]]:
     settings = {
         "KLAVIYO_LOOP_DEMO_HOME": str(home),
         "TAP_KLAVIYO_ENGAGEMENT_API_URL": account.url,
@@ -247,7 +247,7 @@ def examined(account: Sandbox, home: Path, **variables: str) -> dict[str, tuple[
         "TAP_KLAVIYO_ENGAGEMENT_API_KEY": account.api_key,
         "TARGET_KLAVIYO_PROFILES_API_KEY": account.api_key,
     }
-    return dict(doctor.examine("pipeline", "demo", home, settings | variables))
+    return dict(doctor.examine(job, "demo", home, settings | variables))
 
 
 def test_the_doctor_finds_a_good_key_good_and_writes_nothing(account: Sandbox, tmp_path: Path) -> None:
@@ -291,6 +291,18 @@ def test_the_doctor_names_the_scope_that_a_key_lacks(account: Sandbox, tmp_path:
     assert not good
     assert "does not accept the API key" in told
     assert "pk_wrong" not in told
+
+
+def test_the_doctor_asks_for_the_scope_of_deletions_where_a_job_deletes(account: Sandbox, tmp_path: Path) -> None:
+    every = {scope for endpoint in ENDPOINTS.values() for scope in endpoint.scopes} - {"data-privacy:write"}
+    writing = {"TARGET_KLAVIYO_PROFILES_API_KEY": account.key(sorted(every))}
+    people = account.store.count("profiles")
+    assert examined(account, tmp_path, **writing)["writing key"][0]
+    good, told = examined(account, tmp_path, "deletions", **writing)["writing key"]
+    assert not good
+    assert "`data-privacy:write`" in told
+    assert examined(account, tmp_path, "deletions")["writing key"][0]
+    assert account.store.count("profiles") == people
 
 
 def test_the_doctor_asks_whether_a_key_may_say_whose_it_is(account: Sandbox, tmp_path: Path) -> None:
