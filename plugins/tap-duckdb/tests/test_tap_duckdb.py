@@ -149,6 +149,42 @@ def test_a_view_has_the_key_that_a_setting_gives_it(tmp_path: Path, run: Callabl
     assert catalog["streams"][0]["key_properties"] == ["id"]
 
 
+def test_a_column_that_grows_tells_what_was_added_since(tmp_path: Path, run: Callable[..., Run]) -> None:
+    """Also by a view, and of rows that an earlier run added under the same value nothing comes again."""
+    rows = ["('b', '2026-11-01 10:00:00.5')", "('a', '2026-11-01 10:00:00.5')", "('c', '2026-11-01 10:00:01')"]
+
+    def added(count: int, *state: str) -> list[str]:
+        """Ids that a run gives, of a file with so many rows."""
+        file = tmp_path / f"{count}{len(state)}.duckdb"
+        values = ", ".join(rows[:count])
+        if not file.exists():
+            made = f"create table publish.log as from (values {values}) as rows (id, made)"
+            view = "create view publish.pub_klaviyo_log as select id, made::timestamp as made from publish.log"
+            build(file, f"create schema publish; {made}; {view}")
+        config = {"path": str(file), "keys": {"log": ["id"]}, "bookmarks": {"log": "made"}}
+        done = run(*state, config=config)
+        assert done.code == 0, done.complaints
+        told = [m["value"] for m in done.messages if m["type"] == "STATE"]
+        (tmp_path / "state.json").write_text(json.dumps(told[-1]))
+        return [row["id"] for row in done.records("log")]
+
+    since = ("--state", "state.json")
+    assert added(2) == ["a", "b"]
+    assert added(2, *since) == []
+    assert added(3, *since) == ["c"]
+    assert added(3, *since) == []
+
+
+def test_a_row_that_no_later_run_would_find_ends_the_run(tmp_path: Path, run: Callable[..., Run]) -> None:
+    path = build(
+        tmp_path / "w.duckdb",
+        "create schema publish; create table publish.pub_klaviyo_log as select null::date as made",
+    )
+    done = run(config={"path": path, "bookmarks": {"log": "made"}})
+    assert done.code == 1
+    assert "`made` is null in 1 rows" in done.complaints[-1]
+
+
 def test_an_empty_table_is_a_schema_without_records(tmp_path: Path, run: Callable[..., Run]) -> None:
     path = build(tmp_path / "w.duckdb", "CREATE TABLE t (id VARCHAR, properties JSON)")
     done = run(config={"path": path, "schema": "main", "prefix": ""})
@@ -386,6 +422,14 @@ def test_a_view_whose_table_is_gone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
+        (
+            {"path": WAREHOUSE, "bookmarks": {"other": "id"}},
+            "setting `bookmarks`: there is no stream `other`",
+        ),
+        (
+            {"path": WAREHOUSE, "bookmarks": {"names": "made"}},
+            "setting `bookmarks`: name one column of",
+        ),
         ({}, "wrong settings: 'path' is a required property"),
         ({"path": 1}, "wrong settings: 1 is not of type 'string' in config['path']"),
         ("[1", "Invalid value for '--config': config.json: "),

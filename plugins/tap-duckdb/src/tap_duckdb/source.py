@@ -42,6 +42,7 @@ class Column:
     name: str
     type: JsonType
     is_nullable: bool
+    sql_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,22 @@ class Table:
             replace(column, is_nullable=column.is_nullable and column.name not in key) for column in self.columns
         )
         return replace(self, columns=tuple(columns), primary_key=key)
+
+    def grown_by(self, name: str) -> Table:
+        """The same with a column by which its rows are told from those that are added later; it is never null.
+
+        Raises:
+            SourceError: it has no such column.
+        """
+        names = [column.name for column in self.columns]
+        if name not in names:
+            table = f"{self.schema}.{self.name}"
+            message = f"setting `bookmarks`: name one column of {table}, which has {', '.join(names)}"
+            raise SourceError(message)
+        columns = (
+            replace(column, is_nullable=False) if column.name == name else column for column in self.columns
+        )
+        return replace(self, columns=tuple(columns))
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of a row."""
@@ -156,8 +173,16 @@ class Source:
             raise SourceError(message) from error
         return sorted(map(str, found))
 
-    def rows(self, table: Table, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+    def rows(
+        self, table: Table, columns: Sequence[Column], growing: str | None = None, after: object = None
+    ) -> Iterator[dict[str, Any]]:
         """The rows of a table, in the order of its primary key if it has one, as values that msgspec writes.
+
+        Args:
+            table: Which.
+            columns: Of them.
+            growing: The column that later rows have more of; the rows come in its order.
+            after: Only rows with more than this in it, where it is not None.
 
         Raises:
             SourceError: If the rows cannot be read, or a value cannot be written.
@@ -165,10 +190,18 @@ class Source:
         names = [column.name for column in columns]
         converters = [(column.name, column.type.convert) for column in columns if column.type.convert]
         selected = ", ".join(map(_quoted, names)) or "NULL"
-        order = f" ORDER BY {', '.join(map(_quoted, table.primary_key))}" if table.primary_key else ""
-        query = f"SELECT {selected} FROM {_quoted(table.schema)}.{_quoted(table.name)}{order}"  # noqa: S608  quoted
+        ordered = [*([growing] if growing else []), *table.primary_key]
+        order = f" ORDER BY {', '.join(map(_quoted, ordered))}" if ordered else ""
+        place = f"{_quoted(table.schema)}.{_quoted(table.name)}"
+        condition, values_given = "", []
+        if growing is not None and after is not None:
+            [sql_type] = [column.sql_type for column in table.columns if column.name == growing]
+            condition, values_given = f" WHERE {_quoted(growing)} > CAST(? AS {sql_type})", [str(after)]
+        query = f"SELECT {selected} FROM {place}{condition}{order}"  # noqa: S608  quoted
         try:
-            result = self._ended_by_a_signal(lambda: self._connection.execute(query))
+            if growing is not None:
+                self._refuse_null(place, growing)
+            result = self._ended_by_a_signal(lambda: self._connection.execute(query, values_given))
             while batch := self._ended_by_a_signal(lambda: result.fetchmany(BATCH)):
                 for values in batch:
                     row = dict(zip(names, values, strict=False))
@@ -182,6 +215,12 @@ class Source:
         except ValueError as error:
             message = f"{table.schema}.{table.name}.{name} has a value that cannot be written as JSON: {error}"
             raise SourceError(message) from error
+
+    def _refuse_null(self, place: str, name: str) -> None:
+        [(count,)] = self._rows(f"SELECT count(*) FROM {place} WHERE {_quoted(name)} IS NULL")  # noqa: S608  quoted
+        if count:
+            message = f"setting `bookmarks`: `{name}` is null in {count} rows of {place}, which would be lost"
+            raise SourceError(message)
 
     def _ended_by_a_signal(self, call: Callable[[], T]) -> T:
         """What a call that may take long returns.
@@ -237,7 +276,7 @@ class Source:
         columns = []
         for column, duckdb_type in zip(relation.columns, relation.types, strict=True):
             try:
-                columns.append(Column(column, json_type(duckdb_type), nullable[column]))
+                columns.append(Column(column, json_type(duckdb_type), nullable[column], str(duckdb_type)))
             except UnsupportedTypeError as error:
                 message = (
                     f"{schema}.{name}.{column} is a {duckdb_type}, and JSON cannot hold {error} values; "

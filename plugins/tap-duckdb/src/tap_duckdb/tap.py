@@ -26,15 +26,23 @@ FOR_ACCOUNT = "for_account"
 
 
 class TableStream(Stream):
-    """All rows of one table or view."""
+    """The rows of one table or view: all of them, or those that were added since the run before."""
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the source gives what the schema says
 
-    def __init__(self, tap: Tap, name: str, table: Table, source: Source) -> None:
+    def __init__(
+        self, tap: Tap, name: str, table: Table, source: Source, replication_key: str | None = None
+    ) -> None:
         self._table = table
         self._source = source
         super().__init__(tap, name=name, schema=table.json_schema())
         self.primary_keys = table.primary_key
+        self.replication_key = replication_key
+
+    @property
+    @override
+    def is_sorted(self) -> bool:
+        return self.replication_key is not None
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
@@ -44,7 +52,9 @@ class TableStream(Stream):
             for column in self._table.columns
             if column.name in announced and self.mask["properties", column.name]
         ]
-        return self._source.rows(self._table, chosen)
+        # Only more than the bookmark: whoever adds rows under one value does so in one transaction.
+        after = self.get_starting_replication_key_value(context)
+        return self._source.rows(self._table, chosen, self.replication_key, after)
 
 
 class TapDuckDB(ProgramTap):
@@ -77,6 +87,14 @@ class TapDuckDB(ProgramTap):
             'such as `{"consent_changes": ["change_id"]}`: without one a target appends what comes again',
         ),
         th.Property(
+            "bookmarks",
+            th.ObjectType(additional_properties=th.StringType),
+            title="Bookmarks",
+            description="Columns by which rows that are added later are told from those of before, such as "
+            '`{"consent_changes": "recorded_at"}`: then a run reads only what was added since the one before. '
+            "Rows with the same value must have been added at once",
+        ),
+        th.Property(
             "account_id",
             th.StringType,
             title="Account",
@@ -100,13 +118,14 @@ class TapDuckDB(ProgramTap):
         tables = self._source.tables(self.config["schema"], prefix)
         named = {table.name.removeprefix(prefix): table for table in tables}
         keys: dict[str, list[str]] = self.config.get("keys") or {}
-        if unknown := [name for name in keys if name not in named]:
-            message = f"setting `keys`: there is no stream `{unknown[0]}`; there are {', '.join(named)}"
-            raise SourceError(message)
-        return [
-            TableStream(self, name, table.known_by(tuple(keys[name])) if name in keys else table, self._source)
-            for name, table in named.items()
-        ]
+        growing: dict[str, str] = self.config.get("bookmarks") or {}
+        for setting, told in (("keys", keys), ("bookmarks", growing)):
+            if unknown := [name for name in told if name not in named]:
+                message = f"setting `{setting}`: there is no stream `{unknown[0]}`; there are {', '.join(named)}"
+                raise SourceError(message)
+        named |= {name: named[name].known_by(tuple(key)) for name, key in keys.items()}
+        named |= {name: named[name].grown_by(column) for name, column in growing.items()}
+        return [TableStream(self, name, table, self._source, growing.get(name)) for name, table in named.items()]
 
     @override
     def _set_compatible_replication_methods(self) -> None:
