@@ -119,15 +119,18 @@ def default_scopes() -> str:
 def scopes_of_both_keys() -> str:
     """What the keys of the pipeline need, for all jobs of meltano.yml."""
     needed: dict[str, set[str]] = {TAP_NAME: set(), TARGET_NAME: set()}
+    deleting: set[str] = set()
     for job in meltano_yml()["jobs"]:
         for name, operation_keys in operations(plugins_of(job["name"]), "prod", {}).items():
-            needed[name] |= set(operation_keys)
+            deletes = name == TARGET_NAME and "deletions" in job["name"]
+            (deleting if deletes else needed[name]).update(operation_keys)
     variables = {name: f"`{name.replace('-', '_').upper()}_API_KEY`" for name in needed}
     return table(
         ("key", "variable", "scopes"),
         (
             ("reads", variables[TAP_NAME], scopes(needed[TAP_NAME])),
             ("writes", variables[TARGET_NAME], scopes(needed[TARGET_NAME])),
+            ("deletes people, if the job `deletions` is run", variables[TARGET_NAME], scopes(deleting)),
         ),
     )
 

@@ -47,7 +47,7 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
             "metrics",
         ),
         "server": ("logs", "settings", "store", "receiver"),
-        "tap": ("moments", "records", "store"),
+        "tap": ("moments", "records", "sources", "store"),
         "cli": ("moments", "settings", "delivery", "forgotten", "sources", "store", "server"),
         "__main__": ("cli",),
     },

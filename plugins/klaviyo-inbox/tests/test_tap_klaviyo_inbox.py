@@ -18,6 +18,8 @@ from singer_sdk.testing import get_tap_test_class
 
 from klaviyo_inbox.store import open_for_reading, open_store
 from klaviyo_inbox.tap import TapKlaviyoInbox, main
+from singer_program.identifiers import compared
+from singer_program.people_list import line_of
 
 FOLDER = tempfile.TemporaryDirectory()  # the standard suite opens the store when tests are collected
 atexit.register(FOLDER.cleanup)
@@ -65,13 +67,14 @@ class Runs:
         self._capsys = capsys
         self._patch = monkeypatch
         self.state: Json | None = None
+        self.settings: Json = {}
         self.status = 0
         self.said = ""
 
     def run(self, *arguments: str) -> list[Json]:
         """The records, each checked against its schema."""
         config, state = self._folder / "config.json", self._folder / "state.json"
-        config.write_text(json.dumps({"store": str(self._folder / "inbox.sqlite")}))
+        config.write_text(json.dumps({"store": str(self._folder / "inbox.sqlite"), **self.settings}))
         state.write_text(json.dumps(self.state or {}))
         self._patch.setattr("sys.argv", ["tap", "--config", str(config), "--state", str(state), *arguments])
         self.status = main()
@@ -208,3 +211,30 @@ def test_the_tap_can_read_a_store_that_no_receiver_has_open(tmp_path: Path, runs
     open_store(str(tmp_path / "inbox.sqlite"), 10**9).close()
     assert runs.run() == []
     assert runs.status == 0
+
+
+def test_what_was_kept_of_who_was_forgotten_since_is_not_passed_on(tmp_path: Path, runs: Runs) -> None:
+    """But what they say themselves; and the bookmark goes past it, so that it comes no more."""
+    key, path = "a key that no test would guess, of 32", tmp_path / "forgotten.txt"
+    people = [compared("external_id", "A"), compared("email", PERSON["email"])]
+    path.write_text("".join(f"{line_of(key, each)}\n" for each in people))
+    basic = {"Authorization": f"Basic {base64.b64encode(TOKEN.encode()).decode()}"}
+    with door(tmp_path, **TOKENS) as inbox:
+        for user in ("A", "B"):
+            call: Json = {"userId": user, "event": "E", "properties": {}, "timestamp": NOON, "messageId": user}
+            assert inbox.call("/v1/track", json.dumps(call).encode(), basic).json["stored"] == 1
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        for place in ("/shop/orders", "/consent", "/privacy"):
+            assert inbox.call(place, json.dumps(POSTED[place]).encode(), bearer).json["stored"] == 1
+        runs.settings = {"forgotten_path": str(path)}
+        assert runs.run() == []
+        assert runs.status == 1
+        assert "`forgotten_key`" in runs.said
+        runs.settings = {"forgotten_path": str(path), "forgotten_key": key}
+        told = runs.run()
+        names = ("user_id", "statement_id", "kind", "order_id")
+        assert sorted(name for name in names for row in told if name in row) == ["kind", "statement_id", "user_id"]
+        assert [row["user_id"] for row in told if "user_id" in row] == ["B"]
+        assert "1 records are of people who asked to be forgotten" in runs.said
+        runs.settings = {}
+        assert runs.run() == []

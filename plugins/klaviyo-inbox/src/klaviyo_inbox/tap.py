@@ -16,8 +16,10 @@ from typing_extensions import override
 
 from klaviyo_inbox import moments, records
 from klaviyo_inbox.records import RECEIVED, SEQUENCE, STREAMS, decoded
+from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_for_reading
 from singer_program.errors import ProgramError
+from singer_program.people_list import PeopleLists, forgotten
 from singer_program.plugin import ProgramTap, run_plugin
 from singer_program.state import REMEDY, kind_of
 
@@ -30,6 +32,8 @@ EXTRACTION = "extraction"
 """Where it says when the first of the runs that went on from each other began, and the number of this one: by it
 `target-duckdb` knows whether the warehouse holds what came before."""
 _BOOKMARK = "replication_key_value"
+_OWN_WORDS = frozenset(source.stream.name for source in SOURCES if source.own_word)
+"""Streams in which people speak for themselves: what they say is passed on, whoever was forgotten."""
 
 
 class InboxStream(Stream):
@@ -48,8 +52,16 @@ class InboxStream(Stream):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         held = self._inbox.held
         after = int(self.get_starting_replication_key_value(context) or 0)
+        people = None if self.name in _OWN_WORDS else self._inbox.forgotten
+        left_out = 0
         for sequence, received_at, record in self._inbox.store.records(self.name, after, held.newest):
-            yield {**decoded(record), RECEIVED: received_at, SEQUENCE: sequence}
+            row = decoded(record)
+            if people is not None and people.about(row) is not None:
+                left_out += 1
+                continue
+            yield {**row, RECEIVED: received_at, SEQUENCE: sequence}
+        if left_out:
+            self.logger.info("%s: %s records are of people who asked to be forgotten", self.name, f"{left_out:,}")
         if self.replication_method == REPLICATION_INCREMENTAL:
             # There is nothing more of this stream up to there: one of which little comes would stay far behind.
             self.stream_state.update({"replication_key": SEQUENCE, _BOOKMARK: held.newest})
@@ -69,6 +81,20 @@ class TapKlaviyoInbox(ProgramTap):
             title="Store",
             description="Where the receiver keeps deliveries: its setting `store`",
         ),
+        th.Property(
+            "forgotten_path",
+            th.StringType,
+            title="People who asked to be forgotten",
+            description="Their list, a keyed hash a line, as the receiver has it: what was kept before they were"
+            " on it is not passed on, but what they say themselves. A list that cannot be read ends the run",
+        ),
+        th.Property(
+            "forgotten_key",
+            th.StringType,
+            secret=True,
+            title="Key of the list",
+            description="Key of the hashes of that list",
+        ),
     ).to_dict()
 
     @override
@@ -85,6 +111,15 @@ class TapKlaviyoInbox(ProgramTap):
         return open_for_reading(self.config["store"])
 
     @cached_property
+    def forgotten(self) -> PeopleLists | None:
+        """Who asked to be forgotten; None where nobody has.
+
+        Raises:
+            ProgramError: it is not known who.
+        """
+        return forgotten(self.config)
+
+    @cached_property
     def held(self) -> State:
         """What the store held when the run began: no stream reads beyond it."""
         return self.store.state()
@@ -97,6 +132,7 @@ class TapKlaviyoInbox(ProgramTap):
             ProgramError: a bookmark is none.
         """
         super()._set_compatible_replication_methods()
+        _ = self.forgotten  # told before anything is written
         states = [
             stream.stream_state
             for stream in self.streams.values()
