@@ -174,6 +174,52 @@ def test_a_text_in_which_an_identifier_is_left_undoes_all(erase: Runs, held: str
     assert "marts.notes.body: 1 rows have an identifier of them" in left.out
 
 
+@pytest.mark.parametrize(
+    ("text", "is_hers"),
+    [
+        ("john.ada@mail.example.net", False),
+        ("x-ada@mail.example.net", False),
+        ("tag+ada@mail.example.net", False),
+        ("ada@mail.example.net.au", False),
+        ("ada@mail.example.network", False),
+        ("Nada@mail.example.net", False),
+        ("ADA@Mail.example.net", True),
+        ("<ada@mail.example.net>,", True),
+        ("see ada@mail.example.net.", True),
+        ("https://shop.example/?email=ada%40mail.example.net&x=1", True),
+    ],
+)
+def test_a_longer_address_is_somebody_elses(text: str, erase: Runs, held: str, *, is_hers: bool) -> None:
+    """Where an identifier is looked for in texts, it is not taken for the end of another one."""
+    insert = f"INSERT INTO klaviyo_raw.visits VALUES ('{text}')"  # noqa: S608
+    execute(held, "CREATE TABLE klaviyo_raw.visits (page text)", insert)
+    done = erase()
+    assert (done.status == 1) is is_hers
+    assert ("klaviyo_raw.visits.page still has an identifier" in done.err) is is_hers
+
+
+def test_a_job_that_never_ran_has_no_schema(erase: Runs) -> None:
+    assert erase("--dry-run", erased_schemas='["klaviyo_raw", "marts", "deletions"]').status == 0
+    assert "no schema `mart`" in erase("--dry-run", erased_schemas='["klaviyo_raw", "mart"]').err
+
+
+def test_a_number_that_is_an_id_of_yours_is_no_number_of_an_order(erase: Runs, held: str) -> None:
+    """The rows of others in which the same digits mean something else stay, and hold nothing up."""
+    execute(
+        held,
+        f"UPDATE klaviyo_raw.profiles SET external_id = '100234' WHERE email = '{OLD}'",  # noqa: S608
+        "UPDATE klaviyo_raw.profiles SET external_id = '100234' WHERE id = '01ADA'",
+        "CREATE TABLE marts.int_orders (order_id text, profile_id text)",
+        "INSERT INTO marts.int_orders VALUES ('100234', '01BOB'), ('7', '01ADA')",
+        "CREATE TABLE marts.fct_owners (external_id text)",
+        "INSERT INTO marts.fct_owners VALUES ('100234')",
+    )
+    done = erase()
+    assert done.status == 0, done.err
+    assert execute(held, "SELECT order_id FROM marts.int_orders WHERE profile_id = '01BOB'") == [("100234",)]
+    assert execute(held, "SELECT count(*) FROM marts.fct_owners") == [(0,)]
+
+
 def test_a_view_of_what_lies_elsewhere_undoes_all(erase: Runs, held: str) -> None:
     execute(
         held,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 from people_warehouse import ADA, BOB, TABLES
@@ -134,6 +135,32 @@ def test_the_same_state_gives_the_same_bytes(sandbox: Sandbox, run: Runs, tmp_pa
         for source in manifest["sources"]:
             del source["read_at"]
     assert manifests[0] == manifests[1]
+
+
+def test_an_archive_holds_the_same_files(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    """The same state gives the same bytes of it, but for the times of reading in its manifest."""
+    _, email = _somebody(sandbox)
+    for name in ("folder", "one.zip", "two.ZIP"):
+        assert run("export", "--email", email, "--out", name).status == 0
+    archives = [ZipFile(tmp_path / name) for name in ("one.zip", "two.ZIP")]
+    names = archives[0].namelist()
+    assert names == archives[1].namelist()
+    assert names[0] == "manifest.json"
+    folder = tmp_path / "folder"
+    assert {*names} == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for name in names[1:]:
+        assert archives[0].read(name) == archives[1].read(name) == (folder / name).read_bytes()
+    entries = [[each for each in archive.infolist() if each.filename != "manifest.json"] for archive in archives]
+    for one, two in zip(*entries, strict=True):
+        assert (one.date_time, one.external_attr, one.compress_size, one.CRC) == (
+            (1980, 1, 1, 0, 0, 0), 0o600 << 16, two.compress_size, two.CRC
+        )  # fmt: skip
+    assert stat.S_IMODE((tmp_path / "one.zip").stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "one.zip", "two.ZIP"}
+    before = (tmp_path / "one.zip").read_bytes()
+    again = run("export", "--email", email, "--out", "one.zip")
+    assert (again.status, (tmp_path / "one.zip").read_bytes()) == (1, before)
+    assert "is there already" in again.err
 
 
 def test_all_profiles_that_match_are_theirs(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:

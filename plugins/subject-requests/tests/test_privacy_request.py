@@ -178,6 +178,18 @@ def test_a_deletion_is_followed_to_its_end(call: Runs, held: str, sandbox: Sandb
     assert call("log", "verify").status == 0
 
 
+@pytest.mark.parametrize(
+    ("scope", "is_meant"),
+    [(None, True), ("null", True), ('{"warehouse": true}', True), ('{"lists": true}', False), ("[]", False)],
+)
+def test_who_asks_for_less_is_not_erased(scope: str | None, call: Runs, held: str, *, is_meant: bool) -> None:
+    _insert(held, "r1", kind="deletion", verified_at="2026-02-01", scope=scope)
+    assert call("forget", "--request", "r1").status == 0
+    done = call("erase", "--request", "r1", "--dry-run")
+    assert (done.status == 0) is is_meant
+    assert ("has no `warehouse`" in done.err) is not is_meant
+
+
 def test_a_restriction_is_put_and_lifted_by_its_request(call: Runs, held: str, tmp_path: Path) -> None:
     _insert(held, "r1", kind="restriction", verified_at="2026-02-01")
     words = ("--request", "r1", "--list", "restricted")

@@ -126,7 +126,10 @@ def command() -> None:
 @_VERIFIED
 @_WAREHOUSE
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder to make; none or an empty one."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to make, none or an empty one; or a file that ends in `.zip`.",
 )
 @click.option("--law", type=click.Choice(list(CLOCKS)), help="Whose clock runs, if the request is kept elsewhere.")
 @click.option(
@@ -377,7 +380,8 @@ def erase(  # noqa: PLR0913, PLR0917 - options
     log = _log(settings, kept, request)
     asked = Asked("erase", DELETION, somebody, request, verified_at, may_be_elsewhere=True)
     with opened(_place(warehouse or settings.warehouse), writable=True) as database:
-        person, _ = asked.answered(database, settings.erased_schemas, log, _now())
+        person, answered = asked.answered(database, settings.erased_schemas, log, _now())
+        answered.see_asked_for("warehouse")
         why = _why(because, request, person)
         if kept.missing(person.given):
             message = "they are not on the list by every identifier that is given: `subject-requests forget` first"

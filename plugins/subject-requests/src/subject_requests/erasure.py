@@ -106,7 +106,7 @@ class Erasure:
         self._person = person
         self._key = key
         self._leave = frozenset(leave)
-        self._mentioned = _pattern(person.identifiers)
+        self._mentioned = _pattern(person.identifiers, may_be_longer=True)
 
     def done(self, tables: Sequence[Table]) -> Erased:
         """Erase, and look whether anything is left; in a transaction of who calls.
@@ -234,17 +234,18 @@ class Erasure:
 
     def _look_through(self, table: Table, erased: Erased) -> None:
         telling = [each for each in self._person.identifiers if _is_telling(each)]
-        pattern = _pattern(telling)
+        pattern = _pattern(telling, may_be_longer=False)
         numbers = [name for name, kind in table.identifying.items() if kind == "phone_number"]
         columns = [name for name in table.texts if name not in numbers]
         if not telling or not columns:
             return
+        written = [text for each in telling for text in _written(each)]
         conditions = [
             f"position({self._warehouse.placeholder} IN {self._lowered(name)}) > 0"
             for name in columns
-            for _ in telling
+            for _ in written
         ]
-        values = [each.value.lower() for _ in columns for each in telling]
+        values = [text.lower() for _ in columns for text in written]
         for _, row in self._warehouse.found(table, " OR ".join(conditions), values, with_keys=False):
             for name in columns:
                 if row[name] is None or not pattern.search(str(row[name])):
@@ -260,13 +261,32 @@ class Erasure:
 
 
 def _is_telling(identifier: Identifier) -> bool:
-    return identifier.kind == "email" or len(identifier.value) >= _SHORTEST_TELLING
+    """Whether it can be nothing else where it stands. A short text may be, and a number: of an order, perhaps."""
+    kind, value = identifier
+    return kind == "email" or (len(value) >= _SHORTEST_TELLING and not value.isdecimal())
 
 
-def _pattern(identifiers: Iterable[Identifier]) -> re.Pattern[str]:
-    """Any of some identifiers, not as a part of a longer word."""
-    listed = "|".join(sorted((re.escape(each.value) for each in identifiers), key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{listed})(?!\w)", re.IGNORECASE)
+def _written(identifier: Identifier) -> list[str]:
+    """How it may stand in a text: an address also as a part of a URL."""
+    value = identifier.value
+    return [value, value.replace("@", "%40")] if identifier.kind == "email" and "@" in value else [value]
+
+
+def _pattern(identifiers: Iterable[Identifier], *, may_be_longer: bool) -> re.Pattern[str]:
+    """Any of some identifiers, not as a part of a longer word.
+
+    Args:
+        identifiers: Which.
+        may_be_longer: Also as the end or beginning of a longer address: in a row of theirs that is theirs, too;
+            elsewhere it is somebody else's.
+    """
+    listed = []
+    for each in identifiers:
+        written = "|".join(map(re.escape, _written(each)))
+        is_whole = each.kind == "email" and not may_be_longer
+        before, after = (r"(?<!\w[.+'-])", r"(?![.-]\w)") if is_whole else ("", "")
+        listed.append(rf"(?<!\w){before}(?:{written})(?!\w){after}")
+    return re.compile("|".join(sorted(listed, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
 
 
 def _text(value: object) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import msgspec
 
@@ -26,6 +27,9 @@ from singer_program.private import sync_folder
 Json = dict[str, Any]
 MANIFEST, README = "manifest.json", "README.md"
 FORMAT = 1
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that an archive can name; that of every file in one."""
+_UNIX = 3
 
 DESCRIPTIONS: Mapping[str, str] = {
     "profile": "Your profile at Klaviyo, which sends our messages: names, addresses, and whatever else",
@@ -59,7 +63,7 @@ class Contents:
 
 
 def write(out: Path, contents: Contents) -> Json:
-    """Put a package in its place, whole; its manifest.
+    """Put a package in its place, whole; its manifest. A place whose name ends in `.zip` is an archive.
 
     Raises:
         ProgramError: there is something already, or no room.
@@ -69,8 +73,13 @@ def write(out: Path, contents: Contents) -> Json:
     try:
         unfinished.mkdir(mode=0o700)
         manifest = _fill(unfinished, contents)
-        unfinished.rename(out)  # fails where something has come meanwhile
-        sync_folder(out.parent)
+        if is_archive(out):
+            packed = unfinished / "package"
+            _pack(unfinished, [each["path"] for each in manifest["files"]], packed)
+            os.link(packed, out)  # fails where something has come meanwhile
+        else:
+            unfinished.rename(out)  # likewise
+        sync_folder(out.absolute().parent)
     except OSError as error:
         message = (
             f"the package cannot be written to {str(out)!r} ({error.strerror}): make room, or give another `--out`"
@@ -81,12 +90,35 @@ def write(out: Path, contents: Contents) -> Json:
     return manifest
 
 
+def is_archive(out: Path) -> bool:
+    """Whether a package goes into one file."""
+    return out.suffix.lower() == ".zip"
+
+
+def _pack(folder: Path, names: Sequence[str], packed: Path) -> None:
+    """One file of the package's: the same for the same files, as to their order and their times, too."""
+    descriptor = os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        with ZipFile(file, "w", compression=ZIP_DEFLATED, compresslevel=9) as archive:
+            for name in (MANIFEST, *names):
+                entry = ZipInfo(name, _EPOCH)
+                entry.create_system, entry.external_attr = _UNIX, 0o600 << 16
+                entry.compress_type = ZIP_DEFLATED
+                with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def check(out: Path) -> None:
     """See that a package can be put there.
 
     Raises:
         ProgramError: it cannot; nothing that is there is ever written over.
     """
+    if is_archive(out) and (out.is_symlink() or out.exists()):
+        message = f"{str(out)!r} is there already: give another `--out`"
+        raise ProgramError(message)
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         message = f"{str(out)!r} is there already and not an empty folder: give another `--out`"
         raise ProgramError(message)

@@ -58,6 +58,18 @@ class Request:
     scope: object = None
     actions: tuple[Action, ...] = ()
 
+    def see_asked_for(self, part: str) -> None:
+        """See that a part of what can be deleted is asked for: without a scope, all of it is.
+
+        Raises:
+            ProgramError: it is not.
+        """
+        scope = self.scope
+        if scope is None or (isinstance(scope, dict) and scope.get(part) is True):
+            return
+        message = f"the scope of the request {self.id!r} has no `{part}`: it asks for something else, or less"
+        raise ProgramError(message)
+
     def told(self) -> Json:
         """As it stands in a manifest; `due_at` is without an extension."""
         due = CLOCKS[self.law](self.received_at) if self.law and self.received_at else None

@@ -27,6 +27,8 @@ Json = dict[str, Any]
 _JSON_TYPES = frozenset({"json", "jsonb"})
 _TEXT_TYPES = ("varchar", "text", "character", "char", "bpchar", "string", "citext")
 _NESTED = ("struct", "map", "list", "[]", "array", "user-defined")
+MADE_WHEN_NEEDED = frozenset({"deletions"})
+"""Schemas in which a job that nobody has to run makes views, and nothing else."""
 _PROFILES = "profiles"
 _NAMED_BY_ID = (_PROFILES, "profile_ids")
 _ROWS_AT_ONCE = 1_000
@@ -159,7 +161,8 @@ class Warehouse(ABC):
         """The tables and views of some schemas, by name.
 
         Raises:
-            ProgramError: one of the schemas is not there: what it would hold is not known.
+            ProgramError: one of the schemas is not there: what it would hold is not known. That of a job which
+                need not have run may be missing.
         """
         marks = ", ".join([self.placeholder] * len(schemas))
         found: dict[tuple[str, str], dict[str, str]] = {}
@@ -168,7 +171,7 @@ class Warehouse(ABC):
             found.setdefault((schema, table), {})[column] = kind
             if holds:
                 holding.add((schema, table))
-        if missing := set(schemas) - {schema for schema, _ in found}:
+        if missing := set(schemas) - {schema for schema, _ in found} - MADE_WHEN_NEEDED:
             listed = ", ".join(f"`{each}`" for each in sorted(missing))
             message = (
                 f"the warehouse has no schema {listed} with tables that can be read: correct the setting `schemas`"
