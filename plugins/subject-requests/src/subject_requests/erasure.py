@@ -153,13 +153,15 @@ class Erasure:
 
     def _erase(self, table: Table, erased: Erased, *, is_counted: bool) -> None:
         gone: list[object] = []
+        kept: list[tuple[object, Json]] = []
         for key, row in list(self._theirs(table)):
             fate, changed = self._decided(table, row, is_counted=is_counted)
             if fate is Fate.DELETED:
                 gone.append(key)
             else:
-                self._warehouse.update(table, key, changed)
+                kept.append((key, changed))
                 erased.count(table, fate)
+        self._warehouse.update(table, kept)
         self._warehouse.delete(table, gone)
         erased.count(table, Fate.DELETED, len(gone))
 
@@ -241,9 +243,7 @@ class Erasure:
             return
         written = [text for each in telling for text in _written(each)]
         conditions = [
-            f"position({self._warehouse.placeholder} IN {self._lowered(name)}) > 0"
-            for name in columns
-            for _ in written
+            self._warehouse.holds.replace("{text}", self._lowered(name)) for name in columns for _ in written
         ]
         values = [text.lower() for _ in columns for text in written]
         for _, row in self._warehouse.found(table, " OR ".join(conditions), values, with_keys=False):

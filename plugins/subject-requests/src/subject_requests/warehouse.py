@@ -102,10 +102,14 @@ class Warehouse(ABC):
     """What names a row of a table while a transaction lasts."""
     key_mark: LiteralString
     """The placeholder of such a name."""
+    key_type: LiteralString
+    """The type of it."""
     only: LiteralString = ""
     """Stands before a table whose rows of others that inherit from it are not meant."""
     text: LiteralString
     """The type that everything can be cast to."""
+    holds: LiteralString
+    """Whether one text, `{text}`, has the one that is given in it."""
     columns: LiteralString
     """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read; and
     whether the rows lie there, which those of a view do not."""
@@ -149,13 +153,27 @@ class Warehouse(ABC):
             statement = f"DELETE FROM {self.only}{table.quoted} WHERE {self.row_key} IN ({marks})"  # noqa: S608
             self.change(statement, some)
 
-    def update(self, table: Table, key: object, values: Mapping[str, object]) -> None:
-        """Give a row, by what `row_key` said, other texts, documents or nulls."""
-        listed = ", ".join(
-            f"{quoted(name)} = {self.as_text(self.placeholder, table.columns[name])}" for name in values
-        )
-        statement = f"UPDATE {self.only}{table.quoted} SET {listed} WHERE {self.row_key} = {self.key_mark}"  # noqa: S608
-        self.change(statement, [*values.values(), key])
+    def update(self, table: Table, rows: Sequence[tuple[object, Mapping[str, object]]]) -> None:
+        """Give rows, by what `row_key` said, other texts, documents or nulls."""
+        alike: dict[tuple[str, ...], list[tuple[object, Mapping[str, object]]]] = {}
+        for key, values in rows:
+            alike.setdefault(tuple(sorted(values)), []).append((key, values))
+        for names, chosen in alike.items():
+            new = [f"unnest(CAST({self.placeholder} AS {self.text}[])) AS new_{i}" for i in range(len(names))]
+            listed = ", ".join(
+                f"{quoted(name)} = {self.as_text(f'given.new_{i}', table.columns[name])}"
+                for i, name in enumerate(names)
+            )
+            keyed = f"unnest(CAST({self.placeholder} AS {self.key_type}[])) AS row_key"
+            statement = (
+                f"UPDATE {self.only}{table.quoted} AS held SET {listed} "  # noqa: S608
+                f"FROM (SELECT {', '.join([keyed, *new])}) AS given WHERE held.{self.row_key} = given.row_key"
+                f" AND held.{self.row_key} = ANY(CAST({self.placeholder} AS {self.key_type}[]))"
+            )
+            for first in range(0, len(chosen), _ROWS_AT_ONCE):
+                some = chosen[first : first + _ROWS_AT_ONCE]
+                keys = [key for key, _ in some]
+                self.change(statement, [keys, *([values[name] for _, values in some] for name in names), keys])
 
     def tables(self, schemas: Sequence[str]) -> list[Table]:
         """The tables and views of some schemas, by name.
@@ -247,7 +265,8 @@ class Warehouse(ABC):
         if table.is_nested(column):
             texts = [each.value.lower() for each in person.identifiers if each.kind != "phone_number"]
             texts += [json.dumps(each)[1:-1] for each in texts if not each.isascii()]
-            return [f"position({mark} IN {as_text}) > 0" for _ in texts], list(texts)
+            lowered = f"lower(cast({quoted(column)} AS {self.text}))"
+            return [self.holds.replace("{text}", lowered) for _ in texts], list(texts)
         if table.identifying[column] == "phone_number":
             digits = [each.strip("+") for each in person.values("phone_number")]
             only = f"ltrim(regexp_replace({as_text}, '[^0-9]', '', 'g'), '0')"
@@ -302,7 +321,9 @@ class DuckDB(Warehouse):
     placeholder = "?"
     row_key = "rowid"
     key_mark = "?"
+    key_type = "BIGINT"
     text = "VARCHAR"
+    holds = "contains({text}, ?)"
     columns = (
         "SELECT c.table_schema, c.table_name, c.column_name, c.data_type, t.table_type = 'BASE TABLE'"
         " FROM information_schema.columns c JOIN information_schema.tables t"
@@ -335,8 +356,10 @@ class Postgres(Warehouse):
     placeholder = "%s"
     row_key = "ctid"
     key_mark = "CAST(%s AS tid)"
+    key_type = "tid"
     only = "ONLY "
     text = "text"
+    holds = "strpos({text}, %s) > 0"
     # Its information schema leaves out what this user may not read: that would be missing without a word.
     columns = (
         "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind = 'r'"
