@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from home import make_private
+from log_files import GENERATIONS, generation
 from pipeline import holding, one_line_errors
 from project import BIN, WAREHOUSE, home_of, processing_log, read_dotenv, warehouse_of
 
@@ -30,13 +32,20 @@ def places(environment: str, variables: Mapping[str, str]) -> dict[str, str]:
     make_private(home)
     found = {
         "LOG_PATH": str(processing_log(home, variables)),
-        "REJECTS_PATHS": json.dumps([str(home / name) for name in _REJECTS]),
+        "REJECTS_PATHS": json.dumps([str(path) for path in _rejects(home)]),
     }
     if warehouse_of(environment, variables) == "postgres":
         found["WAREHOUSE"] = _server(variables)
     elif (home / WAREHOUSE).is_file():
         found["WAREHOUSE"] = str(home / WAREHOUSE)
     return {PREFIX + name: value for name, value in found.items() if value and not variables.get(PREFIX + name)}
+
+
+def _rejects(home: Path) -> list[Path]:
+    """The files of refused rows, and the older ones that were put aside."""
+    newest = [home / name for name in _REJECTS]
+    older = [generation(path, number) for path in newest for number in range(1, GENERATIONS + 1)]
+    return [*newest, *(path for path in older if path.exists())]
 
 
 def _server(variables: Mapping[str, str]) -> str:
