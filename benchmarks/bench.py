@@ -1,4 +1,4 @@
-"""Measures tap, target, loader, receiver and report, and assignment and measurement in DuckDB.
+"""Measures tap, target, loader, receiver and report, and assignment, measurement and consent in DuckDB.
 
 Every figure is held against a floor that is computed, a baseline measured in the same run, or an allowance.
 The exit status is 1 when a bar is missed.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 
 import assignment_bench
+import consent_bench
 import inbox_bench
 import load_bench
 import measurement_bench
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **meltano_bench.BENCHMARKS,
     **assignment_bench.BENCHMARKS,
     **measurement_bench.BENCHMARKS,
+    **consent_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
     **pushed_bench.BENCHMARKS,
     **inbox_bench.BENCHMARKS,

@@ -1,4 +1,4 @@
-"""How long a flow that asks waits for its answer, and what a minute costs in which nothing was pushed."""
+"""How long what was pushed waits: a flow for its answer, a withdrawal until nobody is subscribed against it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import duckdb
 from figures import Bar, Benchmark, Row, Scale
 from harness import BIN, NotMeasured
 
@@ -26,12 +28,17 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 from pipeline import rehearsal  # noqa: E402
 
 from klaviyo_sandbox import Sandbox  # noqa: E402
+from klaviyo_wire.webhooks import SIGNATURE, TIMESTAMP, WEBHOOK_ID, signature  # noqa: E402
 from tap_experiments.definitions.outcome_metrics import read_catalogue  # noqa: E402
 from tap_experiments.definitions.scaffold import scaffold  # noqa: E402
 
 ALLOWED = Bar(1.0)
 EXPERIMENT = "welcome"
 TOKEN = "what the flow of a benchmark shows"  # noqa: S105 - of a receiver that lives for minutes
+SECRET = "what a webhook of a benchmark is signed with"  # noqa: S105 - likewise
+UNSUBSCRIBED = "Unsubscribed from Email Marketing"
+MINUTE = 60.0
+"""Between two runs of `pushed`: the longest that what came in waits for the next."""
 LOOK = 0.5
 """Seconds between two looks at what profiles hold."""
 
@@ -49,7 +56,7 @@ def pushed(scale: Scale) -> Iterator[Row]:
         _run("prepare", variables)
         ids = [row[0] for row in sandbox.store.read(f"select id from profiles order by id limit {people}")]  # noqa: S608
         asked, held = dict[str, float](), dict[str, float]()
-        with _receiver(home) as url:
+        with _receiver(home, FLOW_TOKEN=TOKEN) as url:
             quiet = min(_run("pushed", variables) for _ in range(scale.repeats))
             sender = threading.Thread(target=_ask, args=(url, ids, seconds, asked), daemon=True)
             looker = threading.Thread(target=_look, args=(sandbox, ids, held), daemon=True)
@@ -96,9 +103,10 @@ def _run(job: str, variables: Mapping[str, str]) -> float:
 
 
 @contextmanager
-def _receiver(home: Path) -> Iterator[str]:
+def _receiver(home: Path, **secrets: str) -> Iterator[str]:
     ready = home / "ready.json"
-    variables = {"KLAVIYO_INBOX_STORE": str(home / "inbox.sqlite"), "KLAVIYO_INBOX_FLOW_TOKEN": TOKEN}
+    variables = {f"KLAVIYO_INBOX_{name}": value for name, value in secrets.items()}
+    variables["KLAVIYO_INBOX_STORE"] = str(home / "inbox.sqlite")
     command = [str(BIN / "klaviyo-inbox"), "serve", "--port", "0", "--ready-file", str(ready)]
     with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
@@ -136,4 +144,90 @@ def _look(sandbox: Sandbox, ids: Sequence[str], held: dict[str, float]) -> None:
         time.sleep(LOOK)
 
 
-BENCHMARKS: Mapping[str, Benchmark] = {"pushed": pushed}
+def withdrawn(scale: Scale) -> Iterator[Row]:
+    """1,000 consents that wait to be sent, 1,000 withdrawn by webhook, and 1,000 by what polling sees."""
+    people = max(scale.of(1_000), 4)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox(profiles=max(scale.of(12_000), 60), events=scale.of(12_000) or 60, segments=2, seed=7) as sandbox,
+    ):
+        home = Path(folder) / "home"
+        variables = {**os.environ, **rehearsal(home, sandbox.url, sandbox.api_key)}
+        _run("prepare", variables)
+        rows = sandbox.store.read(
+            "select id, email from profiles where email_state = 'NEVER_SUBSCRIBED' and email is not null"
+            " and id not in (select profile_id from suppressions) order by id"
+        )
+        told, seen, others = (rows[first : first + people] for first in (0, people, 2 * people))
+        if not others:
+            message = f"{len(rows)} people have said nothing yet, too few"
+            raise NotMeasured(message)
+        _consents(home / "klaviyo.duckdb", [email for _, email in (*told, *seen, *others)])
+        with _receiver(home, KLAVIYO_WEBHOOK_SECRETS=json.dumps([SECRET])) as url:
+            sandbox.store.unsubscribe([key for key, _ in seen], datetime.now(UTC))
+            began = time.monotonic()
+            _call(url, sandbox, [key for key, _ in told])
+            _run("pushed", variables)
+            read = time.monotonic()
+            _run("publish", variables)
+            ended = time.monotonic()
+        sandbox.settle()
+        wrong = [key for key, _ in (*told, *seen) if _is_subscribed(sandbox, key)]
+        missing = [key for key, _ in others if not _is_subscribed(sandbox, key)]
+    if wrong or missing:
+        message = f"{len(wrong)} were subscribed after they had withdrawn, and {len(missing)} others were not"
+        raise NotMeasured(message)
+    what = f"{len(told)} withdrawals"
+    yield Row("withdrawn", f"{what} by webhook", MINUTE + ended - began, "s", 120, "allowed", ALLOWED)
+    yield Row("withdrawn", f"{what} by polling", ended - read, "s", 3_600, "allowed", ALLOWED)
+
+
+def _consents(warehouse: Path, addresses: Sequence[str]) -> None:
+    """Consents by a form an hour ago, which no run has compared with Klaviyo yet."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "insert into klaviyo_raw.consent_statements"
+            " (statement_id, channel, consent, email, method, stated_at, received_at)"
+            " select 'form/' || email, 'email', 'given', email, 'form', stated_at, stated_at"
+            " from (select unnest(?) as email, now()::timestamp - interval 1 hour as stated_at)",
+            [list(addresses)],
+        )
+
+
+def _call(url: str, sandbox: Sandbox, ids: Sequence[str]) -> None:
+    """One delivery of a webhook, of events that polling does not find yet."""
+    metric = sandbox.store.metric_named(UNSUBSCRIBED, "klaviyo")
+    if metric is None:
+        message = f"the account has no metric {UNSUBSCRIBED!r}"
+        raise NotMeasured(message)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    events = [
+        {
+            "external_id": f"withdrawn/{key}",
+            "payload": {
+                "data": {
+                    "id": f"withdrawn/{key}",
+                    "attributes": {"datetime": now, "event_properties": {}},
+                    "relationships": {
+                        "profile": {"data": {"type": "profile", "id": key}},
+                        "metric": {"data": {"type": "metric", "id": metric.id}},
+                    },
+                }
+            },
+        }
+        for key in ids
+    ]
+    meta = {"klaviyo_account_id": "Acc", "klaviyo_webhook_id": "Hook", "timestamp": now, "version": "2024-06-28"}
+    body = json.dumps({"data": events, "meta": meta}).encode()
+    headers = {WEBHOOK_ID: "Hook", TIMESTAMP: now, SIGNATURE: signature(SECRET, body, now.encode())}
+    request = urllib.request.Request(f"{url}/klaviyo/webhooks", body, headers)  # noqa: S310 - our own receiver
+    with urllib.request.urlopen(request, timeout=60):  # noqa: S310
+        pass
+
+
+def _is_subscribed(sandbox: Sandbox, key: str) -> bool:
+    profile = sandbox.store.profile(key)
+    return profile is not None and profile.email_marketing.state.value == "SUBSCRIBED"
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {"pushed": pushed, "withdrawn": withdrawn}
