@@ -100,3 +100,30 @@ def test_months_are_those_of_the_calendar() -> None:
     for months, before in ((1, "2026-02-28"), (3, "2025-12-31"), (25, "2024-02-29")):
         [old] = rules([Retention("orders", months=months)], Path("c.yml"), [table], now)
         assert old.before.date().isoformat() == before
+
+
+def test_refused_rows_that_are_too_old_are_taken_out_of_their_files(run: Runs, tmp_path: Path) -> None:
+    held = str(tmp_path / "w.duckdb")
+    execute(held, *MADE)
+    (tmp_path / "c.yml").write_text(f"{HEAD}- {{data: refused rows, days: 30}}\n")
+    lines = ['{"time": "2001-01-01T00:00:00+00:00"}', '{"time": "2999-01-01T00:00:00+00:00"}', '{"key": 1}']
+    (tmp_path / "rejects.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    settings = {
+        "warehouse": held,
+        "controller_path": "c.yml",
+        "log_path": "log.jsonl",
+        "rejects_paths": '["rejects.jsonl", "none.jsonl"]',
+    }
+    tried = run("retention", "--dry-run", **settings)
+    assert tried.status == 0, tried.err
+    assert tried.out.startswith("rejects.jsonl: 1 rows before")
+    assert (tmp_path / "rejects.jsonl").read_text().splitlines() == lines
+    done = run("retention", **settings)
+    assert done.out == tried.out.replace("would be ", "")
+    assert (tmp_path / "rejects.jsonl").read_text().splitlines() == lines[1:]
+    told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(each["did"], each["what"], each["count"]) for each in told] == [
+        ("erasing", "rejects.jsonl", 1),
+        ("erased", "rejects.jsonl", 1),
+    ]
+    assert run("retention", **settings).out.startswith("rejects.jsonl: 0 rows")

@@ -17,7 +17,7 @@ from singer_program.command import config_option, run_command, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier, mentioned_in
 from singer_program.people_list import key_fault
-from subject_requests import activities, controller, retention
+from subject_requests import activities, controller, rejects, retention
 from subject_requests.erasure import Erased, Erasure
 from subject_requests.export import Places, gathered
 from subject_requests.klaviyo import connected
@@ -449,6 +449,16 @@ def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: boo
                 _tell(log, entry._replace(did="erased"))
             verb = "would be deleted" if dry_run else "deleted"
             click.echo(f"{each.table.place}: {number:,} rows before {each.before:%Y-%m-%d} {verb}")
+    if refused := retention.of_refused(said, _now()):
+        before, why = refused
+        for path in map(Path, settings.rejects_paths):
+            number = rejects.forget(path, before, keep=True)
+            if number and not dry_run:
+                entry = Entry("erasing", "rejects", number, because=why, what=path.name)
+                _tell(log, entry)
+                rejects.forget(path, before)
+                _tell(log, entry._replace(did="erased"))
+            click.echo(f"{path.name}: {number:,} rows before {before:%Y-%m-%d} {'would be ' * dry_run}deleted")
 
 
 @command.command("controller")

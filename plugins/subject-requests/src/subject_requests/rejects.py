@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from singer_program.errors import ProgramError
 from singer_program.identifiers import compared, kind_named, named_in
+from singer_program.private import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,41 @@ def read(path: Path, person: Person) -> tuple[list[Json], int]:
         )
         raise ProgramError(message) from error
     return rows, mentions
+
+
+def forget(path: Path, before: datetime, *, keep: bool = False) -> int:
+    """Take the lines out of a file that are older, while nobody writes to it; how many those are.
+
+    Args:
+        path: The file; one that is not there holds nothing.
+        before: What is older goes; a line without a time stays.
+        keep: Only count.
+
+    Raises:
+        ProgramError: the file cannot be read or written; then it is as it was.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return 0
+    try:
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        left = [line for number, line in enumerate(lines, 1) if not _is_older(_parsed(line, path, number), before)]
+        if len(left) < len(lines) and not keep:
+            replace_file(path, left)
+    except (OSError, UnicodeError) as error:
+        message = (
+            f"{str(path)!r} of the setting `rejects_paths` cannot be changed ({type(error).__name__}): give this "
+            "user the right to, or correct the setting"
+        )
+        raise ProgramError(message) from error
+    return len(lines) - len(left)
+
+
+def _is_older(row: Json, before: datetime) -> bool:
+    try:
+        moment = datetime.fromisoformat(str(row.get("time")))
+    except ValueError:
+        return False
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < before
 
 
 def _parsed(line: str, path: Path, number: int) -> Json:

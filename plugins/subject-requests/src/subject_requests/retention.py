@@ -27,6 +27,8 @@ TIMES: Mapping[str, str] = {
     "privacy_actions": "acted_at",
 }
 """Raw tables that a category may name, with the column that says when it was."""
+REFUSED = "refused_rows"
+"""The category of the lines in the files of `rejects_paths`, with `time` in each."""
 TOGETHER: Mapping[str, tuple[str, ...]] = {"events": ("events", "pushed_events")}
 """Categories of several tables."""
 
@@ -62,9 +64,11 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
     found: list[Old] = []
     for number, each in enumerate(retention):
         at = f"{path} at `retention[{number}]"
-        name = each.data.strip().lower().replace(" ", "_")
+        name = _name(each)
+        if name == REFUSED:
+            continue
         if "." not in name and name not in TIMES and each.column is None:
-            known = ", ".join(f"`{each}`" for each in TIMES)
+            known = ", ".join(f"`{each}`" for each in (*TIMES, REFUSED))
             message = f"{at}.data`: there is no category {each.data!r}: {known}, or `schema.table` with `column`"
             raise ProgramError(message)
         wanted = TOGETHER.get(name, (name,))
@@ -86,6 +90,20 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
                 raise ProgramError(message)
             found.append(Old(table, column, _before(each, now), f"retention: {each.data}, {each.period}"))
     return found
+
+
+def of_refused(retention: Sequence[Retention], now: datetime) -> tuple[datetime, str] | None:
+    """Before when refused rows are too old, and what the file says of it; None where it says nothing."""
+    said = [
+        (_before(each, now), f"retention: {each.data}, {each.period}")
+        for each in retention
+        if _name(each) == REFUSED
+    ]
+    return max(said, default=None)
+
+
+def _name(retention: Retention) -> str:
+    return retention.data.strip().lower().replace(" ", "_")
 
 
 def number_of(warehouse: Warehouse, old: Old) -> int:
