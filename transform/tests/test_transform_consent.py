@@ -14,7 +14,7 @@ from transform_project import NOW, Project, Row, Warehouse
 ON_ENGINES = ["duckdb"]
 """The unit tests hold each rule on every engine; here it is how they meet."""
 
-PEOPLE = 3_000
+PEOPLE = 1_000
 BEGAN = NOW - timedelta(days=3)
 LONG_AGO = timedelta(days=200)
 """What was stated then is no longer compared with Klaviyo as a rule (`pushed_days`)."""
