@@ -7,7 +7,7 @@ import os
 import sys
 
 from home import make_private
-from project import BIN, INBOX, NotStarted, home_of, read_dotenv
+from project import BIN, NotStarted, home_of, inbox_store, read_dotenv
 
 
 def main() -> None:
@@ -18,13 +18,12 @@ def main() -> None:
     read_dotenv()
     variables = os.environ
     if not (variables.get("KLAVIYO_INBOX_STORE") or "").strip():
-        given = variables.get("TAP_KLAVIYO_INBOX_STORE")
         try:
             home = home_of(asked.environment, variables)
         except NotStarted as error:
             sys.exit(str(error))
         make_private(home)
-        variables["KLAVIYO_INBOX_STORE"] = given or str(home / INBOX)
+        variables["KLAVIYO_INBOX_STORE"] = inbox_store(home, variables)
     program = BIN / "klaviyo-inbox"
     os.execv(program, [str(program), "serve", *options])  # noqa: S606 - our own program
 

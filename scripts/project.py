@@ -135,6 +135,12 @@ def processing_log(home: Path, variables: Mapping[str, str]) -> Path:
     return ROOT / given if given else home / PROCESSING_LOG
 
 
+def inbox_store(home: Path, variables: Mapping[str, str]) -> str:
+    """The receiver's store: in a home, unless a variable says where else; a path, or the URL of a database."""
+    given = (variables.get(name, "") for name in ("KLAVIYO_INBOX_STORE", "TAP_KLAVIYO_INBOX_STORE"))
+    return next((each for each in given if each.strip()), str(home / INBOX))
+
+
 def controller_of(variables: Mapping[str, str]) -> Path:
     """The file that says who is responsible for the data."""
     return ROOT / (variables.get("SUBJECT_REQUESTS_CONTROLLER_PATH") or "privacy/controller.yml")

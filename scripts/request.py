@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+import received
 from home import make_private
 from log_files import GENERATIONS, generation
 from pipeline import holding, one_line_errors
@@ -70,7 +71,10 @@ def main() -> None:
         os.environ.update(places(asked.environment, os.environ))
         if ALONE.intersection(words[:1]):
             with holding(f"subject-requests {words[0]}", asked.environment):
-                sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own program
+                status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own program
+                if words[0] == "retention" and status == 0 and "--help" not in words:
+                    received.prune(words[1:], asked.environment, os.environ)
+                sys.exit(status)
     os.execv(command[0], command)  # noqa: S606
 
 

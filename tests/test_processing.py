@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
 import processing  # noqa: E402
+import request  # noqa: E402
 from pipeline import Run  # noqa: E402
 from project import PROCESSING_LOG, JobFailed, NotStarted  # noqa: E402
 from request import PREFIX, places  # noqa: E402
 from run_summary import Summary, Watch  # noqa: E402
 
+from klaviyo_inbox.delivery import DeadLetter, Delivery, Item, Parcel  # noqa: E402
+from klaviyo_inbox.store import open_for_reading, open_store  # noqa: E402
 from subject_requests.processing_log import ProcessingLog  # noqa: E402
 
 TASKS = ("home:hold", "tap-klaviyo-events target-duckdb", "tap-duckdb target-klaviyo-profiles")
@@ -109,3 +115,78 @@ def test_a_request_is_answered_in_the_places_of_its_environment(tmp_path: Path) 
     )
     with pytest.raises(NotStarted):
         places("nowhere", variables)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose warehouse has a row that is too old, by a controller that speaks of deliveries, too."""
+    monkeypatch.setenv("KLAVIYO_LOOP_DEMO_HOME", str(tmp_path))
+    (tmp_path / "c.yml").write_text(
+        "name: Shop\ncontact: x\nretention:\n- {data: events, months: 25}\n- {data: deliveries, days: 30}\n"
+    )
+    monkeypatch.setenv(f"{PREFIX}CONTROLLER_PATH", str(tmp_path / "c.yml"))
+    for name in ("LOG_PATH", "REJECTS_PATHS", "WAREHOUSE"):
+        monkeypatch.delenv(f"{PREFIX}{name}", raising=False)
+    for name in ("KLAVIYO_INBOX_STORE", "TAP_KLAVIYO_INBOX_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(request, "holding", lambda *_: nullcontext())
+    with closing(duckdb.connect(str(tmp_path / "klaviyo.duckdb"))) as file:
+        for statement in ("CREATE SCHEMA klaviyo_raw", "CREATE SCHEMA marts", "CREATE TABLE marts.dim (a text)"):
+            file.execute(statement)
+        file.execute("CREATE TABLE klaviyo_raw.events AS SELECT 'e' AS id, TIMESTAMP '2001-01-01' AS datetime")
+    return tmp_path
+
+
+def _retention(patch: pytest.MonkeyPatch, *words: str) -> object:
+    # Each time as a process of its own, which finds its places anew.
+    with patch.context() as own:
+        for name in ("LOG_PATH", "REJECTS_PATHS", "WAREHOUSE"):
+            own.setenv(f"{PREFIX}{name}", "")
+        own.setattr(sys, "argv", ["request.py", "--environment", "demo", "retention", *words])
+        with pytest.raises(SystemExit) as ended:
+            request.main()
+    return ended.value.code
+
+
+def test_one_command_removes_what_is_old_from_the_receivers_store_too(
+    kept: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _retention(monkeypatch, "--dry-run") == 0
+    assert "the receiver has no store here" in capfd.readouterr().out
+    store = kept / "inbox.sqlite"
+    with closing(open_store(str(store), 10 * 1024**2)) as opened:
+        for days in (40, 35, 3):
+            delivery = Delivery(b"", datetime.now(UTC) - timedelta(days=days))
+            dead = (DeadLetter("of no use", f"{days}".encode()),) if days != 35 else ()
+            opened.append([Parcel("flows", "flow_requests", delivery, (Item(str(days), b"{}"),), dead)])
+    assert _retention(monkeypatch, "--dry-run") == 0
+    tried = capfd.readouterr().out
+    assert "klaviyo_raw.events: 1 rows before" in tried
+    assert "deliveries, records: 2 before" in tried
+    assert "deliveries, dead letters: 1 before" in tried
+    assert not (kept / PROCESSING_LOG).exists()
+    assert _retention(monkeypatch) == 0
+    assert capfd.readouterr().out == tried.replace("would be ", "")
+    with closing(open_for_reading(str(store))) as opened:
+        assert [each.sequence for each in opened.records("flow_requests", 0, 9)] == [3]
+        assert opened.state().dead_letters == 1
+    log = ProcessingLog(kept / PROCESSING_LOG)
+    log.check()
+    told = [(each["did"], each["source"], each["what"], each["count"]) for each in log.entries()]
+    assert told == [
+        *((did, "warehouse", "klaviyo_raw.events", 1) for did in ("erasing", "erased")),
+        *(
+            (did, "klaviyo-inbox", what, number)
+            for did in ("erasing", "erased")
+            for what, number in (("records", 2), ("dead letters", 1))
+        ),
+    ]
+    assert {each["because"] for each in log.entries(source="klaviyo-inbox")} == {"retention: deliveries, 30 days"}
+    # A second run finds nothing, and tells nothing.
+    assert _retention(monkeypatch) == 0
+    assert len([*log.entries()]) == len(told)
+
+
+def test_a_store_that_cannot_be_read_is_an_error(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kept / "inbox.sqlite").write_text("no store")
+    assert "`klaviyo-inbox prune` ended with an error" in str(_retention(monkeypatch))

@@ -95,8 +95,14 @@ def test_it_must_be_said_which_and_they_must_exist(
 def test_what_is_old_is_removed(tmp_path: Path, command: Command) -> None:
     with door(tmp_path) as inbox:
         put_away(inbox)
-        assert command("prune", "--days", "100000") == (0, "0 records removed\n")
-        assert command("prune") == (0, "1 records removed\n"), "of 2026-09-04, which is more than a week ago"
+        assert command("prune", "--days", "100000") == (0, "0 records and 0 dead letters removed\n")
+        # Of 2026-09-04, which is more than a week ago.
+        tried = command("prune", "--dry-run")
+        assert tried == (0, "1 records and 3 dead letters would be removed\n")
+        assert len(inbox.records("pushed_events")) == 1
+        assert len(inbox.dead_letters()) == 3
+        status, said = command("prune", "--json")
+        assert (status, json.loads(said)) == (0, {"records": 1, "dead_letters": 3})
         assert inbox.records("pushed_events") == []
         assert inbox.dead_letters() == []
 

@@ -73,17 +73,20 @@ def test_a_number_is_never_given_twice(store: Store, address: str) -> None:
     """Else a bookmark would stand above what comes next."""
     store.append([parcel("a", "b", days=9), parcel("c", dead=[b"x"], days=8)])
     store.append([parcel("d", dead=[b"y"])])
-    assert store.prune(NOW - timedelta(days=7), 2) == 2
-    assert store.prune(NOW - timedelta(days=7), 2) == 1
+    assert store.prunable(NOW - timedelta(days=7)) == (3, 1)
+    assert store.prune(NOW - timedelta(days=7), 2) == (2, 1)
+    assert store.prune(NOW - timedelta(days=7), 2) == (1, 0)
     assert numbers(store) == [4]
     assert store.state()[1:4] == (4, 3, 1)
-    assert store.prune(NOW + timedelta(days=1), 9) == 1
+    assert store.prunable(NOW + timedelta(days=1)) == (1, 1)
+    assert store.prune_all(NOW + timedelta(days=1)) == (1, 1)
     assert store.state()[1:4] == (4, 4, 0)
     store.close()
     with closing(open_store(address, LARGE)) as again:
         again.append([parcel("a")])
         assert numbers(again) == [5]
-        assert again.prune(NOW - timedelta(days=7), 9) == 0
+        assert again.prunable(NOW - timedelta(days=7)) == (0, 0)
+        assert again.prune(NOW - timedelta(days=7), 9) == (0, 0)
         assert again.state().removed == 4
 
 

@@ -45,6 +45,7 @@ def _ids(place: str, table: str) -> list[str]:
 def test_what_is_too_old_is_deleted_and_told(place: str, run: Runs, tmp_path: Path) -> None:
     (tmp_path / "c.yml").write_text(
         f"{HEAD}- {{data: Events, months: 25}}\n- {{data: klaviyo_raw.calls, column: called_on, days: 30}}\n"
+        "- {data: Deliveries, days: 7}\n"
     )
     settings = {"warehouse": place, "controller_path": "c.yml"}
     unlogged = run("retention", **settings)
@@ -54,6 +55,7 @@ def test_what_is_too_old_is_deleted_and_told(place: str, run: Runs, tmp_path: Pa
     tried = run("retention", "--dry-run", **settings)
     assert tried.status == 0, tried.err
     assert tried.out.count(": 1 rows before") == 3
+    assert "for `klaviyo-inbox prune`" in tried.out
     assert not (tmp_path / "log.jsonl").exists()
     tables = ("events", "pushed_events", "calls")
     assert [_ids(place, each) for each in tables] == [["new", "old", "unknown"]] * 3

@@ -18,7 +18,6 @@ from klaviyo_inbox.forgotten import Forgotten
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_for_reading
-from klaviyo_inbox.store.base import PRUNED_AT_ONCE
 from singer_program.command import config_option, run_command
 from singer_program.errors import ProgramError
 
@@ -110,17 +109,20 @@ def forget(config: tuple[str, ...], numbers: tuple[int, ...], *, everything: boo
 @command.command()
 @config_option
 @click.option("--days", type=click.FloatRange(min=0), help="Instead of the setting `retention_days`.")
-def prune(config: tuple[str, ...], days: float | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Say how much is too old, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a line.")
+def prune(config: tuple[str, ...], days: float | None, *, dry_run: bool, as_json: bool) -> None:
     """Remove what was received long ago, as the receiver does every hour, whether the tap has read it or not."""
     settings = InboxSettings.read(PROGRAM, config)
     with closing(open_for_reading(settings.store)) as store:
         age = timedelta(days=settings.retention_days if days is None else days)
         before = moments.now() - age
-        removed = last = store.prune(before, PRUNED_AT_ONCE)
-        while last == PRUNED_AT_ONCE:
-            last = store.prune(before, PRUNED_AT_ONCE)
-            removed += last
-        click.echo(f"{removed:,} records removed")
+        removed = store.prunable(before) if dry_run else store.prune_all(before)
+    if as_json:
+        click.echo(json.dumps(removed._asdict()))
+        return
+    verb = "would be removed" if dry_run else "removed"
+    click.echo(f"{removed.records:,} records and {removed.dead_letters:,} dead letters {verb}")
 
 
 def _store(config: tuple[str, ...]) -> Store:

@@ -131,7 +131,7 @@ class Receiver:
         """Remove what is older, a little at a time; how much that was."""
         removed, last = 0, PRUNED_AT_ONCE
         while last == PRUNED_AT_ONCE:
-            last = await self._commits.call(lambda store: store.prune(before, PRUNED_AT_ONCE))
+            last = (await self._commits.call(lambda store: store.prune(before, PRUNED_AT_ONCE))).records
             removed += last
         return removed
 

@@ -449,7 +449,7 @@ def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: boo
                 _tell(log, entry._replace(did="erased"))
             verb = "would be deleted" if dry_run else "deleted"
             click.echo(f"{each.table.place}: {number:,} rows before {each.before:%Y-%m-%d} {verb}")
-    if refused := retention.of_refused(said, _now()):
+    if refused := retention.elsewhere(retention.REFUSED, said, _now()):
         before, why = refused
         for path in map(Path, settings.rejects_paths):
             number = rejects.forget(path, before, keep=True)
@@ -459,6 +459,10 @@ def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: boo
                 rejects.forget(path, before)
                 _tell(log, entry._replace(did="erased"))
             click.echo(f"{path.name}: {number:,} rows before {before:%Y-%m-%d} {'would be ' * dry_run}deleted")
+    if received := retention.elsewhere(retention.DELIVERIES, said, _now()):
+        click.echo(
+            f"deliveries before {received[0]:%Y-%m-%d}: for `klaviyo-inbox prune`; `make retention` does both"
+        )
 
 
 @command.command("controller")

@@ -29,6 +29,10 @@ TIMES: Mapping[str, str] = {
 """Raw tables that a category may name, with the column that says when it was."""
 REFUSED = "refused_rows"
 """The category of the lines in the files of `rejects_paths`, with `time` in each."""
+DELIVERIES = "deliveries"
+"""The category of what the receiver's store holds, read or not: its own program removes it."""
+ELSEWHERE = frozenset({REFUSED, DELIVERIES})
+"""Categories that are in no table."""
 TOGETHER: Mapping[str, tuple[str, ...]] = {"events": ("events", "pushed_events")}
 """Categories of several tables."""
 
@@ -65,10 +69,10 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
     for number, each in enumerate(retention):
         at = f"{path} at `retention[{number}]"
         name = _name(each)
-        if name == REFUSED:
+        if name in ELSEWHERE:
             continue
         if "." not in name and name not in TIMES and each.column is None:
-            known = ", ".join(f"`{each}`" for each in (*TIMES, REFUSED))
+            known = ", ".join(f"`{each}`" for each in (*TIMES, REFUSED, DELIVERIES))
             message = f"{at}.data`: there is no category {each.data!r}: {known}, or `schema.table` with `column`"
             raise ProgramError(message)
         wanted = TOGETHER.get(name, (name,))
@@ -92,12 +96,16 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
     return found
 
 
-def of_refused(retention: Sequence[Retention], now: datetime) -> tuple[datetime, str] | None:
-    """Before when refused rows are too old, and what the file says of it; None where it says nothing."""
+def elsewhere(name: str, retention: Sequence[Retention], now: datetime) -> tuple[datetime, str] | None:
+    """Before when what is in no table is too old, and what the file says of it; None where it says nothing.
+
+    Args:
+        name: One of `ELSEWHERE`.
+        retention: As the file says it.
+        now: This moment.
+    """
     said = [
-        (_before(each, now), f"retention: {each.data}, {each.period}")
-        for each in retention
-        if _name(each) == REFUSED
+        (_before(each, now), f"retention: {each.data}, {each.period}") for each in retention if _name(each) == name
     ]
     return max(said, default=None)
 

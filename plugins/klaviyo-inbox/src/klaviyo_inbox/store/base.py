@@ -75,6 +75,13 @@ class State(NamedTuple):
     size: int
 
 
+class Removed(NamedTuple):
+    """What is too old, by number."""
+
+    records: int
+    dead_letters: int
+
+
 PRUNED_AT_ONCE = 5_000
 """Records that are removed in one go: as long who writes waits."""
 
@@ -139,7 +146,15 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def prune(self, before: datetime, at_most: int) -> int:
+    def prunable(self, before: datetime) -> Removed:
+        """How much `prune` would remove in all; nothing is.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+    @abstractmethod
+    def prune(self, before: datetime, at_most: int) -> Removed:
         """Remove what was received before a moment, by number, up to the first record that was not.
 
         Args:
@@ -147,11 +162,25 @@ class Store(ABC):
             at_most: So many records, so that nobody who writes has to wait for long.
 
         Returns:
-            How many records were removed; as many as `at_most`: there may be more.
+            What was removed; as many records as `at_most`: there may be more.
 
         Raises:
             StoreError: nothing is removed.
         """
+
+    def prune_all(self, before: datetime) -> Removed:
+        """Remove all that `prunable` counts, a little at a time.
+
+        Raises:
+            StoreError: what was removed until then is.
+        """
+        records = dead_letters = 0
+        last = PRUNED_AT_ONCE
+        while last == PRUNED_AT_ONCE:
+            last, dead = self.prune(before, PRUNED_AT_ONCE)
+            records += last
+            dead_letters += dead
+        return Removed(records, dead_letters)
 
     @abstractmethod
     def close(self) -> None:

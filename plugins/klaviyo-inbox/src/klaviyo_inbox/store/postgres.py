@@ -22,6 +22,7 @@ from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import Delivery, Parcel, Receipt
 from klaviyo_inbox.store.base import (
     VERSION,
+    Removed,
     State,
     Store,
     StoredDeadLetter,
@@ -66,6 +67,15 @@ FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::bytea[])
 ORDER BY place
 ON CONFLICT (key) DO NOTHING
 RETURNING key, octet_length(record)
+"""
+# Records go by number, up to the first that is not old.
+_PRUNABLE = """
+SELECT
+    (SELECT count(*) FROM records WHERE sequence < coalesce(
+        (SELECT sequence FROM records WHERE received_at >= %(moment)s ORDER BY sequence LIMIT 1),
+        9223372036854775807
+    )),
+    (SELECT count(*) FROM dead_letters WHERE received_at < %(moment)s)
 """
 _DEAD_LETTER = """
 INSERT INTO dead_letters (key, source, received_at, reason, parameters, body)
@@ -239,7 +249,13 @@ class PostgresStore(Store):
             return Receipt(0, 0, 0) if parcel is None else self._kept(connection, [parcel])[0]
 
     @override
-    def prune(self, before: datetime, at_most: int) -> int:
+    def prunable(self, before: datetime) -> Removed:
+        with self._transaction(writing=False) as connection:
+            [row] = connection.execute(_PRUNABLE, {"moment": moments.iso(before)}).fetchall()
+        return Removed(*row)
+
+    @override
+    def prune(self, before: datetime, at_most: int) -> Removed:
         moment = moments.iso(before)
         with self._transaction() as connection:
             rows = connection.execute(
@@ -255,7 +271,7 @@ class PostgresStore(Store):
                 "DELETE FROM dead_letters WHERE received_at < %s RETURNING octet_length(body)", [moment]
             ).fetchall()
             self._count(connection, -sum(row[-1] + _ROW for row in (*old, *dead)))
-        return len(old)
+        return Removed(len(old), len(dead))
 
     @override
     def close(self) -> None:

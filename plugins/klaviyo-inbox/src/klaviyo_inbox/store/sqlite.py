@@ -19,6 +19,7 @@ from klaviyo_inbox import moments
 from klaviyo_inbox.delivery import Delivery, Parcel, Receipt
 from klaviyo_inbox.store.base import (
     VERSION,
+    Removed,
     State,
     Store,
     StoredDeadLetter,
@@ -57,6 +58,15 @@ _DEAD_LETTER = (
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
 _ABOUT = "INSERT INTO about VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+# Records go by number, up to the first that is not old.
+_PRUNABLE = """
+SELECT
+    (SELECT count(*) FROM records WHERE sequence < coalesce(
+        (SELECT sequence FROM records WHERE received_at >= :moment ORDER BY sequence LIMIT 1),
+        9223372036854775807
+    )),
+    (SELECT count(*) FROM dead_letters WHERE received_at < :moment)
+"""
 _AT_ONCE = 500
 _BUSY_SECONDS = 10.0
 _OWNER_ALONE = 0o600
@@ -208,7 +218,13 @@ class SqliteStore(Store):
             return Receipt(0, 0, 0) if parcel is None else self._kept(parcel)
 
     @override
-    def prune(self, before: datetime, at_most: int) -> int:
+    def prunable(self, before: datetime) -> Removed:
+        with self._faults():
+            row = self._connection.execute(_PRUNABLE, {"moment": moments.iso(before)}).fetchone()
+        return Removed(*row)
+
+    @override
+    def prune(self, before: datetime, at_most: int) -> Removed:
         moment = moments.iso(before)
         with self._faults(), self._transaction():
             rows = self._connection.execute(
@@ -218,8 +234,8 @@ class SqliteStore(Store):
             if old:
                 self._connection.execute("DELETE FROM records WHERE sequence <= ?", (old[-1],))
                 self._connection.execute(_ABOUT, ("removed", str(old[-1])))
-            self._connection.execute("DELETE FROM dead_letters WHERE received_at < ?", (moment,))
-        return len(old)
+            dead = self._connection.execute("DELETE FROM dead_letters WHERE received_at < ?", (moment,)).rowcount
+        return Removed(len(old), dead)
 
     @override
     def close(self) -> None:
