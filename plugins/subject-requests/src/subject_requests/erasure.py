@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier, compared
 from singer_program.people_list import line_of
-from subject_requests.warehouse import quoted
+from subject_requests.warehouse import belongs, quoted
 
 if TYPE_CHECKING:
     from subject_requests.person import Person
@@ -149,7 +149,10 @@ class Erasure:
         return [each for each in self._person.identifiers if each.kind == kind or _is_telling(each)]
 
     def _lowered(self, column: str) -> str:
-        return f"lower(trim(cast({quoted(column)} AS {self._warehouse.text})))"
+        return f"lower(trim({self._as_text(column)}))"
+
+    def _as_text(self, column: str) -> str:
+        return f"cast({quoted(column)} AS {self._warehouse.text})"
 
     def _erase(self, table: Table, erased: Erased, *, is_counted: bool) -> None:
         gone: list[object] = []
@@ -223,30 +226,39 @@ class Erasure:
         Raises:
             ProgramError: one is left, where it is not somebody else's document or number.
         """
-        for table in tables:
-            for _, _, theirs in self._warehouse.candidates(table, self._person):
-                if theirs:
-                    what = "still holds rows of them" if table.is_table else "shows rows of them from elsewhere"
-                    message = f"{what}: name the schemas of its tables in `erased_schemas`, refresh what is stored"
-                    raise _kept(table.place, message)
-                if table.is_table:
-                    erased.mentions[table.place] = erased.mentions.get(table.place, 0) + 1
-            if table.is_table:
-                self._look_through(table, erased)
-
-    def _look_through(self, table: Table, erased: Erased) -> None:
         telling = [each for each in self._person.identifiers if _is_telling(each)]
         pattern = _pattern(telling, may_be_longer=False)
+        written = [text.lower() for each in telling for text in _written(each)]
+        for table in tables:
+            # A view, too, whatever it rests on: it may join or decode what no table has as one text.
+            columns = self._looked_through(table) if written else []
+            conditions = [self._warehouse.has_any(self._as_text(name), written) for name in columns]
+            condition = " OR ".join(each for each, _ in conditions)
+            values = [value for _, more in conditions for value in more]
+            found = [*self._warehouse.candidates_and(table, self._person, condition, values)]
+            if any(is_naming and belongs(row, table, self._person) for is_naming, row in found):
+                what = "still holds rows of them" if table.is_table else "shows rows of them from elsewhere"
+                message = f"{what}: name the schemas of its tables in `erased_schemas`, refresh what is stored"
+                raise _kept(table.place, message)
+            if table.is_table and (mentions := sum(is_naming for is_naming, _ in found)):
+                erased.mentions[table.place] = mentions
+            self._look_through(table, columns, [row for _, row in found], pattern, erased)
+
+    @staticmethod
+    def _looked_through(table: Table) -> list[str]:
+        """The texts of a table in which nothing of them may be left: numbers may be shared."""
         numbers = [name for name, kind in table.identifying.items() if kind == "phone_number"]
-        columns = [name for name in table.texts if name not in numbers]
-        if not telling or not columns:
-            return
-        written = [text for each in telling for text in _written(each)]
-        conditions = [
-            self._warehouse.holds.replace("{text}", self._lowered(name)) for name in columns for _ in written
-        ]
-        values = [text.lower() for _ in columns for text in written]
-        for _, row in self._warehouse.found(table, " OR ".join(conditions), values, with_keys=False):
+        return [name for name in table.texts if name not in numbers] if table.is_table else []
+
+    def _look_through(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[Json],
+        pattern: re.Pattern[str],
+        erased: Erased,
+    ) -> None:
+        for row in rows:
             for name in columns:
                 if row[name] is None or not pattern.search(str(row[name])):
                     continue

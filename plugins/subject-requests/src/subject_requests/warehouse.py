@@ -9,6 +9,7 @@ they name others, too. What only mentions the person is somebody else's row: it 
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -32,6 +33,8 @@ MADE_WHEN_NEEDED = frozenset({"deletions"})
 _PROFILES = "profiles"
 _NAMED_BY_ID = (_PROFILES, "profile_ids")
 _ROWS_AT_ONCE = 1_000
+_WILD = re.compile(r"[%_\\]")
+"""What stands for more than itself in a pattern of LIKE."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,6 @@ class Warehouse(ABC):
     """Stands before a table whose rows of others that inherit from it are not meant."""
     text: LiteralString
     """The type that everything can be cast to."""
-    holds: LiteralString
-    """Whether one text, `{text}`, has the one that is given in it."""
     columns: LiteralString
     """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read; and
     whether the rows lie there, which those of a view do not."""
@@ -133,6 +134,17 @@ class Warehouse(ABC):
     @abstractmethod
     def as_text(self, placeholder: str, kind: str) -> str:
         """A text that is given as a value of a column's type."""
+
+    @abstractmethod
+    def has_any(self, text: str, parts: Sequence[str]) -> tuple[str, list[object]]:
+        """A condition, with its values: a text, in small letters, has one of some parts in it.
+
+        One search finds all of them, since a warehouse has millions of documents; it may find more, never fewer.
+
+        Args:
+            text: An expression.
+            parts: One at least, in small letters.
+        """
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
@@ -231,32 +243,56 @@ class Warehouse(ABC):
         self, table: Table, person: Person, *, with_keys: bool = False
     ) -> Iterator[tuple[object, Json, bool]]:
         """Rows that name or mention the person: the key if asked, the row, and whether it is theirs."""
+        condition, values = self._conditions(table, person)
+        if not condition:
+            return
+        for key, row in self.found(table, condition, values, with_keys=with_keys):
+            yield key, row, belongs(row, table, person)
+
+    def candidates_and(
+        self, table: Table, person: Person, condition: str, values: Sequence[object]
+    ) -> Iterator[tuple[bool, Json]]:
+        """Rows that name or mention the person, and those that meet a condition, if there is one: by one search.
+
+        Each with whether it is one of the former.
+        """
+        naming, more = self._conditions(table, person)
+        either = " OR ".join(f"({each})" for each in (naming, condition) if each)
+        if not either:
+            return
+        is_naming = f"coalesce({naming}, false)" if naming else "false"
+        yield from self._selected(is_naming, table, either, [*more, *more, *values])
+
+    def found(
+        self, table: Table, condition: str, values: Sequence[object], *, with_keys: bool = True
+    ) -> Iterator[tuple[object, Json]]:
+        """Rows that meet a condition, each with its key, or None if that is not asked; documents are parsed."""
+        key = self.row_key if with_keys else "NULL"
+        yield from self._selected(key, table, condition, values, self.only if with_keys else "")
+
+    def _selected(
+        self, first: str, table: Table, condition: str, values: Sequence[object], only: str = ""
+    ) -> Iterator[tuple[Any, Json]]:
+        listed = ", ".join(map(quoted, table.columns))
+        query = f"SELECT {first}, {listed} FROM {only}{table.quoted} WHERE {condition}"  # noqa: S608
+        for first_of_row, *values_of_row in self.rows(query, values):
+            yield (
+                first_of_row,
+                {
+                    column: _parsed(value) if table.is_nested(column) else value
+                    for column, value in zip(table.columns, values_of_row, strict=True)
+                },
+            )
+
+    def _conditions(self, table: Table, person: Person) -> tuple[str, list[object]]:
+        """Rows that may be theirs, more than are, never fewer; nothing where no column could tell."""
         conditions: list[str] = []
         values: list[object] = []
         for column in (*table.identifying, *table.nested):
             condition, more = self._condition(table, column, person)
             conditions += condition
             values += more
-        if not conditions:
-            return
-        for key, row in self.found(table, " OR ".join(conditions), values, with_keys=with_keys):
-            yield key, row, belongs(row, table, person)
-
-    def found(
-        self, table: Table, condition: str, values: Sequence[object], *, with_keys: bool = True
-    ) -> Iterator[tuple[object, Json]]:
-        """Rows that meet a condition, each with its key, or None if that is not asked; documents are parsed."""
-        listed = ", ".join(map(quoted, table.columns))
-        key = self.row_key if with_keys else "NULL"
-        query = f"SELECT {key}, {listed} FROM {self.only if with_keys else ''}{table.quoted} WHERE {condition}"  # noqa: S608
-        for key_of_row, *values_of_row in self.rows(query, values):
-            yield (
-                key_of_row,
-                {
-                    column: _parsed(value) if table.is_nested(column) else value
-                    for column, value in zip(table.columns, values_of_row, strict=True)
-                },
-            )
+        return " OR ".join(conditions), values
 
     def _condition(self, table: Table, column: str, person: Person) -> tuple[list[str], list[object]]:
         """Rows that may be theirs, by one column: more than are, never fewer."""
@@ -265,8 +301,10 @@ class Warehouse(ABC):
         if table.is_nested(column):
             texts = [each.value.lower() for each in person.identifiers if each.kind != "phone_number"]
             texts += [json.dumps(each)[1:-1] for each in texts if not each.isascii()]
-            lowered = f"lower(cast({quoted(column)} AS {self.text}))"
-            return [self.holds.replace("{text}", lowered) for _ in texts], list(texts)
+            if not texts:
+                return [], []
+            condition, values = self.has_any(f"cast({quoted(column)} AS {self.text})", texts)
+            return [condition], values
         if table.identifying[column] == "phone_number":
             digits = [each.strip("+") for each in person.values("phone_number")]
             only = f"ltrim(regexp_replace({as_text}, '[^0-9]', '', 'g'), '0')"
@@ -323,7 +361,6 @@ class DuckDB(Warehouse):
     key_mark = "?"
     key_type = "BIGINT"
     text = "VARCHAR"
-    holds = "contains({text}, ?)"
     columns = (
         "SELECT c.table_schema, c.table_name, c.column_name, c.data_type, t.table_type = 'BASE TABLE'"
         " FROM information_schema.columns c JOIN information_schema.tables t"
@@ -349,6 +386,16 @@ class DuckDB(Warehouse):
         """See `Warehouse`."""
         return f"CAST({placeholder} AS {kind})"
 
+    def has_any(self, text: str, parts: Sequence[str]) -> tuple[str, list[object]]:
+        """See `Warehouse`."""
+        # Not as a value: an expression that is known beforehand is quicker.
+        expression = "|".join(map(re.escape, parts)).replace("\0", r"\x00").replace("'", "''")
+        if not expression.isascii():
+            return f"regexp_matches(lower({text}), '{expression}')", []
+        # Quicker than small letters of every text, of which "i" is also that of a letter that it does not match.
+        either = expression.replace("i", "[i\u0130]")
+        return f"regexp_matches({text}, '(?i){either}')", []
+
 
 class Postgres(Warehouse):
     """A PostgreSQL database, in one snapshot."""
@@ -359,7 +406,6 @@ class Postgres(Warehouse):
     key_type = "tid"
     only = "ONLY "
     text = "text"
-    holds = "strpos({text}, %s) > 0"
     # Its information schema leaves out what this user may not read: that would be missing without a word.
     columns = (
         "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind = 'r'"
@@ -389,6 +435,12 @@ class Postgres(Warehouse):
     def as_text(self, placeholder: str, kind: str) -> str:
         """See `Warehouse`."""
         return f"CAST({placeholder}::text AS {kind})"
+
+    def has_any(self, text: str, parts: Sequence[str]) -> tuple[str, list[object]]:
+        """See `Warehouse`."""
+        # Small letters, which cost more than the search, are made once for all of them.
+        escaped = [_WILD.sub(r"\\\g<0>", each) for each in parts]
+        return f"lower({text}) LIKE ANY (CAST(%s AS text[]))", [[f"%{each}%" for each in escaped]]
 
 
 @contextmanager
