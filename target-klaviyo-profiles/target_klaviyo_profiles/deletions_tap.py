@@ -8,33 +8,19 @@ from pathlib import Path
 
 from singer_sdk import Stream
 from singer_sdk import typing as th
-from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.helpers.types import Context, Record
 from typing_extensions import override
 
 from singer_program.plugin import ProgramTap, run_plugin
+from singer_program.privacy_actions import PrivacyActions
 from target_klaviyo_profiles import audit
 
 _DONE = frozenset({audit.ACCEPTED, audit.NOT_THERE})
 """Whom Klaviyo does not know is deleted already."""
 
 
-class PrivacyActions(Stream):
-    """The deletions that Klaviyo took: all of them in every run, as there are few."""
-
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # they are made by the schema
-    name = "privacy_actions"
-    primary_keys = ("request_id", "action", "acted_at")
-    schema = th.PropertiesList(
-        th.Property("request_id", th.StringType(nullable=False), required=True, description="The request"),
-        th.Property("action", th.StringType(nullable=False), required=True, description="`accepted`"),
-        th.Property("acted_at", th.DateTimeType(nullable=False), required=True, description="When"),
-        th.Property(
-            "detail",
-            th.ObjectType(additional_properties=True),
-            description="`identifier`, the kind by which was deleted, and `answer`, what the target wrote down",
-        ),
-    ).to_dict()
+class Deletions(PrivacyActions):
+    """The deletions that Klaviyo took; `detail` is the kind of identifier, and what was answered."""
 
     def __init__(self, tap: TapKlaviyoDeletions) -> None:
         super().__init__(tap)
@@ -69,7 +55,7 @@ class TapKlaviyoDeletions(ProgramTap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        return [PrivacyActions(self)]
+        return [Deletions(self)]
 
 
 def main() -> None:

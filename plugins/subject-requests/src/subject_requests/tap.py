@@ -13,6 +13,7 @@ from singer_sdk.helpers.types import Context, Record
 from typing_extensions import override
 
 from singer_program.plugin import ProgramTap, run_plugin
+from singer_program.privacy_actions import PrivacyActions
 from subject_requests.processing_log import HASH, PREVIOUS, Json, ProcessingLog, acted_at
 
 _BOOKMARK, _LAST = "replication_key_value", "hash"
@@ -70,22 +71,8 @@ class Processing(Stream):
             self.stream_state.update({"replication_key": "line", _BOOKMARK: after, _LAST: last})
 
 
-class Actions(Stream):
-    """What was done about requests, of which there are few: all of it in every run."""
-
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-    name = "privacy_actions"
-    primary_keys = ("request_id", "action", "acted_at")
-    schema = th.PropertiesList(
-        th.Property("request_id", th.StringType(nullable=False), required=True, description="The request"),
-        th.Property("action", th.StringType(nullable=False), required=True, description="What was done"),
-        th.Property("acted_at", th.DateTimeType(nullable=False), required=True, description="When"),
-        th.Property(
-            "detail",
-            th.ObjectType(additional_properties=True),
-            description="`did`, `count`, `because`, `run` of the log, and the `line`",
-        ),
-    ).to_dict()
+class Actions(PrivacyActions):
+    """Those of the log; `detail` is `did`, `count`, `because` and `run` of the line, and its number."""
 
     def __init__(self, tap: TapSubjectRequests) -> None:
         super().__init__(tap)
