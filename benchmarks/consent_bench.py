@@ -12,8 +12,18 @@ from harness import NotMeasured, dbt
 
 MILLION = 1_000_000
 GB = 1_000_000_000
-DECIDED = ("fct_consent_log", "fct_consent", "fct_consent_conflicts", "fct_consent_history")
-PUBLISHED = ("pub_klaviyo_subscriptions", "pub_klaviyo_suppressions", "fct_consent_published")
+WHO = ("fct_consent_log", "int_consent_held", "int_consent_statements", "int_consent_decided", "fct_consent")
+"""What an answer to who may be written to is built of, views aside."""
+REST = (
+    "fct_consent_conflicts",
+    "fct_consent_history",
+    "int_people_withdrawn",
+    "int_consent_due",
+    "int_suppressions_due",
+    "pub_klaviyo_subscriptions",
+    "pub_klaviyo_suppressions",
+    "fct_consent_published",
+)
 WITHIN = Bar(1)
 
 _LANDED = """
@@ -49,20 +59,19 @@ def consent(scale: Scale) -> Iterator[Row]:
     statements = scale.of(MILLION)
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Path(folder) / "klaviyo.duckdb"
-        models = (*DECIDED, *PUBLISHED)
         seeds = ("consent_metrics", "consent_methods")
-        built = [*(f"+{name}" for name in models), *seeds]
+        built = [*(f"+{name}" for name in (*WHO, *REST)), *seeds]
         dbt(warehouse, "build", "--select", *built, "--exclude-resource-type", "test", "unit_test")
         with duckdb.connect(warehouse) as connection:
             connection.execute(_LANDED.format(statements=statements, people=statements // 2))
-        run = dbt(warehouse, "run", "--select", *models, "--vars", _AT)
+        who = dbt(warehouse, "run", "--select", *WHO, "--vars", _AT)
+        rest = dbt(warehouse, "run", "--select", *REST, "--vars", _AT)
         _check(warehouse, statements // 2)
     what = f"{statements:,} statements"
-    yield Row("consent", f"{what}: who may be written to", run.seconds["fct_consent"], "s", 10, "allowed", WITHIN)
-    others = sum(run.seconds[name] for name in models) - run.seconds["fct_consent"]
-    yield Row("consent", "conflicts, history, and what Klaviyo does not know", others, "s")
-    yield Row("consent", "processor time, dbt's too", run.cpu_seconds, "s")
-    yield Row("consent", "most memory", run.peak / GB, "GB")
+    yield Row("consent", f"{what}: who may be written to", who.elapsed, "s", 10, "allowed", WITHIN)
+    yield Row("consent", "conflicts, history, and what Klaviyo does not know", rest.elapsed, "s")
+    yield Row("consent", "processor time, dbt's too", who.cpu_seconds + rest.cpu_seconds, "s")
+    yield Row("consent", "most memory", max(who.peak, rest.peak) / GB, "GB")
 
 
 def _check(warehouse: Path, people: int) -> None:

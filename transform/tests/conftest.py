@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not find a test's neighbours
 
 from transform_engines import DuckDB, Engine, Postgres, Spark, chosen_engines
-from transform_project import Outcome, Project, Row, Warehouse, World, small_world
+from transform_project import Outcome, Project, Selects, Warehouse, World, small_world
 from transform_snowflake import Snowflake
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {
@@ -131,24 +130,6 @@ def warehouse(built: Warehouse) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def selects(whole_build: tuple[Warehouse, Outcome]) -> dict[str, str]:
-    """The compiled SQL of each model: over the views below it, it says what a run would build, in milliseconds."""
-    warehouse, build = whole_build
-    nodes = [result["node"] for result in build.results if result["node"]["resource_type"] == "model"]
-    views = [
-        node
-        for node in nodes
-        if node["original_file_path"].startswith(warehouse.project.engine.tables_for_views)
-        and node["config"]["materialized"] == "table"  # what keeps its rows does so everywhere
-        and node["name"] not in {"int_salt_tries", "int_slot_sets"}  # tables everywhere
-    ]
-    return {node["name"]: with_views(node["compiled_code"], views) for node in nodes}
-
-
-def with_views(sql: str, views: list[Row]) -> str:
-    """With the queries of models in the place of the tables that they are on this engine, and views elsewhere."""
-    for node in views:
-        before, *after = re.split(rf"\b{node['schema']}\.{node['name']}\b", sql)
-        if after:
-            sql = f"({with_views(node['compiled_code'], views)})".join([before, *after])
-    return sql
+def selects(whole_build: tuple[Warehouse, Outcome]) -> Selects:
+    """What a run would build of each model, in milliseconds."""
+    return Selects(*whole_build)

@@ -438,3 +438,20 @@ def test_both_ends_come_to_rest(worlds: list[World], people: list[Person]) -> No
     assert sent[0] > PEOPLE / 10
     assert sent[-1] == 0
     assert {address: row["may_be_written_to"] for address, row in world.decided().items()} == before
+
+
+def test_a_withdrawal_holds_for_the_address_of_then(
+    worlds: list[World], people: list[Person], left: list[Person]
+) -> None:
+    """Their profile has another by now: a consent that they gave before, for the old one, is sent for nobody."""
+    world = World(worlds[0].warehouse.copy(), people, Random(3))  # noqa: S311
+    world.build("fct_consent_shown")
+    for profile in world.profiles.values():
+        profile["email"] = f"new-{profile['email']}"
+    world.build()
+    decided = world.decided()
+    known = [person for person in left if person.is_known]
+    assert any(word.given for person in known for word in person.words if word.is_yours)
+    assert not [person.address for person in known if decided.get(person.address, {}).get("may_be_written_to")]
+    subscribed = {row["email"] for row in world.published(PUBLISHED[0]) if row["consent"] == "SUBSCRIBED"}
+    assert not [person.address for person in known if person.address in subscribed]

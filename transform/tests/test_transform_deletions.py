@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transform_project import NOW, READ_AT, Row, Warehouse
+from transform_project import NOW, READ_AT, Row, Selects, Warehouse
 
 from klaviyo_sandbox import Sandbox
 from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
@@ -30,7 +30,7 @@ def sandbox() -> Iterator[Sandbox]:
 class Requests:
     """Requests to be deleted in a warehouse, the account that they are about, and what lies between."""
 
-    def __init__(self, warehouse: Warehouse, selects: dict[str, str], sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, warehouse: Warehouse, selects: Selects, sandbox: Sandbox, folder: Path) -> None:
         self.warehouse = warehouse
         self.sandbox = sandbox
         self.audit = folder / "deletions.jsonl"
@@ -46,7 +46,7 @@ class Requests:
     def rows(self, model: str) -> list[Row]:
         self.warehouse.land("privacy_requests", self.requests)
         self.warehouse.land("privacy_actions", self.actions)
-        return self.warehouse.rows(self._selects[model])
+        return self._selects.rows(self.warehouse, model)
 
     def due(self) -> set[tuple[str, str]]:
         """By request, the identifiers that are to be sent."""
@@ -95,7 +95,7 @@ class Requests:
 
 
 @pytest.fixture
-def requests(warehouse: Warehouse, selects: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> Requests:
+def requests(warehouse: Warehouse, selects: Selects, sandbox: Sandbox, tmp_path: Path) -> Requests:
     return Requests(warehouse, selects, sandbox, tmp_path)
 
 

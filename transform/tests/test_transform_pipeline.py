@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,19 @@ class Loop:
 
     def patch(self, profile: str, properties: dict[str, Any]) -> None:
         """Change a profile by Klaviyo's API."""
-        body = {"data": {"type": "profile", "id": profile, "attributes": {"properties": properties}}}
-        answer = requests.patch(
-            f"{self.sandbox.url}/api/profiles/{profile}",
-            data=json.dumps(body),
+        self.call(
+            "PATCH",
+            f"profiles/{profile}",
+            {"type": "profile", "id": profile, "attributes": {"properties": properties}},
+        )
+
+    def call(self, method: str, path: str, data: dict[str, Any] | None = None, **params: str) -> Any:  # noqa: ANN401
+        """One request to Klaviyo's API; what it answers as `data`."""
+        answer = requests.request(
+            method,
+            f"{self.sandbox.url}/api/{path}",
+            data=json.dumps({"data": data}) if data else None,
+            params=params,
             headers={
                 "Authorization": f"Klaviyo-API-Key {self.sandbox.api_key}",
                 "revision": "2026-07-15",
@@ -59,7 +69,26 @@ class Loop:
             },
             timeout=10,
         )
-        assert answer.status_code == 200, answer.text
+        assert answer.ok, answer.text
+        return answer.json()["data"] if answer.content else None
+
+    def consents(self) -> dict[str, str]:
+        """What Klaviyo shows of consent to e-mail, by address."""
+        shown = self.call(
+            "GET", "profiles", **{"additional-fields[profile]": "subscriptions", "page[size]": "100"}
+        )
+        return {
+            each["attributes"]["email"]: each["attributes"]["subscriptions"]["email"]["marketing"]["consent"]
+            for each in shown
+            if each["attributes"]["email"]
+        }
+
+    def wait_for_consent(self, email: str, consent: str) -> None:
+        """Jobs take their time."""
+        deadline = time.monotonic() + 60
+        while self.consents()[email] != consent:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.server.execute(self.database, sql)[1]
@@ -67,7 +96,10 @@ class Loop:
     def written(self) -> dict[str, int]:
         """Successful writing requests so far, by operation."""
         requests: dict[str, int] = self.sandbox.control.requests()["requests"]
-        writing = ("bulk_import_profiles 202", "create_template 201", "update_template 200")
+        writing = (
+            *("bulk_import_profiles 202", "create_template 201", "update_template 200"),
+            *("bulk_subscribe_profiles 202", "bulk_unsubscribe_profiles 202"),
+        )
         return {name: requests.get(name, 0) for name in writing}
 
 
@@ -170,6 +202,39 @@ def test_the_schedules_run_on_the_server(loop: Loop) -> None:
     loop.run("postgres-sweep")
     swept = loop.query("select count(*) from klaviyo_raw.profile_ids")[0][0]
     assert swept == loop.sandbox.control.counts()["profiles"]
+
+
+def test_both_ends_of_consent_come_to_rest(loop: Loop) -> None:
+    """What your systems know reaches Klaviyo, what it learns reaches them, and then there is nothing to send."""
+    known = loop.consents()
+    joins = min(email for email, consent in known.items() if consent == "NEVER_SUBSCRIBED")
+    leaves, left = sorted(email for email, consent in known.items() if consent == "SUBSCRIBED")[:2]
+    for number, email, said in ((1, joins, "given"), (2, leaves, "withdrawn"), (3, left, "given")):
+        loop.query(
+            "insert into klaviyo_raw.consent_statements (statement_id, email, channel, consent, source, stated_at, received_at)"  # noqa: S608, E501
+            f" values ('{number}', '{email}', 'email', '{said}', 'shop', now() - interval '1 minute', now())"
+        )
+    loop.run("postgres-publish")
+    loop.wait_for_consent(joins, "SUBSCRIBED")
+    loop.wait_for_consent(leaves, "UNSUBSCRIBED")
+    unsubscribed = {"email": left, "subscriptions": {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}}
+    job = {"profiles": {"data": [{"type": "profile", "attributes": unsubscribed}]}}
+    loop.call(
+        "POST",
+        "profile-subscription-bulk-delete-jobs",
+        {"type": "profile-subscription-bulk-delete-job", "attributes": job},
+    )
+    loop.wait_for_consent(left, "UNSUBSCRIBED")
+    settled = loop.written()
+    for _ in range(2):
+        loop.run("postgres-publish")
+        assert loop.written() == settled
+    loop.run("postgres-changes")
+    told = {*loop.query("select email, change, repeats_ref from marts.fct_consent_changes")}
+    assert {(joins, "subscribed", "consent:1"), (leaves, "unsubscribed", "consent:2")} <= told
+    assert (left, "unsubscribed", None) in told
+    may = dict(loop.query("select identifier, may_be_written_to from marts.fct_consent where channel = 'email'"))
+    assert (may[joins], may[leaves], may[left]) == (True, False, False)
 
 
 def test_a_database_of_one_s_own_hears_of_consent(loop: Loop, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transform_project import Row, Warehouse, World, arms, bucket, experiment, small_world
+from transform_project import Row, Selects, Warehouse, World, arms, bucket, experiment, small_world
 
 ON_ENGINES = ["duckdb"]
 """That the others assign alike is shown on whole runs: here it is the rules, over many definitions."""
@@ -34,7 +34,7 @@ class Account:
     """Profiles without a past, whose experiments come and go."""
 
     warehouse: Warehouse
-    selects: Mapping[str, str]
+    selects: Selects
     world: World = field(default_factory=lambda: small_world(PEOPLE))
 
     def __post_init__(self) -> None:
@@ -135,7 +135,7 @@ def definitions(draw: st.DrawFn) -> list[Definition]:
 
 
 @pytest.fixture(scope="module")
-def account(first_run: Warehouse, selects: dict[str, str]) -> Account:
+def account(first_run: Warehouse, selects: Selects) -> Account:
     return Account(first_run.copy(), selects)
 
 
@@ -194,7 +194,7 @@ def test_a_quota_is_exact_whatever_the_weights(account: Account) -> None:
             assert abs(counts[f"arm_{place}"] - people * weight / 10_000) < 1, key
 
 
-def test_slots_are_independent(first_run: Warehouse, selects: dict[str, str]) -> None:
+def test_slots_are_independent(first_run: Warehouse, selects: Selects) -> None:
     """χ² of the table of two slots, over fixed ids: below what chance exceeds once in a thousand."""
     account = Account(first_run.copy(), selects, small_world(4000))
     hero = {"control": 2500, "bold": 2500, "calm": 5000}

@@ -7,7 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from transform_project import ASSIGN, NOW, READ_AT, Row, Warehouse, World, arms, experiment, small_world, template
+from transform_project import (
+    ASSIGN,
+    NOW,
+    READ_AT,
+    Row,
+    Selects,
+    Warehouse,
+    World,
+    arms,
+    experiment,
+    small_world,
+    template,
+)
 
 LEDGER = """
 select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, rule_id from marts.fct_assignments
@@ -17,7 +29,7 @@ select experiment_key, slot_key, profile_id, arm_key, bucket, assigned_at, rule_
 class Klaviyo:
     """An account that is read and written: `publish` lands it, says what the project publishes, and takes that."""
 
-    def __init__(self, warehouse: Warehouse, world: World, selects: dict[str, str]) -> None:
+    def __init__(self, warehouse: Warehouse, world: World, selects: Selects) -> None:
         self.warehouse = warehouse
         self.world = world
         self.selects = selects
@@ -56,7 +68,7 @@ class Klaviyo:
 
 
 @pytest.fixture(scope="module")
-def settled(built: Warehouse, selects: dict[str, str]) -> tuple[Warehouse, list[Row]]:
+def settled(built: Warehouse, selects: Selects) -> tuple[Warehouse, list[Row]]:
     """Klaviyo holds what was published first, beside properties of its own, and dbt has looked again."""
     klaviyo = Klaviyo(built.copy(), small_world(), selects)
     klaviyo.take(built.rows("select * from publish.pub_klaviyo_profiles"))
@@ -65,7 +77,7 @@ def settled(built: Warehouse, selects: dict[str, str]) -> tuple[Warehouse, list[
 
 
 @pytest.fixture
-def klaviyo(settled: tuple[Warehouse, list[Row]], selects: dict[str, str]) -> Klaviyo:
+def klaviyo(settled: tuple[Warehouse, list[Row]], selects: Selects) -> Klaviyo:
     """A settled account of one's own."""
     world = small_world()
     for profile, kept in zip(world.profiles, settled[1], strict=True):

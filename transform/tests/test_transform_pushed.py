@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from transform_project import NOW, READ_AT, Row, Warehouse, World, small_world
+from transform_project import NOW, READ_AT, Row, Selects, Warehouse, World, small_world
 
 METRICS = ("Ordered Product", "Fulfilled Order", "Cancelled Order", "Refunded Order")
 LINES = [
@@ -50,7 +50,7 @@ def statement(request: str, consent: str, at: datetime, **changes: Any) -> Row: 
 class Account:
     """Klaviyo as it takes what is published."""
 
-    def __init__(self, warehouse: Warehouse, selects: dict[str, str]) -> None:
+    def __init__(self, warehouse: Warehouse, selects: Selects) -> None:
         self.warehouse = warehouse
         self.selects = selects
         self.world: World = small_world()
@@ -65,9 +65,9 @@ class Account:
     def published(self, name: str) -> list[Row]:
         self.world.land(self.warehouse)
         self.warehouse.land("fct_consent_log", [], schema="marts")
-        told = self.warehouse.rows(self.selects["fct_consent_log"])
+        told = self.selects.rows(self.warehouse, "fct_consent_log")
         self.warehouse.land("fct_consent_log", told, schema="marts")
-        return self.warehouse.rows(self.selects[f"pub_klaviyo_{name}"])
+        return self.selects.rows(self.warehouse, f"pub_klaviyo_{name}")
 
     def take_events(self) -> list[tuple[str, str]]:
         """Metric and unique id of what was published, which Klaviyo holds from then on."""
@@ -86,7 +86,7 @@ class Account:
 
 
 @pytest.fixture
-def account(warehouse: Warehouse, selects: dict[str, str]) -> Account:
+def account(warehouse: Warehouse, selects: Selects) -> Account:
     return Account(warehouse, selects)
 
 
@@ -151,8 +151,11 @@ def test_a_number_reaches_the_profile_of_an_address_unless_another_has_it(accoun
     assert (row["id"], json.loads(row["further_identifiers"])) == ("Zoë", {"phone_number": "+41446681800"})
     account.world.profiles.append({**zoe, "id": "Ida", "email": None, "phone_number": "+41446681800"})
     assert account.published("contacts") == []
-    states = account.warehouse.query("select kind, state from intermediate.int_contact_identifiers")
-    assert sorted(states) == [("external_id", "has_another"), ("phone_number", "of_another")]
+    states = account.selects.rows(account.warehouse, "int_contact_identifiers")
+    assert sorted((row["kind"], row["state"]) for row in states) == [
+        ("external_id", "has_another"),
+        ("phone_number", "of_another"),
+    ]
 
 
 def test_a_consent_is_published_until_it_is_shown_and_never_after_an_opt_out(account: Account) -> None:
@@ -171,7 +174,7 @@ def test_a_consent_is_published_until_it_is_shown_and_never_after_an_opt_out(acc
     account.world.consent_statements.append(statement("leave", "withdrawn", READ_AT + timedelta(minutes=20)))
     assert [row["consent"] for row in account.published("subscriptions")] == ["UNSUBSCRIBED"]
     account.world.land(account.warehouse)
-    registrations = account.warehouse.rows(account.selects["fct_registrations"])
+    registrations = account.selects.rows(account.warehouse, "fct_registrations")
     known = sorted((row["request_id"], row["profile_id"]) for row in registrations)
     assert known == [("again", "Zoë"), ("form", "Zoë"), ("leave", "Zoë")]
 

@@ -58,6 +58,11 @@ class Engine(abc.ABC):
     def replace(self, database: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rows of a table, given as JSON values by column; objects and arrays are documents."""
 
+    def fill(self, database: str, table: str, select: str) -> None:
+        """Replace the rows of a table by those of a query."""
+        self.delete(database, table, "true")
+        self.execute(database, f"insert into {table} {select}")
+
     def delete(self, database: str, table: str, condition: str) -> None:
         """Delete the rows of a table that meet a condition."""
         self.execute(database, f"delete from {table} where {condition}")  # noqa: S608
@@ -83,6 +88,7 @@ class DuckDB(Engine):
     """One file per database, all of one name in folders of their own: the file's name is the database's name."""
 
     name = "duckdb"
+    tables_for_views = ("models/intermediate/consent",)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -371,6 +377,11 @@ class Spark(Engine):
         frame = self.session.createDataFrame(texts, schema).selectExpr(*kinds)
         self.session.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
         frame.write.insertInto(table, overwrite=True)
+
+    @override
+    def fill(self, database: str, table: str, select: str) -> None:
+        self.session.conf.set("spark.sql.sources.partitionOverwriteMode", "static")
+        self.execute(database, f"insert overwrite table {table} {select}")
 
     @override
     def delete(self, database: str, table: str, condition: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -229,6 +230,72 @@ def _newest(rows: list[Row], key: str, new: list[Row]) -> list[Row]:
     """Rows as a loader keeps them that replaces by a key."""
     replaced = {row[key] for row in new}
     return [row for row in rows if row[key] not in replaced] + new
+
+
+FILLED = ("models/intermediate/consent", "models/intermediate/privacy", "models/intermediate/pushed")
+"""So much is joined there that these queries, written into each other, take all of Spark's memory."""
+
+
+class Selects(dict[str, str]):
+    """The compiled SQL of each model of a build: over the views below it, it says what a run would build.
+
+    Tables that are views on other engines stand in it as their queries, but for those of `FILLED`.
+    """
+
+    def __init__(self, warehouse: Warehouse, build: Outcome) -> None:
+        self._nodes: dict[str, Row] = {
+            result["node"]["unique_id"]: result["node"]
+            for result in build.results  # in the order in which they were built
+            if result["node"]["resource_type"] == "model"
+        }
+        tables = [
+            node
+            for node in self._nodes.values()
+            if node["original_file_path"].startswith(warehouse.project.engine.tables_for_views)
+            and node["config"]["materialized"] == "table"  # what keeps its rows does so everywhere
+            and node["name"] not in {"int_salt_tries", "int_slot_sets"}  # tables everywhere
+        ]
+        self._filled = [node for node in tables if node["original_file_path"].startswith(FILLED)]
+        self._filled_of: dict[tuple[str, str], dict[str, str]] = {}
+        views = [node for node in tables if node not in self._filled]
+        super().__init__(
+            (node["name"], _with_views(node["compiled_code"], views)) for node in self._nodes.values()
+        )
+
+    def rows(self, warehouse: Warehouse, model: str) -> list[Row]:
+        """What a run would build of a model, over what was landed."""
+        [name] = [name for name, node in self._nodes.items() if node["name"] == model]
+        below = self._below(name)
+        for node in self._filled:
+            if node["unique_id"] in below:
+                self._fill(warehouse, node)
+        return warehouse.rows(self[model])
+
+    def _fill(self, warehouse: Warehouse, node: Row) -> None:
+        """Build a table anew, unless nothing was landed of what it is made of."""
+        reads = {each.split(".")[-1] for each in self._below(node["unique_id"])}
+        landed = {
+            table: text
+            for table, text in warehouse.landed.items()
+            if table in reads or table.startswith("fct_")  # a ledger is read without being referred to
+        }
+        if self._filled_of.get((warehouse.database, node["name"])) != landed:
+            table = f"{node['schema']}.{node['name']}"
+            warehouse.project.engine.fill(warehouse.database, table, self[node["name"]])
+            self._filled_of[warehouse.database, node["name"]] = landed
+
+    def _below(self, name: str) -> set[str]:
+        """Unique ids of the models and sources that one reads, by others too."""
+        reads = self._nodes[name]["depends_on"]["nodes"] if name in self._nodes else []
+        return {*reads, *(below for parent in reads for below in self._below(parent))}
+
+
+def _with_views(sql: str, views: Sequence[Row]) -> str:
+    for node in views:
+        before, *after = re.split(rf"\b{node['schema']}\.{node['name']}\b", sql)
+        if after:
+            sql = f"({_with_views(node['compiled_code'], views)})".join([before, *after])
+    return sql
 
 
 @dataclass

@@ -51,8 +51,8 @@ MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
         ],
     ),
     "marts.fct_consent_log": (
-        "change_id varchar, profile_id varchar, external_id varchar",
-        [("c1", "01ADA", "crm-42"), ("c2", "01BOB", "crm-43")],
+        "change_id varchar, profile_id varchar, external_id varchar, address_digest varchar",
+        [("c1", "01ADA", "crm-42", "d1"), ("c2", "01BOB", "crm-43", "d2")],
     ),
     "marts.int_outcomes": ("profile_id varchar, value int", [("01ADA", 3), ("01BOB", 4)]),
     "marts.int_texts": ("profile_id varchar, text varchar", [("01ADA", f"Dear {ADA}"), ("01BOB", "Dear Bob")]),
@@ -125,8 +125,9 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
     assert {ada, "01BOB"} == {key for (key,) in execute(held, "SELECT profile_id FROM marts.fct_assignments")}
     assert len(after["klaviyo_raw.list_memberships"]) == len(after["klaviyo_raw.profile_ids"]) == 2
     assert execute(held, "SELECT email FROM klaviyo_raw.privacy_requests WHERE request_id = 'r1'") == [(None,)]
-    assert execute(held, "SELECT external_id FROM marts.fct_consent_log WHERE change_id = 'c1'") == [
-        (_hash("external_id", "crm-42"),)
+    assert execute(held, "SELECT external_id, address_digest FROM marts.fct_consent_log ORDER BY change_id") == [
+        (_hash("external_id", "crm-42"), None),
+        ("crm-43", "d2"),
     ]
     assert sorted(execute(held, "SELECT profile_id, value FROM marts.int_outcomes")) == [("01BOB", 4), (ada, 3)]
     for table in ("klaviyo_raw.orders", "marts.int_texts", "marts.pub_klaviyo_profiles", "marts.fct_consent"):

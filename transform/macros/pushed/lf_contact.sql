@@ -27,6 +27,15 @@
 {%- endmacro %}
 
 
+{#- What a profile's address or number for a channel is found again by, without being told: the md5 of kind and value; null of push, which goes by the profile. -#}
+{% macro lf_address_digest(channel, profile) -%}
+    case
+        when {{ channel }} like 'email%' then {{ lf_md5("'email:' || lower(trim(" ~ profile ~ ".email))") }}
+        when {{ channel }} like 'sms%' or {{ channel }} like 'whatsapp%' then {{ lf_md5("'phone_number:' || " ~ profile ~ ".phone_number") }}
+    end
+{%- endmacro %}
+
+
 {#- A condition: it was received so lately that it is still sent (`pushed_days`). -#}
 {% macro lf_is_sent_still(received_at) -%}
     {{ received_at }} >= {{ lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now()) }}

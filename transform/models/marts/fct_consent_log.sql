@@ -54,6 +54,7 @@ news as (
         consent_metric_ids.change,
         events.failure_type,
         events.list_name,
+        {{ lf_address_digest('consent_metric_ids.channel', 'profiles') }} as address_digest,
 
         ---------- timestamps
         events.occurred_at,

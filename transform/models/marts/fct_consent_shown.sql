@@ -37,6 +37,7 @@ news as (
         consent_held.method,
         consent_held.source,
         consent_held.form_version,
+        {{ lf_address_digest('consent_held.channel', 'profiles') }} as address_digest,
 
         ---------- timestamps
         consent_held.stated_at,

@@ -40,6 +40,8 @@ _TO_SEND = "pub_"
 LEDGER = "fct_assignments"
 LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_shown", "fct_consent_published"})
 """What is only appended to, and not made anew from anything."""
+DIGESTS = frozenset({"address_digest"})
+"""Columns of ledgers that an address can be told by, as whoever has it can make its digest."""
 COUNTED = frozenset({"list_memberships", "segment_memberships", "profile_ids"})
 """Raw tables of readings that count as complete by their number of rows: a row less, and none counts as read."""
 ANSWERED = frozenset({"privacy_requests", "privacy_actions"})
@@ -172,7 +174,8 @@ class Erasure:
         """What becomes of a row, and its columns that change."""
         hashed = self._hashed(table, row)
         if table.name in LEDGERS:
-            return Fate.HASHED, hashed | self._emptied(table, row, hashed)
+            digests = dict.fromkeys(DIGESTS & {*table.columns})
+            return Fate.HASHED, hashed | digests | self._emptied(table, row, hashed)
         if table.name in COUNTED:
             return Fate.HASHED, hashed
         if table.name in ANSWERED:

@@ -400,6 +400,84 @@ held as (
 
 ),
 
+given_to as (
+
+    select
+        {{ lf_md5('coalesce(channel_key, told_key)') }} as address_digest,
+        min(coalesce(email, told_email)) as email,
+        min(coalesce(phone_number, told_phone_number)) as phone_number
+    from found
+    where
+        said = 'given'
+        and channel <> 'push'
+    group by coalesce(channel_key, told_key)
+
+),
+
+withdrawn as (
+
+    select
+        {{ lf_consent_ref('consent_shown') }} as statement_ref,
+        'klaviyo_profiles' as origin,
+        profile_id,
+        channel,
+        list_id,
+        source,
+        method,
+        address_digest,
+        coalesce(stated_at, recorded_at) as stated_at,
+        cast(null as {{ lf_type('timestamp') }}) as changed_at
+    from consent_shown
+    where said = 'withdrawn'
+
+    union all
+
+    select
+        'event:' || change_id as statement_ref,
+        'klaviyo_events' as origin,
+        profile_id,
+        channel,
+        cast(null as {{ lf_type('varchar') }}) as list_id,
+        cast(null as {{ lf_type('varchar') }}) as source,
+        case when change = 'marked_spam' then 'spam_complaint' end as method,
+        address_digest,
+        occurred_at as stated_at,
+        occurred_at as changed_at
+    from consent_log
+    where change in ('unsubscribed', 'marked_spam')
+
+),
+
+-- What somebody withdrew holds for the address that they had then, also when their profile has another by now: else an older consent of yours would be sent for it.
+left_behind as (
+
+    select
+        withdrawn.statement_ref || ':then' as statement_ref,
+        withdrawn.origin,
+        cast(null as {{ lf_type('varchar') }}) as profile_id,
+        withdrawn.channel,
+        withdrawn.list_id,
+        'withdrawn' as said,
+        cast(null as {{ lf_type('varchar') }}) as block,
+        'person' as stated_by,
+        withdrawn.source,
+        withdrawn.method,
+        cast(null as {{ lf_type('varchar') }}) as form_id,
+        cast(null as {{ lf_type('varchar') }}) as form_version,
+        cast(null as {{ lf_type('json') }}) as proof,
+        given_to.email,
+        given_to.phone_number,
+        withdrawn.stated_at,
+        withdrawn.changed_at,
+        true as is_past
+
+    from withdrawn
+    inner join given_to on withdrawn.address_digest = given_to.address_digest
+    left join profiles on withdrawn.profile_id = profiles.profile_id
+    where coalesce({{ lf_address_digest('withdrawn.channel', 'profiles') }}, '') <> withdrawn.address_digest
+
+),
+
 together as (
 
     select * from yours
@@ -411,6 +489,10 @@ together as (
     union all
 
     select * from held
+
+    union all
+
+    select * from left_behind
 
 ),
 
