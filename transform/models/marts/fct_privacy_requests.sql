@@ -1,8 +1,3 @@
-{%- set times = {
-    'confirmed': 'confirmed_at', 'identity_verified': 'identity_verified_at', 'extended': 'extended_at', 'refused': 'refused_at', 'exported': 'exported_at',
-    'forgotten': 'forgotten_at', 'erased': 'erased_at', 'restricted': 'restricted_at', 'lifted': 'lifted_at', 'closed': 'closed_at',
-} -%}
-
 with
 
 requests as (
@@ -13,13 +8,7 @@ requests as (
 
 actions as (
 
-    select * from {{ ref('stg_inbox__privacy_actions') }}
-
-),
-
-deletion_requests as (
-
-    select * from {{ ref('int_deletion_requests') }}
+    select * from {{ ref('int_privacy_request_actions') }}
 
 ),
 
@@ -32,67 +21,6 @@ deletions as (
 privacy_clocks as (
 
     select * from {{ ref('privacy_clocks') }}
-
-),
-
--- The first of each counts.
-acted as (
-
-    select
-        request_id,
-        {% for action, moment in times.items() -%}
-        min(case when action = '{{ action }}' then acted_at end) as {{ moment }},
-        {% endfor -%}
-        max(case when action in ('still_there', 'overdue') then acted_at end) as seen_at
-    from actions
-    group by request_id
-
-),
-
--- Whoever came back is deleted anew, and looked for anew.
-taken as (
-
-    select
-        actions.request_id,
-        min(case when actions.action = 'accepted' then actions.acted_at end) as accepted_at
-
-    from actions
-    left join deletion_requests on actions.request_id = deletion_requests.request_id
-    where
-        deletion_requests.came_back_at is null
-        or actions.acted_at > deletion_requests.came_back_at
-    group by actions.request_id
-
-),
-
-unseen as (
-
-    select
-        actions.request_id,
-        min(actions.acted_at) as unseen_at
-
-    from actions
-    left join acted on actions.request_id = acted.request_id
-    where
-        actions.action in ('unseen', 'verified')
-        and (acted.seen_at is null or actions.acted_at > acted.seen_at)
-    group by actions.request_id
-
-),
-
--- Looked for again a day after they were not seen first. Who wrote down `verified` has done so.
-gone as (
-
-    select
-        actions.request_id,
-        min(actions.acted_at) as verified_gone_at
-
-    from actions
-    inner join unseen on actions.request_id = unseen.request_id
-    where
-        (actions.action = 'verified' and actions.acted_at >= unseen.unseen_at)
-        or (actions.action = 'unseen' and actions.acted_at >= {{ lf_dateadd('day', 1, 'unseen.unseen_at') }})
-    group by actions.request_id
 
 ),
 
@@ -117,13 +45,19 @@ clocked as (
         requests.jurisdiction,
         requests.scope,
         requests.received_at,
-        coalesce(requests.verified_at, acted.identity_verified_at) as identity_verified_at,
-        {% for action, moment in times.items() if action != 'identity_verified' -%}
-        acted.{{ moment }},
-        {% endfor -%}
-        case when left_to_do.request_id is null then taken.accepted_at end as accepted_at,
-        unseen.unseen_at,
-        gone.verified_gone_at,
+        coalesce(requests.verified_at, actions.identity_verified_at) as identity_verified_at,
+        actions.confirmed_at,
+        actions.extended_at,
+        actions.refused_at,
+        actions.exported_at,
+        actions.forgotten_at,
+        actions.erased_at,
+        actions.restricted_at,
+        actions.lifted_at,
+        actions.closed_at,
+        case when left_to_do.request_id is null then actions.accepted_at end as accepted_at,
+        actions.unseen_at,
+        actions.verified_gone_at,
         left_to_do.waits_for,
         coalesce(clocks.law, fallback.law) as law,
         coalesce(clocks.months, fallback.months) as months,
@@ -133,10 +67,7 @@ clocked as (
         coalesce(clocks.confirmation_weeks, fallback.confirmation_weeks) as confirmation_weeks
 
     from requests
-    left join acted on requests.request_id = acted.request_id
-    left join taken on requests.request_id = taken.request_id
-    left join unseen on requests.request_id = unseen.request_id
-    left join gone on requests.request_id = gone.request_id
+    left join actions on requests.request_id = actions.request_id
     left join left_to_do on requests.request_id = left_to_do.request_id
     left join privacy_clocks as clocks on lower(trim(requests.jurisdiction)) = clocks.law
     inner join privacy_clocks as fallback on fallback.law = 'gdpr'

@@ -10,7 +10,7 @@ requests as (
 
 actions as (
 
-    select * from {{ ref('stg_inbox__privacy_actions') }}
+    select * from {{ ref('int_privacy_request_actions') }}
 
 ),
 
@@ -46,36 +46,6 @@ unknown_scopes as (
 
 ),
 
-acted as (
-
-    select
-        request_id,
-        min(case when action = 'identity_verified' then acted_at end) as identity_verified_at,
-        min(case when action in ('unseen', 'verified') then acted_at end) as first_unseen_at,
-        max(case when action = 'accepted' then acted_at end) as accepted_at,
-        max(case when action = 'refused' then 1 else 0 end) as is_refused,
-        max(case when action = 'closed' then 1 else 0 end) as is_closed
-    from actions
-    group by request_id
-
-),
-
--- Who was not seen, and is there again.
-returned as (
-
-    select
-        actions.request_id,
-        max(actions.acted_at) as came_back_at
-
-    from actions
-    inner join acted on actions.request_id = acted.request_id
-    where
-        actions.action in ('still_there', 'overdue')
-        and actions.acted_at > acted.first_unseen_at
-    group by actions.request_id
-
-),
-
 asked as (
 
     select
@@ -92,17 +62,16 @@ asked as (
         {% endif -%}
         {% endfor -%}
         unknown_scopes.request_id is not null as has_unknown_scope,
-        coalesce(acted.is_refused, 0) = 1 as is_refused,
-        coalesce(acted.is_refused, 0) = 1 or coalesce(acted.is_closed, 0) = 1 as is_ended,
-        coalesce(deletions.verified_at, acted.identity_verified_at) as identity_verified_at,
+        actions.refused_at is not null as is_refused,
+        coalesce(actions.refused_at, actions.closed_at) is not null as is_ended,
+        coalesce(deletions.verified_at, actions.identity_verified_at) as identity_verified_at,
         deletions.received_at,
-        acted.accepted_at,
-        returned.came_back_at
+        actions.last_accepted_at as accepted_at,
+        actions.came_back_at
 
     from deletions
     left join unknown_scopes on deletions.request_id = unknown_scopes.request_id
-    left join acted on deletions.request_id = acted.request_id
-    left join returned on deletions.request_id = returned.request_id
+    left join actions on deletions.request_id = actions.request_id
 
 ),
 
