@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,13 @@ class Loop:
             {"type": "profile", "id": profile, "attributes": {"properties": properties}},
         )
 
-    def call(self, method: str, path: str, data: dict[str, Any] | None = None, **params: str) -> Any:  # noqa: ANN401
+    def call(
+        self,
+        method: str,
+        path: str,
+        data: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401
         """One request to Klaviyo's API; what it answers as `data`."""
         answer = requests.request(
             method,
@@ -74,9 +80,8 @@ class Loop:
 
     def consents(self) -> dict[str, str]:
         """What Klaviyo shows of consent to e-mail, by address."""
-        shown = self.call(
-            "GET", "profiles", **{"additional-fields[profile]": "subscriptions", "page[size]": "100"}
-        )
+        asked = {"additional-fields[profile]": "subscriptions", "page[size]": "100"}
+        shown = self.call("GET", "profiles", params=asked)
         return {
             each["attributes"]["email"]: each["attributes"]["subscriptions"]["email"]["marketing"]["consent"]
             for each in shown
