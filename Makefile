@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
 	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/subject-requests \
-	plugins/tap-duckdb plugins/tap-experiments plugins/target-duckdb
+	plugins/tap-duckdb plugins/tap-experiments plugins/tap-forwarding plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
@@ -14,6 +14,7 @@ STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 	loaders/target-duckdb loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
 OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
+FORWARDING := $(BIN)/python scripts/with_dotenv.py tap-forwarding
 ENVIRONMENT ?= dev
 JOB ?= pipeline
 DIST ?= dist
@@ -24,7 +25,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request retention pipeline reconcile experiment iterate preview proof preregister test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline reconcile experiment iterate preview proof preregister forwarding forwarding-check test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +70,12 @@ proof: $(VENV)/.run ## Ask Klaviyo to render the uploaded templates for every ar
 
 preregister: $(VENV)/.run ## Lock what was promised of every live experiment, before its first message
 	@$(EXPERIMENTS) lock
+
+forwarding: $(VENV)/.run ## Write draft rules, by which events reach Klaviyo, to begin with: make forwarding name=shop
+	@$(FORWARDING) new "$(name)"
+
+forwarding-check: $(VENV)/.run ## Check the rules of forwarding and say what becomes of which events
+	@$(FORWARDING) lint
 
 test: lint docs ## Run every check and every test
 	@# The types are checked beside the tests: alone they would leave one of two cores idle.

@@ -27,9 +27,15 @@ from subject_requests.settings import RequestSettings
 from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.commands import schema_text
+from tap_experiments.definitions import schema as experiment_schema
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, read_catalogue
-from tap_experiments.definitions.schema import sections
 from tap_experiments.tap import TapExperiments
+from tap_forwarding.commands import schema_text as forwarding_schema_text
+from tap_forwarding.definitions import presets
+from tap_forwarding.definitions import schema as forwarding_schema
+from tap_forwarding.definitions.paths import unique_id_text
+from tap_forwarding.definitions.reader import preset_rules
+from tap_forwarding.tap import TapForwarding
 from tap_klaviyo_engagement.client import Rhythm
 from tap_klaviyo_engagement.reconciliation.tap import OWN_SETTINGS, TapKlaviyoReconcile
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
@@ -43,6 +49,7 @@ from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 if TYPE_CHECKING:
+    from singer_program.definitions.keys import Key
     from tap_klaviyo_engagement.client import KlaviyoStream
     from target_klaviyo_profiles.sinks.base import Sink
 
@@ -203,8 +210,8 @@ def sinks() -> str:
     return "\n\n".join([calls, *fields])
 
 
-def keys() -> str:
-    """The keys of an experiment.yml, with the path of each."""
+def keys(sections: Iterable[tuple[str, Iterable[Key]]]) -> str:
+    """The keys of a definition, with the path of each."""
     return table(
         ("key", "required", "default", "meaning"),
         (
@@ -214,8 +221,25 @@ def keys() -> str:
                 f"`{key.default}`" if key.default else "",
                 key.meaning,
             )
-            for path, section in sections(read_catalogue(ROOT / SEED))
+            for path, section in sections
             for key in section
+        ),
+    )
+
+
+def event_presets() -> str:
+    """What the presets of forwarding make of which events."""
+    return table(
+        ("preset", "event", "becomes", "one of its metric by"),
+        (
+            (
+                f"`{name}`",
+                f"`{rule.event}`" if rule.event else f"any {rule.type}",
+                f"`{rule.metric}`" + (f", one for each of `{rule.per}`" if rule.per else ""),
+                f"`{unique_id_text(rule.unique_id)}`",
+            )
+            for name in presets.event_presets()
+            for rule in preset_rules(name)
         ),
     )
 
@@ -287,13 +311,14 @@ def hub(name: str, code: type[PluginBase], folder: str) -> Callable[[], str]:
     return lambda: hub_definitions.definition(name, code, folder, code.config_jsonschema)
 
 
-EXPERIMENTS = Path("plugins/tap-experiments/README.md")
+EXPERIMENTS, FORWARDING = Path("plugins/tap-experiments/README.md"), Path("plugins/tap-forwarding/README.md")
 PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
     (group, name, code.config_jsonschema if own is None else own, code, folder)
     for group, name, own, code, folder in (
         ("extractors", "tap-klaviyo-engagement", None, TapKlaviyoEngagement, "tap-klaviyo-engagement"),
         ("extractors", "tap-klaviyo-reconcile", OWN_SETTINGS, TapKlaviyoReconcile, "tap-klaviyo-engagement"),
         ("extractors", "tap-experiments", None, TapExperiments, "plugins/tap-experiments"),
+        ("extractors", "tap-forwarding", None, TapForwarding, "plugins/tap-forwarding"),
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
         ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
@@ -320,8 +345,11 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
     (TARGET, "install"): lambda: installation("target-klaviyo-profiles"),
-    (EXPERIMENTS, "keys"): keys,
+    (EXPERIMENTS, "keys"): lambda: keys(experiment_schema.sections(read_catalogue(ROOT / SEED))),
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
+    (FORWARDING, "keys"): lambda: keys(forwarding_schema.sections()),
+    (FORWARDING, "presets"): event_presets,
+    (FORWARDING, "settings"): lambda: settings(TapForwarding.config_jsonschema),
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
     (INBOX, "sources"): inbox_sources,
     (INBOX, "registration"): inbox_registration,
@@ -342,6 +370,7 @@ In YAML the markers are comments: `# name`, `# end of name`. What plugins select
 
 FILES: Mapping[Path, Callable[[], str]] = {
     EXPERIMENTS.with_name("experiment.schema.json"): lambda: schema_text(read_catalogue(ROOT / SEED)),
+    FORWARDING.with_name("forwarding.schema.json"): forwarding_schema_text,
     PACKAGED.relative_to(ROOT): (ROOT / SEED).read_text,
     **{hub_definitions.path_of(group, name): hub(name, code, folder) for group, name, _, code, folder in PLUGINS},
 }

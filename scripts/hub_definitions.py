@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ REPOSITORY = "$KLAVIYO_LOOP_REPOSITORY"
 
 _NOT_OFFERED = {"faker_config", "load_method", "batch_config"}
 """Settings of the SDK that need what is not installed, or that change nothing here."""
+_KEYWORDS: Mapping[str, Sequence[str]] = {"tap-forwarding": ["klaviyo", "events"]}
 _MAPPED, _FLATTENED = "stream-maps", "schema-flattening"
 
 
@@ -80,7 +81,7 @@ def definition(name: str, code: type[PluginBase], folder: str, schema: Mapping[s
             "supported_python_versions": ["3.11", "3.12", "3.13"],
             "maintenance_status": "active",
             "quality": "unknown",
-            "keywords": ["klaviyo", "experiments"] if "klaviyo" in name else ["experiments"],
+            "keywords": _KEYWORDS.get(name, ["klaviyo", "experiments"] if "klaviyo" in name else ["experiments"]),
             **({"domain_url": "https://www.klaviyo.com"} if "klaviyo" in name else {}),
         },
         sort_keys=False,

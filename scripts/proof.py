@@ -25,12 +25,12 @@ from klaviyo_wire.client import Client, Transport
 from klaviyo_wire.errors import KlaviyoError
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.ratelimit import Governor
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import Channel, Experiment, PropertyFormat, Status
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.language import limits
 from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.generation import HTML, Template
 from tap_experiments.templating.proof import Arms, combinations, content, held_properties
 

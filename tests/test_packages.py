@@ -24,6 +24,7 @@ FOLDERS = (
     "plugins/subject-requests",
     "plugins/tap-duckdb",
     "plugins/tap-experiments",
+    "plugins/tap-forwarding",
     "plugins/target-duckdb",
 )
 

@@ -24,6 +24,7 @@ from subject_requests.settings import RequestSettings
 from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
 from tap_experiments.tap import TapExperiments
+from tap_forwarding.tap import TapForwarding
 from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import STREAMS
@@ -42,6 +43,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-engagement": TapKlaviyoEngagement,
     "tap-klaviyo-reconcile": TapKlaviyoReconcile,
     "tap-experiments": TapExperiments,
+    "tap-forwarding": TapForwarding,
     "tap-duckdb": TapDuckDB,
     "tap-klaviyo-inbox": TapKlaviyoInbox,
     "tap-klaviyo-deletions": TapKlaviyoDeletions,

@@ -115,6 +115,7 @@ RULES = {
     # The command starts without the SDK; only the tap needs it.
     "plugins/subject-requests/src": (("subject_requests", "klaviyo_wire", "singer_program"), ("requests",)),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
+    "plugins/tap-forwarding/src": (("tap_forwarding", "singer_program"), ()),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report", "singer_program"), ("singer_sdk",)),

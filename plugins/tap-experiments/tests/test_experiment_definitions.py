@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from singer_program.definitions.faults import DefinitionError
+from singer_program.definitions.files import MAX_FILE_BYTES
+from singer_program.definitions.yaml_values import Document
 from tap_experiments.definitions.allocation import equal_split
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.preregistration import LOCK
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
-from tap_experiments.reading.files import MAX_FILE_BYTES
-from tap_experiments.reading.yaml_values import Document
 
 YAML = """\
 key: spring
@@ -355,7 +355,7 @@ def test_symlinks_lead_nowhere_else(tmp_path: Path) -> None:
     (folder / "loud.html").unlink()
     (folder / "loud.html").symlink_to("loud.html")
     found = faults(tmp_path / "set")
-    assert "`bold.html` lies outside the experiment's folder" in found[0]
+    assert "`bold.html` lies outside its folder" in found[0]
     assert "slots.hero.arms.loud.content: `loud.html`" in found[1]
     elsewhere = define(tmp_path / "elsewhere")
     (tmp_path / "linked").mkdir()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import Channel, Method, PropertyFormat
 from tap_experiments.project import Project, load
-from tap_experiments.reading.faults import DefinitionError
 
 EVERY_KEY = Path(__file__).parent / "every_key"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.definitions.scaffold import scaffold
@@ -15,7 +16,6 @@ from tap_experiments.language import limits, template_tags
 from tap_experiments.language.engine import Compiled, RenderError
 from tap_experiments.language.links import decorate_text
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating import checks
 from tap_experiments.templating.generation import generate
 

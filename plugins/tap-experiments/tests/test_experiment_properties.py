@@ -13,13 +13,13 @@ import jsonschema
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from singer_program.definitions.faults import DefinitionError, Fault
 from tap_experiments.definitions import audience
 from tap_experiments.definitions.model import Channel, Operator, PropertyFormat
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.definitions.preregistration import digest, preregistration
 from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import Project, load
-from tap_experiments.reading.faults import DefinitionError, Fault
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True).filter(lambda name: name != "fb")
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=30).filter(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.project import GlobalHoldout, load
-from tap_experiments.reading.faults import DefinitionError
 
 DEFINITION = """\
 key: {key}

@@ -16,9 +16,9 @@ from hypothesis import event, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 
 if TYPE_CHECKING:
     from tap_experiments.templating.generation import Template

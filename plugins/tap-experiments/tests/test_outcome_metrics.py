@@ -13,13 +13,13 @@ import jsonschema
 import pytest
 import yaml
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.cli import main
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.outcome_metrics import PACKAGED, SEED, Catalogue, read_catalogue
 from tap_experiments.definitions.preregistration import LOCK, preregistration
 from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import Project, load
-from tap_experiments.reading.faults import DefinitionError
 
 EVERY_KEY = Path(__file__).parent / "every_key"
 ROOT = Path(__file__).parents[3]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.cli import main
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.preregistration import LOCK, digest, preregistration
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 
 EVERY_KEY = Path(__file__).parent / "every_key"
 FILE = "set/every_key/experiment.yml"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.cli import main
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.lint import CLIPPED_BYTES, NEAR_CLIPPED_BYTES
 from tap_experiments.templating.property_tag import property_tag
 

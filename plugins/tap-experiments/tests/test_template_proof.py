@@ -12,12 +12,12 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.definitions.model import Experiment, PropertyFormat
 from tap_experiments.language.engine import Compiled
 from tap_experiments.language.links import decorate_html, decorate_text
 from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating import checks
 from tap_experiments.templating.generation import Template, generate
 from tap_experiments.templating.proof import held_properties, prove, samples

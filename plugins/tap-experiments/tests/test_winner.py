@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are not a package
 
 from ended_experiment import FOOT, HERO, any_winners_and_holdings, define, sound
 
+from singer_program.definitions.faults import DefinitionError
 from tap_experiments.commands import commands
 from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.model import PropertyFormat, Status
 from tap_experiments.definitions.schema import json_schema
 from tap_experiments.language.engine import Compiled
 from tap_experiments.project import load
-from tap_experiments.reading.faults import DefinitionError
 from tap_experiments.templating.proof import held_properties, hostile, prove
 
 VALIDATOR = Draft7Validator(json_schema())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from singer_program.definitions.yaml_values import KEY
 from singer_program.private import private_files
 from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.experiment_reader import DEFINITION
@@ -17,7 +18,6 @@ from tap_experiments.definitions.outcome_metrics import SEED, Catalogue, read_ca
 from tap_experiments.definitions.scaffold import scaffold
 from tap_experiments.definitions.schema import json_schema
 from tap_experiments.project import load
-from tap_experiments.reading.yaml_values import KEY
 from tap_experiments.tap import DEFAULT_PATH
 from tap_experiments.templating.flow_webhook import flow_webhook
 from tap_experiments.templating.preview import write_preview

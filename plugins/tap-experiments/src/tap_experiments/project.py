@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from singer_program.definitions.faults import DefinitionError, Fault
+from singer_program.definitions.files import UnreadableError, read, watched
+from singer_program.definitions.yaml_values import Document
 from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.experiment_reader import PROJECT, read_experiments
 from tap_experiments.definitions.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
 from tap_experiments.definitions.outcome_metrics import read_catalogue
-from tap_experiments.reading.faults import DefinitionError, Fault
-from tap_experiments.reading.files import UnreadableError, read, watched
-from tap_experiments.reading.yaml_values import Document
 from tap_experiments.templating.checks import check
 from tap_experiments.templating.generation import flat_property
 from tap_experiments.templating.lint import lint_together

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import Stream
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from singer_program.definitions.files import sha256
+from singer_program.definitions.streams import DefinitionStream
 from tap_experiments.definitions.model import Channel
 from tap_experiments.definitions.preregistration import digest, preregistration
-from tap_experiments.reading.files import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Record
 
     from tap_experiments.definitions.model import Arm, Experiment, PropertyFormat, Slot
     from tap_experiments.project import Project
@@ -28,51 +27,18 @@ _BOOLEAN = th.BooleanType(nullable=False)
 _TEXT_OR_NULL = th.StringType(nullable=True)
 _INTEGER_OR_NULL = th.IntegerType(nullable=True)
 _TEXTS = th.ArrayType(_TEXT, nullable=False)
-_DEFINED_AT = "defined_at"
-"""The column, and where the state holds when the run before began."""
 
 
-class DefinitionStream(Stream):
-    """A view of the definitions; all records of a run carry the same `defined_at`, the start of the run."""
-
-    properties: ClassVar[tuple[th.Property[Any], ...]]
+class ExperimentStream(DefinitionStream):
+    """A view of the experiments of a folder."""
 
     def __init__(self, tap: Tap, project: Project, property_format: PropertyFormat) -> None:
         self._project = project
         self._property_format = property_format
-        defined_at = th.Property(
-            _DEFINED_AT,
-            th.DateTimeType(nullable=False),
-            required=True,
-            description="Start of the run that read it; later than that of every run before",
-        )
-        super().__init__(tap, schema=th.PropertiesList(*self.properties, defined_at).to_dict())
-
-    def rows(self) -> Iterable[Record]:
-        """The stream's records without `defined_at`."""
-        raise NotImplementedError
-
-    def defined_at(self) -> datetime:
-        """The start of the run, or just after that of the run before, where the clock was set back meanwhile.
-
-        Otherwise the rows of a definition that was deleted since would be later than the snapshot.
-        """
-        started = datetime.fromtimestamp(self._tap.initialized_at / 1000, UTC)
-        marks = self._tap.state.get("bookmarks") or {}
-        try:
-            before = datetime.fromisoformat(marks[DefinitionSnapshots.name][_DEFINED_AT])
-            return max(started, before + timedelta(milliseconds=1))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return started
-
-    @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        defined_at = self.defined_at().isoformat(timespec="milliseconds")
-        for row in self.rows():
-            yield {**row, _DEFINED_AT: defined_at}
+        super().__init__(tap)
 
 
-class Experiments(DefinitionStream):
+class Experiments(ExperimentStream):
     """One record per experiment."""
 
     name = "experiments"
@@ -247,7 +213,7 @@ class Experiments(DefinitionStream):
             }
 
 
-class ExperimentArms(DefinitionStream):
+class ExperimentArms(ExperimentStream):
     """One record per arm of every slot."""
 
     name = "experiment_arms"
@@ -313,7 +279,7 @@ def _shown(experiment: Experiment, slot: Slot, arm: Arm) -> Record:
     }
 
 
-class ExperimentTemplates(DefinitionStream):
+class ExperimentTemplates(ExperimentStream):
     """One record per generated template; of an SMS or a push, the text that its campaign shall hold."""
 
     name = "experiment_templates"
@@ -344,10 +310,10 @@ class ExperimentTemplates(DefinitionStream):
             }
 
 
-class DefinitionSnapshots(DefinitionStream):
+class DefinitionSnapshots(ExperimentStream):
     """One record, emitted last: rows older than it belong to definitions that no longer exist."""
 
-    name = "definition_snapshots"
+    name = ExperimentStream.snapshot
     primary_keys: ClassVar[Sequence[str]] = ("name",)
     properties: ClassVar[tuple[th.Property[Any], ...]] = (
         th.Property("name", _TEXT, required=True, description="Always `experiments`"),
@@ -356,11 +322,11 @@ class DefinitionSnapshots(DefinitionStream):
 
     @override
     def rows(self) -> Iterable[Record]:
-        self.stream_state[_DEFINED_AT] = self.defined_at().isoformat(timespec="milliseconds")
+        self.remember()
         yield {"name": "experiments", "experiments": len(self._project.pairs)}
 
 
-STREAMS: tuple[type[DefinitionStream], ...] = (
+STREAMS: tuple[type[ExperimentStream], ...] = (
     Experiments,
     ExperimentArms,
     ExperimentTemplates,

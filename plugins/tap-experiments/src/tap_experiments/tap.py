@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from singer_program.plugin import ProgramTap
+from singer_program.definitions.streams import DefinitionTap
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.project import load
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "experiments"
 
 
-class TapExperiments(ProgramTap):
+class TapExperiments(DefinitionTap):
     """Experiment definitions, kept as files, with the e-mail template each one needs."""
 
     name = "tap-experiments"
     package_name = "tap-experiments"
-    dynamic_catalog = True  # discovery reads the definitions too, so it needs sound settings
+    declared = STREAMS
     config_jsonschema = th.PropertiesList(
         th.Property(
             "path",
@@ -74,10 +74,3 @@ class TapExperiments(ProgramTap):
         for warning in project.warnings:
             self.logger.warning(warning)
         return [stream(self, project, property_format) for stream in STREAMS]
-
-    @property
-    @override
-    def streams(self) -> dict[str, Stream]:
-        """The streams in the order of `STREAMS`; the SDK would sort them by name."""
-        order = [stream.__name__ for stream in STREAMS]
-        return dict(sorted(super().streams.items(), key=lambda item: order.index(type(item[1]).__name__)))

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from singer_program.definitions.keys import read_mapping
+from singer_program.definitions.yaml_values import did_you_mean
 from tap_experiments.definitions import schema
 from tap_experiments.definitions.model import WHOLE, Method, Thompson
-from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_experiments.reading.yaml_values import Value
+    from singer_program.definitions.yaml_values import Value
 
 _FORMS = "write `equal`, `{manual: {…}}` or `{thompson: {}}`"
 
@@ -62,7 +63,7 @@ def read_allocation(value: Value, arms: Sequence[str]) -> Allocation:
         pairs = ", ".join(f"{name}: …" for name in named)
         value.fault("gives shares without saying how they are meant", f"write `{{manual: {{{pairs}}}}}`")
         return equal
-    fields = schema.fields(value, schema.ALLOCATION)
+    fields = read_mapping(value, schema.ALLOCATION)
     manual, thompson, accept = fields[Method.MANUAL], fields[Method.THOMPSON], fields["accept"]
     if manual.given == thompson.given:
         if manual.given or not named:
@@ -79,7 +80,7 @@ def read_allocation(value: Value, arms: Sequence[str]) -> Allocation:
 
 
 def _thompson(value: Value, arms: int) -> Thompson:
-    fields = schema.fields(value, schema.THOMPSON)
+    fields = read_mapping(value, schema.THOMPSON)
     floor, half_life, at_most = fields["floor"], fields["half_life_days"], fields["at_most"]
     floor_bp = (floor.basis_points() or 0) if floor.given else schema.DEFAULT_FLOOR_BP
     if floor_bp * arms > WHOLE:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from singer_program.definitions.keys import MEMBER, read_mapping
+from singer_program.definitions.yaml_values import did_you_mean
 from tap_experiments.definitions import schema
 from tap_experiments.definitions.model import AudienceType, Condition, Operator
-from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
-    from tap_experiments.reading.yaml_values import Value
+    from singer_program.definitions.yaml_values import Value
 
 TEXTS = ("email", "phone_number", "external_id", "first_name", "last_name", "title", "organization", "locale")
 DATES = ("created", "updated", "last_event_date")
@@ -29,14 +30,14 @@ _OPERATORS = {
 """What each field of Klaviyo's own may be compared by, beside `exists`; a property by everything."""
 
 # Every warehouse can look these up in a JSON object without quoting.
-_PROPERTY = re.compile(rf"(properties|attrs)\.{schema.PROPERTY}")
+_PROPERTY = re.compile(rf"(properties|attrs)\.{MEMBER}")
 ATTRS = "attrs."
 """Begins a field that the flow sends with its request."""
 
 
 def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...]]:
     """The kind of group, its id or name, and the conditions."""
-    fields = schema.fields(value, schema.AUDIENCE)
+    fields = read_mapping(value, schema.AUDIENCE)
     given = [kind for kind in AudienceType if fields[kind].given]
     if value.given and len(given) != 1:
         value.fault(
@@ -51,7 +52,7 @@ def read_audience(value: Value) -> tuple[AudienceType, str, tuple[Condition, ...
 
 
 def _condition(value: Value) -> Condition:
-    fields = schema.fields(value, schema.CONDITION)
+    fields = read_mapping(value, schema.CONDITION)
     field = _field(fields["field"])
     given = [operator for operator in Operator if fields[operator].given]
     if fields["field"].given and len(given) != 1:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from singer_program.definitions.keys import MEMBER, read_mapping
+from singer_program.definitions.yaml_values import did_you_mean
 from tap_experiments.definitions import schema
 from tap_experiments.definitions.model import Dimension, DimensionKind
-from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
-    from tap_experiments.reading.yaml_values import Value
+    from singer_program.definitions.yaml_values import Value
 
-# Every warehouse can look these up in a JSON object without quoting.
-_PROPERTY = re.compile(schema.PROPERTY)
+_PROPERTY = re.compile(MEMBER)
 _OWN = "lf_"
 
 
@@ -39,7 +39,7 @@ def _dimension(value: Value) -> Dimension | None:
     if not value.is_mapping:
         word = value.one_of(schema.PLAIN_DIMENSIONS, _remedy)
         return Dimension(DimensionKind(word)) if word else None
-    fields = schema.fields(value, schema.DIMENSION)
+    fields = read_mapping(value, schema.DIMENSION)
     given = [kind for kind in DimensionKind if kind in fields and fields[kind].given]
     if len(given) != 1:
         value.fault(

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from singer_program.definitions.faults import Fault
+from singer_program.definitions.files import Source, UnreadableError, read, sha256
+from singer_program.definitions.keys import read_mapping
+from singer_program.definitions.yaml_values import KEY, Document, Value, did_you_mean
 from tap_experiments.definitions import schema
 from tap_experiments.definitions.allocation import read_allocation, refuse_former_key
 from tap_experiments.definitions.audience import read_audience
@@ -37,9 +41,6 @@ from tap_experiments.language.engine import Compiled, RenderError
 from tap_experiments.language.links import PARAMETER
 from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.language.wrapper import DELIMITERS, Layout, lay_out
-from tap_experiments.reading.faults import Fault
-from tap_experiments.reading.files import Source, UnreadableError, read, sha256
-from tap_experiments.reading.yaml_values import KEY, Document, Value, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,13 +121,13 @@ class _Reader:
         return self._document.faults
 
     def experiment(self) -> Experiment:
-        fields = schema.fields(self._root(), schema.root(self._catalogue))
+        fields = read_mapping(self._root(), schema.root(self._catalogue))
         key = fields["key"].key()
         if key and key != self._folder.name:
             fields["key"].fault(f"is `{key}` in the folder `{self._folder.name}`", "give both the same name")
         channel = fields["channel"].choice(Channel)
         audience_type, audience, conditions = read_audience(fields["audience"])
-        template = schema.fields(fields["template"], schema.TEMPLATE)
+        template = read_mapping(fields["template"], schema.TEMPLATE)
         if isinstance(fields["template"].node, yaml.MappingNode):
             self._check_channel_parts(fields["channel"], template)
         slots = self._slots(fields["slots"], channel, has_text_part=template["text"].given)
@@ -264,7 +265,7 @@ class _Reader:
     def _layer(self, value: Value) -> Layer | None:
         if not value.given:
             return None
-        fields = schema.fields(value, schema.LAYER)
+        fields = read_mapping(value, schema.LAYER)
         start, end = fields["from"].basis_points(), fields["to"].basis_points()
         if start is not None and end is not None and start >= end:
             fields["to"].fault("is not above `from`", "give the experiment a part of the layer")
@@ -280,7 +281,7 @@ class _Reader:
         """How many salts are tried, and on how many days; one and none without `balance`."""
         if not value.given:
             return 1, 0
-        fields = schema.fields(value, schema.BALANCE)
+        fields = read_mapping(value, schema.BALANCE)
         days = fields["days"]
         return (
             fields["tries"].integer(2, schema.MAX_TRIES),
@@ -308,7 +309,7 @@ class _Reader:
         """A name of the catalogue, alone or with a window of its own; nothing after a fault."""
         name, window = value, None
         if value.is_mapping:
-            fields = schema.fields(value, schema.metric(names))
+            fields = read_mapping(value, schema.metric(names))
             name, window = fields["metric"], fields[schema.WINDOW.name]
         metric = name.one_of(names, lambda word: self._catalogue.remedy(word, names))
         if metric and window:
@@ -320,10 +321,10 @@ class _Reader:
         if not value.given:
             return self._catalogue.default_guardrails
         margins: dict[str, float] = {}
-        for metric, guarded in schema.fields(value, schema.guardrails(self._catalogue)).items():
+        for metric, guarded in read_mapping(value, schema.guardrails(self._catalogue)).items():
             margin = guarded
             if guarded.is_mapping:
-                fields = schema.fields(guarded, schema.GUARDRAIL)
+                fields = read_mapping(guarded, schema.GUARDRAIL)
                 margin = fields[schema.MARGIN.name]
                 self._window(fields[schema.WINDOW.name], metric, windows)
             if guarded.given and metric in self._catalogue.metrics:
@@ -358,7 +359,7 @@ class _Reader:
         return tuple(self._slot(key, slot, channel, has_text_part=has_text_part) for key, slot in entries.items())
 
     def _slot(self, key: str, value: Value, channel: Channel, *, has_text_part: bool) -> Slot:
-        fields = schema.fields(value, schema.SLOT, {"split": "allocation"})
+        fields = read_mapping(value, schema.SLOT, {"split": "allocation"})
         if fields["split"].given:
             refuse_former_key(fields["split"])
         entries = fields["arms"].entries(keys_are_names=True)
@@ -366,7 +367,7 @@ class _Reader:
             if arm_key == FALLBACK:
                 entry.fault(f"`{FALLBACK}` is what links say when no arm is known", "choose another name")
         allocation = read_allocation(fields["allocation"], list(entries))
-        arm_fields = {arm_key: schema.fields(entry, schema.ARM) for arm_key, entry in entries.items()}
+        arm_fields = {arm_key: read_mapping(entry, schema.ARM) for arm_key, entry in entries.items()}
         subjects = self._subjects(arm_fields, channel)
         subject_only = bool(subjects) and not (
             fields["snippet"].given

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tap_experiments.reading.faults import Fault
+from singer_program.definitions.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
+    from singer_program.definitions.files import Source
     from tap_experiments.language.wrapper import Layout
-    from tap_experiments.reading.files import Source
 
 WHOLE = 10_000
 """Basis points of an audience, of a layer, and of a slot's weights."""

@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tap_experiments.reading.faults import DefinitionError, Fault
-from tap_experiments.reading.files import UnreadableError, read
-from tap_experiments.reading.yaml_values import KEY, did_you_mean
+from singer_program.definitions.faults import DefinitionError, Fault
+from singer_program.definitions.files import UnreadableError, read
+from singer_program.definitions.yaml_values import KEY, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

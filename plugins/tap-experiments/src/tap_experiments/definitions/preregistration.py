@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from singer_program.definitions.faults import Fault
+from singer_program.definitions.files import UnreadableError, read, sha256
 from tap_experiments.definitions.model import Decision, Status
-from tap_experiments.reading.faults import Fault
-from tap_experiments.reading.files import UnreadableError, read, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,9 @@ The names of outcome metrics come from the catalogue.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from singer_program.definitions.keys import NAME, TEXT, Key, keyed_by_names, mapping, one_of, whole
 from tap_experiments.definitions.model import (
     SNIPPETS,
     Assignment,
@@ -22,14 +22,11 @@ from tap_experiments.definitions.model import (
     UnitHash,
 )
 from tap_experiments.definitions.outcome_metrics import MAX_WINDOW_DAYS, read_catalogue
-from tap_experiments.reading.yaml_values import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from enum import StrEnum
+    from collections.abc import Iterable
 
     from tap_experiments.definitions.outcome_metrics import Catalogue
-    from tap_experiments.reading.yaml_values import Value
 
 MAX_TRIES = 200
 MAX_EFFECT = 1000
@@ -37,56 +34,8 @@ MAX_VERSION = 999_999_999
 DEFAULT_FLOOR_BP, DEFAULT_HALF_LIFE_DAYS, DEFAULT_AT_MOST = 500, 90, 100_000
 DEFAULT_BALANCE_DAYS = 90
 MAX_DIMENSIONS = 10
-PROPERTY = r"[\w$][\w $-]{0,99}"
-"""The names of properties that every warehouse can look up in a JSON object without quoting."""
 PLAIN_DIMENSIONS = (DimensionKind.COUNTRY.value, DimensionKind.DEVICE.value, DimensionKind.TENURE.value)
 """Those that need no name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a mapping: its name, what it means, and the JSON Schema of its value."""
-
-    name: str
-    meaning: str
-    schema: Mapping[str, Any]
-    required: bool = False
-    default: str = ""
-
-
-def mapping(keys: Iterable[Key], **more: object) -> dict[str, Any]:
-    """JSON Schema of a mapping that has these keys and no others."""
-    keys = list(keys)
-    properties = {key.name: {"description": key.meaning, **key.schema} for key in keys}
-    required = [key.name for key in keys if key.required]
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": required} if required else {}),
-        "additionalProperties": False,
-        **more,
-    }
-
-
-def fields(value: Value, keys: Iterable[Key], replaced: Mapping[str, str] | None = None) -> dict[str, Value]:
-    """Read a mapping that has these keys and no others; see `Value.fields`."""
-    keys = list(keys)
-    required = [key.name for key in keys if key.required]
-    return value.fields(required, [key.name for key in keys if not key.required], replaced)
-
-
-def _names(schema: Mapping[str, Any], at_least: int) -> dict[str, Any]:
-    """JSON Schema of a mapping whose keys the author chooses."""
-    return {
-        "type": "object",
-        "propertyNames": _NAME,
-        "additionalProperties": dict(schema),
-        "minProperties": at_least,
-    }
-
-
-def _one_of(options: type[StrEnum]) -> dict[str, Any]:
-    return {"enum": [option.value for option in options]}
 
 
 def _named(names: Iterable[str], keys: Iterable[Key]) -> dict[str, Any]:
@@ -99,16 +48,10 @@ def _either(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _whole(lowest: int, highest: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": lowest, "maximum": highest}
-
-
-_NAME = {"type": "string", "pattern": f"^{KEY.pattern}$"}
-_TEXT = {"type": "string", "pattern": r"\S"}
 _PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 _NUMBER = {"type": "number"}
 _DATE = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-_SHARES = _names(_PERCENT, 2)
+_SHARES = keyed_by_names(_PERCENT, 2)
 _WORDS = {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1}
 
 CONDITION = (
@@ -116,7 +59,7 @@ CONDITION = (
         "field",
         "`email`, `phone_number`, `external_id`, `first_name`, `last_name`, `title`, `organization`, `locale`, "
         "`created`, `updated`, `last_event_date`, `location.<key>`, `properties.<key>`, of a flow `attrs.<key>`",
-        _TEXT,
+        TEXT,
         required=True,
     ),
     Key(Operator.IN, "Is one of these, compared as text, as written", _WORDS),
@@ -130,12 +73,12 @@ CONDITION = (
     Key(Operator.EXISTS, "`true`: has a value; `false`: has none", {"type": "boolean"}),
 )
 AUDIENCE = (
-    Key(AudienceType.SEGMENT, "Klaviyo's id or name of a segment; this, `list` or `flow`", _TEXT),
-    Key(AudienceType.LIST, "Klaviyo's id or name of a list", _TEXT),
+    Key(AudienceType.SEGMENT, "Klaviyo's id or name of a segment; this, `list` or `flow`", TEXT),
+    Key(AudienceType.LIST, "Klaviyo's id or name of a list", TEXT),
     Key(
         AudienceType.FLOW,
         "Name of a flow that asks for the content by a webhook; who it asks for is a member",
-        _TEXT,
+        TEXT,
     ),
     Key(
         "where",
@@ -144,24 +87,24 @@ AUDIENCE = (
     ),
 )
 DIMENSION = (
-    Key(DimensionKind.PROPERTY, "A property of the profile, by its values; none that begins with `lf_`", _TEXT),
-    Key(DimensionKind.SEGMENT, "Klaviyo's id or name of a segment: those who are in it, and the others", _TEXT),
-    Key(DimensionKind.LIST, "Klaviyo's id or name of a list: those who are on it, and the others", _TEXT),
+    Key(DimensionKind.PROPERTY, "A property of the profile, by its values; none that begins with `lf_`", TEXT),
+    Key(DimensionKind.SEGMENT, "Klaviyo's id or name of a segment: those who are in it, and the others", TEXT),
+    Key(DimensionKind.LIST, "Klaviyo's id or name of a list: those who are on it, and the others", TEXT),
 )
 LAYER = (
-    Key("name", "Experiments of one layer never share a profile", _NAME, required=True),
+    Key("name", "Experiments of one layer never share a profile", NAME, required=True),
     Key("from", "Where the experiment's part of the layer begins, in per cent", _PERCENT, required=True),
     Key("to", "Where it ends; overlaps no other draft or live experiment's", _PERCENT, required=True),
 )
 BALANCE = (
-    Key("tries", "How many ways to split are compared, 2 to 200", _whole(2, MAX_TRIES), required=True),
-    Key("days", "Length of the period compared", _whole(1, 365), default=str(DEFAULT_BALANCE_DAYS)),
+    Key("tries", "How many ways to split are compared, 2 to 200", whole(2, MAX_TRIES), required=True),
+    Key("days", "Length of the period compared", whole(1, 365), default=str(DEFAULT_BALANCE_DAYS)),
 )
 WINDOW = Key(
     "window_days",
     "Days after a receipt in which it counts, in place of the attribution window; not of what is counted in the "
     "message itself, nor of a ratio",
-    _whole(1, MAX_WINDOW_DAYS),
+    whole(1, MAX_WINDOW_DAYS),
 )
 MARGIN = Key("margin", "Percentage points more than the control that are tolerated", _PERCENT, required=True)
 GUARDRAIL = (MARGIN, WINDOW)
@@ -170,13 +113,13 @@ THOMPSON = (
     Key(
         "half_life_days",
         "An earlier result counts half after so many days",
-        _whole(1, 3650),
+        whole(1, 3650),
         default=str(DEFAULT_HALF_LIFE_DAYS),
     ),
     Key(
         "at_most",
         "An arm's history counts for no more profiles",
-        _whole(1, 999_999_999),
+        whole(1, 999_999_999),
         default=str(DEFAULT_AT_MOST),
     ),
 )
@@ -186,13 +129,13 @@ ALLOCATION = (
     Key("accept", "With `thompson`: the shares to use, as recommended or as you decide", _SHARES),
 )
 ARM = (
-    Key("content", "File that fills the slot; not with a snippet", _TEXT),
-    Key("text", "File that fills it in the e-mail's text part; for all arms of the slot or none", _TEXT),
+    Key("content", "File that fills the slot; not with a snippet", TEXT),
+    Key("text", "File that fills it in the e-mail's text part; for all arms of the slot or none", TEXT),
     Key(
         "subject",
         "What fills it in the subject line, as it stands; for all arms of the slot or none. "
         "Without `content` the slot stands in the subject only",
-        _TEXT,
+        TEXT,
     ),
     Key("control", "`true` for the one arm you would send without a test", {"type": "boolean"}, default="false"),
 )
@@ -200,9 +143,9 @@ SLOT = (
     Key(
         "snippet",
         f"Folder under `{SNIPPETS}` that holds `<arm>.html` and `<arm>.txt` in place of files here",
-        _NAME,
+        NAME,
     ),
-    Key("arms", "Two or more, by name; one is the control", _names(mapping(ARM), 2), required=True),
+    Key("arms", "Two or more, by name; one is the control", keyed_by_names(mapping(ARM), 2), required=True),
     Key(
         "allocation",
         "`equal`, or how else the arms share the profiles",
@@ -217,10 +160,10 @@ SLOT = (
     ),
 )
 TEMPLATE = (
-    Key("name", "Its name in Klaviyo", _TEXT, required=True),
-    Key("html", "File with the slots in their places; `email` only, and required there", _TEXT),
-    Key("text", "The same as plain text; the only part of `sms` and `push`", _TEXT),
-    Key("subject", "Subject line; `email` only. It places the slots whose arms have a `subject`", _TEXT),
+    Key("name", "Its name in Klaviyo", TEXT, required=True),
+    Key("html", "File with the slots in their places; `email` only, and required there", TEXT),
+    Key("text", "The same as plain text; the only part of `sms` and `push`", TEXT),
+    Key("subject", "Subject line; `email` only. It places the slots whose arms have a `subject`", TEXT),
 )
 
 
@@ -247,11 +190,11 @@ def guardrails(catalogue: Catalogue) -> tuple[Key, ...]:
 def root(catalogue: Catalogue) -> tuple[Key, ...]:
     """The keys of a definition itself."""
     return (
-        Key("key", "The folder's name; small letters, digits, underscores", _NAME, required=True),
-        Key("version", "Raise it to assign everybody anew", _whole(1, MAX_VERSION), required=True),
-        Key("status", "`draft`, `live` or `ended`", _one_of(Status), required=True),
-        Key("description", "The question it shall answer", _TEXT, required=True),
-        Key("channel", "`email`, `sms` or `push`", _one_of(Channel), required=True),
+        Key("key", "The folder's name; small letters, digits, underscores", NAME, required=True),
+        Key("version", "Raise it to assign everybody anew", whole(1, MAX_VERSION), required=True),
+        Key("status", "`draft`, `live` or `ended`", one_of(Status), required=True),
+        Key("description", "The question it shall answer", TEXT, required=True),
+        Key("channel", "`email`, `sms` or `push`", one_of(Channel), required=True),
         Key(
             "audience",
             "Who takes part",
@@ -264,12 +207,12 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
         Key("traffic", "Per cent of the audience that takes part, two decimals", _PERCENT, default="100"),
         Key("layer", "Keeps experiments apart that must not meet in one profile", mapping(LAYER)),
         Key("holdout", "Per cent of the audience this experiment never sends to", _PERCENT, default="0"),
-        Key("group", "Experiments of one group give a profile the same arm", _NAME),
-        Key("unit_hash", "`md5` or `growthbook_v2`", _one_of(UnitHash), default=UnitHash.MD5),
+        Key("group", "Experiments of one group give a profile the same arm", NAME),
+        Key("unit_hash", "`md5` or `growthbook_v2`", one_of(UnitHash), default=UnitHash.MD5),
         Key(
             "assignment",
             "`hash`, or `quota`: exact counts, for small lists",
-            _one_of(Assignment),
+            one_of(Assignment),
             default=Assignment.HASH,
         ),
         Key("balance", "Takes the way to split whose arms were most alike before", mapping(BALANCE)),
@@ -298,7 +241,7 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
         Key(
             "decision",
             "`always`: at every look, by intervals that allow for it; `fixed`: one test, at `planned_stop`",
-            _one_of(Decision),
+            one_of(Decision),
             default=Decision.ALWAYS,
         ),
         Key(
@@ -322,16 +265,16 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
                 "uniqueItems": True,
             },
         ),
-        Key("attribution_window_days", "Orders count this long after a receipt", _whole(1, 365), required=True),
+        Key("attribution_window_days", "Orders count this long after a receipt", whole(1, 365), required=True),
         Key(
             "campaign_message_ids",
             "Messages that show the experiment but hold no link that proves it",
-            {"type": "array", "items": _TEXT},
+            {"type": "array", "items": TEXT},
         ),
         Key(
             "slots",
             "What is tested, by name; assigned independently of each other",
-            _names(mapping(SLOT), 1),
+            keyed_by_names(mapping(SLOT), 1),
             required=True,
         ),
         Key("template", "The message around the slots", mapping(TEMPLATE), required=True),
@@ -339,7 +282,7 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
             "winner",
             "With `status: ended`: the arm that the template shows to everybody from then on; "
             "of several slots one for each: `{hero: bold, footer: short}`",
-            {"oneOf": [_NAME, _names(_NAME, 1)]},
+            {"oneOf": [NAME, keyed_by_names(NAME, 1)]},
         ),
         Key(
             "cleanup",

@@ -18,14 +18,14 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from typing_extensions import override
 
+from singer_program.definitions.yaml_values import did_you_mean
 from tap_experiments.language import limits
 from tap_experiments.language.limits import LimitError
-from tap_experiments.reading.yaml_values import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tap_experiments.reading.files import Source
+    from singer_program.definitions.files import Source
 
 DELIMITERS = ("[[", "[%", "[#")
 

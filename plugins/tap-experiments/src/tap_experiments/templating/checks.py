@@ -11,8 +11,8 @@ from tap_experiments.templating.lint import lint
 from tap_experiments.templating.proof import prove
 
 if TYPE_CHECKING:
+    from singer_program.definitions.faults import Fault
     from tap_experiments.definitions.model import Experiment, PropertyFormat
-    from tap_experiments.reading.faults import Fault
     from tap_experiments.templating.generation import Template
 
 

@@ -15,19 +15,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from singer_program.definitions.faults import Fault
+from singer_program.definitions.files import sha256
 from tap_experiments.definitions.model import FALLBACK, HASH_MARK, PropertyFormat
 from tap_experiments.language.links import PARAMETER, Decorated, decorate_html, decorate_text
 from tap_experiments.language.template_tags import active
-from tap_experiments.reading.faults import Fault
-from tap_experiments.reading.files import sha256
 from tap_experiments.templating.shared_fragments import Pieces, common_parts, html_pieces, line_pieces, text_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from singer_program.definitions.files import Source
     from tap_experiments.definitions.model import Arm, Experiment, Slot
     from tap_experiments.language.wrapper import Layout
-    from tap_experiments.reading.files import Source
 
 MAX_TEMPLATE_BYTES = 4_500_000
 """Klaviyo takes requests up to 5 MB; JSON makes a template somewhat longer."""

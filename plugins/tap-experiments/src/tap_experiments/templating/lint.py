@@ -9,19 +9,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from singer_program.definitions.faults import Fault
+from singer_program.definitions.yaml_values import did_you_mean
 from tap_experiments.definitions.model import PropertyFormat
 from tap_experiments.language import template_tags
 from tap_experiments.language.links import hrefs
-from tap_experiments.reading.faults import Fault
-from tap_experiments.reading.yaml_values import did_you_mean
 from tap_experiments.templating.generation import HTML, KINDS, SUBJECT, TEXT, branches
 from tap_experiments.templating.shared_fragments import moves_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from singer_program.definitions.files import Source
     from tap_experiments.definitions.model import Experiment
-    from tap_experiments.reading.files import Source
     from tap_experiments.templating.generation import Kind, Template
 
 CLIPPED_BYTES = 102_000

@@ -18,8 +18,8 @@ from tap_experiments.language.sample_profiles import SAMPLE_PROFILES
 from tap_experiments.templating.generation import KINDS, branches, flat_property
 
 if TYPE_CHECKING:
+    from singer_program.definitions.faults import Fault
     from tap_experiments.definitions.model import Experiment, Slot
-    from tap_experiments.reading.faults import Fault
     from tap_experiments.templating.generation import Kind, Template
 
 Arms = Mapping[str, str]

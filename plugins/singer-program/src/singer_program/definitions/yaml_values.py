@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
-from tap_experiments.reading.faults import Fault
+from singer_program.definitions.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -74,10 +74,10 @@ class Document:
         except yaml.YAMLError as error:  # a character YAML forbids
             self.fault(f"is not valid YAML: {error}", "remove the character")
         except RecursionError:
-            self.fault("is nested too deeply", "an experiment needs five levels")
+            self.fault("is nested too deeply", "no definition needs so many levels")
         else:
             if node is None:
-                self.fault("is empty", "describe the experiment, see the README of tap-experiments")
+                self.fault("is empty", "write the definition, or remove the file")
         return Value(self, "", node, 1 if node else 0)
 
 
@@ -164,6 +164,16 @@ class Value:
             return str(node.value)
         self.fault(f"`{node.value}` is not a number", "write plain digits, such as 18 or 2.5")
         return ""
+
+    def scalar(self) -> str | bool | Decimal:
+        """A text, a number or a boolean, as JSON would have it: what stands in quotes is a text."""
+        node = self.node
+        if isinstance(node, yaml.ScalarNode) and node.style is None:
+            if node.value in {"true", "false"}:
+                return self.boolean()
+            if _NUMBER.fullmatch(node.value):
+                return Decimal(node.value)
+        return self.text()
 
     def day(self) -> date | None:
         """A day; none after a fault."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from tap_experiments.reading.yaml_values import did_you_mean
+from singer_program.definitions.yaml_values import did_you_mean
 
 MAX_FILE_BYTES = 1_000_000
 """Far above what a mail client shows (Gmail cuts at about 102 KB), far below Klaviyo's 5 MB for a request."""
@@ -65,8 +65,8 @@ def read(folder: Path, name: str) -> str:
     try:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
-            problem = f"`{name}` lies outside the experiment's folder"
-            raise UnreadableError(problem, "keep all an experiment shows in its own folder, without symlinks")
+            problem = f"`{name}` lies outside its folder"
+            raise UnreadableError(problem, "keep all a definition names in its own folder, without symlinks")
         if not path.is_file():
             problem = f"`{name}` is not a file of this folder"
             raise UnreadableError(problem, _similar_file(folder, name))
@@ -78,7 +78,7 @@ def read(folder: Path, name: str) -> str:
         raise UnreadableError(problem, "name a readable file") from error
     if len(data) > MAX_FILE_BYTES:
         problem = f"`{name}` is larger than {MAX_FILE_BYTES:,} bytes"
-        raise UnreadableError(problem, "shorten it: mail clients cut messages far earlier")
+        raise UnreadableError(problem, "shorten it: neither a definition nor a message needs as much")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
