@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from singer_program import line_file
 from singer_program.errors import ProgramError
 from target_klaviyo_profiles.errors import OutputError
 
@@ -54,9 +55,7 @@ def append(path: Path, key: Key, request_id: str | None, said: str, now: datetim
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            torn = not _ends_whole(descriptor)
-            os.write(descriptor, b"\n" * torn + json.dumps(line).encode() + b"\n")
-            os.fsync(descriptor)
+            line_file.append(descriptor, json.dumps(line).encode() + b"\n")
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -65,12 +64,6 @@ def append(path: Path, key: Key, request_id: str | None, said: str, now: datetim
             "make room, or point the setting `audit_path` elsewhere"
         )
         raise OutputError(msg) from error
-
-
-def _ends_whole(descriptor: int) -> bool:
-    """Whether the last line has its end: one that a machine died over must not take the next with it."""
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def answered(path: Path) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -102,6 +103,10 @@ def erase(run: Runs, held: str, tmp_path: Path) -> Runs:
     return erase
 
 
+def _is_of_others(row: str) -> bool:
+    return "bob" in row.lower() or "crm-43" in row
+
+
 def _hash(kind: str, value: str) -> str:
     return f"erased-{line_of(KEY, compared(kind, value))[:32]}"
 
@@ -118,9 +123,12 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
     own = [row for rows in after.values() for row in rows if not any(each in row.lower() for each in others)]
     for value in (ADA, OLD, "01ADA", "01OLD", "crm-42"):
         assert value.lower() not in " ".join(own).lower()
+    # Of others every row is there, with a hash in her place.
+    everything = " ".join(row for rows in after.values() for row in rows).lower()
+    assert not any(value.lower() in everything for value in (ADA, OLD, "01ADA", "01OLD"))
     for table, rows in before.items():
-        assert {row for row in rows if "bob" in row.lower()} <= {*after[table]}
-        assert [row for row in rows if "crm-43" in row] == [row for row in after[table] if "crm-43" in row]
+        of_others = [row.replace(ADA, _hash("email", ADA)) for row in rows if _is_of_others(row)]
+        assert sorted(of_others) == [row for row in after[table] if _is_of_others(row)]
     ada = _hash("id", "01ADA")
     assert {ada, "01BOB"} == {key for (key,) in execute(held, "SELECT profile_id FROM marts.fct_assignments")}
     assert len(after["klaviyo_raw.list_memberships"]) == len(after["klaviyo_raw.profile_ids"]) == 2
@@ -138,7 +146,7 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
     )
     assert (key, note) == (ada, None)
     assert json.loads(counted) == {"$value": 9.5, "URL": "https://shop.example/a?lf_cid=spring.hero.bold"}
-    assert "klaviyo_raw.shared_lists: 1 rows about others mention them" in done.out
+    assert "klaviyo_raw.shared_lists: 1 of others, with a hash in their place" in done.out
 
     # What else they were known by is on the list, all of it is told, and there is nothing to do any more.
     lines = (tmp_path / "forgotten.txt").read_text().split()
@@ -148,7 +156,9 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
     erased = [each for each in told if each["did"] == "erased"]
     assert sum(each["count"] for each in erased) == told[1]["count"]
     assert "marts.fct_assignments" in {each["what"] for each in erased}
-    assert told[1]["count"] == sum(int(each) for each in re.findall(r": (\d+) (?:deleted|kept|reduced)", done.out))
+    assert told[1]["count"] == sum(
+        int(each) for each in re.findall(r"[:,] (\d+) (?:deleted|kept|reduced|of others)", done.out)
+    )
     again = erase()
     assert (again.status, _state(held)) == (0, after)
     assert "0 rows erased" in again.out
@@ -197,6 +207,139 @@ def test_a_longer_address_is_somebody_elses(text: str, erase: Runs, held: str, *
     done = erase()
     assert (done.status == 1) is is_hers
     assert ("klaviyo_raw.visits.page still has an identifier" in done.err) is is_hers
+
+
+def _arrays(place: str, name: str, rows: str) -> None:
+    kind = "text[]" if place.startswith("postgresql") else "varchar[]"
+    execute(place, f"CREATE TABLE {name} (n int, ids {kind})", f"INSERT INTO {name} VALUES {rows}")  # noqa: S608
+
+
+def test_arrays_and_documents_of_others_name_them_no_more(erase: Runs, held: str) -> None:
+    """In whatever form an address may stand in a document: of others, everything else stays as it was."""
+    mark = "ARRAY" if held.startswith("postgresql") else ""
+    _arrays(
+        held, "marts.int_groups", f"(1, {mark}['crm-42', '01BOB', NULL]), (2, {mark}['it''s', '{{a}}']), (3, NULL)"
+    )
+    _arrays(held, "klaviyo_raw.tagged", f"(1, {mark}['see {ADA}', 'x,y']), (2, {mark}['john.{ADA}'])")
+    visits = [
+        '{"url": "https://shop.example/?q=%20ada%40mail.example.net&z=1"}',
+        '{"url": "https://shop.example/?email=tag%2Bada%40mail.example.net"}',
+        '{"html": "\\u003cada@mail.example.net\\u003e", "n": 12345678901234567890}',
+        '{"external_id": "crm-42", "note": "crm-42", "ADA@mail.example.net": true}',
+        '{"text": "{\\"to\\":\\"ada@mail.example.net\\"}"}',
+    ]
+    listed = ", ".join(f"({n}, 'anonymous', {_literal(each)})" for n, each in enumerate(visits))
+    columns = "(n int, anonymous_id text, context json)"
+    execute(
+        held,
+        f"CREATE TABLE klaviyo_raw.visits {columns}",
+        f"INSERT INTO klaviyo_raw.visits VALUES {listed}",  # noqa: S608
+    )
+    done = erase()
+    assert done.status == 0, done.err
+    ada, crm = _hash("email", ADA), _hash("external_id", "crm-42")
+    read = "SELECT ids FROM {} ORDER BY n"
+    assert execute(held, read.format("marts.int_groups")) == [([crm, "01BOB", None],), (["it's", "{a}"],), (None,)]
+    assert execute(held, read.format("klaviyo_raw.tagged")) == [([f"see {ada}", "x,y"],), ([f"john.{ADA}"],)]
+    left = [
+        json.loads(text)
+        for (text,) in execute(held, "SELECT CAST(context AS text) FROM klaviyo_raw.visits ORDER BY n")
+    ]
+    assert left == [
+        {"url": f"https://shop.example/?q=%20{ada}&z=1"},
+        json.loads(visits[1]),
+        {"html": f"<{ada}>", "n": 12345678901234567890},
+        {"external_id": crm, "note": "crm-42", ada: True},
+        {"text": f'{{"to":"{ada}"}}'},
+    ]
+    assert "marts.int_groups: 1 of others" in done.out
+    assert "0 rows erased" in erase().out
+
+
+def test_a_document_that_is_to_be_left_is_left(erase: Runs, held: str) -> None:
+    done = erase("--leave", "klaviyo_raw.shared_lists.members")
+    assert done.status == 0, done.err
+    assert "klaviyo_raw.shared_lists.members: 1 rows have an identifier of them" in done.out
+    [(members,)] = execute(held, "SELECT CAST(members AS text) FROM klaviyo_raw.shared_lists")
+    assert ADA in members
+
+
+def test_tables_that_are_called_otherwise_are_what_they_are(erase: Runs, held: str) -> None:
+    """What becomes of a row follows from what its table is here, and not from its name there."""
+    renamed = {"profiles": "k_people", "events": "k_log", "list_memberships": "k_members"}
+    execute(held, "DROP VIEW marts.fct_people")
+    execute(held, *(f"ALTER TABLE klaviyo_raw.{ours} RENAME TO {theirs}" for ours, theirs in renamed.items()))
+    # Of one that only has such a name, rows are deleted, as of any other.
+    execute(held, "CREATE TABLE marts.events AS SELECT id, profile_id, event_properties FROM klaviyo_raw.k_log")
+    done = erase(raw_tables=json.dumps(renamed))
+    assert done.status == 0, done.err
+    assert execute(held, "SELECT count(*) FROM klaviyo_raw.k_members") == [(2,)]
+    assert len(execute(held, "SELECT id FROM klaviyo_raw.k_log WHERE profile_id LIKE 'erased-%'")) == 2
+    assert execute(held, "SELECT count(*) FROM klaviyo_raw.k_people") == [(1,)]
+    assert execute(held, "SELECT id FROM marts.events") == [("e3",)]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_a_table_in_parts_is_one_table(erase: Runs, held: str) -> None:
+    """Its rows are those of the whole, wherever they lie; a row that changes may move to another part."""
+    execute(
+        held,
+        "CREATE SCHEMA parts",
+        "ALTER TABLE klaviyo_raw.events RENAME TO whole",
+        "CREATE TABLE klaviyo_raw.events (id text, profile_id text, event_properties json)"
+        " PARTITION BY LIST (left(profile_id, 3))",
+        "CREATE TABLE klaviyo_raw.events_1 PARTITION OF klaviyo_raw.events FOR VALUES IN ('01A', '01B')",
+        "CREATE TABLE parts.events_2 PARTITION OF klaviyo_raw.events DEFAULT",
+        "INSERT INTO klaviyo_raw.events SELECT * FROM klaviyo_raw.whole",
+        "DROP TABLE klaviyo_raw.whole",
+    )
+    done = erase()
+    assert done.status == 0, done.err
+    assert "klaviyo_raw.events: 1 of others, with a hash in their place, 2 reduced" in done.out
+    assert "events_1" not in done.out
+    rows = execute(held, "SELECT id, profile_id FROM klaviyo_raw.events ORDER BY id")
+    assert rows == [("e1", _hash("id", "01ADA")), ("e2", _hash("id", "01OLD")), ("e3", "01BOB")]
+    assert execute(held, "SELECT count(*) FROM parts.events_2") == [(2,)]
+    assert "0 rows erased" in erase().out
+
+
+def test_refused_rows_are_erased_as_well(erase: Runs, tmp_path: Path) -> None:
+    """Before the warehouse keeps what was done: who is killed between finds them again by what it still knows."""
+    hashed = hashlib.sha256(OLD.encode()).hexdigest()
+    lines: list[dict[str, Any]] = [
+        {"key": {"email": f"sha256:{hashed}"}, "code": "invalid"},
+        {"key": {"id": "01ADA"}, "given": {"n": 1}},
+        {"key": {"id": "01BOB"}, "given": {"email": BOB, "cc": [ADA], "n": 1.0}, "detail": f"{ADA} is taken"},
+        {"key": {"id": "01BOB"}, "given": {"email": BOB}},
+    ]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines) + f'{{"key": {{"email": "{ADA}\n{{"key": {{"id"'
+    paths = [tmp_path / name for name in ("rejects.jsonl", "rejects.1.jsonl", "none.jsonl")]
+    for path in paths[:2]:
+        path.write_text(text)
+    settings = {"rejects_paths": json.dumps([*map(str, paths)])}
+    tried = erase("--dry-run", **settings)
+    assert tried.status == 0, tried.err
+    assert paths[0].read_text() == text
+    done = erase(**settings)
+    assert done.status == 0, done.err
+    assert "rejects.jsonl: 3 deleted, 1 of others, with a hash in their place" in done.out
+    ada = _hash("email", ADA)
+    of_others = {
+        "key": {"id": "01BOB"},
+        "given": {"email": BOB, "cc": [ada], "n": 1.0},
+        "detail": f"{ada} is taken",
+    }
+    for path in paths[:2]:
+        assert path.read_text().splitlines() == [json.dumps(of_others), json.dumps(lines[3]), '{"key": {"id"']
+    told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(each["what"], each["count"]) for each in told if each["source"] == "rejects"] == [
+        ("rejects.jsonl", 4),
+        ("rejects.1.jsonl", 4),
+    ]
+    assert "0 rows erased" in erase(**settings).out
+    # A file that is another one stops it before anything is done.
+    paths[1].write_text("name,email\n")
+    assert "line 1 is no JSON object" in erase(**settings).err
 
 
 def test_a_job_that_never_ran_has_no_schema(erase: Runs) -> None:

@@ -394,8 +394,20 @@ def test_refused_rows_that_name_them_are_in_it(run: Runs, tmp_path: Path) -> Non
     assert omitted["rejects/rejects"].startswith("1 lines")
     assert omitted["rejects/tap-rejects"].startswith("there is no such file")
     assert "under another key" in omitted["ledger"]
-    (tmp_path / "rejects.jsonl").write_text("{}\n{half")
-    broken = run("export", "--email", ADA, "--out", "two", **settings)
+    # Of a line that a full disk cut off, it is told that it mentions her; a file that is another one is an error.
+    (tmp_path / "rejects.jsonl").write_text(
+        f'{{}}\n\n{{"given": {{"email": "{ADA}", "na\n{{"key": {{"email": "eve@\n'
+    )
+    cut = run("export", "--email", ADA, "--out", "two", **settings)
+    assert cut.status == 0, cut.err
+    manifest, categories = _read(tmp_path / "two")
+    omitted = {each["category"]: each["reason"] for each in manifest["omissions"]}
+    assert omitted["rejects/rejects"].startswith(
+        "1 lines that are about others, or about several people, or were cut"
+    )
+    assert "rejects/rejects" not in categories
+    (tmp_path / "rejects.jsonl").write_text("{}\nname,email\n")
+    broken = run("export", "--email", ADA, "--out", "three", **settings)
     assert broken.status == 1
     assert "line 2 is no JSON object" in broken.err
-    assert not (tmp_path / "two").exists()
+    assert not (tmp_path / "three").exists()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from singer_program.errors import ProgramError
+from singer_program.line_file import append
 
 
 class RejectsFile:
@@ -54,11 +55,7 @@ class RejectsFile:
         if not self._lines:
             return
         try:
-            descriptor = self._opened()
-            rest = memoryview(b"".join(self._lines))
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
+            append(self._opened(), b"".join(self._lines))
         except OSError as error:
             msg = (
                 f"cannot write refused records to {str(self.path)!r} ({error.strerror}): "
@@ -81,7 +78,4 @@ class RejectsFile:
     def _opened(self) -> int:
         if self._descriptor is None:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            end = os.lseek(self._descriptor, 0, os.SEEK_END)
-            if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
-                self._lines.insert(0, b"\n")  # the disk was full in the middle of a line
         return self._descriptor

@@ -18,7 +18,7 @@ from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier, mentioned_in
 from singer_program.people_list import key_fault
 from subject_requests import activities, controller, rejects, retention
-from subject_requests.erasure import Erased, Erasure
+from subject_requests.erasure import Erased, Erasure, Fate
 from subject_requests.export import Places, gathered
 from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
@@ -160,7 +160,7 @@ def export(  # noqa: PLR0913, PLR0917 - options
     )
     check(out)
     log = _log(settings, request=request)
-    with _opened(warehouse or settings.warehouse) as database:
+    with _opened(settings, warehouse) as database:
         person, answered = asked.answered(database, settings.schemas, log, _now())
         contents = gathered(person, Places(connected(settings), database, settings), answered, _now)
     tables = {name: len(rows) for name, rows in contents.categories.items() if rows}
@@ -211,7 +211,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options
     settings = RequestSettings.read(PROGRAM, config)
     log = _log(settings, request=request)
     klaviyo = connected(settings)
-    with _opened(warehouse or settings.warehouse) as database:
+    with _opened(settings, warehouse) as database:
         asked = Asked("verify", DELETION, somebody, request, needs_proof=False)
         person, answered = asked.answered(database, settings.schemas, log, _now())
         accepted, unseen = so_far(answered.actions)
@@ -313,7 +313,7 @@ def _person(  # noqa: PLR0913, PLR0917 - what a command is told
     log: ProcessingLog | None,
 ) -> Person:
     """Whom a change of a list is about."""
-    with _opened((warehouse or settings.warehouse) if request is not None else None) as database:
+    with nullcontext() if request is None else _opened(settings, warehouse) as database:
         asked = Asked(called, _RIGHTS[name], somebody, request, needs_proof=False)
         return asked.answered(database, settings.schemas, log, _now())[0]
 
@@ -339,7 +339,7 @@ def note(  # noqa: PLR0913, PLR0917 - options
     if acted_at is not None and acted_at > _now():
         message = f"`--at {acted_at.isoformat()}` is still to come: what was done is kept when it was done"
         raise ProgramError(message)
-    with opened(_place(warehouse or settings.warehouse)) as database:
+    with _needed(settings, warehouse) as database:
         person = person_in(database, settings.schemas, request)
     why = _why(because, request, person)
     given = person.given if person else ()
@@ -379,7 +379,7 @@ def erase(  # noqa: PLR0913, PLR0917 - options
     kept = _list(settings, "forgotten")
     log = _log(settings, kept, request)
     asked = Asked("erase", DELETION, somebody, request, verified_at, may_be_elsewhere=True)
-    with opened(_place(warehouse or settings.warehouse), writable=True) as database:
+    with _needed(settings, warehouse, writable=True) as database:
         person, answered = asked.answered(database, settings.erased_schemas, log, _now())
         answered.see_asked_for("warehouse")
         why = _why(because, request, person)
@@ -397,29 +397,45 @@ def erase(  # noqa: PLR0913, PLR0917 - options
                 )
                 raise ProgramError(message)
         with database.transaction(keep=not dry_run):
-            erased = Erasure(database, person, kept.key, leave).done(tables)
-            entry = Entry("erasing", "warehouse", erased.number, person.identifiers, why, request=request)
+            erasure = Erasure(database, person, kept.key, leave)
+            erased = erasure.done(tables)
+            paths = [*map(Path, settings.rejects_paths)]
+            refused = {path: rejects.erase(path, person, erasure.without, keep=True) for path in paths}
+            number = erased.number + sum(map(sum, refused.values()))
+            entry = Entry("erasing", "warehouse+rejects", number, person.identifiers, why, request=request)
             if not dry_run:
                 # Afterwards nobody knows what else they were known by; and what is done is told, whatever comes.
                 kept.add(person.identifiers)
                 _tell(log, entry)
+                # Before it is kept: a run that is killed here finds them by all of that once more.
+                for path in paths:
+                    rejects.erase(path, person, erasure.without)
     if not dry_run:
-        entry = entry._replace(did="erased", action=request and "erased")
-        of_tables = [
-            entry._replace(what=table, number=sum(fates.values())) for table, fates in sorted(erased.rows.items())
+        entry = entry._replace(did="erased", source="warehouse", action=request and "erased")
+        of_places = [
+            *((table, "warehouse", sum(fates.values())) for table, fates in sorted(erased.rows.items())),
+            *((path.name, "rejects", sum(lines)) for path, lines in refused.items() if any(lines)),
         ]
-        _tell(log, *(of_tables or [entry]))
-    _say_erased(erased, dry_run=dry_run)
+        entries = [entry._replace(what=what, source=source, number=count) for what, source, count in of_places]
+        _tell(log, *(entries or [entry._replace(number=0)]))
+    _say_erased(erased, refused, dry_run=dry_run)
 
 
-def _say_erased(erased: Erased, *, dry_run: bool) -> None:
+def _say_erased(erased: Erased, refused: Mapping[Path, tuple[int, int]], *, dry_run: bool) -> None:
     for table, fates in sorted(erased.rows.items()):
         click.echo(f"{table}: {', '.join(f'{number:,} {fate}' for fate, number in sorted(fates.items()))}")
+    for path, (lines, of_others) in refused.items():
+        if lines or of_others:
+            told = [f"{lines:,} {Fate.DELETED}"] * bool(lines) + [f"{of_others:,} {Fate.OF_OTHERS}"] * bool(
+                of_others
+            )
+            click.echo(f"{path.name}: {', '.join(told)}")
     for table, number in sorted(erased.mentions.items()):
-        click.echo(f"{table}: {number:,} rows about others mention them, and are as they were")
+        click.echo(f"{table}: {number:,} rows about others have a number of theirs, and are as they were")
     for column, number in sorted(erased.left.items()):
         click.echo(f"{column}: {number:,} rows have an identifier of them, and were to be left")
-    click.echo(f"{erased.number:,} rows {'would be erased; nothing was' if dry_run else 'erased'}")
+    number = erased.number + sum(map(sum, refused.values()))
+    click.echo(f"{number:,} rows {'would be erased; nothing was' if dry_run else 'erased'}")
     if erased.number and not dry_run:
         click.echo("now have dbt make anew what rests on them: `make pipeline JOB=measure`")
 
@@ -436,7 +452,7 @@ def of_retention(config: tuple[str, ...], warehouse: str | None, *, dry_run: boo
     if log is None and not dry_run:
         message = "the setting `log_path` is needed: what is deleted is told there"
         raise ProgramError(message)
-    with opened(_place(warehouse or settings.warehouse), writable=not dry_run) as database:
+    with _needed(settings, warehouse, writable=not dry_run) as database:
         tables = database.tables(settings.schemas)
         old = retention.rules(said, Path(settings.controller_path), tables, _now())
         for each in old:
@@ -607,20 +623,21 @@ def _why(because: str | None, request: str | None, person: Person | None) -> str
     return because
 
 
-def _opened(warehouse: str | None) -> Any:  # noqa: ANN401 - a context of a warehouse, or of none
-    return opened(warehouse) if warehouse else nullcontext()
+def _opened(settings: RequestSettings, warehouse: str | None) -> Any:  # noqa: ANN401 - a context of one, or of none
+    place = warehouse or settings.warehouse
+    return opened(place, settings.raw_tables) if place else nullcontext()
 
 
-def _place(warehouse: str | None) -> str:
+def _needed(settings: RequestSettings, warehouse: str | None, *, writable: bool = False) -> Any:  # noqa: ANN401
     """The warehouse of a command that cannot do without.
 
     Raises:
         ProgramError: none is named.
     """
-    if not warehouse:
+    if not (place := warehouse or settings.warehouse):
         message = "say which warehouse: `--warehouse`, or the setting `warehouse`"
         raise ProgramError(message)
-    return warehouse
+    return opened(place, settings.raw_tables, writable=writable)
 
 
 def _list(settings: RequestSettings, name: str) -> PeopleFile:

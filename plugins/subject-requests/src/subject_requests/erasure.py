@@ -7,6 +7,7 @@ What becomes of a row depends on what the table is for:
   members are counted, of a measurement that knows nobody but by profile id; or
 - of an event of somebody who is in an experiment, what is counted is left, under such a hash: results stay.
 
+A row of somebody else stays; in its documents and arrays, such a hash takes the place of what names the person.
 Nothing of a view is touched: it shows what its tables hold.
 """
 
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from singer_program.errors import ProgramError
-from singer_program.identifiers import Identifier, compared
+from singer_program.identifiers import Identifier, compared, kind_named
 from singer_program.people_list import line_of
-from subject_requests.warehouse import belongs, quoted
+from subject_requests.mentions import is_telling, is_unmistakable, pattern_of, written
+from subject_requests.warehouse import belongs, mentions, quoted
 
 if TYPE_CHECKING:
     from subject_requests.person import Person
@@ -55,8 +57,6 @@ KEPT_MEMBERS = frozenset({
 })  # fmt: skip
 """Of `event_properties`: what the models read."""
 _CID = re.compile(r"[?&;](lf_cid=[a-z0-9_.]+)(?=[&#]|$)")
-_SHORTEST_TELLING = 6
-"""Characters from which on an identifier is looked for in any text: a shorter one is in many by chance."""
 
 
 class Fate(StrEnum):
@@ -65,6 +65,7 @@ class Fate(StrEnum):
     DELETED = "deleted"
     HASHED = "kept under a hash"
     REDUCED = "reduced to what is counted"
+    OF_OTHERS = "of others, with a hash in their place"
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Erased:
 
     Attributes:
         rows: By table, how many of each.
-        mentions: By table: rows of others, or of several, that mention the person; nothing was done to them.
+        mentions: By table: rows of others that still have a number of theirs, which may be a household's.
         left: By table and column that were to be left: rows with an identifier in it.
     """
 
@@ -108,7 +109,9 @@ class Erasure:
         self._person = person
         self._key = key
         self._leave = frozenset(leave)
-        self._mentioned = _pattern(person.identifiers, may_be_longer=True)
+        self._mentioned = pattern_of(person.identifiers, may_be_longer=True)
+        self._unmistakable = [each for each in person.identifiers if is_unmistakable(each)]
+        self._in_text = pattern_of(self._unmistakable, may_be_longer=False)
 
     def done(self, tables: Sequence[Table]) -> Erased:
         """Erase, and look whether anything is left; in a transaction of who calls.
@@ -118,40 +121,41 @@ class Erasure:
         """
         erased = Erased()
         held = [each for each in tables if each.is_table]
-        is_counted = any(True for table in held if table.name == LEDGER for _ in self._theirs(table))
+        is_counted = any(True for table in held if table.role == LEDGER for _ in self._theirs(table))
         for table in held:
             self._erase(table, erased, is_counted=is_counted)
         self._check(tables, erased)
         return erased
 
     def _theirs(self, table: Table) -> Iterator[tuple[object, Json]]:
-        if table.name.startswith(MADE):
-            yield from self._named(table)
-            return
-        for key, row, theirs in self._warehouse.candidates(table, self._person, with_keys=True):
-            if theirs:
-                yield key, row
+        return ((key, row) for key, row, theirs in self._found(table) if theirs)
 
-    def _named(self, table: Table) -> Iterator[tuple[object, Json]]:
-        """Rows of a table that dbt made: with an identifier as the whole of a text, of a column of any name."""
-        columns = {name: self._in_column(table, name) for name in table.texts}
+    def _found(self, table: Table) -> Iterator[tuple[object, Json, bool]]:
+        """Rows that name or mention the person: the key, the row, and whether it is theirs."""
+        if not table.name.startswith(MADE):
+            yield from self._warehouse.candidates(table, self._person, with_keys=True)
+            return
+        # Of a table that dbt made: with an identifier as the whole of a text, of a column of any name.
         conditions: list[str] = []
-        values: list[str] = []
-        for name, identifiers in columns.items():
-            if identifiers:
+        values: list[object] = []
+        for name in table.texts:
+            if identifiers := self._in_column(table, name):
                 marks = ", ".join([self._warehouse.placeholder] * len(identifiers))
-                conditions.append(f"{self._lowered(name)} IN ({marks})")
+                conditions.append(f"lower(trim({self._as_text(name)})) IN ({marks})")
                 values += [each.value.lower() for each in identifiers]
+        forms = [form for each in self._person.identifiers if is_telling(each) for form in written(each)]
+        for name in table.nested if forms else ():
+            condition, more = self._warehouse.has_any(self._as_text(name), forms)
+            conditions.append(condition)
+            values += more
         if conditions:
-            yield from self._warehouse.found(table, " OR ".join(conditions), values)
+            for key, row in self._warehouse.found(table, " OR ".join(conditions), values):
+                yield key, row, bool(self._hashed(table, row))
 
     def _in_column(self, table: Table, column: str) -> list[Identifier]:
         """The identifiers that a column's text may be: a short one only where the column says that it is one."""
         kind = table.identifying.get(column)
-        return [each for each in self._person.identifiers if each.kind == kind or _is_telling(each)]
-
-    def _lowered(self, column: str) -> str:
-        return f"lower(trim({self._as_text(column)}))"
+        return [each for each in self._person.identifiers if each.kind == kind or is_telling(each)]
 
     def _as_text(self, column: str) -> str:
         return f"cast({quoted(column)} AS {self._warehouse.text})"
@@ -159,7 +163,12 @@ class Erasure:
     def _erase(self, table: Table, erased: Erased, *, is_counted: bool) -> None:
         gone: list[object] = []
         kept: list[tuple[object, Json]] = []
-        for key, row in list(self._theirs(table)):
+        for key, row, theirs in list(self._found(table)):
+            if not theirs:
+                if without := self._without_mentions(table, row, self._leave):
+                    kept.append((key, without))
+                    erased.count(table, Fate.OF_OTHERS)
+                continue
             fate, changed = self._decided(table, row, is_counted=is_counted)
             if fate is Fate.DELETED:
                 gone.append(key)
@@ -173,14 +182,14 @@ class Erasure:
     def _decided(self, table: Table, row: Json, *, is_counted: bool) -> tuple[Fate, Json]:
         """What becomes of a row, and its columns that change."""
         hashed = self._hashed(table, row)
-        if table.name in LEDGERS:
+        if table.role in LEDGERS:
             digests = dict.fromkeys(DIGESTS & {*table.columns})
             return Fate.HASHED, hashed | digests | self._emptied(table, row, hashed)
-        if table.name in COUNTED:
-            return Fate.HASHED, hashed
-        if table.name in ANSWERED:
+        if table.role in COUNTED:
+            return Fate.HASHED, hashed | self._without_mentions(table, row, ())
+        if table.role in ANSWERED:
             return Fate.HASHED, dict.fromkeys(table.identifying) | self._emptied(table, row, ())
-        if table.name in EVENTS and is_counted and "event_properties" in table.columns:
+        if table.role in EVENTS and is_counted and "event_properties" in table.columns:
             return Fate.REDUCED, self._reduced(table, row, hashed)
         if table.name.startswith(MADE) and not table.name.startswith(_TO_SEND):
             kinds = {table.identifying.get(column) for column in hashed}
@@ -196,13 +205,60 @@ class Erasure:
             if isinstance(value, str) and value.strip():
                 for each in self._in_column(table, column):
                     if value.strip().lower() == each.value.lower() or compared(each.kind, value) == each:
-                        found[column] = ERASED + line_of(self._key, each)[:_DIGITS]
+                        found[column] = self._hash(each)
         return found
 
     def _emptied(self, table: Table, row: Json, hashed: Collection[str]) -> Json:
         """The other columns that mention the person, empty."""
         columns = {*table.texts, *table.nested}.difference(hashed)
         return {name: None for name in columns if self._mentions(row[name])}
+
+    def _without_mentions(self, table: Table, row: Json, leave: Collection[str]) -> Json:
+        """The documents and arrays of a row that mention the person, with a hash in each identifier's place."""
+        found: Json = {}
+        for name in table.nested:
+            if row[name] is not None and f"{table.place}.{name}" not in leave:
+                is_whole = table.name.startswith(MADE) and table.columns[name].endswith("[]")
+                changed = self.without(row[name], name, is_whole=is_whole)
+                if changed != row[name]:
+                    found[name] = changed if isinstance(changed, str) else json.dumps(changed, default=str)
+        return found
+
+    def without(self, value: object, member: str = "", *, is_whole: bool = False) -> object:
+        """A value of any shape, with a hash in the place of whatever names the person.
+
+        That is an address or an id of Klaviyo's anywhere, and your own id where a name says that it is one. A
+        number stays: it may be a household's.
+
+        Args:
+            value: The value.
+            member: The name of the member that holds it.
+            is_whole: Whether a text that is nothing but one of the identifiers names them, whatever its place.
+        """
+        if isinstance(value, dict):
+            return {
+                self._without_in_text(str(name)): self.without(each, str(name), is_whole=is_whole)
+                for name, each in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.without(each, member, is_whole=is_whole) for each in value]
+        if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+            return value
+        kind = kind_named(member)
+        for each in self._person.identifiers:
+            may_be = each.kind != "phone_number" and (each.kind == kind or (is_whole and is_telling(each)))
+            if may_be and compared(each.kind, str(value)) == each:
+                return self._hash(each)
+        return self._without_in_text(value) if isinstance(value, str) else value
+
+    def _without_in_text(self, text: str) -> str:
+        return self._in_text.sub(lambda match: self._hash(self._meant(match[0])), text)
+
+    def _meant(self, text: str) -> Identifier:
+        return next(each for each in self._unmistakable if text.lower() in written(each))
+
+    def _hash(self, identifier: Identifier) -> str:
+        return ERASED + line_of(self._key, identifier)[:_DIGITS]
 
     def _mentions(self, value: object) -> bool:
         return value is not None and self._mentioned.search(_text(value)) is not None
@@ -229,13 +285,13 @@ class Erasure:
         Raises:
             ProgramError: one is left, where it is not somebody else's document or number.
         """
-        telling = [each for each in self._person.identifiers if _is_telling(each)]
-        pattern = _pattern(telling, may_be_longer=False)
-        written = [text.lower() for each in telling for text in _written(each)]
+        telling = [each for each in self._person.identifiers if is_telling(each)]
+        pattern = pattern_of(telling, may_be_longer=False)
+        forms = [form for each in telling for form in written(each)]
         for table in tables:
             # A view, too, whatever it rests on: it may join or decode what no table has as one text.
-            columns = self._looked_through(table) if written else []
-            conditions = [self._warehouse.has_any(self._as_text(name), written) for name in columns]
+            columns = self._looked_through(table) if forms else []
+            conditions = [self._warehouse.has_any(self._as_text(name), forms) for name in columns]
             condition = " OR ".join(each for each, _ in conditions)
             values = [value for _, more in conditions for value in more]
             found = [*self._warehouse.candidates_and(table, self._person, condition, values)]
@@ -243,8 +299,10 @@ class Erasure:
                 what = "still holds rows of them" if table.is_table else "shows rows of them from elsewhere"
                 message = f"{what}: name the schemas of its tables in `erased_schemas`, refresh what is stored"
                 raise _kept(table.place, message)
-            if table.is_table and (mentions := sum(is_naming for is_naming, _ in found)):
-                erased.mentions[table.place] = mentions
+            if not table.is_table:
+                continue
+            if number := sum(is_naming and mentions(row, self._person) for is_naming, row in found):
+                erased.mentions[table.place] = number
             self._look_through(table, columns, [row for _, row in found], pattern, erased)
 
     @staticmethod
@@ -262,46 +320,15 @@ class Erasure:
         erased: Erased,
     ) -> None:
         for row in rows:
-            for name in columns:
-                if row[name] is None or not pattern.search(str(row[name])):
-                    continue
+            left = [name for name in columns if row[name] is not None and pattern.search(str(row[name]))]
+            for name in (*left, *self._without_mentions(table, row, ())):
                 place = f"{table.place}.{name}"
                 if place not in self._leave:
                     message = (
-                        "still has an identifier of them in a text: correct those rows, or let them be by "
-                        f"`--leave {place}`"
+                        f"still has an identifier of them: correct those rows, or let them be by `--leave {place}`"
                     )
                     raise _kept(place, message)
                 erased.left[place] = erased.left.get(place, 0) + 1
-
-
-def _is_telling(identifier: Identifier) -> bool:
-    """Whether it can be nothing else where it stands. A short text may be, and a number: of an order, perhaps."""
-    kind, value = identifier
-    return kind == "email" or (len(value) >= _SHORTEST_TELLING and not value.isdecimal())
-
-
-def _written(identifier: Identifier) -> list[str]:
-    """How it may stand in a text: an address also as a part of a URL."""
-    value = identifier.value
-    return [value, value.replace("@", "%40")] if identifier.kind == "email" and "@" in value else [value]
-
-
-def _pattern(identifiers: Iterable[Identifier], *, may_be_longer: bool) -> re.Pattern[str]:
-    """Any of some identifiers, not as a part of a longer word.
-
-    Args:
-        identifiers: Which.
-        may_be_longer: Also as the end or beginning of a longer address: in a row of theirs that is theirs, too;
-            elsewhere it is somebody else's.
-    """
-    listed = []
-    for each in identifiers:
-        written = "|".join(map(re.escape, _written(each)))
-        is_whole = each.kind == "email" and not may_be_longer
-        before, after = (r"(?<!\w[.+'-])", r"(?![.-]\w)") if is_whole else ("", "")
-        listed.append(rf"(?<!\w){before}(?:{written})(?!\w){after}")
-    return re.compile("|".join(sorted(listed, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from subject_requests import controller, rejects
 from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
+from subject_requests.others import WITHHELD, Others, to_be_known
 from subject_requests.package import Contents
-from subject_requests.person import Person, masked
+from subject_requests.person import Person, identifiers_of, masked
 
 if TYPE_CHECKING:
+    from singer_program.identifiers import Identifier
     from subject_requests.privacy_request import Request
     from subject_requests.settings import RequestSettings
     from subject_requests.warehouse import Found, Warehouse
@@ -54,28 +56,29 @@ class Places(NamedTuple):
 def gathered(person: Person, places: Places, request: Request, now: Now) -> Contents:
     """Everything of a person.
 
-    What the warehouse knows of their profiles, such as the id of one that was merged, is asked of Klaviyo again.
-
     Raises:
         KlaviyoError: Klaviyo cannot be asked for something.
         ProgramError: it, or the warehouse, did not tell what was asked.
     """
     klaviyo, warehouse, settings = places
     responsible = controller.read(Path(settings.controller_path))
-    read_at = now()
-    person, held = klaviyo.read(person)
-    found, warehouse_read_at = None, None
-    if warehouse is not None:
-        warehouse_read_at = now()
-        before = person
-        person, found = warehouse.read(person, settings.schemas)
-        if person != before:
-            read_at = now()
-            person, held = klaviyo.read(person)
-            warehouse_read_at = now()
+    found = None
+    read_at: dict[str, datetime] = {}
+    before = None
+    while person != before:  # somebody may become known by more while everything is read
+        before = person = _known(person, places)
+        read_at["klaviyo"] = now()
+        person, held = klaviyo.read(person)
+        if warehouse is not None:
+            read_at["warehouse"] = now()
             person, found = warehouse.read(person, settings.schemas)
     sources: list[Json] = [
-        {"name": "klaviyo", "host": settings.api_url, "revisions": sorted(held.revisions), "read_at": read_at}
+        {
+            "name": "klaviyo",
+            "host": settings.api_url,
+            "revisions": sorted(held.revisions),
+            "read_at": read_at["klaviyo"],
+        }
     ]
     if found is not None:
         sources.append(
@@ -83,7 +86,7 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
                 "name": "warehouse",
                 "schemas": list(settings.schemas),
                 "tables": found.tables,
-                "read_at": warehouse_read_at,
+                "read_at": read_at["warehouse"],
             }
         )
     manifest: Json = {
@@ -99,20 +102,59 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
         "controller": responsible.told() if responsible else None,
     }
     categories, omissions = _categories(held, found), _omissions(held, found)
+    _add_refused(categories, omissions, person, settings)
+    for name, (rows, withheld) in _without_others(categories, person, held, found, places).items():
+        categories[name] = rows
+        if withheld:
+            omissions.append((name, f"{withheld:,} values are somebody else's, and are withheld: `{WITHHELD}`"))
+    return Contents(manifest, categories, omissions)
+
+
+def _add_refused(
+    categories: dict[str, list[Json]], omissions: list[tuple[str, str]], person: Person, settings: RequestSettings
+) -> None:
     for path in map(Path, settings.rejects_paths):
         name = f"rejects/{path.stem}"
-        rows, mentions = rejects.read(path, person) if path.exists() else ([], 0)
+        if not path.exists():
+            omissions.append((name, "there is no such file: nothing was refused since the last was taken away"))
+            continue
+        rows, mentions = rejects.read(path, person)
         if rows:
             categories[name] = [*categories.get(name, []), *rows]
         if mentions:
-            omissions.append(
-                (name, f"{mentions:,} lines that are about others, or about several people, mention them")
+            told = (
+                f"{mentions:,} lines that are about others, or about several people, or were cut off, mention them"
             )
-        if not path.exists():
-            omissions.append((name, "there is no such file: nothing was refused since the last was taken away"))
+            omissions.append((name, told))
     if not settings.rejects_paths:
         omissions.append(("rejects", "files of refused rows were not read: none was named"))
-    return Contents(manifest, categories, omissions)
+
+
+def _known(person: Person, places: Places) -> Person:
+    """The person with what Klaviyo and the warehouse know of their profiles, and of those that these lead to."""
+    klaviyo, warehouse, settings = places
+    tables = [] if warehouse is None else warehouse.tables(settings.schemas)
+    before = None
+    while person != before:
+        before = person
+        person = klaviyo.known(person, klaviyo.profiles(person))
+        if warehouse is not None:
+            person = warehouse.known(person, tables)
+    return person
+
+
+def _without_others(
+    categories: Mapping[str, list[Json]], person: Person, held: Held, found: Found | None, places: Places
+) -> dict[str, tuple[list[Json], int]]:
+    """The rows by category without what is somebody else's in them, and how many values that is."""
+    own = {*person.identifiers, *(each for row in held.profiles.values() for each in identifiers_of(row))}
+    known: set[Identifier] = set()
+    if places.warehouse is not None and found is not None:
+        own |= found.own
+        named = {each for rows in categories.values() for each in to_be_known(rows)} - own
+        known = places.warehouse.of_others(named, person, places.warehouse.tables(places.settings.schemas))
+    others = Others(own, known)
+    return {name: others.without(rows) for name, rows in categories.items()}
 
 
 def _categories(held: Held, found: Found | None) -> dict[str, list[Json]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -78,6 +78,15 @@ class Klaviyo:
                 found[profile["id"]] = profile
         return dict(sorted(found.items()))
 
+    @staticmethod
+    def known(person: Person, profiles: Mapping[str, Json]) -> Person:
+        """The person with what some profiles of theirs have.
+
+        A number may be a household's: elsewhere only one that was given with the request is taken for theirs.
+        """
+        known = [each for profile in profiles.values() for each in identifiers_of(profile)]
+        return person.knowing(each for each in known if each.kind != "phone_number")
+
     def is_there(self, identifier: Identifier, spelled: Sequence[str] = ()) -> bool:
         """Whether any profile has an identifier; asked in both ways that there are, where it is an id."""
         if any(True for _ in self._matching(identifier, spelled)):
@@ -98,9 +107,7 @@ class Klaviyo:
             ProgramError: it did not tell what was asked.
         """
         held = Held(profiles=self.profiles(person))
-        # A number may be a household's: elsewhere only one that was given with the request is taken for theirs.
-        known = [each for profile in held.profiles.values() for each in identifiers_of(profile)]
-        person = person.knowing(each for each in known if each.kind != "phone_number")
+        person = self.known(person, held.profiles)
         held.revisions.add(ENDPOINTS["get_profiles"].revision)
         held.categories["profile"] = [
             {name: value for name, value in each.items() if name not in {_SUBSCRIPTIONS, _INFERRED}}

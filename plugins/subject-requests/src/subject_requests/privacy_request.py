@@ -253,7 +253,7 @@ def _row(warehouse: Warehouse, tables: Sequence[Table], request: str) -> Json | 
     """
     found: list[Json] = []
     for table in tables:
-        if table.name != REQUESTS:
+        if table.role != REQUESTS:
             continue
         if missing := {"request_id", "kind", "verified_at"} - table.columns.keys():
             message = (
@@ -274,7 +274,7 @@ def _actions(
     rows = [
         row
         for table in tables
-        if table.name == ACTIONS and {"request_id", "action", "acted_at"} <= table.columns.keys()
+        if table.role == ACTIONS and {"request_id", "action", "acted_at"} <= table.columns.keys()
         for row in _named(warehouse, table, request)
     ]
     found = {

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_program.errors import ProgramError
+from singer_program.line_file import tail
 from singer_program.people_list import line_of
 from singer_program.private import sync_folder
 
@@ -35,7 +36,6 @@ MENDED = "mended"
 """What a line did that stands where an append was interrupted; its `what` is what stood there."""
 _SHOWN = 16
 _ALTERED = "was altered, or is no line of this log"
-_READ_AT_ONCE = 65_536
 
 
 class Entry(NamedTuple):
@@ -96,7 +96,7 @@ class ProcessingLog:
         if not entries:
             return
         with self._held() as descriptor:
-            end, last, cut = _tail(descriptor)
+            end, last, cut = tail(descriptor)
             before = self._end_of(last)
             content = b""
             for each in [*_mended(cut), *entries]:
@@ -122,7 +122,7 @@ class ProcessingLog:
         if not self.path.exists():
             return BEGINNING
         with self._held() as descriptor:
-            return self._end_of(_tail(descriptor).last)
+            return self._end_of(tail(descriptor).last)
 
     def ready(self) -> None:
         """See that a line can follow, before anything is done that would have to be told.
@@ -292,25 +292,6 @@ class ProcessingLog:
 def acted_at(entry: Json) -> datetime:
     """When what a line tells of was done."""
     return datetime.fromisoformat(entry.get("acted_at") or entry["time"])
-
-
-class _Tail(NamedTuple):
-    """The end of a file: where its last whole line ends, that line without its end, and what follows it."""
-
-    end: int
-    last: bytes | None
-    cut: bytes
-
-
-def _tail(descriptor: int) -> _Tail:
-    size = start = os.fstat(descriptor).st_size
-    content = b""
-    while start and content.count(b"\n") < 2:  # noqa: PLR2004 - the end of the line before, and of the last
-        length = min(_READ_AT_ONCE, start)
-        start -= length
-        content = os.pread(descriptor, length, start) + content
-    whole, newline, cut = content.rpartition(b"\n")
-    return _Tail(size - len(cut), whole.rpartition(b"\n")[2] if newline else None, cut)
 
 
 def _entry(line: bytes) -> Json | None:

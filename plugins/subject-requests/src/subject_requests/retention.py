@@ -76,7 +76,7 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
             message = f"{at}.data`: there is no category {each.data!r}: {known}, or `schema.table` with `column`"
             raise ProgramError(message)
         wanted = TOGETHER.get(name, (name,))
-        meant = [table for table in tables if (table.place if "." in name else table.name) in wanted]
+        meant = [table for table in tables if (table.place if "." in name else table.role) in wanted]
         if not meant:
             message = (
                 f"{at}.data`: the warehouse has no table {each.data!r} in the schemas of the setting `schemas`"
@@ -88,7 +88,7 @@ def rules(retention: Sequence[Retention], path: Path, tables: Sequence[Table], n
                     f"{at}.data`: {table.place} is a view, or made by dbt: name the raw table that it rests on"
                 )
                 raise ProgramError(message)
-            column = each.column or TIMES.get(table.name, "")
+            column = each.column or TIMES.get(table.role, "")
             if not table.columns.get(column, "").lower().startswith(("timestamp", "date")):
                 message = f"{at}.column`: {table.place} has no column {column!r} with a time: name one"
                 raise ProgramError(message)
@@ -127,7 +127,7 @@ def delete(warehouse: Warehouse, old: Old) -> None:
 
 def _of(old: Old, warehouse: Warehouse) -> str:
     moment = warehouse.as_text(warehouse.placeholder, old.table.columns[old.column])
-    return f"{warehouse.only}{old.table.quoted} WHERE {quoted(old.column)} < {moment}"
+    return f"{warehouse.of_itself(old.table)} WHERE {quoted(old.column)} < {moment}"
 
 
 def _values(old: Old) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -33,6 +34,10 @@ class RequestSettings(Settings, kw_only=True):
         tuple[str, ...],
         Meta(description="Schemas in which `erase` looks: all that hold people, also what dbt makes of them"),
     ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish", "deletions")
+    raw_tables: Annotated[
+        Mapping[str, str],
+        Meta(description="Raw tables that have another name than here, as the dbt project's variable says it"),
+    ] = {}
     rejects_paths: Annotated[
         tuple[str, ...],
         Meta(description="Files of refused rows, of target and tap; one that is not there holds nothing"),

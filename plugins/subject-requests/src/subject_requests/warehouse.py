@@ -11,17 +11,18 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import duckdb
 import psycopg
 
 from singer_program.errors import ProgramError
-from singer_program.identifiers import Identifier, compared, kind_named, named_in
+from singer_program.identifiers import Identifier, compared, kind_named, mentioned_in, named_in
+from subject_requests.mentions import written
 from subject_requests.person import Person, identifiers_of
 
 Json = dict[str, Any]
@@ -33,18 +34,38 @@ MADE_WHEN_NEEDED = frozenset({"deletions"})
 _PROFILES = "profiles"
 _NAMED_BY_ID = (_PROFILES, "profile_ids")
 _ROWS_AT_ONCE = 1_000
+_SESSION = "-c default_transaction_isolation=repeatable\\ read -c timezone=UTC"
+"""What is read is of one moment, and looks the same wherever it is read."""
+_DEEP = 200
+_BRACKET = re.compile(r"[\[\]{}]")
 _WILD = re.compile(r"[%_\\]")
 """What stands for more than itself in a pattern of LIKE."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view: its place, its columns with their types, in order, and whether it holds rows itself."""
+    """A table or view.
+
+    Attributes:
+        schema: Its place.
+        name: What it is called there.
+        columns: With their types, in order.
+        is_table: Whether it holds rows itself.
+        is_partitioned: Whether they lie in its parts, which are not told for themselves.
+        known_as: What it is called in this project, if otherwise; empty where another table has its name there.
+    """
 
     schema: str
     name: str
     columns: dict[str, str]
     is_table: bool = True
+    is_partitioned: bool = False
+    known_as: str | None = None
+
+    @property
+    def role(self) -> str:
+        """What it is called in this project: by that it is known what its rows are."""
+        return self.name if self.known_as is None else self.known_as
 
     @property
     def place(self) -> str:
@@ -63,7 +84,7 @@ class Table:
         return {
             column: kind
             for column, kind in named.items()
-            if kind and not self.is_nested(column) and (column != "id" or self.name.endswith(_NAMED_BY_ID))
+            if kind and not self.is_nested(column) and (column != "id" or self.role.endswith(_NAMED_BY_ID))
         }
 
     @property
@@ -78,8 +99,7 @@ class Table:
 
     def is_nested(self, column: str) -> bool:
         """Whether a column holds objects or arrays."""
-        kind = self.columns[column].lower()
-        return kind in _JSON_TYPES or any(each in kind for each in _NESTED)
+        return is_nested(self.columns[column])
 
 
 @dataclass
@@ -90,30 +110,51 @@ class Found:
         rows: By schema and table.
         mentions: By schema and table: rows of others, or of several, that mention the person and are left out.
         tables: How many tables were looked through.
+        own: What the person's profiles are known by, numbers that may be a household's too.
     """
 
     rows: dict[str, list[Json]] = field(default_factory=dict)
     mentions: dict[str, int] = field(default_factory=dict)
     tables: int = 0
+    own: set[Identifier] = field(default_factory=set)
+
+
+class Key(NamedTuple):
+    """What names a row: the expression, the placeholder of a value of it, and its type."""
+
+    expression: str
+    mark: str
+    kind: str
 
 
 class Warehouse(ABC):
     """A database that is read; written only where it was opened for that."""
 
     placeholder: LiteralString
-    row_key: LiteralString
-    """What names a row of a table while a transaction lasts."""
-    key_mark: LiteralString
-    """The placeholder of such a name."""
-    key_type: LiteralString
-    """The type of it."""
-    only: LiteralString = ""
-    """Stands before a table whose rows of others that inherit from it are not meant."""
     text: LiteralString
     """The type that everything can be cast to."""
     columns: LiteralString
-    """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read; and
-    whether the rows lie there, which those of a view do not."""
+    """Asks for schema, table, column and type of every column in `{schemas}`, also of what may not be read.
+
+    And whether rows lie there, which those of a view do not; whether in parts; and of a part the whole's schema.
+    """
+
+    def __init__(self, raw_tables: Mapping[str, str] | None = None) -> None:
+        self._roles = {name: role for role, name in (raw_tables or {}).items()}
+        self._elsewhere = {*(raw_tables or {})} - {*self._roles}
+
+    @abstractmethod
+    def key_of(self, table: Table, *, of: str = "") -> Key:
+        """What names a row of a table while a transaction lasts.
+
+        Args:
+            table: The table.
+            of: Under which other name it stands in the statement.
+        """
+
+    def of_itself(self, table: Table) -> str:
+        """A table as a statement names it, without rows of others that inherit from it."""
+        return table.quoted
 
     @abstractmethod
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -158,15 +199,16 @@ class Warehouse(ABC):
         self.change("COMMIT" if keep else "ROLLBACK")
 
     def delete(self, table: Table, keys: Sequence[object]) -> None:
-        """Delete rows, by what `row_key` said."""
+        """Delete rows, by what `key_of` said."""
+        key = self.key_of(table)
         for first in range(0, len(keys), _ROWS_AT_ONCE):
             some = keys[first : first + _ROWS_AT_ONCE]
-            marks = ", ".join([self.key_mark] * len(some))
-            statement = f"DELETE FROM {self.only}{table.quoted} WHERE {self.row_key} IN ({marks})"  # noqa: S608
+            marks = ", ".join([key.mark] * len(some))
+            statement = f"DELETE FROM {self.of_itself(table)} WHERE {key.expression} IN ({marks})"  # noqa: S608
             self.change(statement, some)
 
     def update(self, table: Table, rows: Sequence[tuple[object, Mapping[str, object]]]) -> None:
-        """Give rows, by what `row_key` said, other texts, documents or nulls."""
+        """Give rows, by what `key_of` said, other texts, documents or nulls."""
         alike: dict[tuple[str, ...], list[tuple[object, Mapping[str, object]]]] = {}
         for key, values in rows:
             alike.setdefault(tuple(sorted(values)), []).append((key, values))
@@ -176,11 +218,12 @@ class Warehouse(ABC):
                 f"{quoted(name)} = {self.as_text(f'given.new_{i}', table.columns[name])}"
                 for i, name in enumerate(names)
             )
-            keyed = f"unnest(CAST({self.placeholder} AS {self.key_type}[])) AS row_key"
+            key = self.key_of(table, of="held")
+            keyed = f"unnest(CAST({self.placeholder} AS {key.kind}[])) AS row_key"
             statement = (
-                f"UPDATE {self.only}{table.quoted} AS held SET {listed} "  # noqa: S608
-                f"FROM (SELECT {', '.join([keyed, *new])}) AS given WHERE held.{self.row_key} = given.row_key"
-                f" AND held.{self.row_key} = ANY(CAST({self.placeholder} AS {self.key_type}[]))"
+                f"UPDATE {self.of_itself(table)} AS held SET {listed} "  # noqa: S608
+                f"FROM (SELECT {', '.join([keyed, *new])}) AS given WHERE {key.expression} = given.row_key"
+                f" AND {key.expression} = ANY(CAST({self.placeholder} AS {key.kind}[]))"
             )
             for first in range(0, len(chosen), _ROWS_AT_ONCE):
                 some = chosen[first : first + _ROWS_AT_ONCE]
@@ -196,18 +239,26 @@ class Warehouse(ABC):
         """
         marks = ", ".join([self.placeholder] * len(schemas))
         found: dict[tuple[str, str], dict[str, str]] = {}
-        holding: set[tuple[str, str]] = set()
-        for schema, table, column, kind, holds in self.rows(self.columns.replace("{schemas}", marks), schemas):
+        kinds: dict[tuple[str, str], tuple[bool, bool]] = {}
+        for schema, table, column, kind, holds, is_whole, part_of in self.rows(
+            self.columns.replace("{schemas}", marks), schemas
+        ):
+            if part_of in schemas:
+                continue
             found.setdefault((schema, table), {})[column] = kind
-            if holds:
-                holding.add((schema, table))
+            kinds[schema, table] = holds, is_whole
         if missing := set(schemas) - {schema for schema, _ in found} - MADE_WHEN_NEEDED:
             listed = ", ".join(f"`{each}`" for each in sorted(missing))
             message = (
                 f"the warehouse has no schema {listed} with tables that can be read: correct the setting `schemas`"
             )
             raise ProgramError(message)
-        return [Table(*place, columns, place in holding) for place, columns in sorted(found.items())]
+        return [
+            Table(*place, columns, *kinds[place], self._role(place[1])) for place, columns in sorted(found.items())
+        ]
+
+    def _role(self, name: str) -> str | None:
+        return self._roles.get(name, "" if name in self._elsewhere else None)
 
     def read(self, person: Person, schemas: Sequence[str]) -> tuple[Person, Found]:
         """Everything of a person, and the person as far as they are known then.
@@ -222,13 +273,15 @@ class Warehouse(ABC):
             for _, row, theirs in self.candidates(table, person):
                 if theirs:
                     found.rows.setdefault(table.place, []).append(row)
-                else:
+                    if table.role == _PROFILES:
+                        found.own |= {*identifiers_of(row)}
+                elif mentions(row, person):
                     found.mentions[table.place] = found.mentions.get(table.place, 0) + 1
         return person, found
 
     def known(self, person: Person, tables: Sequence[Table]) -> Person:
         """The person with what their profiles have, and had before they were merged with others."""
-        profiles = [each for each in tables if each.name == _PROFILES]
+        profiles = _profiles(tables)
         before = None
         while person != before:
             before = person
@@ -238,6 +291,21 @@ class Warehouse(ABC):
                 # A phone number that a profile has is not taken for theirs alone.
                 person = person.knowing(each for each in more if each.kind != "phone_number")
         return person
+
+    def of_others(self, named: Collection[Identifier], person: Person, tables: Sequence[Table]) -> set[Identifier]:
+        """Those of some identifiers that profiles have which are not the person's."""
+        found: set[Identifier] = set()
+        listed = sorted(named)
+        for table in _profiles(tables):
+            for first in range(0, len(listed), _ROWS_AT_ONCE):
+                some = Person(tuple(listed[first : first + _ROWS_AT_ONCE]))
+                columns = [self._condition(table, column, some) for column in table.identifying]
+                condition = " OR ".join(each for conditions, _ in columns for each in conditions)
+                values = [each for _, more in columns for each in more]
+                for _, row in self.found(table, condition, values, with_keys=False) if condition else ():
+                    if not belongs(row, table, person):
+                        found |= {*identifiers_of(row)}
+        return found & {*named}
 
     def candidates(
         self, table: Table, person: Person, *, with_keys: bool = False
@@ -267,14 +335,14 @@ class Warehouse(ABC):
         self, table: Table, condition: str, values: Sequence[object], *, with_keys: bool = True
     ) -> Iterator[tuple[object, Json]]:
         """Rows that meet a condition, each with its key, or None if that is not asked; documents are parsed."""
-        key = self.row_key if with_keys else "NULL"
-        yield from self._selected(key, table, condition, values, self.only if with_keys else "")
+        key = self.key_of(table).expression if with_keys else "NULL"
+        yield from self._selected(key, table, condition, values, self.of_itself(table) if with_keys else "")
 
     def _selected(
-        self, first: str, table: Table, condition: str, values: Sequence[object], only: str = ""
+        self, first: str, table: Table, condition: str, values: Sequence[object], place: str = ""
     ) -> Iterator[tuple[Any, Json]]:
         listed = ", ".join(map(quoted, table.columns))
-        query = f"SELECT {first}, {listed} FROM {only}{table.quoted} WHERE {condition}"  # noqa: S608
+        query = f"SELECT {first}, {listed} FROM {place or table.quoted} WHERE {condition}"  # noqa: S608
         for first_of_row, *values_of_row in self.rows(query, values):
             yield (
                 first_of_row,
@@ -299,8 +367,8 @@ class Warehouse(ABC):
         as_text = f"lower(trim(cast({quoted(column)} AS {self.text})))"
         mark = self.placeholder
         if table.is_nested(column):
-            texts = [each.value.lower() for each in person.identifiers if each.kind != "phone_number"]
-            texts += [json.dumps(each)[1:-1] for each in texts if not each.isascii()]
+            named = [each for each in person.identifiers if each.kind != "phone_number"]
+            texts = [form for each in named for form in written(each)]
             if not texts:
                 return [], []
             condition, values = self.has_any(f"cast({quoted(column)} AS {self.text})", texts)
@@ -331,6 +399,16 @@ def belongs(row: Json, table: Table, person: Person) -> bool:
     return not others and bool(inner & theirs)
 
 
+def mentions(row: Json, person: Person) -> bool:
+    """Whether a row has one of their identifiers anywhere, whole, and not as a part of a longer one."""
+    theirs = set(person.identifiers)
+    return any(each.identifier in theirs or compared(*each.identifier) in theirs for each in mentioned_in(row))
+
+
+def _profiles(tables: Sequence[Table]) -> list[Table]:
+    return [each for each in tables if each.role == _PROFILES]
+
+
 def _identified(kind: str, value: str, theirs: set[Identifier]) -> tuple[str, bool]:
     """The kind of a column, and whether it names the person. An address may stand where an own id is expected."""
     if kind == "external_id" and "@" in value:
@@ -339,12 +417,28 @@ def _identified(kind: str, value: str, theirs: set[Identifier]) -> tuple[str, bo
 
 
 def _parsed(value: object) -> object:
-    if not isinstance(value, str):
+    """A document; its text, where it is none, or nested deeper than a program can follow."""
+    if not isinstance(value, str) or (value.count("[") + value.count("{") > _DEEP and _depth(value) > _DEEP):
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
+
+
+def _depth(text: str) -> int:
+    """How deep a document is nested at most; more, where brackets stand in its texts."""
+    deepest = depth = 0
+    for each in _BRACKET.findall(text):
+        depth += 1 if each in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def is_nested(kind: str) -> bool:
+    """Whether a type is one of objects or arrays."""
+    kind = kind.lower()
+    return kind in _JSON_TYPES or any(each in kind for each in _NESTED)
 
 
 def quoted(name: str) -> str:
@@ -357,19 +451,21 @@ class DuckDB(Warehouse):
     """A DuckDB file."""
 
     placeholder = "?"
-    row_key = "rowid"
-    key_mark = "?"
-    key_type = "BIGINT"
     text = "VARCHAR"
     columns = (
-        "SELECT c.table_schema, c.table_name, c.column_name, c.data_type, t.table_type = 'BASE TABLE'"
+        "SELECT c.table_schema, c.table_name, c.column_name, c.data_type, t.table_type = 'BASE TABLE', false, NULL"
         " FROM information_schema.columns c JOIN information_schema.tables t"
         " USING (table_catalog, table_schema, table_name)"
         " WHERE c.table_schema IN ({schemas}) ORDER BY c.table_schema, c.table_name, c.ordinal_position"
     )
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, raw_tables: Mapping[str, str] | None = None) -> None:
+        super().__init__(raw_tables)
         self._connection = connection
+
+    def key_of(self, table: Table, *, of: str = "") -> Key:  # noqa: ARG002 - every table has it
+        """See `Warehouse`."""
+        return Key(f"{of}.rowid" if of else "rowid", "?", "BIGINT")
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
@@ -384,7 +480,8 @@ class DuckDB(Warehouse):
 
     def as_text(self, placeholder: str, kind: str) -> str:
         """See `Warehouse`."""
-        return f"CAST({placeholder} AS {kind})"
+        is_json = kind.lower() in _JSON_TYPES or not is_nested(kind)
+        return f"CAST({placeholder} AS {kind})" if is_json else f"CAST(CAST({placeholder} AS JSON) AS {kind})"
 
     def has_any(self, text: str, parts: Sequence[str]) -> tuple[str, list[object]]:
         """See `Warehouse`."""
@@ -401,22 +498,32 @@ class Postgres(Warehouse):
     """A PostgreSQL database, in one snapshot."""
 
     placeholder = "%s"
-    row_key = "ctid"
-    key_mark = "CAST(%s AS tid)"
-    key_type = "tid"
-    only = "ONLY "
     text = "text"
     # Its information schema leaves out what this user may not read: that would be missing without a word.
     columns = (
-        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind = 'r'"
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind IN ('r', 'p'),"
+        " c.relkind = 'p', (SELECT m.nspname FROM pg_class w JOIN pg_namespace m ON m.oid = w.relnamespace"
+        " WHERE c.relispartition AND w.oid = pg_partition_root(c.oid))"
         " FROM pg_attribute a"
         " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"
         " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY n.nspname, c.relname, a.attnum"
     )
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, raw_tables: Mapping[str, str] | None = None) -> None:
+        super().__init__(raw_tables)
         self._connection = connection
+
+    def key_of(self, table: Table, *, of: str = "") -> Key:
+        """See `Warehouse`."""
+        prefix = f"{of}." if of else ""
+        if table.is_partitioned:  # a place is that of a row in its part alone
+            return Key(f"concat({prefix}tableoid, {prefix}ctid)", "%s", "text")
+        return Key(f"{prefix}ctid", "CAST(%s AS tid)", "tid")
+
+    def of_itself(self, table: Table) -> str:
+        """See `Warehouse`."""
+        return table.quoted if table.is_partitioned else f"ONLY {table.quoted}"
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """See `Warehouse`."""
@@ -434,6 +541,9 @@ class Postgres(Warehouse):
 
     def as_text(self, placeholder: str, kind: str) -> str:
         """See `Warehouse`."""
+        if kind.endswith("[]"):
+            elements = f"ARRAY(SELECT json_array_elements_text(CAST({placeholder}::text AS json)))"
+            return f"CASE WHEN {placeholder}::text IS NOT NULL THEN CAST({elements} AS {kind}) END"
         return f"CAST({placeholder}::text AS {kind})"
 
     def has_any(self, text: str, parts: Sequence[str]) -> tuple[str, list[object]]:
@@ -444,11 +554,14 @@ class Postgres(Warehouse):
 
 
 @contextmanager
-def opened(warehouse: str, *, writable: bool = False) -> Iterator[Warehouse]:
+def opened(
+    warehouse: str, raw_tables: Mapping[str, str] | None = None, *, writable: bool = False
+) -> Iterator[Warehouse]:
     """The warehouse of a setting: the path of a DuckDB file, or a `postgresql://` URL.
 
     Args:
         warehouse: The setting.
+        raw_tables: What raw tables are called that have another name than in this project.
         writable: Whether anything is to be changed; what is then read is in no transaction but those begun.
 
     Raises:
@@ -456,7 +569,7 @@ def opened(warehouse: str, *, writable: bool = False) -> Iterator[Warehouse]:
     """
     if warehouse.startswith(("postgresql://", "postgres://")):
         try:
-            connection = psycopg.connect(warehouse, options="-c default_transaction_isolation=repeatable\\ read")
+            connection = psycopg.connect(warehouse, options=_SESSION)
             connection.read_only = not writable
             connection.autocommit = writable
         except psycopg.Error as error:
@@ -465,7 +578,7 @@ def opened(warehouse: str, *, writable: bool = False) -> Iterator[Warehouse]:
             )
             raise ProgramError(message) from error
         with closing(connection):
-            yield Postgres(connection)
+            yield Postgres(connection, raw_tables)
         return
     path = Path(warehouse)
     if not path.is_file():
@@ -477,7 +590,7 @@ def opened(warehouse: str, *, writable: bool = False) -> Iterator[Warehouse]:
     except duckdb.Error as error:
         raise _unreadable(error) from error
     with closing(file):
-        yield DuckDB(file)
+        yield DuckDB(file, raw_tables)
 
 
 def _unreadable(error: Exception) -> ProgramError:
