@@ -94,22 +94,24 @@ def test_what_the_warehouse_gets_of_a_rule(tmp_path: Path, run: Callable[..., Ru
     every_key(tmp_path)
     done = run()
     quiz, line, page, *_ = [row for row in done.rows("forwarding_rules") if row["definition_key"] == "shop"]
-    assert (quiz["rule"], quiz["event"], quiz["keep"], quiz["per_keys"]) == (
-        1, "Quiz Finished", ["result", "score"], None,
-    )  # fmt: skip
-    assert (line["metric"], line["per_root"], line["per_keys"]) == ("Ordered Product", "properties", ["products"])
+    assert (quiz["rule"], quiz["event"], quiz["per_root"], quiz["per_key_1"]) == (1, "Quiz Finished", None, None)
+    assert (line["metric"], line["per_root"], line["per_key_1"]) == ("Ordered Product", "properties", "products")
     assert (page["event"], page["keeps_all"], page["without"]) == (None, True, ["referrer"])
     values = [row for row in done.rows("forwarding_values") if row["definition_key"] == "shop"]
 
+    def keys(row: dict[str, Any], of: str = "key") -> list[str]:
+        return [row[f"{of}_{number}"] for number in range(1, 5) if row[f"{of}_{number}"]]
+
     def places(rule: int, use: str, parent: str = "", name: str = "") -> list[object]:
         return [
-            row["constant"] if row["root"] is None else [row["root"], *row["keys"]]
+            row["constant"] if row["root"] is None else [row["root"], *keys(row)]
             for row in sorted(values, key=lambda row: (row["part"], row["alternative"]))
             if (row["rule"], row["use"], row["parent"], row["name"]) == (rule, use, parent, name)
         ]
 
     assert places(0, "identifier", name="email") == [["context", "traits", "email"], ["properties", "email"]]
     assert places(0, "contact", name="location.city") == [["context", "traits", "address", "city"]]
+    assert places(1, "property", name="result") == [["properties", "result"]]
     assert places(1, "property", name="Points") == [["properties", "points"], ["context", "points"]]
     assert places(1, "property", name="Step") == ["3"]
     assert places(1, "item", "Answers") == [["item", "text"]]
@@ -120,11 +122,27 @@ def test_what_the_warehouse_gets_of_a_rule(tmp_path: Path, run: Callable[..., Ru
     ]  # fmt: skip
     assert places(2, "currency") == ['"EUR"']
     (amount,) = [row for row in values if (row["rule"], row["use"]) == (2, "value")]
-    assert (amount["keys"], amount["times_root"], amount["times_keys"]) == (["price"], "item", ["quantity"])
+    assert (keys(amount), amount["times_root"], keys(amount, "times_key")) == (["price"], "item", ["quantity"])
     (named,) = [
         row for row in values if (row["parent"], row["name"]) == ("Prizes", "Name") and not row["alternative"]
     ]
     assert (named["value_type"], named["personal"]) == ("text", "mask")
+
+
+def test_who_is_chosen_first_and_what_is_ignored(tmp_path: Path, run: Callable[..., Run]) -> None:
+    every_key(tmp_path)
+    done = run()
+    named = [
+        row
+        for row in done.rows("forwarding_values")
+        if (row["use"], row["definition_key"]) == ("identifier", "shop")
+    ]
+    order = sorted({(row["part"], row["name"]) for row in named})
+    assert order == [*enumerate(["email", "external_id", "profile_id", "phone_number", "anonymous_id"])]
+    rules = [row for row in done.rows("forwarding_rules") if row["definition_key"] == "shop"]
+    ignored = [row for row in rules if row["metric"] is None]
+    assert [row["event"] for row in ignored] == ["Product Clicked", "Product List Viewed"]
+    assert [row["rule"] for row in rules] == [*range(1, len(rules) + 1)]
 
 
 def test_where_each_property_is_a_column(tmp_path: Path, run: Callable[..., Run]) -> None:
@@ -138,8 +156,8 @@ def test_where_each_property_is_a_column(tmp_path: Path, run: Callable[..., Run]
         *table["property_columns"]
     }
     values = [row for row in done.rows("forwarding_values") if row["definition_key"] == "warehouse"]
-    assert ["traits_email"] in [row["keys"] for row in values if row["root"] == "context"]
-    assert all(len(row["keys"]) <= 1 for row in values if row["root"] in {"properties", "context"})
+    assert "traits_email" in [row["key_1"] for row in values if row["root"] == "context"]
+    assert {row["key_2"] for row in values if row["root"] in {"properties", "context"}} == {None}
     (shop,) = [row for row in done.rows("forwarding_definitions") if row["definition_key"] == "shop"]
     assert (shop["layout"], shop["source_table"], shop["relation"]) == ("documents", "site_events", [])
     assert shop["columns"]["user_id"] == ["customer_id"]

@@ -10,13 +10,14 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from singer_program.definitions.streams import DefinitionStream
+from tap_forwarding.definitions.model import EventType
+from tap_forwarding.definitions.paths import MAX_KEYS, Path, Root
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Record
 
     from tap_forwarding.definitions.model import Definition, Origin, Rule
-    from tap_forwarding.definitions.paths import Path
     from tap_forwarding.project import Project
 
 _TEXT = th.StringType(nullable=False)
@@ -25,10 +26,18 @@ _BOOLEAN = th.BooleanType(nullable=False)
 _TEXT_OR_NULL = th.StringType(nullable=True)
 _INTEGER_OR_NULL = th.IntegerType(nullable=True)
 _TEXTS = th.ArrayType(_TEXT, nullable=False)
-_TEXTS_OR_NULL = th.ArrayType(_TEXT, nullable=True)
 _OBJECT = th.ObjectType(additional_properties=True, nullable=False)
 _OF_THE_FILE = 0
 """The number of a rule that is none: what is said of the whole file."""
+
+
+def _keys(prefix: str = "") -> tuple[th.Property[Any], ...]:
+    """The columns of a path: a key each, since not every warehouse looks a list of them up."""
+    said = ("Of a document: the key", *["The key in what stands there"] * (MAX_KEYS - 1))
+    return tuple(
+        th.Property(f"{prefix}key_{number}", _TEXT_OR_NULL, description=text)
+        for number, text in enumerate(said, 1)
+    )
 
 
 class ForwardingStream(DefinitionStream):
@@ -67,7 +76,6 @@ class ForwardingDefinitions(ForwardingStream):
             required=True,
             description="With the layout `columns`: those that are asked for; there may be others, or fewer",
         ),
-        th.Property("precedence", _TEXTS, required=True, description="Identifiers, the first choice first"),
         th.Property(
             "stitch_days", _INTEGER, required=True, description="How far back a visitor's events are theirs"
         ),
@@ -88,7 +96,6 @@ class ForwardingDefinitions(ForwardingStream):
         th.Property("bot_per_minute", _INTEGER_OR_NULL, description="More of one visitor are a machine's"),
         th.Property("max_age_hours", _INTEGER, required=True, description="How old an event may be"),
         th.Property("older", _TEXT, required=True, description="drop or backfill: what becomes of an older one"),
-        th.Property("ignored", _TEXTS, required=True, description="Names of events that are known and not sent"),
         th.Property("definition_sha256", _TEXT, required=True, description="Of the file and its presets"),
     )
 
@@ -108,7 +115,6 @@ class ForwardingDefinitions(ForwardingStream):
                 "source_type": source.type.value if source.type else None,
                 "layout": "documents" if source.has_documents else "columns",
                 "property_columns": [] if source.has_documents else _columns_asked_for(each),
-                "precedence": [identifier.value for identifier in each.precedence],
                 "stitch_days": each.stitch_days,
                 "asks_no_consent": each.asks_no_consent,
                 "consent_missing": each.missing.value,
@@ -121,13 +127,12 @@ class ForwardingDefinitions(ForwardingStream):
                 "bot_per_minute": bots.per_minute,
                 "max_age_hours": each.max_age_hours,
                 "older": each.older.value,
-                "ignored": [*each.ignored],
                 "definition_sha256": each.sha256,
             }
 
 
 class ForwardingRules(ForwardingStream):
-    """One record per name of events and metric, those of presets included."""
+    """One record per name of events and metric, those of presets included, and one per name that is ignored."""
 
     name = "forwarding_rules"
     primary_keys: ClassVar[Sequence[str]] = ("definition_key", "rule")
@@ -136,11 +141,10 @@ class ForwardingRules(ForwardingStream):
         th.Property("rule", _INTEGER, required=True, description="Its number, from 1"),
         th.Property("event", _TEXT_OR_NULL, description="Name in the source; null: of any name"),
         th.Property("type", _TEXT, required=True, description="track, page, screen, identify or group"),
-        th.Property("metric", _TEXT, required=True, description="Name in Klaviyo"),
+        th.Property("metric", _TEXT_OR_NULL, description="Name in Klaviyo; null: known, and not sent"),
         th.Property("per_root", _TEXT_OR_NULL, description="Where the list is whose items become events"),
-        th.Property("per_keys", _TEXTS_OR_NULL, description="The keys to that list"),
+        *_keys("per_"),
         th.Property("keeps_all", _BOOLEAN, required=True, description="Every property is sent but `without`"),
-        th.Property("keep", _TEXTS, required=True, description="Properties that are sent as they are"),
         th.Property("without", _TEXTS, required=True, description="Properties that are not sent"),
         th.Property("preset", _TEXT_OR_NULL, description="The preset that says it; null: the file"),
         th.Property("line", _INTEGER, required=True, description="Where it stands in the file"),
@@ -150,20 +154,30 @@ class ForwardingRules(ForwardingStream):
     def rows(self) -> Iterable[Record]:
         for definition in self._project.definitions:
             for number, rule in _numbered(definition):
-                per = _way(definition, rule.per) if rule.per else {"root": None, "keys": None}
                 yield {
                     "definition_key": definition.key,
                     "rule": number,
                     "event": rule.event,
                     "type": rule.type.value,
                     "metric": rule.metric,
-                    "per_root": per["root"],
-                    "per_keys": per["keys"],
+                    **_way(definition, rule.per, "per_"),
                     "keeps_all": rule.keeps_all,
-                    "keep": [*rule.keep],
                     "without": [*rule.without],
                     "preset": rule.preset,
                     "line": rule.line,
+                }
+            for number, event in enumerate(definition.ignored, len(definition.rules) + 1):
+                yield {
+                    "definition_key": definition.key,
+                    "rule": number,
+                    "event": event,
+                    "type": EventType.TRACK.value,
+                    "metric": None,
+                    **_way(definition, None, "per_"),
+                    "keeps_all": False,
+                    "without": [],
+                    "preset": None,
+                    "line": 0,
                 }
 
 
@@ -191,12 +205,17 @@ class ForwardingValues(ForwardingStream):
         ),
         th.Property("parent", _TEXT, required=True, description="Of an item the property it is in, else empty"),
         th.Property("name", _TEXT, required=True, description="Of the property; empty: the item itself"),
-        th.Property("part", _INTEGER, required=True, description="Of a `unique_id`: its place; else 0"),
+        th.Property(
+            "part",
+            _INTEGER,
+            required=True,
+            description="Of a `unique_id` its place, of an identifier its place in the precedence; else 0",
+        ),
         th.Property("alternative", _INTEGER, required=True, description="The lowest that holds something counts"),
         th.Property("root", _TEXT_OR_NULL, description="The column or document it is in; null of a constant"),
-        th.Property("keys", _TEXTS, required=True, description="Of a document, one inside the other"),
+        *_keys(),
         th.Property("times_root", _TEXT_OR_NULL, description="By what it is multiplied, if by anything"),
-        th.Property("times_keys", _TEXTS, required=True),
+        *_keys("times_"),
         th.Property("constant", _TEXT_OR_NULL, description="What it always is, as JSON text"),
         th.Property("value_type", _TEXT_OR_NULL, description="text, number, boolean, time or list; null: as sent"),
         th.Property("personal", _TEXT_OR_NULL, description="hash or mask; null: all of it"),
@@ -221,13 +240,13 @@ class ForwardingConsentChecks(ForwardingStream):
     """One record per place in which a person's choice may stand."""
 
     name = "forwarding_consent_checks"
-    primary_keys: ClassVar[Sequence[str]] = ("definition_key", "check")
+    primary_keys: ClassVar[Sequence[str]] = ("definition_key", "check_number")
     properties: ClassVar[tuple[th.Property[Any], ...]] = (
         th.Property("definition_key", _TEXT, required=True),
-        th.Property("check", _INTEGER, required=True, description="Its number, from 1"),
+        th.Property("check_number", _INTEGER, required=True, description="Its number, from 1"),
         th.Property("scheme", _TEXT, required=True, description="How it is written down"),
         th.Property("root", _TEXT_OR_NULL, description="The document it is in; null of `klaviyo`"),
-        th.Property("keys", _TEXTS, required=True, description="One inside the other"),
+        *_keys(),
         th.Property(
             "needed", _TEXTS, required=True, description="What must all be granted; of `klaviyo` a channel"
         ),
@@ -241,12 +260,11 @@ class ForwardingConsentChecks(ForwardingStream):
     def rows(self) -> Iterable[Record]:
         for definition in self._project.definitions:
             for number, check in enumerate(definition.checks, 1):
-                way = _way(definition, check.path) if check.path else {"root": None, "keys": []}
                 yield {
                     "definition_key": definition.key,
-                    "check": number,
+                    "check_number": number,
                     "scheme": check.scheme.value,
-                    **way,
+                    **_way(definition, check.path),
                     "needed": [*check.needed],
                     "vendor": check.vendor,
                     "denied": check.denied.value,
@@ -278,6 +296,7 @@ STREAMS: tuple[type[ForwardingStream], ...] = (
 )
 """In the order they are emitted."""
 
+_NO_KEYS: tuple[None, ...] = (None,) * MAX_KEYS
 _Place = tuple[int, str, str, str, int, Mapping[str, object]]
 """Rule, use, parent, name and part of a value, and the columns that say where it is."""
 
@@ -286,9 +305,12 @@ def _numbered(definition: Definition) -> Iterable[tuple[int, Rule]]:
     return enumerate(definition.rules, 1)
 
 
-def _way(definition: Definition, path: Path) -> Mapping[str, object]:
-    found = path if definition.source.has_documents else path.as_column()
-    return {"root": found.root.value, "keys": [*found.keys]}
+def _way(definition: Definition, path: Path | None, prefix: str = "") -> Mapping[str, object]:
+    """The columns of a path; all null without one."""
+    found = path.as_column() if path and not definition.source.has_documents else path
+    keys: tuple[str | None, ...] = (*found.keys, *_NO_KEYS)[:MAX_KEYS] if found else _NO_KEYS
+    named = {f"{prefix}key_{number}": key for number, key in enumerate(keys, 1)}
+    return {f"{prefix}root": found.root.value if found else None, **named}
 
 
 def _columns_asked_for(definition: Definition) -> list[str]:
@@ -302,7 +324,7 @@ def _columns_asked_for(definition: Definition) -> list[str]:
 def _values(definition: Definition) -> Iterator[_Place]:
     for identifier, paths in definition.identifiers.items():
         for row in _alternatives(definition, paths):
-            yield _OF_THE_FILE, "identifier", "", identifier.value, 0, row
+            yield _OF_THE_FILE, "identifier", "", identifier.value, definition.precedence.index(identifier), row
     for name, origin in definition.contact.items():
         yield from _of_origin(definition, _OF_THE_FILE, "contact", name, origin)
     for number, rule in _numbered(definition):
@@ -310,6 +332,9 @@ def _values(definition: Definition) -> Iterator[_Place]:
 
 
 def _of_rule(definition: Definition, number: int, rule: Rule) -> Iterator[_Place]:
+    for name in rule.keep:
+        for row in _alternatives(definition, [Path(Root.PROPERTIES, (name,))]):
+            yield number, "property", "", name, 0, row
     for name, origin in rule.properties.items():
         yield from _of_origin(definition, number, "property", name, origin)
     for use, amount in (("value", rule.value), ("currency", rule.currency)):
@@ -317,7 +342,14 @@ def _of_rule(definition: Definition, number: int, rule: Rule) -> Iterator[_Place
             yield from _of_origin(definition, number, use, "", amount)
     for place, part in enumerate(rule.unique_id):
         if part.text:
-            yield number, "unique_id", "", "", place, _constant(json.dumps(part.text, ensure_ascii=False))
+            yield (
+                number,
+                "unique_id",
+                "",
+                "",
+                place,
+                _constant(definition, json.dumps(part.text, ensure_ascii=False)),
+            )
         for row in _alternatives(definition, part.paths):
             yield number, "unique_id", "", "", place, row
 
@@ -328,7 +360,7 @@ def _of_origin(definition: Definition, rule: int, use: str, name: str, origin: O
         "personal": origin.personal.value if origin.personal else None,
     }
     if origin.constant is not None:
-        yield rule, use, "", name, 0, _constant(origin.constant)
+        yield rule, use, "", name, 0, _constant(definition, origin.constant)
     for row in _alternatives(definition, origin.paths):
         yield rule, use, "", name, 0, {**row, **told}
     for member, each in origin.each.items():
@@ -338,25 +370,21 @@ def _of_origin(definition: Definition, rule: int, use: str, name: str, origin: O
 
 def _alternatives(definition: Definition, paths: Iterable[Path]) -> Iterator[Mapping[str, object]]:
     for number, path in enumerate(paths):
-        times = _way(definition, path.times) if path.times else {"root": None, "keys": []}
         yield {
             "alternative": number,
             **_way(definition, path),
-            "times_root": times["root"],
-            "times_keys": times["keys"],
+            **_way(definition, path.times, "times_"),
             "constant": None,
             "value_type": None,
             "personal": None,
         }
 
 
-def _constant(text: str) -> Mapping[str, object]:
+def _constant(definition: Definition, text: str) -> Mapping[str, object]:
     return {
         "alternative": 0,
-        "root": None,
-        "keys": [],
-        "times_root": None,
-        "times_keys": [],
+        **_way(definition, None),
+        **_way(definition, None, "times_"),
         "constant": text,
         "value_type": None,
         "personal": None,
