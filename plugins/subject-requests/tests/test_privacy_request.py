@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from people_warehouse import ADA, BOB, execute, filled
 
 if TYPE_CHECKING:
@@ -180,14 +181,97 @@ def test_a_deletion_is_followed_to_its_end(call: Runs, held: str, sandbox: Sandb
 
 @pytest.mark.parametrize(
     ("scope", "is_meant"),
-    [(None, True), ("null", True), ('{"warehouse": true}', True), ('{"lists": true}', False), ("[]", False)],
+    [
+        (None, True),
+        ("null", True),
+        ('{"warehouse": true}', True),
+        ('{"lists": true}', False),
+        ("[]", False),
+        ('{"warehouse": true, "orders": true}', False),
+    ],
 )
 def test_who_asks_for_less_is_not_erased(scope: str | None, call: Runs, held: str, *, is_meant: bool) -> None:
     _insert(held, "r1", kind="deletion", verified_at="2026-02-01", scope=scope)
     assert call("forget", "--request", "r1").status == 0
     done = call("erase", "--request", "r1", "--dry-run")
     assert (done.status == 0) is is_meant
-    assert ("has no `warehouse`" in done.err) is not is_meant
+    refusals = ("has no `warehouse`: it asks for something else", "is none of lists, marketing, profile")
+    assert any(each in done.err for each in refusals) is not is_meant
+
+
+def _job(sandbox: Sandbox, kind: str, profile: Json, **others: object) -> None:
+    """As another program does, or the pipeline: consents and suppressions of a profile."""
+    data = {"type": f"profile-{kind}-job", "attributes": {**others, "profiles": {"data": [profile]}}}
+    requests.post(
+        f"{sandbox.url}/api/profile-{kind}-jobs",
+        json={"data": data},
+        headers={"Authorization": f"Klaviyo-API-Key {sandbox.api_key}", "revision": "2026-07-15"},
+        timeout=10,
+    ).raise_for_status()
+    sandbox.settle()
+
+
+def test_a_part_is_done_when_klaviyo_shows_it(call: Runs, held: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Lists, channels and the address of a person who asked to keep their profile; a new word does not count."""
+    key, email, number = sandbox.store.read(
+        "select id, email, phone_number from profiles where email <> '' and phone_number like '+1%' order by id"
+    )[0]
+    write = sandbox.store.write
+    [listed] = sandbox.store.read("select min(id) from groups where kind = 'list'")[0]
+    write("delete from members where profile_id = ?", [[key]])
+    write("insert into members (group_id, profile_id, joined) values (?, ?, ?)", [[listed, key, 1_600_000_000]])
+    marketing = {"consent": "SUBSCRIBED", "consented_at": "2024-01-01T00:00:00Z"}
+    given = {channel: {"marketing": marketing} for channel in ("email", "sms")}
+    both = {"email": email, "phone_number": number, "subscriptions": given}
+    _job(sandbox, "subscription-bulk-create", {"type": "profile", "attributes": both}, historical_import=True)
+    scopes = {"lists": {"lists": True}, "sms": {"sms": True, "lists": False}, "marketing": {"marketing": True}}
+    for name, scope in scopes.items():
+        asked = {"kind": "deletion", "email": email, "verified_at": "2026-02-01", "scope": json.dumps(scope)}
+        _insert(held, f"{name} long ago", received_at="2001-01-01", **asked)
+        _insert(held, name, received_at="2999-01-01", **asked)
+
+    def looked(name: str) -> tuple[int, str]:
+        done = call("verify", "--request", name)
+        assert done.status in {0, 4}, done.err
+        return done.status, done.out
+
+    # Whoever joins a list or consents after that does so anew.
+    assert [looked(f"{name} long ago")[0] for name in scopes] == [0, 0, 0]
+    assert looked("lists") == (4, f"still there: list {listed}\n")
+    assert looked("sms") == (4, "still there: consent for sms\n")
+    status, told = looked("marketing")
+    assert (status, "consent for email" in told, "the address is not suppressed" in told) == (4, True, True)
+    # What is not done yet is no state of the request.
+    assert _actions(tmp_path) == [(f"{name} long ago", "verified") for name in scopes]
+    write("delete from members where profile_id = ?", [[key]])
+    assert looked("lists")[0] == 0
+    unsubscribed = {"email": {"marketing": {"consent": "UNSUBSCRIBED"}}}
+    sms = {"sms": {"marketing": {"consent": "UNSUBSCRIBED"}}}
+    _job(
+        sandbox,
+        "subscription-bulk-delete",
+        {"type": "profile", "attributes": {"phone_number": number, "subscriptions": sms}},
+    )
+    assert looked("sms")[0] == 0
+    _job(
+        sandbox,
+        "subscription-bulk-delete",
+        {"type": "profile", "attributes": {"email": email, "subscriptions": unsubscribed}},
+    )
+    _job(sandbox, "suppression-bulk-create", {"type": "profile", "attributes": {"email": email}})
+    assert looked("marketing")[0] == 0
+    assert {action for _, action in _actions(tmp_path)} == {"verified"}
+
+
+def test_what_is_asked_for_in_the_warehouse_alone_is_looked_for_there(call: Runs, held: str) -> None:
+    _insert(held, "r1", kind="deletion", verified_at="2026-02-01", scope='{"warehouse": true}')
+    _insert(held, "r2", kind="deletion", verified_at="2026-02-01", scope='{"profile": true}')
+    assert "rows of klaviyo_raw.orders" in call("verify", "--request", "r1").out
+    # Who keeps what the shop knows is gone when Klaviyo has no profile of them.
+    assert call("verify", "--request", "r2").status == 3
+    assert call("forget", "--request", "r1").status == 0
+    assert call("erase", "--request", "r1").status == 0
+    assert call("verify", "--request", "r1", "--email", ADA).status == 0
 
 
 def test_a_restriction_is_put_and_lifted_by_its_request(call: Runs, held: str, tmp_path: Path) -> None:

@@ -29,14 +29,16 @@ from subject_requests.privacy_request import (
     ACCESS,
     DELETION,
     IDENTITY_VERIFIED,
+    PROFILE,
     RESTRICTION,
+    WAREHOUSE,
     Asked,
     person_in,
 )
 from subject_requests.processing_log import Entry, ProcessingLog
 from subject_requests.record import written
 from subject_requests.settings import PROGRAM, RequestSettings
-from subject_requests.verification import STATUSES, looked_for, so_far
+from subject_requests.verification import STATUSES, State, looked_for, so_far
 from subject_requests.warehouse import opened
 
 Somebody = Mapping[str, str | None]
@@ -201,9 +203,10 @@ def verify(  # noqa: PLR0913, PLR0917 - options
     *,
     as_json: bool,
 ) -> None:
-    """Look whether somebody who was deleted is gone, by every identifier.
+    """Look whether somebody who was deleted is gone, by every identifier; or whether a part of it is done.
 
-    Of a request, when it was accepted and when they were first not seen is known from what was done about it.
+    Of a request, when it was accepted and when they were first not seen is known from what was done about it. One
+    whose `scope` asks for less is verified as soon as Klaviyo, and the warehouse, show that it is done.
 
     The exit status says what was seen: 0 verified, 3 unseen for less than 24 hours, 4 still there, 5 still there
     14 days after Klaviyo took the request. 1: it is not known.
@@ -217,6 +220,7 @@ def verify(  # noqa: PLR0913, PLR0917 - options
         accepted, unseen = so_far(answered.actions)
         seen = looked_for(
             person,
+            answered,
             klaviyo,
             database,
             settings.schemas,
@@ -225,7 +229,9 @@ def verify(  # noqa: PLR0913, PLR0917 - options
             unseen_at=unseen_at or unseen,
         )
     told = seen.told()
-    action = request and seen.state.replace(" ", "_")
+    # Of a part, that it is not done yet changes nothing.
+    is_told = request is not None and (PROFILE in answered.parts() or seen.state is State.VERIFIED)
+    action = seen.state.replace(" ", "_") if is_told else None
     source = "klaviyo" if database is None else "klaviyo+warehouse"
     entry = Entry(f"looked for: {seen.state}", source, len(seen.seen), person.given)
     _tell(log, entry._replace(request=request, action=action))
@@ -381,7 +387,7 @@ def erase(  # noqa: PLR0913, PLR0917 - options
     asked = Asked("erase", DELETION, somebody, request, verified_at, may_be_elsewhere=True)
     with _needed(settings, warehouse, writable=True) as database:
         person, answered = asked.answered(database, settings.erased_schemas, log, _now())
-        answered.see_asked_for("warehouse")
+        answered.see_asked_for(WAREHOUSE)
         why = _why(because, request, person)
         if kept.missing(person.given):
             message = "they are not on the list by every identifier that is given: `subject-requests forget` first"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from klaviyo_wire.sessions import session_of
 from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier, compared
 from subject_requests.person import Person, identifiers_of
+from subject_requests.privacy_request import LISTS, MARKETING, SMS
 
 if TYPE_CHECKING:
     from subject_requests.settings import RequestSettings
@@ -98,6 +100,50 @@ class Klaviyo:
         except NotFound:
             return False
         return True
+
+    def left_of(self, person: Person, parts: Collection[str], asked_at: datetime | None) -> list[str]:
+        """What the person is still on, or may still be written to by, though they asked to be taken off it.
+
+        Whoever joined a list, or consented, after that did so anew.
+
+        Args:
+            person: Who asked.
+            parts: What they asked for: `lists`, `sms`, `marketing`.
+            asked_at: When; None: whatever there is counts.
+
+        Raises:
+            KlaviyoError: Klaviyo cannot be asked.
+            ProgramError: it did not tell what was asked.
+        """
+        found: list[str] = []
+        for key, profile in self.profiles(person).items():
+            if not _is_theirs(profile, person):
+                continue
+            if LISTS in parts:
+                lists = self._of_profile(OF_A_PROFILE["lists"], key)
+                found += [f"list {each['id']}" for each in lists if self._was_on(each["id"], profile, asked_at)]
+            found += [f"consent for {each}" for each in _consents(profile, parts, asked_at)]
+            if MARKETING in parts and profile.get("email") and not _is_blocked(profile, asked_at):
+                found.append("the address is not suppressed")
+        return sorted(set(found))
+
+    def _was_on(self, list_id: str, profile: Json, asked_at: datetime | None) -> bool:
+        """Whether a profile that is on a list was so before; what is not told counts as before."""
+        kind = next((each for each in ("email", "phone_number") if profile.get(each)), None)
+        if kind is None or asked_at is None:
+            return True
+        params = {
+            "filter": Operator.EQUALS(kind, profile[kind]),
+            "fields[profile]": "joined_group_at",
+            "page[size]": "100",
+        }
+        joined = [
+            _moment(jsonapi.lift(resource).get("joined_group_at"))
+            for page in self._client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
+            for resource in jsonapi.resources(page)
+            if resource["id"] == profile["id"]
+        ]
+        return not any(each is not None and each > asked_at for each in joined)
 
     def read(self, person: Person) -> tuple[Person, Held]:
         """Everything of a person, and the person as far as they are known then.
@@ -179,6 +225,47 @@ class Klaviyo:
                 if event["id"] not in seen:
                     seen.add(event["id"])
                     yield {**event, "metric_name": names.get(event["metric_id"])}
+
+
+def _is_theirs(profile: Json, person: Person) -> bool:
+    """Whether a profile is of the person, and not of somebody who has the same number."""
+    names = [each for each in identifiers_of(profile) if each.kind not in {"id", "phone_number"}]
+    by_more = any(each in person.identifiers for each in identifiers_of(profile) if each.kind != "phone_number")
+    return by_more or not names or not any(each.kind != "phone_number" for each in person.given)
+
+
+def _consents(profile: Json, parts: Collection[str], asked_at: datetime | None) -> list[str]:
+    """The channels by which a profile may be written to by a consent of before."""
+    channels = {"email", "sms", "whatsapp"} if MARKETING in parts else {"sms"} if SMS in parts else set()
+    found = []
+    for channel in sorted(channels):
+        marketing = ((profile[_SUBSCRIPTIONS] or {}).get(channel) or {}).get("marketing") or {}
+        if marketing.get("consent") == "SUBSCRIBED" and not _is_later(
+            marketing.get("consent_timestamp"), asked_at
+        ):
+            found.append(channel)
+    return found
+
+
+def _is_blocked(profile: Json, asked_at: datetime | None) -> bool:
+    """Whether nothing is sent to an address, or its owner has consented anew."""
+    marketing = ((profile[_SUBSCRIPTIONS] or {}).get("email") or {}).get("marketing") or {}
+    if marketing.get("consent") == "SUBSCRIBED":
+        return _is_later(marketing.get("consent_timestamp"), asked_at)
+    return bool(marketing.get("suppression"))
+
+
+def _is_later(text: object, asked_at: datetime | None) -> bool:
+    moment = _moment(text)
+    return moment is not None and asked_at is not None and moment > asked_at
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _enrolments(events: list[Json]) -> list[Json]:

@@ -25,6 +25,11 @@ Json = dict[str, Any]
 ACCESS, DELETION, RESTRICTION = "access", "deletion", "restriction"
 REQUESTS, ACTIONS = "privacy_requests", "privacy_actions"
 IDENTITY_VERIFIED = "identity_verified"
+LISTS, SMS, MARKETING, PROFILE, WAREHOUSE = "lists", "sms", "marketing", "profile", "warehouse"
+PARTS = frozenset({LISTS, SMS, MARKETING, PROFILE, WAREHOUSE})
+"""What the scope of a deletion may name."""
+EVERYTHING = frozenset({PROFILE, WAREHOUSE})
+"""What is deleted where nothing less is asked for."""
 _IDENTIFIERS = {"profile_id": "id", "email": "email", "phone_number": "phone_number", "external_id": "external_id"}
 """The columns that say whom a request is about."""
 
@@ -58,17 +63,35 @@ class Request:
     scope: object = None
     actions: tuple[Action, ...] = ()
 
+    def parts(self) -> frozenset[str]:
+        """What of a deletion is asked for.
+
+        Raises:
+            ProgramError: nothing that is known here, or something else besides: it may mean more, or less.
+        """
+        scope = self.scope
+        if scope is None:
+            return EVERYTHING
+        asked = (
+            frozenset(name for name, value in scope.items() if value is True) if isinstance(scope, dict) else None
+        )
+        if not asked or not isinstance(scope, dict) or not {*scope} <= PARTS:
+            message = (
+                f"the scope of the request {self.id!r} is none of {', '.join(sorted(PARTS))}, each true or false: "
+                "correct the row, or see to it by hand and `note closed`"
+            )
+            raise ProgramError(message)
+        return asked
+
     def see_asked_for(self, part: str) -> None:
-        """See that a part of what can be deleted is asked for: without a scope, all of it is.
+        """See that a part of what can be deleted is asked for.
 
         Raises:
             ProgramError: it is not.
         """
-        scope = self.scope
-        if scope is None or (isinstance(scope, dict) and scope.get(part) is True):
-            return
-        message = f"the scope of the request {self.id!r} has no `{part}`: it asks for something else, or less"
-        raise ProgramError(message)
+        if part not in self.parts():
+            message = f"the scope of the request {self.id!r} has no `{part}`: it asks for something else, or less"
+            raise ProgramError(message)
 
     def told(self) -> Json:
         """As it stands in a manifest; `due_at` is without an extension."""

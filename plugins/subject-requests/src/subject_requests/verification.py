@@ -1,4 +1,4 @@
-"""Whether somebody who was deleted is gone: a state with a deadline, as Klaviyo tells of no end of one."""
+"""Whether what was asked for is done: of a deletion a state with a deadline, as Klaviyo tells of no end of one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from singer_program.errors import ProgramError
 from subject_requests.person import masked
+from subject_requests.privacy_request import PROFILE, WAREHOUSE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from subject_requests.klaviyo import Klaviyo
     from subject_requests.person import Person
-    from subject_requests.privacy_request import Action
+    from subject_requests.privacy_request import Action, Request
     from subject_requests.warehouse import Warehouse
 
 Json = dict[str, Any]
@@ -45,7 +47,8 @@ class Verification:
         state: What it comes to.
         looked_at: When.
         unseen_at: Since when nobody of the identifiers was seen; None while somebody is.
-        seen: Masked identifiers that a profile still has, and tables of the warehouse with rows of them.
+        seen: Masked identifiers that a profile still has, tables of the warehouse with rows of them; or lists that
+            they are still on, and consents that still hold.
     """
 
     state: State
@@ -81,6 +84,7 @@ def so_far(actions: Sequence[Action]) -> tuple[datetime | None, datetime | None]
 
 def looked_for(  # noqa: PLR0913 - what is known of a deletion
     person: Person,
+    request: Request,
     klaviyo: Klaviyo,
     warehouse: Warehouse | None,
     schemas: Sequence[str],
@@ -89,10 +93,13 @@ def looked_for(  # noqa: PLR0913 - what is known of a deletion
     accepted_at: datetime | None = None,
     unseen_at: datetime | None = None,
 ) -> Verification:
-    """Look for a person by every identifier that is given.
+    """Look for a person by every identifier that is given, or for what is left of the part that they asked for.
+
+    What is no deletion at Klaviyo is done when it is not seen: of that nothing comes back by itself.
 
     Args:
         person: Who was deleted.
+        request: What they asked for.
         klaviyo: Where from.
         warehouse: Where else nothing may be left; None: not looked at.
         schemas: Of the warehouse.
@@ -102,15 +109,26 @@ def looked_for(  # noqa: PLR0913 - what is known of a deletion
 
     Raises:
         KlaviyoError: Klaviyo cannot be asked: then nothing is known.
-        ProgramError: the warehouse cannot be.
+        ProgramError: the warehouse cannot be, or is not named though they asked for nothing else.
     """
-    seen = [f"{each.kind} {masked(each)}" for each in person.identifiers if klaviyo.is_there(each, person.spelled)]
-    if warehouse is not None:
+    parts = request.parts()
+    seen: list[str] = []
+    if PROFILE in parts:
+        there = [each for each in person.identifiers if klaviyo.is_there(each, person.spelled)]
+        seen += [f"{each.kind} {masked(each)}" for each in there]
+    elif parts != {WAREHOUSE}:
+        seen += klaviyo.left_of(person, parts, request.received_at)
+    if WAREHOUSE in parts and warehouse is not None:
         _, found = warehouse.read(person, schemas)
         seen += [f"{len(rows):,} rows of {table}" for table, rows in sorted(found.rows.items())]
+    elif WAREHOUSE in parts and PROFILE not in parts:
+        message = (
+            "what is left in the warehouse is asked for: say which, `--warehouse`, or the setting `warehouse`"
+        )
+        raise ProgramError(message)
     if seen:
         overdue = accepted_at is not None and now - accepted_at > OVERDUE_AFTER
         return Verification(State.OVERDUE if overdue else State.STILL_THERE, now, None, tuple(seen))
     since = now if unseen_at is None or unseen_at > now else unseen_at
-    state = State.VERIFIED if now - since >= LOOKED_AGAIN_AFTER else State.UNSEEN
-    return Verification(state, now, since)
+    is_sure = PROFILE not in parts or now - since >= LOOKED_AGAIN_AFTER
+    return Verification(State.VERIFIED if is_sure else State.UNSEEN, now, since)
