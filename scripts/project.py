@@ -71,6 +71,12 @@ def _parsed(path: Path, _changed: int) -> dict[str, Any]:
     return content
 
 
+def raw_tables(root: Path = ROOT) -> dict[str, str]:
+    """What raw tables are called that have another name than in the dbt project: its variable of this name."""
+    found: dict[str, str] = _read(root / "transform" / "dbt_project.yml")["vars"]["raw_tables"]
+    return found
+
+
 def tasks_of(job: str, root: Path = ROOT) -> list[str]:
     """The tasks of a job in meltano.yml.
 

@@ -15,11 +15,11 @@ import received
 from home import make_private
 from log_files import GENERATIONS, generation
 from pipeline import holding, one_line_errors
-from project import BIN, WAREHOUSE, home_of, processing_log, read_dotenv, warehouse_of
+from project import BIN, WAREHOUSE, home_of, processing_log, raw_tables, read_dotenv, warehouse_of
 
 PREFIX = "SUBJECT_REQUESTS_"
-ALONE = frozenset({"erase", "retention"})
-"""What is done while no job runs: others wait."""
+ALONE = {"erase": received.erase, "retention": received.prune}
+"""What is done while no job runs, as others wait; and what does the same in the receiver's store after it."""
 _REJECTS = ("rejects.jsonl", "tap-rejects.jsonl")
 
 
@@ -34,6 +34,7 @@ def places(environment: str, variables: Mapping[str, str]) -> dict[str, str]:
     found = {
         "LOG_PATH": str(processing_log(home, variables)),
         "REJECTS_PATHS": json.dumps([str(path) for path in _rejects(home)]),
+        "RAW_TABLES": json.dumps(raw_tables()) if raw_tables() else "",
     }
     if warehouse_of(environment, variables) == "postgres":
         found["WAREHOUSE"] = _server(variables)
@@ -69,11 +70,11 @@ def main() -> None:
     command = [str(BIN / "subject-requests"), *words]
     with one_line_errors():
         os.environ.update(places(asked.environment, os.environ))
-        if ALONE.intersection(words[:1]):
+        if words and words[0] in ALONE:
             with holding(f"subject-requests {words[0]}", asked.environment):
                 status = subprocess.run(command, check=False).returncode  # noqa: S603 - our own program
-                if words[0] == "retention" and status == 0 and "--help" not in words:
-                    received.prune(words[1:], asked.environment, os.environ)
+                if status == 0 and "--help" not in words:
+                    ALONE[words[0]](words[1:], asked.environment, os.environ)
                 sys.exit(status)
     os.execv(command[0], command)  # noqa: S606
 

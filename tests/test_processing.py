@@ -24,6 +24,8 @@ from run_summary import Summary, Watch  # noqa: E402
 
 from klaviyo_inbox.delivery import DeadLetter, Delivery, Item, Parcel  # noqa: E402
 from klaviyo_inbox.store import open_for_reading, open_store  # noqa: E402
+from singer_program.identifiers import compared  # noqa: E402
+from singer_program.people_list import line_of  # noqa: E402
 from subject_requests.processing_log import ProcessingLog  # noqa: E402
 
 TASKS = ("home:hold", "tap-klaviyo-events target-duckdb", "tap-duckdb target-klaviyo-profiles")
@@ -138,11 +140,15 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _retention(patch: pytest.MonkeyPatch, *words: str) -> object:
+    return _done(patch, "retention", *words)
+
+
+def _done(patch: pytest.MonkeyPatch, *words: str) -> object:
     # Each time as a process of its own, which finds its places anew.
     with patch.context() as own:
         for name in ("LOG_PATH", "REJECTS_PATHS", "WAREHOUSE"):
             own.setenv(f"{PREFIX}{name}", "")
-        own.setattr(sys, "argv", ["request.py", "--environment", "demo", "retention", *words])
+        own.setattr(sys, "argv", ["request.py", "--environment", "demo", *words])
         with pytest.raises(SystemExit) as ended:
             request.main()
     return ended.value.code
@@ -185,6 +191,32 @@ def test_one_command_removes_what_is_old_from_the_receivers_store_too(
     # A second run finds nothing, and tells nothing.
     assert _retention(monkeypatch) == 0
     assert len([*log.entries()]) == len(told)
+
+
+def test_who_is_erased_is_erased_from_the_receivers_store_too(
+    kept: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, listed = "a key that no test would guess, of 32", kept / "forgotten.txt"
+    listed.touch(mode=0o600)
+    for name, value in {"FORGOTTEN_PATH": str(listed), "FORGOTTEN_KEY": key}.items():
+        monkeypatch.setenv(f"{PREFIX}{name}", value)
+    monkeypatch.setenv(f"{PREFIX}ERASED_SCHEMAS", '["klaviyo_raw", "marts"]')
+    delivery = Delivery(b"", datetime.now(UTC))
+    items = tuple(Item(who, json.dumps({"email": f"{who}@shop.example"}).encode()) for who in ("ada", "bob"))
+    with closing(open_store(str(kept / "inbox.sqlite"), 10 * 1024**2)) as opened:
+        opened.append([Parcel("orders", "orders", delivery, items, ())])
+    listed.write_text(f"{line_of(key, compared('email', 'ada@shop.example'))}\n")
+    words = ("--email", "ada@shop.example", "--verified-at", "2026-11-01", "--because", "ticket 17")
+    assert _done(monkeypatch, "erase", *words, "--still-at-klaviyo", "--dry-run") == 0
+    assert "deliveries, records: 1 of who was forgotten would be deleted" in capfd.readouterr().out
+    assert _done(monkeypatch, "erase", *words, "--still-at-klaviyo") == 0
+    with closing(open_for_reading(str(kept / "inbox.sqlite"))) as opened:
+        assert [each.record for each in opened.records("orders", 0, 9)] == [items[1].record]
+    told = [
+        (each["did"], each["because"])
+        for each in ProcessingLog(kept / PROCESSING_LOG).entries(source="klaviyo-inbox")
+    ]
+    assert told == [("erasing", "ticket 17"), ("erased", "ticket 17")]
 
 
 def test_a_store_that_cannot_be_read_is_an_error(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,3 +154,39 @@ def test_a_receiver_that_does_not_know_them_does_not_start(tmp_path: Path) -> No
         assert KEY not in str(caught.value)
     with pytest.raises(ProgramError, match="no source is open"):
         InboxSettings(store="x", forgotten_path="x", forgotten_key=KEY).check_open()
+
+
+def test_what_came_of_them_before_is_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any age, what was put away too; what they said themselves is kept, and of others everything."""
+    listed = _listed(tmp_path)
+    with door(tmp_path, **OPEN, **listed) as opened:
+        opened.call("/shop/orders", _order(ADA), BEARER)
+        opened.call("/shop/orders", _order(BOB, "2", note=f"a present for {ADA}"), BEARER)
+        opened.call("/shop/orders", _order(ADA, event="shipped"), BEARER)
+        opened.call("/shop/orders", _order(BOB, event="shipped"), BEARER)
+        opened.call("/v1/track", b'{"messageId":"1","userId":"crm-42","event":"Seen"}', AS_USER)
+        statement = {"statement_id": "s1", "email": ADA, "channel": "email", "consent": "given", "stated_at": NOW}
+        opened.call("/consent", json.dumps(statement, default=str).encode(), BEARER)
+        said = len(opened.records("consent_statements")) + len(opened.dead_letters())
+        config = {"store": str(tmp_path / "inbox.sqlite"), **listed}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+
+        def prune(*words: str) -> Json:
+            arguments = ["prune", "--forgotten", "--json", "--config", str(tmp_path / "config.json"), *words]
+            command.main(args=arguments, standalone_mode=False)
+            return dict(json.loads(capsys.readouterr().out))
+
+        assert prune() == {"records": 0, "dead_letters": 0}
+        _listed(tmp_path, _line("email", ADA), _line("external_id", "crm-42"))
+        assert prune("--dry-run") == prune() == {"records": 2, "dead_letters": 1}
+        assert [each["email"] for each in opened.records("orders")] == [BOB]
+        assert opened.records("site_events") == []
+        assert len(opened.records("consent_statements")) + len(opened.dead_letters()) == said - 1
+        assert prune() == {"records": 0, "dead_letters": 0}
+        with pytest.raises(ProgramError, match="leave `--days` out"):
+            prune("--days", "3")
+        (tmp_path / "config.json").write_text(json.dumps({"store": config["store"]}))
+        with pytest.raises(ProgramError, match="`forgotten_path` and `forgotten_key` are needed"):
+            prune()
+    for path in tmp_path.glob("inbox.sqlite*"):
+        assert b"crm-42" not in path.read_bytes()

@@ -90,6 +90,19 @@ def test_a_number_is_never_given_twice(store: Store, address: str) -> None:
         assert again.state().removed == 4
 
 
+def test_what_is_removed_from_the_midst_leaves_the_others_their_numbers(store: Store) -> None:
+    store.append([parcel("a", "b", "c", dead=[b"x", b"y"])])
+    [first, second] = [each.number for each in store.dead_letters()]
+    store.remove([2, 99], [second])
+    assert numbers(store) == [1, 3]
+    assert [each.number for each in store.dead_letters()] == [first]
+    assert store.state()[1:4] == (3, 0, 1)  # nothing is told of as removed for its age
+    store.append([parcel("b")])
+    assert numbers(store) == [1, 3, 4]
+    store.remove([], [])
+    assert numbers(store) == [1, 3, 4]
+
+
 def test_a_disk_that_is_full_keeps_nothing_of_a_commit(tmp_path: Path) -> None:
     """And takes again what comes when there is room."""
     store = SqliteStore.opened(str(tmp_path / "inbox.sqlite"), LARGE)

@@ -18,6 +18,7 @@ from klaviyo_inbox.forgotten import Forgotten
 from klaviyo_inbox.settings import PROGRAM, InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.store import open_for_reading
+from klaviyo_inbox.store.base import Removed
 from singer_program.command import config_option, run_command
 from singer_program.errors import ProgramError
 
@@ -109,20 +110,67 @@ def forget(config: tuple[str, ...], numbers: tuple[int, ...], *, everything: boo
 @command.command()
 @config_option
 @click.option("--days", type=click.FloatRange(min=0), help="Instead of the setting `retention_days`.")
-@click.option("--dry-run", is_flag=True, help="Say how much is too old, and remove nothing.")
+@click.option(
+    "--forgotten", "of_forgotten", is_flag=True, help="Instead: what came of people before they were forgotten."
+)
+@click.option("--dry-run", is_flag=True, help="Say how much that is, and remove nothing.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object instead of a line.")
-def prune(config: tuple[str, ...], days: float | None, *, dry_run: bool, as_json: bool) -> None:
+def prune(
+    config: tuple[str, ...], days: float | None, *, of_forgotten: bool, dry_run: bool, as_json: bool
+) -> None:
     """Remove what was received long ago, as the receiver does every hour, whether the tap has read it or not."""
     settings = InboxSettings.read(PROGRAM, config)
-    with closing(open_for_reading(settings.store)) as store:
-        age = timedelta(days=settings.retention_days if days is None else days)
-        before = moments.now() - age
-        removed = store.prunable(before) if dry_run else store.prune_all(before)
+    if of_forgotten:
+        if days is not None:
+            message = "`--forgotten` removes what is about people whatever its age: leave `--days` out"
+            raise ProgramError(message)
+        removed = _removed_of_forgotten(settings, dry_run=dry_run)
+    else:
+        removed = _removed_for_age(settings, days, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(removed._asdict()))
         return
     verb = "would be removed" if dry_run else "removed"
     click.echo(f"{removed.records:,} records and {removed.dead_letters:,} dead letters {verb}")
+
+
+def _removed_of_forgotten(settings: InboxSettings, *, dry_run: bool) -> Removed:
+    if settings.forgotten_path is None:
+        message = "the settings `forgotten_path` and `forgotten_key` are needed: the list of who was forgotten"
+        raise ProgramError(message)
+    with closing(open_for_reading(settings.store)) as store:
+        records, dead_letters = _of_forgotten(Forgotten.of(settings), store)
+        if not dry_run and (records or dead_letters):
+            store.remove(records, dead_letters)
+    return Removed(len(records), len(dead_letters))
+
+
+def _of_forgotten(forgotten: Forgotten, store: Store) -> tuple[list[int], list[int]]:
+    """The numbers of the records and of the dead letters that are about somebody who was forgotten since.
+
+    What people said themselves stays until it is too old: the warehouse is to hear it.
+    """
+    newest = store.state().newest
+    records = [
+        each.sequence
+        for stream in dict.fromkeys(source.stream.name for source in SOURCES if not source.own_word)
+        for each in store.records(stream, 0, newest)
+        if forgotten.is_about(each.record)
+    ]
+    own_words = {source.name for source in SOURCES if source.own_word}
+    dead_letters = []
+    for each in store.dead_letters():
+        delivery = None if each.source in own_words else store.dead_delivery(each.number)
+        if delivery is not None and forgotten.is_mentioned(delivery.body):
+            dead_letters.append(each.number)
+    return records, dead_letters
+
+
+def _removed_for_age(settings: InboxSettings, days: float | None, *, dry_run: bool) -> Removed:
+    with closing(open_for_reading(settings.store)) as store:
+        age = timedelta(days=settings.retention_days if days is None else days)
+        before = moments.now() - age
+        return store.prunable(before) if dry_run else store.prune_all(before)
 
 
 def _store(config: tuple[str, ...]) -> Store:

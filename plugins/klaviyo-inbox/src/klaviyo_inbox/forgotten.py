@@ -10,7 +10,7 @@ from singer_program.errors import ProgramError
 from singer_program.people_list import PeopleLists, open_to_others, read_list
 
 if TYPE_CHECKING:
-    from klaviyo_inbox.delivery import DeadLetter, Item, Parcel
+    from klaviyo_inbox.delivery import Parcel
     from klaviyo_inbox.settings import InboxSettings
     from klaviyo_inbox.source import Source
 
@@ -90,23 +90,37 @@ class Forgotten:
         """
         if source.own_word:
             return Sifted(parcel, 0, 0)
-        if self._fault is not None:
-            raise UnknownPeopleError(self._fault)
+        self._see_known()
         if self._lists is None:
             return Sifted(parcel, 0, 0)
-        items = tuple(each for each in parcel.items if not self._is_about(each))
-        dead = tuple(each for each in parcel.dead_letters if not self._is_mentioned(each))
+        items = tuple(each for each in parcel.items if not self.is_about(each.record))
+        dead = tuple(each for each in parcel.dead_letters if not self.is_mentioned(each.body))
         return Sifted(
             parcel.with_parts(items, dead), len(parcel.items) - len(items), len(parcel.dead_letters) - len(dead)
         )
 
-    def _is_about(self, item: Item) -> bool:
-        assert self._lists is not None  # noqa: S101 - asked before
-        return self._lists.about(decoded(item.record)) is not None
+    def is_about(self, record: bytes) -> bool:
+        """Whether a record is about somebody who was forgotten.
 
-    def _is_mentioned(self, letter: DeadLetter) -> bool:
-        assert self._lists is not None  # noqa: S101 - asked before
-        return self._lists.mentioned({"body": letter.body.decode(errors="replace")}) is not None
+        Raises:
+            UnknownPeopleError: it is not known who was.
+        """
+        self._see_known()
+        return self._lists is not None and self._lists.about(decoded(record)) is not None
+
+    def is_mentioned(self, body: bytes) -> bool:
+        """Whether what becomes no record mentions somebody who was forgotten.
+
+        Raises:
+            UnknownPeopleError: it is not known who was.
+        """
+        self._see_known()
+        text = body.decode(errors="replace")
+        return self._lists is not None and self._lists.mentioned({"body": text}) is not None
+
+    def _see_known(self) -> None:
+        if self._fault is not None:
+            raise UnknownPeopleError(self._fault)
 
     def _read(self) -> PeopleLists | None:
         return None if self._path is None else PeopleLists(self._key, {"forgotten": read_list(self._path, PATH)})

@@ -146,6 +146,14 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def remove(self, sequences: Sequence[int], dead_letters: Sequence[int]) -> None:
+        """Remove records and dead letters by their numbers, of any age; what was removed before is passed over.
+
+        Raises:
+            StoreError: nothing is removed.
+        """
+
+    @abstractmethod
     def prunable(self, before: datetime) -> Removed:
         """How much `prune` would remove in all; nothing is.
 

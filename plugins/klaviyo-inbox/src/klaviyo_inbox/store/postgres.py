@@ -249,6 +249,18 @@ class PostgresStore(Store):
             return Receipt(0, 0, 0) if parcel is None else self._kept(connection, [parcel])[0]
 
     @override
+    def remove(self, sequences: Sequence[int], dead_letters: Sequence[int]) -> None:
+        with self._transaction() as connection:
+            removed = connection.execute(
+                "DELETE FROM records WHERE sequence = ANY(%s) RETURNING octet_length(record)", [list(sequences)]
+            ).fetchall()
+            removed += connection.execute(
+                "DELETE FROM dead_letters WHERE number = ANY(%s) RETURNING octet_length(body)",
+                [list(dead_letters)],
+            ).fetchall()
+            self._count(connection, -sum(size + _ROW for (size,) in removed))
+
+    @override
     def prunable(self, before: datetime) -> Removed:
         with self._transaction(writing=False) as connection:
             [row] = connection.execute(_PRUNABLE, {"moment": moments.iso(before)}).fetchall()

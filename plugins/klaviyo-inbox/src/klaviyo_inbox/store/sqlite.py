@@ -57,6 +57,8 @@ _DEAD_LETTER = (
     "INSERT OR IGNORE INTO dead_letters (key, source, received_at, reason, parameters, body)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
+_REMOVE = "DELETE FROM records WHERE sequence = ?"
+_SETTLE = "DELETE FROM dead_letters WHERE number = ?"
 _ABOUT = "INSERT INTO about VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 # Records go by number, up to the first that is not old.
 _PRUNABLE = """
@@ -214,8 +216,17 @@ class SqliteStore(Store):
     @override
     def settle(self, number: int, parcel: Parcel | None) -> Receipt:
         with self._faults(), self._transaction():
-            self._connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
+            self._connection.execute(_SETTLE, (number,))
             return Receipt(0, 0, 0) if parcel is None else self._kept(parcel)
+
+    @override
+    def remove(self, sequences: Sequence[int], dead_letters: Sequence[int]) -> None:
+        with self._faults():
+            self._connection.execute("PRAGMA secure_delete = ON")  # nothing of them is left in the file
+            with self._transaction():
+                for sql, numbers in ((_REMOVE, sequences), (_SETTLE, dead_letters)):
+                    self._connection.executemany(sql, [(number,) for number in numbers])
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nor beside it
 
     @override
     def prunable(self, before: datetime) -> Removed:
