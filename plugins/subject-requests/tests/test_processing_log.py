@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from hypothesis import strategies as st
 
 from singer_program.errors import ProgramError
 from singer_program.identifiers import compared
+from singer_program.private import replace_file
 from subject_requests.processing_log import BEGINNING, Entry, ProcessingLog
+from subject_requests.tap import TapSubjectRequests
 
 Runs = Callable[..., Any]
 KEY = "a key that no test would guess, of 32"
@@ -160,6 +165,88 @@ def test_after_a_line_that_was_cut_off_the_chain_goes_on(
     mended = [*log.entries()][6]
     assert (mended["did"], mended["what"].encode()) == ("mended", cut)
     assert log.path.read_bytes().startswith(whole)
+
+
+def _tapped(log: ProcessingLog, state: dict[str, Any]) -> tuple[list[tuple[int, str]], dict[str, Any]]:
+    """The numbers and deeds of lines that the tap gives, and its state then."""
+    out = io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(out, write_through=True)) as text:
+        TapSubjectRequests(config={"log_path": str(log.path)}, state=state).sync_all()
+        text.detach()
+    messages = [json.loads(line) for line in out.getvalue().splitlines()]
+    records = [
+        each["record"] for each in messages if each["type"] == "RECORD" and each["stream"] == "processing_log"
+    ]
+    states = [each["value"] for each in messages if each["type"] == "STATE"]
+    return [(each["line"], each["did"]) for each in records], states[-1]
+
+
+def test_a_broken_log_is_left_behind_and_gone_on_from(log: ProcessingLog, run: Runs) -> None:
+    """The old file stays as it is; numbers and chain go on, for whoever has read it up to its end."""
+    settings = {"log_path": log.path, "forgotten_key": KEY}
+    because = ("--because", "the disk failed")
+    assert "is whole: it goes on by itself" in run("log", "renew", *because, **settings).err
+    read, state = _tapped(log, {})
+    assert len(read) == 6
+    lines = _lines(log)
+    broken = b"".join([*lines[:2], lines[2].replace(b'"count": 2', b'"count": 7'), *lines[3:]])
+    log.path.write_bytes(broken)
+    before = {*log.path.parent.iterdir()}
+    done = run("log", "renew", *because, **settings)
+    assert done.status == 0, done.err
+    [aside] = {*log.path.parent.iterdir()} - before
+    assert aside.read_bytes() == broken
+    assert str(aside) in done.out
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+    log.append(_entry(8), now=NOW)
+    assert log.check().lines == 8
+    assert log.check(json.loads(lines[5])["hash"]).lines == 8
+    first = next(log.entries())
+    assert (first["line"], first["did"], first["because"], first["count"]) == (
+        7,
+        "begun anew",
+        "the disk failed",
+        6,
+    )
+    assert first["what"] == f"sha256:{hashlib.sha256(broken).hexdigest()}"
+    assert _tapped(log, state)[0] == [(7, "begun anew"), (8, "exported")]
+    # Nobody is named there for ever, and what a line of it altered shows as in any other.
+    assert "names somebody" in run("log", "renew", "--because", "by ada@shop.example", **settings).err
+    log.path.write_bytes(log.path.read_bytes().replace(b"the disk", b"no disk!"))
+    with pytest.raises(ProgramError, match="line 1 was altered"):
+        log.check()
+
+
+def test_a_log_that_is_gone_is_gone_on_from_what_the_warehouse_knows(log: ProcessingLog, run: Runs) -> None:
+    settings = {"log_path": log.path}
+    _, state = _tapped(log, {})
+    last = log.check()
+    log.append(_entry(7), now=NOW)  # which nobody has read
+    log.path.unlink()
+    because = ("--because", "the file was lost")
+    assert "there is no log" in run("log", "renew", *because, **settings).err
+    assert "is no line of a log" in run("log", "renew", *because, "--after", "6:abc", **settings).err
+    done = run("log", "renew", *because, "--after", f"{last.lines}:{last.last}", **settings)
+    assert (done.status, done.out) == (0, "begun anew\n"), done.err
+    assert _tapped(log, state)[0] == [(7, "begun anew")]
+    # Of a file that was never a log, nothing is whole: the chain begins.
+    log.path.write_bytes(b"something else\n")
+    assert run("log", "renew", *because, **settings).status == 0
+    assert log.check().lines == 1
+
+
+def test_who_waits_while_a_log_is_put_aside_writes_to_the_new_one(log: ProcessingLog) -> None:
+    broken = log.path.read_bytes().replace(b'"count": 2', b'"count": 7')
+    log.path.write_bytes(broken)
+    with ThreadPoolExecutor(4) as pool, log._held():
+        waiting = [pool.submit(log.append, _entry(n), now=NOW) for n in range(3)]
+        os.link(log.path, log.path.with_name("aside"))
+        line, _ = log._line(Entry("begun anew", "log", 6), json.loads(broken.splitlines()[-1])["hash"], NOW)
+        replace_file(log.path, [line.decode().strip()])
+    for each in waiting:
+        each.result()
+    assert log.check().lines == 10
+    assert log.path.with_name("aside").read_bytes() == broken
 
 
 def test_a_line_that_says_something_twice_was_altered(log: ProcessingLog) -> None:

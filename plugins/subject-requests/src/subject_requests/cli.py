@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ from subject_requests.privacy_request import (
     Asked,
     person_in,
 )
-from subject_requests.processing_log import Entry, ProcessingLog
+from subject_requests.processing_log import Entry, Place, ProcessingLog
 from subject_requests.record import written
 from subject_requests.settings import PROGRAM, RequestSettings
 from subject_requests.verification import STATUSES, State, looked_for, so_far
@@ -63,6 +64,18 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             self.fail("it is no moment as in ISO 8601, such as 2026-11-29T10:00:00Z", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class _Line(click.ParamType):  # type: ignore[type-arg]
+    """A line of the log: its number and its hash."""
+
+    name = "line"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # noqa: ANN401
+        number, _, digest = str(value).partition(":")
+        if not number.isdecimal() or re.fullmatch("[0-9a-f]{64}", digest) is None:
+            self.fail("it is no line of a log, such as 12:<64 hexadecimal digits>", param, ctx)
+        return Place(int(number), digest)
 
 
 _PERSON = (
@@ -541,6 +554,22 @@ def verify_log(config: tuple[str, ...], path: Path | None, expect: str | None) -
     """See that no line was altered, taken out or put in; prints how many there are, and the hash of the last."""
     checked = _log_to_read(RequestSettings.read(PROGRAM, config), path).check(expect)
     click.echo(f"{checked.lines} {checked.last}")
+
+
+@of_log.command("renew")
+@config_option
+@click.option("--because", required=True, help="What was found out; kept in the log.")
+@click.option(
+    "--after",
+    type=_Line(),
+    metavar="NUMBER:HASH",
+    help="The last line that counts, as the warehouse has it; else the last that is whole by itself.",
+)
+def renew_log(config: tuple[str, ...], because: str, after: Place | None) -> None:
+    """Put a log aside that is broken or gone, and begin one that goes on from a line of it."""
+    log = _log_to_read(RequestSettings.read(PROGRAM, config), None)
+    aside = log.renew(_why(because, None, None) or because, _now(), after)
+    click.echo("begun anew" if aside is None else f"begun anew; what was there is {str(aside)!r}: keep it")
 
 
 @of_log.command("show")

@@ -5,6 +5,7 @@ knows a hash that the log ended with: `log verify` prints it, to be kept elsewhe
 state. No line holds an identifier: people stand in it as keyed hashes, those of the lists.
 
 A program that is killed may leave the beginning of a line at the end. The next line takes its place, and holds it.
+A log that is broken for good is put aside, and one that goes on from a line of it begins with a line that says so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from singer_program.errors import ProgramError
 from singer_program.line_file import tail
 from singer_program.people_list import line_of
-from singer_program.private import sync_folder
+from singer_program.private import replace_file, sync_folder
 
 if TYPE_CHECKING:
     from singer_program.identifiers import Identifier
@@ -34,6 +35,9 @@ BEGINNING = "0" * 64
 PREVIOUS, HASH = "previous", "hash"
 MENDED = "mended"
 """What a line did that stands where an append was interrupted; its `what` is what stood there."""
+RENEWED = "begun anew"
+"""What the first line of a log did that goes on from one that was put aside: its `count` is how many lines that
+had, its `previous` the hash of the last of them, its `what` the SHA-256 of that file."""
 _SHOWN = 16
 _ALTERED = "was altered, or is no line of this log"
 
@@ -65,10 +69,22 @@ class Entry(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A log that is whole: how many lines it has, and the hash that it ends with."""
+    """A log that is whole.
+
+    Attributes:
+        lines: How many it has, with those of a log that it goes on from.
+        last: The hash that it ends with.
+    """
 
     lines: int
     last: str
+
+
+class Place(NamedTuple):
+    """A line, by its number and its hash; 0 is before the first."""
+
+    line: int
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +149,50 @@ class ProcessingLog:
         if self.path.exists():
             self._check(self._content(), may_be_cut=True)
 
+    def renew(self, because: str, now: datetime, after: Place | None = None) -> Path | None:
+        """Put a broken log aside, and begin one that goes on from a line of it.
+
+        Nobody finds none meanwhile, and who was about to add a line adds it to the new one.
+
+        Args:
+            because: Why, as found out.
+            now: This moment.
+            after: The last line that counts, as the warehouse or a state has it; None: the last that is whole by
+                itself.
+
+        Returns:
+            Where the old one is; None where there was none.
+
+        Raises:
+            ProgramError: the log is whole, or there is none and no line to go on from; or it cannot be written.
+        """
+        is_there = self.path.exists()
+        if not is_there and after is None:
+            message = (
+                "there is no log: the first line begins one; to go on from another, say from which line, `--after`"
+            )
+            raise ProgramError(message)
+        if is_there and after is None and self._is_whole():
+            message = f"the log {str(self.path)!r} is whole: it goes on by itself"
+            raise ProgramError(message)
+        with self._held() as descriptor:
+            old = _whole_file(descriptor)
+            number, before = after or _last_place(old)
+            digest = f"sha256:{hashlib.sha256(old).hexdigest()}" if is_there else None
+            line, _ = self._line(Entry(RENEWED, "log", number, because=because, what=digest), before, now)
+            aside = self.path.with_name(f"{self.path.name}.{now:%Y%m%dT%H%M%S%f}") if is_there else None
+            if aside is not None:
+                os.link(self.path, aside)
+            replace_file(self.path, [line.decode().removesuffix("\n")])
+        return aside
+
+    def _is_whole(self) -> bool:
+        try:
+            self._check(self._content(), may_be_cut=True)
+        except ProgramError:
+            return False
+        return True
+
     def check(self, expected: str | None = None) -> Checked:
         """See that no line was altered, taken out, put in or moved.
 
@@ -168,7 +228,8 @@ class ProcessingLog:
             message = "lines about a person are found by `forgotten_key`: set it"
             raise ProgramError(message)
         wanted = {*self.hashes(people)}
-        for number, line in enumerate(content.split(b"\n")[:-1], 1):
+        lines = content.split(b"\n")[:-1]
+        for number, line in enumerate(lines, _begins_after(lines).line + 1):
             entry = _entry(line)
             if (
                 entry is not None
@@ -244,9 +305,10 @@ class ProcessingLog:
             raise ProgramError(message) from error
 
     def _check(self, content: bytes, expected: str | None = None, *, may_be_cut: bool = False) -> Checked:
-        before, seen = BEGINNING, {BEGINNING}
         *lines, cut = content.split(b"\n")
-        for number, line in enumerate(lines, 1):
+        first, before = _begins_after(lines)
+        seen = {BEGINNING, before}
+        for number, line in enumerate(lines, first + 1):
             entry = _entry(line)
             if entry is None:
                 raise self._broken(number, _ALTERED)
@@ -256,28 +318,29 @@ class ProcessingLog:
             before = entry[HASH]
             seen.add(before)
         if expected is not None and expected not in seen:
-            raise self._broken(len(lines) + 1, f"is missing: none has the hash {expected!r}")
+            raise self._broken(first + len(lines) + 1, f"is missing: none has the hash {expected!r}")
         if cut and not may_be_cut:
             message = (
-                f"the log {str(self.path)!r}: line {len(lines) + 1:,} is cut off: a program was killed while it "
-                "wrote, or somebody cut it. The next line that is added takes its place, and holds what is left"
+                f"the log {str(self.path)!r}: line {first + len(lines) + 1:,} is cut off: a program was killed "
+                "while it wrote, or somebody cut it. The next line that is added takes its place, and holds what "
+                "is left"
             )
             raise ProgramError(message)
-        return Checked(len(lines), before)
+        return Checked(first + len(lines), before)
 
     def _broken(self, number: int | None, what: str) -> ProgramError:
         which = "the last line" if number is None else f"line {number:,}"
         return ProgramError(
             f"the log {str(self.path)!r}: {which} {what}. Keep the file as it is, and find out "
-            "by a copy out of a backup what stood there, and who wrote to it"
+            "by a copy out of a backup what stood there, and who wrote to it. A file that cannot be put back is "
+            "left behind by `subject-requests log renew`"
         )
 
     @contextmanager
     def _held(self) -> Iterator[int]:
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = self._locked()
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield descriptor
             finally:
                 os.close(descriptor)
@@ -287,6 +350,19 @@ class ProcessingLog:
                 "setting `log_path`"
             )
             raise ProgramError(message) from error
+
+    def _locked(self) -> int:
+        """The file, opened, and nobody else's; not one that was put aside while this waited."""
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if self.path.exists() and os.path.samestat(os.fstat(descriptor), self.path.stat()):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
 
 
 def acted_at(entry: Json) -> datetime:
@@ -304,6 +380,28 @@ def _entry(line: bytes) -> Json | None:
         return None
     said = {name: value for name, value in entry.items() if name != HASH}
     return entry if entry.get(HASH) == _hash(said) else None
+
+
+def _begins_after(lines: Sequence[bytes]) -> Place:
+    """The line that the first one follows: none, or the last of a log that was put aside."""
+    entry = _entry(lines[0]) if lines else None
+    number = entry.get("count") if entry is not None and entry.get("did") == RENEWED else None
+    return Place(number, str(entry[PREVIOUS])) if entry and isinstance(number, int) else Place(0, BEGINNING)
+
+
+def _last_place(content: bytes) -> Place:
+    """The last line of a log that is as it was written, whatever became of others."""
+    lines = content.split(b"\n")
+    first = _begins_after(lines).line
+    for number in range(len(lines), 0, -1):
+        if (entry := _entry(lines[number - 1])) is not None:
+            return Place(first + number, str(entry[HASH]))
+    return Place(0, BEGINNING)
+
+
+def _whole_file(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, size, 0)
 
 
 def _encoded(entry: Json) -> bytes:
