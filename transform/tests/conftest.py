@@ -89,7 +89,7 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project
     # What is parsed stays to the end: to look through it for garbage, again and again, takes a tenth of the time.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
+    gc.set_threshold(*engine.garbage)
     return project
 
 
