@@ -364,6 +364,44 @@ def test_a_number_that_is_an_id_of_yours_is_no_number_of_an_order(erase: Runs, h
     assert execute(held, "SELECT count(*) FROM marts.fct_owners") == [(0,)]
 
 
+def test_an_id_that_is_kept_as_a_number_is_found(erase: Runs, held: str) -> None:
+    """A hash is no number: a row that has nobody but by such an id goes, and a ledger keeps it without."""
+    execute(
+        held,
+        "UPDATE klaviyo_raw.profiles SET external_id = '100234' WHERE id = '01ADA'",
+        "CREATE TABLE marts.dim_customers (customer_id bigint, value int)",
+        "INSERT INTO marts.dim_customers VALUES (100234, 1), (100235, 2), (NULL, 3)",
+        "DROP TABLE marts.fct_consent_log",
+        "CREATE TABLE marts.fct_consent_log (profile_id text, external_id bigint)",
+        "INSERT INTO marts.fct_consent_log VALUES ('01ADA', 100234), ('01BOB', 100235)",
+    )
+    done = erase()
+    assert done.status == 0, done.err
+    assert execute(held, "SELECT value FROM marts.dim_customers ORDER BY value") == [(2,), (3,)]
+    assert execute(held, "SELECT * FROM marts.fct_consent_log ORDER BY profile_id") == [
+        ("01BOB", 100235),
+        (_hash("id", "01ADA"), None),
+    ]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+@pytest.mark.parametrize("kind", ["remark", "xml", "pair", "choice"])
+def test_texts_of_every_type_are_looked_through(kind: str, erase: Runs, held: str) -> None:
+    """Also where nothing is known of a type but its name."""
+    value = "ROW('of ada@mail.example.net', 1)::pair" if kind == "pair" else "'ada@mail.example.net'"
+    execute(
+        held,
+        "CREATE DOMAIN public.remark AS varchar(80)",
+        "CREATE TYPE public.pair AS (said text, n int)",
+        "CREATE TYPE public.choice AS ENUM ('ada@mail.example.net')",
+        f"CREATE TABLE klaviyo_raw.remarks (said public.{kind})".replace("public.xml", "xml"),
+        f"INSERT INTO klaviyo_raw.remarks VALUES ({value})",  # noqa: S608
+    )
+    done = erase()
+    assert done.status == 1
+    assert "klaviyo_raw.remarks.said still has an identifier" in done.err
+
+
 def test_a_view_of_what_lies_elsewhere_undoes_all(erase: Runs, held: str) -> None:
     execute(
         held,

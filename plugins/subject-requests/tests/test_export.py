@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import pytest
-from people_warehouse import ADA, BOB, TABLES
+from people_warehouse import ADA, BOB, TABLES, execute, filled
 
 from klaviyo_sandbox.http.faults import Status
 from singer_program.errors import ProgramError
@@ -164,11 +164,21 @@ def test_an_archive_holds_the_same_files(sandbox: Sandbox, run: Runs, tmp_path: 
 
 
 def test_all_profiles_that_match_are_theirs(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    """But one that has only their number, and names somebody else: it may be of the same household."""
     rows = sandbox.store.read("select id, email, phone_number from profiles where email is not null order by id")
     first, second = rows[0], next(each for each in rows[1:] if each[2])
-    done = run("export", "--email", str(first[1]), "--phone-number", str(second[2]), "--out", "package")
+    number = ("--phone-number", str(second[2]))
+    done = run("export", "--email", str(first[1]), "--profile-id", str(second[0]), "--out", "both")
     assert done.status == 0, done.err
-    assert _read(tmp_path / "package")[0]["profiles"] == sorted([first[0], second[0]])
+    assert _read(tmp_path / "both")[0]["profiles"] == sorted([first[0], second[0]])
+    assert run("export", *number, "--out", "by number").status == 0
+    assert _read(tmp_path / "by number")[0]["profiles"] == [second[0]]
+    assert run("export", "--email", str(first[1]), *number, "--out", "household").status == 0
+    manifest, _ = _read(tmp_path / "household")
+    assert manifest["profiles"] == [first[0]]
+    assert str(second[1]) not in _texts(tmp_path / "household")
+    told = [each["reason"] for each in manifest["omissions"] if each["category"] == "profile"]
+    assert told[0].startswith("1 profiles have a number that was given and name somebody else")
 
 
 def test_who_is_not_there_gets_a_package_that_says_so(run: Runs, tmp_path: Path) -> None:
@@ -279,6 +289,23 @@ def test_everything_that_the_warehouse_holds_and_nothing_of_others(
     assert warehouse not in json.dumps(manifest)
 
 
+def test_what_was_predicted_says_so_wherever_it_was_kept(run: Runs, tmp_path: Path) -> None:
+    held = filled(tmp_path / "warehouse.duckdb")
+    execute(
+        held,
+        "CREATE TABLE klaviyo_raw.predicted (profile_id text, average_order_value double)",
+        "INSERT INTO klaviyo_raw.predicted VALUES ('01ADA', 12.5), ('01BOB', 3)",
+    )
+    renamed = json.dumps({"profile_predictive_analytics": "predicted"})
+    done = run("export", "--email", ADA, "--out", "package", warehouse=held, raw_tables=renamed)
+    assert done.status == 0, done.err
+    manifest, categories = _read(tmp_path / "package")
+    assert manifest["inferred"] == ["predictive_analytics", "warehouse/klaviyo_raw.predicted"]
+    assert categories["warehouse/klaviyo_raw.predicted"] == [{"profile_id": "01ADA", "average_order_value": 12.5}]
+    page = (tmp_path / "package" / "README.md").read_text()
+    assert page.count("predicted, not told by you") == 2
+
+
 def test_a_number_that_was_given_with_the_request_is_theirs(warehouse: str, run: Runs, tmp_path: Path) -> None:
     words = ("--email", ADA, "--phone-number", "+44 20 7183 8750", "--out", "package")
     assert run("export", *words, warehouse=warehouse).status == 0
@@ -386,6 +413,8 @@ def test_refused_rows_that_name_them_are_in_it(run: Runs, tmp_path: Path) -> Non
     done = run("export", "--email", ADA, "--out", "one", **settings)
     assert done.status == 0, done.err
     manifest, categories = _read(tmp_path / "one")
+    [source] = [each for each in manifest["sources"] if each["name"] == "rejects"]
+    assert source["files"] == ["rejects.jsonl", "tap-rejects.jsonl"]
     theirs = categories["rejects/rejects"]
     assert [each for each in lines if each in theirs] == [lines[0], lines[2]]
     assert len(theirs) == 2

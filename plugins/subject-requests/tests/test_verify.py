@@ -57,6 +57,21 @@ def test_a_deletion_is_seen_through(sandbox: Sandbox, run: Runs) -> None:
     assert run(*words, "--unseen-at", (NOW + timedelta(days=2)).isoformat()).status == 3
 
 
+def test_a_household_is_neither_forgotten_nor_looked_for(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
+    """Of somebody who gave a number that is on another's profile: of that one only the number is theirs."""
+    [(other, others, number)] = sandbox.store.read(
+        "select id, email, phone_number from profiles where email <> '' and phone_number <> '' order by id limit 1"
+    )
+    who = ("--email", "gone@mail.example.net", "--phone-number", str(number))
+    assert run("verify", *who).status == 3
+    settings = {"forgotten_path": tmp_path / "list", "forgotten_key": "a key that no test would guess, of 32"}
+    done = run("forget", *who, "--because", "request 1", **settings)
+    assert done.out == "2 of 2 identifiers added to the list `forgotten`\n", done.err
+    assert run("verify", *who, "--profile-id", str(other)).status == 4
+    assert run("verify", "--phone-number", str(number)).status == 4
+    assert others not in done.out
+
+
 def test_what_is_left_in_the_warehouse_is_seen(run: Runs, tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:

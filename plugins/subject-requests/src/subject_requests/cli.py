@@ -194,7 +194,7 @@ def export(  # noqa: PLR0913, PLR0917 - options
     _tell(log, *(entries or [entry]))
     click.echo(f"{len(manifest['profiles'])} profiles, {rows:,} rows in {len(contents.categories)} tables: {out}")
     for category, reason in contents.omissions:
-        if category in {"lists", "segments", "push_tokens", "conversations", "events"}:
+        if category in {"profile", "lists", "segments", "push_tokens", "conversations", "events"}:
             to_stderr(f"{PROGRAM}: left out: {category}: {reason}")
 
 
@@ -409,7 +409,7 @@ def erase(  # noqa: PLR0913, PLR0917 - options
         person = database.known(person, tables)
         if not still_at_klaviyo:
             klaviyo = connected(settings)
-            if any(klaviyo.is_there(each, person.spelled) for each in person.identifiers):
+            if any(klaviyo.is_there(each, person) for each in person.identifiers):
                 message = (
                     "Klaviyo still has a profile of them, which the next reading brings back: delete it first, "
                     "or say `--still-at-klaviyo`"

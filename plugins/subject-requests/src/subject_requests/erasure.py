@@ -138,7 +138,7 @@ class Erasure:
         # Of a table that dbt made: with an identifier as the whole of a text, of a column of any name.
         conditions: list[str] = []
         values: list[object] = []
-        for name in table.texts:
+        for name in self._naming(table):
             if identifiers := self._in_column(table, name):
                 marks = ", ".join([self._warehouse.placeholder] * len(identifiers))
                 conditions.append(f"lower(trim({self._as_text(name)})) IN ({marks})")
@@ -151,6 +151,11 @@ class Erasure:
         if conditions:
             for key, row in self._warehouse.found(table, " OR ".join(conditions), values):
                 yield key, row, bool(self._hashed(table, row))
+
+    @staticmethod
+    def _naming(table: Table) -> list[str]:
+        """The columns that may be an identifier: texts, and what is called one, of any type."""
+        return list(dict.fromkeys((*table.texts, *table.identifying)))
 
     def _in_column(self, table: Table, column: str) -> list[Identifier]:
         """The identifiers that a column's text may be: a short one only where the column says that it is one."""
@@ -198,14 +203,13 @@ class Erasure:
         return Fate.DELETED, {}
 
     def _hashed(self, table: Table, row: Json) -> Json:
-        """The columns that are one of the identifiers, each with its hash."""
+        """The columns that are one of the identifiers, each with its hash; empty, where it can hold no text."""
         found: Json = {}
-        for column in (*table.texts, *table.identifying):
-            value = row[column]
-            if isinstance(value, str) and value.strip():
-                for each in self._in_column(table, column):
-                    if value.strip().lower() == each.value.lower() or compared(each.kind, value) == each:
-                        found[column] = self._hash(each)
+        for column in self._naming(table):
+            value = "" if row[column] is None else str(row[column]).strip()
+            for each in self._in_column(table, column) if value else ():
+                if value.lower() == each.value.lower() or compared(each.kind, value) == each:
+                    found[column] = self._hash(each) if column in table.texts else None
         return found
 
     def _emptied(self, table: Table, row: Json, hashed: Collection[str]) -> Json:
@@ -309,7 +313,7 @@ class Erasure:
     def _looked_through(table: Table) -> list[str]:
         """The texts of a table in which nothing of them may be left: numbers may be shared."""
         numbers = [name for name, kind in table.identifying.items() if kind == "phone_number"]
-        return [name for name in table.texts if name not in numbers] if table.is_table else []
+        return [name for name in table.searched if name not in numbers] if table.is_table else []
 
     def _look_through(
         self,

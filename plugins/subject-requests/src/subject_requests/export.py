@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from subject_requests import controller, rejects
-from subject_requests.klaviyo import PACKAGE, Held, Klaviyo
+from subject_requests.klaviyo import INFERRED, PACKAGE, Held, Klaviyo
 from subject_requests.others import WITHHELD, Others, to_be_known
 from subject_requests.package import Contents
 from subject_requests.person import Person, identifiers_of, masked
@@ -28,7 +28,7 @@ _ALWAYS = (
         "flow_enrolments",
         "Klaviyo has no listing of who was in a flow: derived from the `$flow` of received events",
     ),
-    ("coupons", "not read: Klaviyo lists coupon codes by coupon"),
+    ("coupons", "coupon codes that were given to the person are not read: look them up in Klaviyo"),
     (
         "forms",
         "Klaviyo has no listing of the forms that a person filled in; what they said there is in the profile",
@@ -89,6 +89,9 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
                 "read_at": read_at["warehouse"],
             }
         )
+    if settings.rejects_paths:
+        names = [Path(path).name for path in settings.rejects_paths]
+        sources.append({"name": "rejects", "files": names, "read_at": now()})
     manifest: Json = {
         "generated_at": now().isoformat(),
         "generator": f"{PACKAGE} {version(PACKAGE)}",
@@ -107,7 +110,8 @@ def gathered(person: Person, places: Places, request: Request, now: Now) -> Cont
         categories[name] = rows
         if withheld:
             omissions.append((name, f"{withheld:,} values are somebody else's, and are withheld: `{WITHHELD}`"))
-    return Contents(manifest, categories, omissions)
+    predicted = {f"warehouse/{each}" for each in found.inferred} if found is not None else set()
+    return Contents(manifest, categories, omissions, {INFERRED, *predicted})
 
 
 def _add_refused(

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PACKAGE = "subject-requests"
-_INFERRED = "predictive_analytics"
+INFERRED = "predictive_analytics"
+"""The category of what Klaviyo predicts of a person, and nobody told."""
 _SUBSCRIPTIONS = "subscriptions"
 
 OF_A_PROFILE = {
@@ -68,16 +69,23 @@ class Klaviyo:
         self._client = client
 
     def profiles(self, person: Person) -> dict[str, Json]:
-        """Every profile that one of the person's identifiers matches, by id, whole.
+        """Every profile of the person that one of their identifiers matches, by id, whole.
+
+        A number may be a household's: a profile that has one, and otherwise names somebody else, is theirs only
+        where nothing but a number was given.
 
         Raises:
             KlaviyoError: Klaviyo cannot be asked.
             ProgramError: it did not tell what was asked.
         """
-        found: dict[str, Json] = {}
-        for identifier in person.identifiers:
-            for profile in self._matching(identifier, person.spelled):
-                found[profile["id"]] = profile
+        return {key: each for key, each in self._matched(person).items() if _is_theirs(each, person)}
+
+    def _matched(self, person: Person) -> dict[str, Json]:
+        found = {
+            profile["id"]: profile
+            for identifier in person.identifiers
+            for profile in self._matching(identifier, person.spelled)
+        }
         return dict(sorted(found.items()))
 
     @staticmethod
@@ -89,9 +97,9 @@ class Klaviyo:
         known = [each for profile in profiles.values() for each in identifiers_of(profile)]
         return person.knowing(each for each in known if each.kind != "phone_number")
 
-    def is_there(self, identifier: Identifier, spelled: Sequence[str] = ()) -> bool:
-        """Whether any profile has an identifier; asked in both ways that there are, where it is an id."""
-        if any(True for _ in self._matching(identifier, spelled)):
+    def is_there(self, identifier: Identifier, person: Person) -> bool:
+        """Whether a profile of the person has one of their identifiers; asked in both ways, where it is an id."""
+        if any(_is_theirs(profile, person) for profile in self._matching(identifier, person.spelled)):
             return True
         if identifier.kind != "id":
             return False
@@ -117,8 +125,6 @@ class Klaviyo:
         """
         found: list[str] = []
         for key, profile in self.profiles(person).items():
-            if not _is_theirs(profile, person):
-                continue
             if LISTS in parts:
                 lists = self._of_profile(OF_A_PROFILE["lists"], key)
                 found += [f"list {each['id']}" for each in lists if self._was_on(each["id"], profile, asked_at)]
@@ -152,14 +158,20 @@ class Klaviyo:
             KlaviyoError: Klaviyo cannot be asked for something.
             ProgramError: it did not tell what was asked.
         """
-        held = Held(profiles=self.profiles(person))
+        matched = self._matched(person)
+        held = Held(profiles={key: each for key, each in matched.items() if _is_theirs(each, person)})
         person = self.known(person, held.profiles)
+        if of_others := len(matched) - len(held.profiles):
+            held.omissions["profile"] = (
+                f"{of_others:,} profiles have a number that was given and name somebody else: they may be of the "
+                "same household. Give the address or id of one, if it is the person's"
+            )
         held.revisions.add(ENDPOINTS["get_profiles"].revision)
         held.categories["profile"] = [
-            {name: value for name, value in each.items() if name not in {_SUBSCRIPTIONS, _INFERRED}}
+            {name: value for name, value in each.items() if name not in {_SUBSCRIPTIONS, INFERRED}}
             for each in held.profiles.values()
         ]
-        for name in (_SUBSCRIPTIONS, _INFERRED):
+        for name in (_SUBSCRIPTIONS, INFERRED):
             held.categories[name] = [
                 {"profile_id": key, **(each[name] or {})} for key, each in held.profiles.items()
             ]
@@ -183,7 +195,7 @@ class Klaviyo:
         others = [each for each in spelled if kind == "email" and each != value and each.lower() == value]
         params = {
             "filter": Operator.ANY(kind, [value, *others]),
-            "additional-fields[profile]": f"{_SUBSCRIPTIONS},{_INFERRED}",
+            "additional-fields[profile]": f"{_SUBSCRIPTIONS},{INFERRED}",
             "page[size]": "100",
         }
         for page in self._client.pages("get_profiles", params=params):
@@ -193,7 +205,7 @@ class Klaviyo:
                 if not isinstance(theirs, str) or compared(kind, theirs) != identifier:
                     message = f"Klaviyo answered a question for one {kind} with a profile of another: report it"
                     raise ProgramError(message)
-                if missing := [each for each in (_SUBSCRIPTIONS, _INFERRED) if each not in profile]:
+                if missing := [each for each in (_SUBSCRIPTIONS, INFERRED) if each not in profile]:
                     message = f"Klaviyo did not tell `{missing[0]}` of a profile, though it was asked: start again"
                     raise ProgramError(message)
                 yield profile

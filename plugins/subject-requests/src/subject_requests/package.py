@@ -13,7 +13,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,6 @@ DESCRIPTIONS: Mapping[str, str] = {
     "flow_enrolments": "Automated series of messages that you were in, as far as messages of them reached you",
 }
 """By category, for the person; tables of the warehouse are described by their names."""
-INFERRED = frozenset({"predictive_analytics"})
 _NUMBER = re.compile(r"[+-]?[\d\s().,/-]+")
 
 
@@ -55,11 +54,13 @@ class Contents:
         manifest: What the manifest says besides files and their hashes.
         categories: Rows by the name of their file, without its ending.
         omissions: What is not in it, or not as it is elsewhere: the category, and why.
+        inferred: Names of files that hold what was not told by the person, but predicted.
     """
 
     manifest: Json
     categories: Mapping[str, Sequence[Json]]
     omissions: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    inferred: Collection[str] = ()
 
 
 def write(out: Path, contents: Contents) -> Json:
@@ -158,7 +159,7 @@ def _fill(folder: Path, contents: Contents) -> Json:
         **contents.manifest,
         "files": files,
         "contents_sha256": hashlib.sha256(listing.encode()).hexdigest(),
-        "inferred": sorted(INFERRED & contents.categories.keys()),
+        "inferred": sorted({*contents.inferred} & contents.categories.keys()),
         "omissions": [{"category": category, "reason": reason} for category, reason in contents.omissions],
     }
     put(MANIFEST, msgspec.json.format(as_json(manifest), indent=2) + b"\n")
@@ -212,6 +213,8 @@ def readme(contents: Contents) -> str:
     ]
     for name, rows in sorted(contents.categories.items()):
         described = DESCRIPTIONS.get(name, f"Rows about you in our own database: `{name.rpartition('/')[2]}`")
+        if name in contents.inferred and name not in DESCRIPTIONS:
+            described = f"{DESCRIPTIONS['predictive_analytics']}, as our own database has it"
         if name.startswith("rejects/"):
             described = "Data about you that was refused on its way to or from Klaviyo"
         lines.append(f"| `{name}.json`, `{name}.csv` | {len(rows):,} | {described} |")

@@ -114,7 +114,7 @@ def looked_for(  # noqa: PLR0913 - what is known of a deletion
     parts = request.parts()
     seen: list[str] = []
     if PROFILE in parts:
-        there = [each for each in person.identifiers if klaviyo.is_there(each, person.spelled)]
+        there = [each for each in person.identifiers if klaviyo.is_there(each, person)]
         seen += [f"{each.kind} {masked(each)}" for each in there]
     elif parts != {WAREHOUSE}:
         seen += klaviyo.left_of(person, parts, request.received_at)

@@ -28,10 +28,17 @@ from subject_requests.person import Person, identifiers_of
 Json = dict[str, Any]
 _JSON_TYPES = frozenset({"json", "jsonb"})
 _TEXT_TYPES = ("varchar", "text", "character", "char", "bpchar", "string", "citext")
+_PLAIN_TYPES = (
+    "int", "bigint", "smallint", "tinyint", "hugeint", "uint", "ubigint", "usmallint", "utinyint", "uhugeint",
+    "numeric", "decimal", "double", "real", "float", "bool", "date", "time", "interval", "uuid", "bytea", "blob",
+    "bit", "money", "oid",
+)  # fmt: skip
+"""Types of which nothing can be the text of an identifier."""
 _NESTED = ("struct", "map", "list", "[]", "array", "user-defined")
 MADE_WHEN_NEEDED = frozenset({"deletions"})
 """Schemas in which a job that nobody has to run makes views, and nothing else."""
 _PROFILES = "profiles"
+_PREDICTED = "predictive_analytics"
 _NAMED_BY_ID = (_PROFILES, "profile_ids")
 _ROWS_AT_ONCE = 1_000
 _SESSION = "-c default_transaction_isolation=repeatable\\ read -c timezone=UTC"
@@ -93,6 +100,15 @@ class Table:
         return [name for name, kind in self.columns.items() if kind.lower().startswith(_TEXT_TYPES)]
 
     @property
+    def searched(self) -> list[str]:
+        """The columns that may hold a text, whatever their type is called."""
+        return [
+            name
+            for name, kind in self.columns.items()
+            if not self.is_nested(name) and not kind.lower().startswith(_PLAIN_TYPES)
+        ]
+
+    @property
     def nested(self) -> list[str]:
         """The columns that hold objects or arrays."""
         return [column for column in self.columns if self.is_nested(column)]
@@ -111,12 +127,14 @@ class Found:
         mentions: By schema and table: rows of others, or of several, that mention the person and are left out.
         tables: How many tables were looked through.
         own: What the person's profiles are known by, numbers that may be a household's too.
+        inferred: Tables of rows that hold what Klaviyo predicts of the person.
     """
 
     rows: dict[str, list[Json]] = field(default_factory=dict)
     mentions: dict[str, int] = field(default_factory=dict)
     tables: int = 0
     own: set[Identifier] = field(default_factory=set)
+    inferred: set[str] = field(default_factory=set)
 
 
 class Key(NamedTuple):
@@ -273,6 +291,8 @@ class Warehouse(ABC):
             for _, row, theirs in self.candidates(table, person):
                 if theirs:
                     found.rows.setdefault(table.place, []).append(row)
+                    if table.role.endswith(_PREDICTED) or _PREDICTED in table.columns:
+                        found.inferred.add(table.place)
                     if table.role == _PROFILES:
                         found.own |= {*identifiers_of(row)}
                 elif mentions(row, person):
@@ -501,11 +521,13 @@ class Postgres(Warehouse):
     text = "text"
     # Its information schema leaves out what this user may not read: that would be missing without a word.
     columns = (
-        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), c.relkind IN ('r', 'p'),"
+        "SELECT n.nspname, c.relname, a.attname, "
+        " format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), a.atttypmod), c.relkind IN ('r', 'p'),"
         " c.relkind = 'p', (SELECT m.nspname FROM pg_class w JOIN pg_namespace m ON m.oid = w.relnamespace"
         " WHERE c.relispartition AND w.oid = pg_partition_root(c.oid))"
         " FROM pg_attribute a"
         " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"
         " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY n.nspname, c.relname, a.attnum"
     )
