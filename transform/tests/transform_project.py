@@ -140,7 +140,12 @@ class Warehouse:
         chosen = takewhile(
             lambda argument: not argument.startswith("-"), arguments[arguments.index("--select") + 1 :]
         )
-        return [f"+{each},path:{place}" for each in chosen for place in self.project.engine.tables_for_views]
+        return [
+            f"+{each},path:{place}"
+            for criteria in chosen
+            for each in criteria.split()
+            for place in self.project.engine.tables_for_views
+        ]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.project.engine.execute(self.database, sql)[1]

@@ -385,7 +385,7 @@ def test_an_id_that_is_kept_as_a_number_is_found(erase: Runs, held: str) -> None
 
 
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
-@pytest.mark.parametrize("kind", ["remark", "xml", "pair", "choice"])
+@pytest.mark.parametrize("kind", ["remark", "pair", "choice"])
 def test_texts_of_every_type_are_looked_through(kind: str, erase: Runs, held: str) -> None:
     """Also where nothing is known of a type but its name."""
     value = "ROW('of ada@mail.example.net', 1)::pair" if kind == "pair" else "'ada@mail.example.net'"
@@ -394,7 +394,7 @@ def test_texts_of_every_type_are_looked_through(kind: str, erase: Runs, held: st
         "CREATE DOMAIN public.remark AS varchar(80)",
         "CREATE TYPE public.pair AS (said text, n int)",
         "CREATE TYPE public.choice AS ENUM ('ada@mail.example.net')",
-        f"CREATE TABLE klaviyo_raw.remarks (said public.{kind})".replace("public.xml", "xml"),
+        f"CREATE TABLE klaviyo_raw.remarks (said public.{kind})",
         f"INSERT INTO klaviyo_raw.remarks VALUES ({value})",  # noqa: S608
     )
     done = erase()
