@@ -96,8 +96,10 @@ _BESIDE_ADDRESSES = (re.compile(r"""[\s<>(),;:"\[\]\\@]+"""), re.compile(r"[^\w.
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,62}@[A-Za-z.-]{1,190}")
 _LONGEST_ADDRESS = 320
 _NUMBER = re.compile(r"\+?[\s()./-]{0,3}\d[\d\s()./-]{5,40}\d")
-_KLAVIYO_ID = re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
-_WORTH_A_LOOK = re.compile(r"@|%40|\d[\d\s()./-]{5}|01[0-9A-HJKMNP-TV-Z]{24}")
+_OF_KLAVIYO = "01[0-9A-HJKMNP-TV-Z]{24}"
+KLAVIYO_ID = re.compile(rf"\b{_OF_KLAVIYO}\b")
+"""An id that Klaviyo gave to a profile, by its look."""
+_WORTH_A_LOOK = re.compile(rf"@|%40|\d[\d\s()./-]{{5}}|{_OF_KLAVIYO}")
 """What has nothing of this holds no identifier that shows by its look; most texts are done with here."""
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 15
 _EXACT = 2**53
@@ -182,7 +184,7 @@ def _in_text(text: str, kind: str | None, *, everywhere: bool = True) -> Iterato
     if everywhere or kind == "phone_number":
         yield from _numbers(text, named=kind == "phone_number")
     if everywhere or kind == "id":
-        for match in _KLAVIYO_ID.finditer(text):
+        for match in KLAVIYO_ID.finditer(text):
             yield Identifier("id", match.group())
 
 

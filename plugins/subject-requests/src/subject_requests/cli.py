@@ -23,6 +23,7 @@ from subject_requests.erasure import Erased, Erasure, Fate
 from subject_requests.export import Places, gathered
 from subject_requests.klaviyo import connected
 from subject_requests.laws import CLOCKS
+from subject_requests.moments import in_a_zone
 from subject_requests.package import check, write
 from subject_requests.people_file import PeopleFile
 from subject_requests.person import Person, identifiers_of, person_of
@@ -63,7 +64,7 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail("it is no moment as in ISO 8601, such as 2026-11-29T10:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return in_a_zone(moment)
 
 
 class _Line(click.ParamType):  # type: ignore[type-arg]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from klaviyo_wire.ratelimit import Governor
 from klaviyo_wire.sessions import session_of
 from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier, compared
+from subject_requests.moments import moment_in
 from subject_requests.person import Person, identifiers_of
 from subject_requests.privacy_request import LISTS, MARKETING, SMS
 
@@ -144,7 +145,7 @@ class Klaviyo:
             "page[size]": "100",
         }
         joined = [
-            _moment(jsonapi.lift(resource).get("joined_group_at"))
+            moment_in(jsonapi.lift(resource).get("joined_group_at"))
             for page in self._client.pages("get_profiles_for_list", path={"id": list_id}, params=params)
             for resource in jsonapi.resources(page)
             if resource["id"] == profile["id"]
@@ -268,16 +269,8 @@ def _is_blocked(profile: Json, asked_at: datetime | None) -> bool:
 
 
 def _is_later(text: object, asked_at: datetime | None) -> bool:
-    moment = _moment(text)
+    moment = moment_in(text)
     return moment is not None and asked_at is not None and moment > asked_at
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _enrolments(events: list[Json]) -> list[Json]:

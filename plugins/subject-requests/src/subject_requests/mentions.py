@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from singer_program.identifiers import KLAVIYO_ID
+
 if TYPE_CHECKING:
     from singer_program.identifiers import Identifier
 
 _SHORTEST_TELLING = 6
 """Characters from which on an identifier is looked for in any text: a shorter one is in many by chance."""
-_KLAVIYO_ID = re.compile(r"01[0-9A-HJKMNP-TV-Z]{24}")
 
 _BEGINS = r"(?:(?<!\w)|(?<=%[0-9A-F]{2})|(?<=\\[nrtbf])|(?<=\\u[0-9A-F]{4}))"
 """Where a word begins: also after a character that is written by its number, in a URL or in JSON as a text."""
@@ -28,7 +29,7 @@ def is_telling(identifier: Identifier) -> bool:
 def is_unmistakable(identifier: Identifier) -> bool:
     """Whether its look alone says what it is: an address, an id that Klaviyo gave. Your own id may be any word."""
     kind, value = identifier
-    return (kind == "email" and "@" in value) or (kind == "id" and _KLAVIYO_ID.fullmatch(value) is not None)
+    return (kind == "email" and "@" in value) or (kind == "id" and KLAVIYO_ID.fullmatch(value) is not None)
 
 
 def written(identifier: Identifier) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_program.errors import ProgramError
 from subject_requests.laws import CLOCKS, DEFAULT
+from subject_requests.moments import in_a_zone
 from subject_requests.person import Person, person_of
 from subject_requests.warehouse import quoted
 
@@ -333,4 +334,4 @@ def _moment(value: object) -> datetime | None:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return in_a_zone(value)

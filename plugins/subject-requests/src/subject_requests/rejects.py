@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from singer_program.errors import ProgramError
 from singer_program.identifiers import compared, kind_named, named_in
 from singer_program.private import replace_file
 from subject_requests.mentions import pattern_of
+from subject_requests.moments import moment_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,11 +130,8 @@ def _hashes(person: Person) -> set[str]:
 
 def _is_older(row: Json | None, before: datetime) -> bool:
     """Whether a line is; when one that was cut off was written, nobody knows."""
-    try:
-        moment = datetime.fromisoformat(str((row or {}).get("time")))
-    except ValueError:
-        return False
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < before
+    moment = moment_in((row or {}).get("time"))
+    return moment is not None and moment < before
 
 
 def _parsed(line: str, path: Path, number: int) -> Json | None:

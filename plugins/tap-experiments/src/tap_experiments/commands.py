@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from singer_program.definitions.yaml_values import KEY
+from singer_program.definitions.commands import as_file, counted, see_name
 from singer_program.private import private_files
 from tap_experiments.definitions import preregistration
 from tap_experiments.definitions.experiment_reader import DEFINITION
@@ -56,11 +55,6 @@ _outcome_metrics = click.option(
 )
 
 
-def _counted(number: int, what: str) -> str:
-    """`1 arm`, `2 arms`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _kinds(count: int) -> str:
     return f"{count} kinds of profiles are" if count != 1 else "every profile is"
 
@@ -76,10 +70,7 @@ def commands() -> None:
 @_outcome_metrics
 def new(name: str, path: Path, catalogue: Catalogue) -> None:
     """Write a draft experiment to begin with."""
-    if not KEY.fullmatch(name):
-        remedy = "use 1 to 40 small letters, digits and underscores, beginning with a letter"
-        problem = f"`{name}` cannot be used as a name; {remedy}"
-        raise click.ClickException(problem)
+    see_name(name)
     try:
         definition, *others = scaffold(path, name, catalogue)
     except FileExistsError as error:
@@ -157,9 +148,9 @@ def lint(path: Path, property_format: str, catalogue: Catalogue, *, strict: bool
         click.echo(warning)
     arms = sum(len(slot.arms) for experiment, _ in project.pairs for slot in experiment.slots)
     counts = (
-        _counted(len(project.pairs), "experiment"),
-        _counted(arms, "arm"),
-        _counted(len(project.warnings), "warning"),
+        counted(len(project.pairs), "experiment"),
+        counted(arms, "arm"),
+        counted(len(project.warnings), "warning"),
     )
     click.echo("{}, {}: sound, {}".format(*counts))
     if strict and project.warnings:
@@ -251,4 +242,4 @@ def schema(catalogue: Catalogue) -> None:
 
 def schema_text(catalogue: Catalogue | None = None) -> str:
     """The JSON Schema as it is kept in a file; see `json_schema`."""
-    return json.dumps(json_schema(catalogue), indent=2) + "\n"
+    return as_file(json_schema(catalogue))

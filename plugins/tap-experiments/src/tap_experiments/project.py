@@ -63,7 +63,7 @@ def load(
     Raises:
         DefinitionError: With every fault of the set; then none of it may be used.
     """
-    with watched() as changed:
+    with watched("experiments") as changed:
         experiments, faults = read_experiments(root, catalogue or read_catalogue())
         holdout, holdout_faults = _global_holdout(root)
         checked = [check(experiment, property_format) for experiment in experiments]
@@ -77,11 +77,7 @@ def load(
             faults += preregistration.faults(root, experiment)
             if not locking:
                 faults += preregistration.unlocked(root, experiment)
-        # Half of what is saved while it is read would be of before, half of after.
-        faults += [
-            Fault(str(file), 0, "", "was changed while the experiments were read", "run again when all is saved")
-            for file in changed()
-        ]
+        faults += changed()
     if faults:
         raise DefinitionError(faults)
     warnings = [warning for each in checked for warning in each.warnings]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from singer_program.definitions.yaml_values import KEY
+from singer_program.definitions.commands import as_file, counted, see_name
 from tap_forwarding.definitions.scaffold import scaffold
 from tap_forwarding.definitions.schema import json_schema
 from tap_forwarding.project import load
@@ -39,10 +37,7 @@ def commands() -> None:
 @_path
 def new(name: str, path: Path) -> None:
     """Write a draft definition to begin with."""
-    if not KEY.fullmatch(name):
-        remedy = "use 1 to 40 small letters, digits and underscores, beginning with a letter"
-        problem = f"`{name}` cannot be used as a name; {remedy}"
-        raise click.ClickException(problem)
+    see_name(name)
     try:
         definition = scaffold(path, name)
     except FileExistsError as error:
@@ -69,8 +64,8 @@ def lint(path: Path, *, strict: bool) -> None:
             each = f", one for each of {rule.per}" if rule.per else ""
             preset = f" (preset {rule.preset})" if rule.preset else ""
             click.echo(f"  {event} becomes `{rule.metric}`{each}{preset}")
-    count, warned = _counted(project.definitions, "definition"), _counted(project.warnings, "warning")
-    click.echo(f"{count}: sound, {warned}")
+    warned = counted(len(project.warnings), "warning")
+    click.echo(f"{counted(len(project.definitions), 'definition')}: sound, {warned}")
     if strict and project.warnings:
         raise click.exceptions.Exit(1)
 
@@ -83,14 +78,9 @@ def schema() -> None:
 
 def schema_text() -> str:
     """The JSON Schema as it is kept in a file; see `json_schema`."""
-    return json.dumps(json_schema(), indent=2) + "\n"
+    return as_file(json_schema())
 
 
 def _source(definition: Definition) -> str:
     source = definition.source
     return ".".join(source.relation) or f"the receiver's {source.table}"
-
-
-def _counted(things: Sequence[object], what: str) -> str:
-    """`1 warning`, `2 warnings`."""
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

@@ -40,13 +40,9 @@ def load(root: Path) -> Project:
     Raises:
         DefinitionError: With every fault of the set; then none of it may be used.
     """
-    with watched() as changed:
+    with watched("definitions") as changed:
         definitions, faults = read_definitions(root)
-        # Half of what is saved while it is read would be of before, half of after.
-        faults += [
-            Fault(str(file), 0, "", "was changed while the definitions were read", "run again when all is saved")
-            for file in changed()
-        ]
+        faults += changed()
     if faults:
         raise DefinitionError(faults)
     return Project(tuple(definitions), tuple(str(warning) for each in definitions for warning in _warnings(each)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from singer_program.definitions.faults import Fault
 from singer_program.definitions.yaml_values import did_you_mean
 
 MAX_FILE_BYTES = 1_000_000
@@ -94,13 +95,18 @@ _noted: ContextVar[dict[Path, Stamp] | None] = ContextVar("files", default=None)
 
 
 @contextmanager
-def watched() -> Iterator[Callable[[], list[Path]]]:
-    """Note which files are read; what is given tells those that were changed, renamed or removed since."""
+def watched(what: str) -> Iterator[Callable[[], list[Fault]]]:
+    """Note which files are read; what is given tells a fault of each that was changed, renamed or removed since.
+
+    Half of what is saved while it is read would be of before, half of after.
+    """
     own: dict[Path, Stamp] = {}
     token = _noted.set(own)
 
-    def changed() -> list[Path]:
-        return sorted(path for path, stamp in own.items() if _stamp_of(path) != stamp)
+    def changed() -> list[Fault]:
+        problem = f"was changed while the {what} were read"
+        paths = sorted(path for path, stamp in own.items() if _stamp_of(path) != stamp)
+        return [Fault(str(path), 0, "", problem, "run again when all is saved") for path in paths]
 
     try:
         yield changed

@@ -36,6 +36,12 @@ E = TypeVar("E", bound=StrEnum)
 _MANY = 12
 
 
+def misnamed(name: str) -> tuple[str, str]:
+    """What is wrong with a name that is no `KEY`, and its remedy."""
+    remedy = "use 1 to 40 small letters, digits and underscores, beginning with a letter"
+    return f"`{name}` cannot be used as a name", remedy
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The remedy for an unknown word: the nearest known word, else a list of the known ones."""
     names = list(known)
@@ -138,10 +144,7 @@ class Value:
         """A name that may become part of a token, a link parameter and a property name."""
         name = self.text()
         if name.strip() and not KEY.fullmatch(name):
-            self.fault(
-                f"`{name}` cannot be used as a name",
-                "use 1 to 40 small letters, digits and underscores, beginning with a letter",
-            )
+            self.fault(*misnamed(name))
         return name
 
     def integer(self, lowest: int, highest: int) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from singer_program.definitions.faults import DefinitionError, Fault
 from singer_program.definitions.files import UnreadableError, read
-from singer_program.definitions.yaml_values import KEY, did_you_mean
+from singer_program.definitions.yaml_values import KEY, did_you_mean, misnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,8 +180,7 @@ class _Reader:
 
     def _metric(self, row: Mapping[str, str]) -> OutcomeMetric:
         if not KEY.fullmatch(row["metric"]):
-            remedy = "use 1 to 40 small letters, digits and underscores, beginning with a letter"
-            self._fault("metric", f"`{row['metric']}` cannot be used as a name", remedy)
+            self._fault("metric", *misnamed(row["metric"]))
         metric = OutcomeMetric(
             name=row["metric"],
             kind=self._choice("kind", row["kind"], Kind),
