@@ -358,6 +358,23 @@ _TABLE = (
         fields={"conversation": fields.CONVERSATION},
     ),
     Endpoint(
+        "get_coupon_codes",
+        "GET",
+        "/api/coupon-codes",
+        limits=XL,
+        scopes=("coupon-codes:read",),
+        page=Page(100, 100),
+        filters=(
+            _filter("expires_at", "greater-or-equal greater-than less-or-equal less-than", Value.DATETIME),
+            _filter("status", "equals"),
+            _filter("coupon.id", "any equals"),
+            _filter("profile.id", "any equals"),
+        ),
+        filter_required=True,
+        include=("coupon",),
+        fields={"coupon-code": fields.COUPON_CODE, "coupon": fields.COUPON},
+    ),
+    Endpoint(
         "create_profile",
         "POST",
         "/api/profiles",

@@ -95,6 +95,8 @@ PUSH_TOKEN = names("""
     metadata.environment metadata.klaviyo_sdk metadata.manufacturer metadata.os_name
     metadata.os_version metadata.sdk_version platform recorded_date token vendor
 """)
+COUPON = names("description external_id id monitor_configuration")
+COUPON_CODE = names("expires_at id status unique_code")
 LIST = names("created id name opt_in_process updated")
 SEGMENT = names("""
     created definition definition.condition_groups id is_active is_processing is_starred name

@@ -81,6 +81,8 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     )[0][0]
     for what in ("segments", "push_tokens", "conversations"):
         assert call(f"get_{what}_for_profile", with_all_of_it)["data"]
+    owner = sandbox.store.read("select profile_id from coupon_codes where profile_id is not null")[0][0]
+    assert call("get_coupon_codes", query={"filter": f'equals(profile.id,"{owner}")', "include": "coupon"})["data"]
 
     segments = call("get_segments", query={"include": "tags", "sort": "-created", "page[size]": "10"})
     segment = next(each["id"] for each in segments["data"] if each["attributes"]["name"] == "Demo audience")

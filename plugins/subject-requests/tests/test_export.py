@@ -20,6 +20,7 @@ import pytest
 from people_warehouse import ADA, BOB, TABLES, execute, filled
 
 from klaviyo_sandbox.http.faults import Status
+from klaviyo_sandbox.model.records import Coupon, CouponCode
 from singer_program.errors import ProgramError
 from singer_program.identifiers import Identifier
 from subject_requests.klaviyo import Klaviyo
@@ -34,7 +35,7 @@ Json = dict[str, Any]
 Runs = Callable[..., Any]
 EVERYTHING = {
     "profile", "subscriptions", "predictive_analytics", "lists", "segments", "push_tokens", "conversations",
-    "events", "flow_enrolments",
+    "coupon_codes", "events", "flow_enrolments",
 }  # fmt: skip
 
 
@@ -89,6 +90,27 @@ def test_everything_that_klaviyo_holds_of_one_person(sandbox: Sandbox, run: Runs
     of_flows = {each["event_properties"].get("$flow") for each in categories["events"]} - {None, ""}
     assert {each["flow_id"] for each in categories["flow_enrolments"]} == of_flows
     assert email not in json.dumps(manifest)
+
+
+def test_the_codes_that_a_person_was_given_are_theirs_to_the_last_page(
+    sandbox: Sandbox, run: Runs, tmp_path: Path
+) -> None:
+    key, email = _somebody(sandbox)
+    sandbox.store.read("delete from coupon_codes")
+    other = sandbox.store.read("select id from profiles where id <> ?", [key])[0][0]
+    sandbox.store.put(Coupon(id="ŒUF", description="Fünf € für alle"))
+    for place in range(205):
+        owner = (key, other, None)[place % 3] if place >= 150 else key
+        code = CouponCode(id=f"ŒUF-{place}", coupon_id="ŒUF", profile_id=owner, unique_code=str(place))
+        sandbox.store.put(code)
+    assert run("export", "--email", email, "--out", "package").status == 0
+    rows = _read(tmp_path / "package")[1]["coupon_codes"]
+    theirs = {str(place) for place in range(205) if place < 150 or place % 3 == 0}
+    assert len(rows) == len(theirs) > 100
+    assert {each["unique_code"] for each in rows} == theirs
+    assert {(each["profile_id"], each["coupon_id"], each["coupon_description"]) for each in rows} == {
+        (key, "ŒUF", "Fünf € für alle")
+    }
 
 
 def test_every_file_is_as_the_manifest_says_and_nobody_elses(sandbox: Sandbox, run: Runs, tmp_path: Path) -> None:
@@ -197,10 +219,11 @@ def test_what_the_key_may_not_read_is_left_out_with_the_reason(
     done = run("export", "--email", email, "--out", "package", api_key=key)
     assert done.status == 0, done.err
     manifest, categories = _read(tmp_path / "package")
-    assert categories.keys() == EVERYTHING - {"lists", "conversations"}
+    assert categories.keys() == EVERYTHING - {"lists", "conversations", "coupon_codes"}
     reasons = {each["category"]: each["reason"] for each in manifest["omissions"]}
     assert "`lists:read`" in reasons["lists"]
     assert "`conversations:read`" in reasons["conversations"]
+    assert "`coupon-codes:read`" in reasons["coupon_codes"]
     assert "left out: lists" in done.err
     without = run("export", "--email", email, "--out", "none", api_key=sandbox.key(scopes=["lists:read"]))
     assert without.status == 1
@@ -239,6 +262,25 @@ def test_an_answer_about_somebody_else_is_not_taken_for_theirs(profile: Json, to
     page = {"data": [{"type": "profile", "id": "01X", "attributes": profile}]}
     with pytest.raises(ProgramError, match=told):
         Klaviyo(_Client(page)).profiles(person_of({"email": "ada@mail.example"}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [("get_events", "with an event of another"), ("get_coupon_codes", "with a code of another")],
+)
+def test_what_is_answered_of_somebody_elses_ends_the_export(operation: str, told: str) -> None:
+    class Mistaken:
+        def pages(self, asked: str, **_: object) -> list[Json]:
+            attributes = {"email": "ada@mail.example", "subscriptions": None, "predictive_analytics": None}
+            of_another = {"profile": {"data": {"type": "profile", "id": "01EVE"}}}
+            rows = {
+                "get_profiles": [{"type": "profile", "id": "01ADA", "attributes": attributes}],
+                operation: [{"type": "any", "id": "x", "attributes": {}, "relationships": of_another}],
+            }
+            return [{"data": rows.get(asked, [])}]
+
+    with pytest.raises(ProgramError, match=told):
+        Klaviyo(Mistaken()).read(person_of({"email": "ada@mail.example"}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

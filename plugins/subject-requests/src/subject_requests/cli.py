@@ -21,7 +21,7 @@ from singer_program.people_list import key_fault
 from subject_requests import activities, controller, rejects, retention
 from subject_requests.erasure import Erased, Erasure, Fate
 from subject_requests.export import Places, gathered
-from subject_requests.klaviyo import connected
+from subject_requests.klaviyo import READ, connected
 from subject_requests.laws import CLOCKS
 from subject_requests.moments import in_a_zone
 from subject_requests.package import check, write
@@ -195,7 +195,7 @@ def export(  # noqa: PLR0913, PLR0917 - options
     _tell(log, *(entries or [entry]))
     click.echo(f"{len(manifest['profiles'])} profiles, {rows:,} rows in {len(contents.categories)} tables: {out}")
     for category, reason in contents.omissions:
-        if category in {"profile", "lists", "segments", "push_tokens", "conversations", "events"}:
+        if category in READ:
             to_stderr(f"{PROGRAM}: left out: {category}: {reason}")
 
 

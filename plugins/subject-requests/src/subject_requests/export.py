@@ -28,7 +28,6 @@ _ALWAYS = (
         "flow_enrolments",
         "Klaviyo has no listing of who was in a flow: derived from the `$flow` of received events",
     ),
-    ("coupons", "coupon codes that were given to the person are not read: look them up in Klaviyo"),
     (
         "forms",
         "Klaviyo has no listing of the forms that a person filled in; what they said there is in the profile",

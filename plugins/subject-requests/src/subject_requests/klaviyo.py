@@ -33,6 +33,7 @@ INFERRED = "predictive_analytics"
 """The category of what Klaviyo predicts of a person, and nobody told."""
 _SUBSCRIPTIONS = "subscriptions"
 
+COUPON_CODES = "coupon_codes"
 OF_A_PROFILE = {
     "lists": "get_lists_for_profile",
     "segments": "get_segments_for_profile",
@@ -40,6 +41,8 @@ OF_A_PROFILE = {
     "conversations": "get_conversations_for_profile",
 }
 """By category: what reads it of one profile, all at once."""
+READ = ("profile", *OF_A_PROFILE, COUPON_CODES, "events")
+"""What is read, each by requests of its own; it may be left out for reasons of its own."""
 
 
 @dataclass
@@ -178,6 +181,7 @@ class Klaviyo:
             ]
         for category, operation in OF_A_PROFILE.items():
             self._put(held, category, partial(self._of_profile, operation))
+        self._put(held, COUPON_CODES, self._coupon_codes)
         self._put(held, "events", self._events)
         if "events" in held.categories:
             held.categories["flow_enrolments"] = _enrolments(held.categories["events"])
@@ -215,6 +219,21 @@ class Klaviyo:
         for page in self._client.pages(operation, path={"id": profile_id}):
             for resource in jsonapi.resources(page):
                 yield {"profile_id": profile_id, **jsonapi.lift(resource)}
+
+    def _coupon_codes(self, profile_id: str) -> Iterator[Json]:
+        """The codes that a profile was given, each with what its coupon is for."""
+        params = {"filter": Operator.EQUALS("profile.id", profile_id), "include": "coupon", "page[size]": "100"}
+        for page in self._client.pages("get_coupon_codes", params=params):
+            coupons = {
+                each["id"]: (each.get("attributes") or {}).get("description")
+                for each in jsonapi.included(page, "coupon")
+            }
+            for resource in jsonapi.resources(page):
+                code = jsonapi.lift(resource, ("profile", "coupon"))
+                if code["profile_id"] not in {None, profile_id}:
+                    message = "Klaviyo answered a question for one profile with a code of another: report it"
+                    raise ProgramError(message)
+                yield {**code, "profile_id": profile_id, "coupon_description": coupons.get(code["coupon_id"])}
 
     def _events(self, profile_id: str) -> Iterator[Json]:
         """The events of a profile to the last page, each with the name of its metric."""

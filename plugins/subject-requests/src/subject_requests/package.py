@@ -39,6 +39,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "segments": "The groups that your data puts you into",
     "push_tokens": "Your devices that may get push messages",
     "conversations": "Conversations with you, by channel",
+    "coupon_codes": "Coupon codes that you were given",
     "events": "What happened: messages that you got, opened and clicked, orders, visits",
     "flow_enrolments": "Automated series of messages that you were in, as far as messages of them reached you",
 }

@@ -233,6 +233,29 @@ class Conversation(Struct, frozen=True, kw_only=True):
     channel: Column[str] = "sms"
 
 
+class Coupon(Struct, frozen=True, kw_only=True):
+    """A coupon; its id is the one that it has in the shop's system."""
+
+    table: ClassVar = Table("coupons")
+
+    id: Key[str]
+    description: str | None = None
+    monitor_configuration: Json | None = None
+
+
+class CouponCode(Struct, frozen=True, kw_only=True):
+    """A code of a coupon; with a profile, once somebody was given it. Its id is the coupon's with the code."""
+
+    table: ClassVar = Table("coupon_codes", indexes=("profile_id", "coupon_id"))
+
+    id: Key[str]
+    coupon_id: Column[str]
+    profile_id: Column[str | None] = None
+    unique_code: Column[str]
+    status: Column[str] = "UNASSIGNED"
+    expires_at: Column[datetime | None] = None
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
     """A campaign of one channel (`email`, `sms` or `mobile_push`)."""
 

@@ -20,6 +20,8 @@ from klaviyo_sandbox.model.records import (
     Consent,
     ConsentState,
     Conversation,
+    Coupon,
+    CouponCode,
     Flow,
     FlowAction,
     FlowMessage,
@@ -267,6 +269,28 @@ class Resources:
         """A conversation with a profile."""
         attributes = {"channel": conversation.channel}
         return self._resource("conversation", conversation.id, attributes, names, {"profile": UNSET})
+
+    def coupon(self, coupon: Coupon, names: Names = None) -> Json:
+        """A coupon."""
+        attributes = {
+            "external_id": coupon.id,
+            "description": coupon.description,
+            "monitor_configuration": coupon.monitor_configuration,
+        }
+        return self._resource("coupon", coupon.id, attributes, names)
+
+    def coupon_code(self, code: CouponCode, names: Names = None, *, with_coupon: bool = False) -> Json:
+        """A code of a coupon; the coupon is named only when included, who was given it always."""
+        attributes = {
+            "unique_code": code.unique_code,
+            "expires_at": times.maybe_micros(code.expires_at),
+            "status": code.status,
+        }
+        relationships: dict[str, Related] = {
+            "coupon": identifier("coupon", code.coupon_id) if with_coupon else UNSET,
+            "profile": identifier("profile", code.profile_id) if code.profile_id else UNSET,
+        }
+        return self._resource("coupon-code", code.id, attributes, names, relationships)
 
     def campaign(
         self,
