@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +195,53 @@ def test_what_came_of_them_before_is_removed(tmp_path: Path, capsys: pytest.Capt
             prune()
     for path in tmp_path.glob("inbox.sqlite*"):
         assert b"crm-42" not in path.read_bytes()
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+from klaviyo_inbox.cli import command
+from klaviyo_inbox.store import sqlite
+class Connection(sqlite3.Connection):
+    def execute(self, sql, *values):
+        if sql.startswith(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().execute(sql, *values)
+plain = sqlite3.connect
+sqlite.sqlite3.connect = lambda *words, **named: plain(*words, factory=Connection, **named)
+command.main(args=sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("before", ["COMMIT", "PRAGMA wal_checkpoint"])
+def test_a_removal_that_is_killed_is_ended_by_the_next(before: str, tmp_path: Path) -> None:
+    listed = _listed(tmp_path)
+    arguments = ["prune", "--forgotten", "--json", "--config", str(tmp_path / "config.json")]
+    (tmp_path / "config.json").write_text(json.dumps({"store": str(tmp_path / "inbox.sqlite"), **listed}))
+    with door(tmp_path, **OPEN, **listed) as opened:
+        opened.call("/shop/orders", _order(ADA), BEARER)
+        opened.call("/shop/orders", _order(BOB, "2", note=f"a present for {ADA}"), BEARER)
+        opened.call("/shop/orders", _order(ADA, event="shipped"), BEARER)
+        _listed(tmp_path, _line("email", ADA))
+        killed = subprocess.run([sys.executable, "-c", KILLED, before, *arguments], check=False)  # noqa: S603
+        assert killed.returncode == -signal.SIGKILL
+        command.main(args=arguments, standalone_mode=False)
+        assert [each["email"] for each in opened.records("orders")] == [BOB]
+        assert opened.dead_letters() == []
+        for path in tmp_path.glob("inbox.sqlite*"):
+            assert ADA.encode() not in path.read_bytes()
+
+
+def test_what_stays_beside_a_store_that_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("klaviyo_inbox.store.sqlite._BUSY_SECONDS", 0.01)
+    listed = _listed(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"store": str(tmp_path / "inbox.sqlite"), **listed}))
+    with door(tmp_path, **OPEN, **listed) as opened:
+        opened.call("/shop/orders", _order(ADA), BEARER)
+        _listed(tmp_path, _line("email", ADA))
+        with closing(sqlite3.connect(tmp_path / "inbox.sqlite")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM records").fetchone()
+            with pytest.raises(ProgramError, match="which somebody reads"):
+                command.main(
+                    args=["prune", "--forgotten", "--config", str(tmp_path / "config.json")], standalone_mode=False
+                )

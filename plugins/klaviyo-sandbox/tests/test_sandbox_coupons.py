@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import requests
 
-from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.model.records import Coupon, CouponCode
+
+if TYPE_CHECKING:
+    from klaviyo_sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)

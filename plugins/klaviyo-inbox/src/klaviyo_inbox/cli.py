@@ -140,7 +140,7 @@ def _removed_of_forgotten(settings: InboxSettings, *, dry_run: bool) -> Removed:
         raise ProgramError(message)
     with closing(open_for_reading(settings.store)) as store:
         records, dead_letters = _of_forgotten(Forgotten.of(settings), store)
-        if not dry_run and (records or dead_letters):
+        if not dry_run:  # with nothing to remove too: a run that was killed may have left it beside the store
             store.remove(records, dead_letters)
     return Removed(len(records), len(dead_letters))
 

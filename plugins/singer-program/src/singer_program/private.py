@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,43 @@ def private_files() -> Iterator[None]:
         os.umask(before)
 
 
+def beside(path: Path) -> Path:
+    """Where this process makes what is to take the place of a file or folder: hidden, and beside it.
+
+    What was left there by a process that was killed is removed first.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    remove_unfinished(path)
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed left beside a file or folder: it may hold what was erased since.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for each in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        process = each.name.rpartition(".")[2]
+        if process.isdecimal() and (int(process) == os.getpid() or not _is_running(int(process))):
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def replace_file(path: Path, lines: Iterable[str]) -> None:
     """Put a whole new file in a file's place, on disk: who reads it meanwhile sees the old one or the new one.
 
@@ -34,7 +73,7 @@ def replace_file(path: Path, lines: Iterable[str]) -> None:
     Raises:
         OSError: it cannot be written; the old one is as it was.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = beside(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

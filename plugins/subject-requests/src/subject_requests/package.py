@@ -22,7 +22,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import msgspec
 
 from singer_program.errors import ProgramError
-from singer_program.private import sync_folder
+from singer_program.private import beside, sync_folder
 
 Json = dict[str, Any]
 MANIFEST, README = "manifest.json", "README.md"
@@ -71,24 +71,25 @@ def write(out: Path, contents: Contents) -> Json:
         ProgramError: there is something already, or no room.
     """
     check(out)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        unfinished.mkdir(mode=0o700)
-        manifest = _fill(unfinished, contents)
-        if is_archive(out):
-            packed = unfinished / "package"
-            _pack(unfinished, [each["path"] for each in manifest["files"]], packed)
-            os.link(packed, out)  # fails where something has come meanwhile
-        else:
-            unfinished.rename(out)  # likewise
-        sync_folder(out.absolute().parent)
+        unfinished = beside(out)
+        try:
+            unfinished.mkdir(mode=0o700)
+            manifest = _fill(unfinished, contents)
+            if is_archive(out):
+                packed = unfinished / "package"
+                _pack(unfinished, [each["path"] for each in manifest["files"]], packed)
+                os.link(packed, out)  # fails where something has come meanwhile
+            else:
+                unfinished.rename(out)  # likewise
+            sync_folder(out.absolute().parent)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         message = (
             f"the package cannot be written to {str(out)!r} ({error.strerror}): make room, or give another `--out`"
         )
         raise ProgramError(message) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return manifest
 
 

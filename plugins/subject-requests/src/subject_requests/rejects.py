@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_program.errors import ProgramError
 from singer_program.identifiers import compared, kind_named, named_in
-from singer_program.private import replace_file
+from singer_program.private import remove_unfinished, replace_file
 from subject_requests.mentions import pattern_of
 from subject_requests.moments import moment_in
 
@@ -65,6 +65,8 @@ def erase(
     Raises:
         ProgramError: the file cannot be read or written; then it is as it was.
     """
+    if not keep:
+        _forget_unfinished(path)
     if not path.exists() or not path.stat().st_size:
         return 0, 0
     cut = pattern_of(person.identifiers, may_be_longer=True)
@@ -96,6 +98,8 @@ def forget(path: Path, before: datetime, *, keep: bool = False) -> int:
     Raises:
         ProgramError: the file cannot be read or written; then it is as it was.
     """
+    if not keep:
+        _forget_unfinished(path)
     if not path.exists() or not path.stat().st_size:
         return 0
     with _told(path, "changed"):
@@ -104,6 +108,12 @@ def forget(path: Path, before: datetime, *, keep: bool = False) -> int:
         if len(left) < len(lines) and not keep:
             replace_file(path, left)
     return len(lines) - len(left)
+
+
+def _forget_unfinished(path: Path) -> None:
+    """Whoever was killed while a file was written anew left a copy, which is no file of refused rows."""
+    with _told(path, "changed"):
+        remove_unfinished(path)
 
 
 @contextmanager

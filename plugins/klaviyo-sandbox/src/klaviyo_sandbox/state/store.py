@@ -19,7 +19,7 @@ class Store(AudienceStore, SuppressionStore, EventStore, ImportJobStore):
     """Holds the account. `add` inserts, `put` inserts or replaces; look-ups answer None when there is nothing."""
 
     def delete_profile(self, profile: Profile, alias: str) -> None:
-        """Forget a profile. Its events stay, of nobody, with `alias` where its e-mail address stood; its codes too."""
+        """Forget a profile. Its events and codes stay, of nobody, with `alias` where its e-mail address stood."""
         with self.transaction():
             for table in ("members", "suppressions", "import_profiles", "push_tokens", "conversations"):
                 self.write(f"delete from {table} where profile_id = ?", [[profile.id]])  # noqa: S608
