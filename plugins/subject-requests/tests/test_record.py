@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from subject_requests import activities
+from subject_requests import activities, controller
 
 Runs = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
@@ -99,3 +100,14 @@ def test_the_example_of_the_readme_is_taken(run: Runs, tmp_path: Path) -> None:
     assert shown is not None
     (tmp_path / "controller.yml").write_text(shown[1])
     assert run("controller", controller_path="controller.yml").out.splitlines() == ["recipients", "security"]
+
+
+def test_the_example_to_copy_lacks_nothing_and_names_jobs_that_there_are(run: Runs) -> None:
+    path = ROOT / "privacy" / "controller.example.yml"
+    assert run("controller", controller_path=path).out == "nothing is missing\n"
+    said = controller.read(path)
+    assert said is not None
+    jobs = {each["name"] for each in yaml.safe_load((ROOT / "meltano.yml").read_text())["jobs"]}
+    assert {job for each in said.purposes for job in each.jobs} <= jobs
+    done = run("record", "--project", str(ROOT / "meltano.yml"), controller_path=path)
+    assert (done.status, "Shop Ltd" in done.out) == (0, True)
