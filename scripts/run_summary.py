@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ import processing
 from home import open_private
 from notify import is_wanted, masked, notify
 from project import TARGET, JobFailed, NotStarted, origin
+
+from singer_program.private import beside
 
 FILE = "last-run.json"
 """The summary of a home's last run, or of the one that is running."""
@@ -343,9 +344,9 @@ def write_last(home: Path, summary: Summary, variables: Mapping[str, str]) -> No
     content = {"format": FORMAT, **asdict(summary)}
     content["reason"] = masked(summary.reason, variables)
     content["warnings"] = [masked(each, variables) for each in summary.warnings]
-    unfinished = home / f".{FILE}.{os.getpid()}"
     with suppress(OSError):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = beside(home / FILE)
         try:
             with open_private(unfinished, "w") as file:
                 json.dump(content, file, indent=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from lift_report.summary import as_json, as_text
 from lift_report.tables import TABLES
 from lift_report.warehouse import DuckDB, Printed, ReportError, printed_by_dbt
 from singer_program.command import run_command, to_stderr
+from singer_program.private import beside
 
 _NAME = "lift-report"
 
@@ -102,7 +102,7 @@ def write(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():  # a device or pipe, which cannot be replaced
         path.write_bytes(content)
         return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = beside(path)
     try:
         unfinished.write_bytes(content)
         unfinished.replace(path)

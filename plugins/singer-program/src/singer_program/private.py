@@ -43,12 +43,21 @@ def remove_unfinished(path: Path) -> None:
         OSError: it cannot be removed.
     """
     for each in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        process = each.name.rpartition(".")[2]
-        if process.isdecimal() and (int(process) == os.getpid() or not _is_running(int(process))):
+        if _is_left(each):
             if each.is_dir() and not each.is_symlink():
                 shutil.rmtree(each)
             else:
                 each.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a process of this user made it that is not there any more; its number ends the name."""
+    process = path.name.rpartition(".")[2]
+    return (
+        process.isdecimal()
+        and path.lstat().st_uid == os.getuid()
+        and (int(process) == os.getpid() or not _is_running(int(process)))
+    )
 
 
 def _is_running(process: int) -> bool:
