@@ -6,7 +6,7 @@ import glob
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 OTHERS = 0o077
@@ -43,11 +43,13 @@ def remove_unfinished(path: Path) -> None:
         OSError: it cannot be removed.
     """
     for each in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if _is_left(each):
+        with suppress(FileNotFoundError):  # another process has removed it
+            if not _is_left(each):
+                continue
             if each.is_dir() and not each.is_symlink():
                 shutil.rmtree(each)
             else:
-                each.unlink(missing_ok=True)
+                each.unlink()
 
 
 def _is_left(path: Path) -> bool:
