@@ -116,6 +116,19 @@ def test_a_wrapper_that_asks_for_too_much_is_named_with_its_line(
     assert refusal(draft).startswith(f"{file}:{before.count(chr(10)) + 2}: ")
 
 
+def test_time_that_is_up_while_another_fault_is_told_is_told_with_its_line(
+    draft: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise limits.TooSlowError
+
+    monkeypatch.setattr("jinja2.Environment.handle_exception", interrupted)
+    file = draft / "template.html"
+    before = file.read_text()
+    file.write_text(f"{before}\n[[ range(99999999) ]]")
+    assert refusal(draft).startswith(f"{file}:{before.count(chr(10)) + 2}: ")
+
+
 def test_what_takes_too_long_for_a_reason_nobody_thought_of_is_ended(
     draft: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,9 +119,14 @@ def lay_out(
 
 
 def _line(error: BaseException) -> int:
-    """Where in the wrapper something happened; 0 if that is not known."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((frame.lineno or 0 for frame in reversed(frames) if frame.filename == "<template>"), 0)
+    """Where in the wrapper something happened, or what it came in the midst of; 0 if that is not known."""
+    met: BaseException | None = error
+    while met is not None:
+        for frame in reversed(traceback.extract_tb(met.__traceback__)):
+            if frame.filename == "<template>":
+                return frame.lineno or 0
+        met = met.__context__
+    return 0
 
 
 class _Bounded(SandboxedEnvironment):
