@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from klaviyo_inbox.logs import to_stderr
 from klaviyo_inbox.receiver import application
 from klaviyo_inbox.store import open_store
 from singer_program.errors import ProgramError
+from singer_program.private import beside
 
 if TYPE_CHECKING:
     from klaviyo_inbox.settings import InboxSettings
@@ -35,9 +35,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._ready_file and not self.should_exit:
             # Written beside it first: who waits for the file finds it whole.
-            beside = self._ready_file.with_name(f"{self._ready_file.name}.{os.getpid()}")
-            beside.write_text(json.dumps({"url": self._url}))
-            beside.replace(self._ready_file)
+            unfinished = beside(self._ready_file)
+            unfinished.write_text(json.dumps({"url": self._url}))
+            unfinished.replace(self._ready_file)
 
 
 def serve(settings: InboxSettings, listening: socket.socket, ready_file: Path | None) -> None:

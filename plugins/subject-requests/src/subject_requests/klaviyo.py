@@ -82,7 +82,7 @@ class Klaviyo:
             KlaviyoError: Klaviyo cannot be asked.
             ProgramError: it did not tell what was asked.
         """
-        return {key: each for key, each in self._matched(person).items() if _is_theirs(each, person)}
+        return _theirs(self._matched(person), person)
 
     def _matched(self, person: Person) -> dict[str, Json]:
         found = {
@@ -163,7 +163,7 @@ class Klaviyo:
             ProgramError: it did not tell what was asked.
         """
         matched = self._matched(person)
-        held = Held(profiles={key: each for key, each in matched.items() if _is_theirs(each, person)})
+        held = Held(profiles=_theirs(matched, person))
         person = self.known(person, held.profiles)
         if of_others := len(matched) - len(held.profiles):
             held.omissions["profile"] = (
@@ -224,10 +224,7 @@ class Klaviyo:
         """The codes that a profile was given, each with what its coupon is for."""
         params = {"filter": Operator.EQUALS("profile.id", profile_id), "include": "coupon", "page[size]": "100"}
         for page in self._client.pages("get_coupon_codes", params=params):
-            coupons = {
-                each["id"]: (each.get("attributes") or {}).get("description")
-                for each in jsonapi.included(page, "coupon")
-            }
+            coupons = _included(page, "coupon", "description")
             for resource in jsonapi.resources(page):
                 code = jsonapi.lift(resource, ("profile", "coupon"))
                 if code["profile_id"] not in {None, profile_id}:
@@ -246,9 +243,7 @@ class Klaviyo:
         }
         seen: set[str] = set()
         for page in self._client.pages("get_events", params=params):
-            names = {
-                each["id"]: (each.get("attributes") or {}).get("name") for each in jsonapi.included(page, "metric")
-            }
+            names = _included(page, "metric", "name")
             for resource in jsonapi.resources(page):
                 event = jsonapi.lift(resource, ("profile", "metric"))
                 if event["profile_id"] != profile_id:
@@ -257,6 +252,15 @@ class Klaviyo:
                 if event["id"] not in seen:
                     seen.add(event["id"])
                     yield {**event, "metric_name": names.get(event["metric_id"])}
+
+
+def _included(page: Json, kind: str, attribute: str) -> dict[str, object]:
+    """An attribute of the included resources of a type, by id."""
+    return {each["id"]: (each.get("attributes") or {}).get(attribute) for each in jsonapi.included(page, kind)}
+
+
+def _theirs(profiles: Mapping[str, Json], person: Person) -> dict[str, Json]:
+    return {key: each for key, each in profiles.items() if _is_theirs(each, person)}
 
 
 def _is_theirs(profile: Json, person: Person) -> bool:

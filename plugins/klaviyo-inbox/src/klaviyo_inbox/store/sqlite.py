@@ -226,9 +226,8 @@ class SqliteStore(Store):
             with self._transaction():
                 for sql, numbers in ((_REMOVE, sequences), (_SETTLE, dead_letters)):
                     self._connection.executemany(sql, [(number,) for number in numbers])
-            [is_busy, _, _] = self._connection.execute(
-                "PRAGMA wal_checkpoint(TRUNCATE)"
-            ).fetchone()  # nor beside it
+            # Nor beside it.
+            [is_busy, _, _] = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
             message = (
                 f"the setting `store`: it is removed from {str(self._path)!r}, but not from the file `-wal` beside"

@@ -8,15 +8,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from klaviyo_sandbox.model.records import Coupon, CouponCode
-from klaviyo_sandbox.seed.people import DAY, chance
+from klaviyo_sandbox.seed.people import DAY, a_few, chance
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.state.store import Store
 
 _COUPONS = {"10OFF": "10 % off for orders over 50 €", "WELCOME": None}
-_PART = 0.1
-_MOST = 200
-"""People with a code; those of a large account are few, since nothing is measured by them."""
 _IN_STOCK = 20
 
 
@@ -30,8 +27,7 @@ def add_coupons(store: Store, people: Iterable[str], rng: Random, now: int) -> N
         now: the present, seconds.
     """
     store.add([Coupon(id=each, description=text) for each, text in _COUPONS.items()])
-    given = [each for each in people if chance(rng, _PART)][:_MOST]
-    owners = [(coupon, each) for each in given for coupon in _COUPONS if chance(rng, 0.6)]
+    owners = [(coupon, each) for each in a_few(people, rng) for coupon in _COUPONS if chance(rng, 0.6)]
     stock: list[tuple[str, str | None]] = [(coupon, None) for coupon in _COUPONS for _ in range(_IN_STOCK)]
     store.add([_code(coupon, each, rng, now) for coupon, each in [*owners, *stock]])
 

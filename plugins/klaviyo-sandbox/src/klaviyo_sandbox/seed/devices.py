@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from klaviyo_sandbox.model.records import Conversation, PushToken
-from klaviyo_sandbox.seed.people import DAY, chance
+from klaviyo_sandbox.seed.people import DAY, a_few, chance
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.state.store import Store
 
-_PART = 0.1
-_MOST = 200
-"""People with the app; those of a large account are few, since nothing is measured by them."""
 _SYSTEMS = {"ios": ("APNs", "Apple", "swift"), "android": ("FCM", "Samsung", "android")}
 
 
@@ -28,7 +25,7 @@ def add_devices(store: Store, people: Iterable[str], rng: Random, now: int) -> N
         rng: decides who.
         now: the present, seconds.
     """
-    with_app = [each for each in people if chance(rng, _PART)][:_MOST]
+    with_app = a_few(people, rng)
     store.add([_token(profile_id, rng, now) for profile_id in with_app])
     channels = ("sms", "whatsapp", "instagram")
     store.add(

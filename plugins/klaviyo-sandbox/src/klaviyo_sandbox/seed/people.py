@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 HISTORY = 180 * DAY
+_FEW, _MOST_OF_FEW = 0.1, 200
 
 # Ids do not depend on the present, so that one seed gives the same people, and the same assignments, on every day.
 _ID_EPOCH = 1_700_000_000
@@ -80,6 +81,11 @@ def people(count: int, rng: Random, now: int) -> Iterator[Profile]:
 def chance(rng: Random, share: float) -> bool:
     """True for this share of the draws."""
     return rng.random() < share
+
+
+def a_few(people: Iterable[str], rng: Random) -> list[str]:
+    """One person in ten; of a large account few, for what nothing is measured by."""
+    return [each for each in people if chance(rng, _FEW)][:_MOST_OF_FEW]
 
 
 def _age(rng: Random) -> int:
