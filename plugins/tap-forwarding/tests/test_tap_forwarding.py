@@ -159,8 +159,20 @@ def test_where_each_property_is_a_column(tmp_path: Path, run: Callable[..., Run]
     assert "traits_email" in [row["key_1"] for row in values if row["root"] == "context"]
     assert {row["key_2"] for row in values if row["root"] in {"properties", "context"}} == {None}
     (shop,) = [row for row in done.rows("forwarding_definitions") if row["definition_key"] == "shop"]
-    assert (shop["layout"], shop["source_table"], shop["relation"]) == ("documents", "site_events", [])
-    assert shop["columns"]["user_id"] == ["customer_id"]
+    assert (shop["layout"], shop["source_table"]) == ("documents", None)
+    assert (shop["relation"], shop["columns"]["user_id"]) == (["copies", "site_events"], ["customer_id"])
+
+
+def test_the_receivers_tables_have_the_columns_that_they_have(tmp_path: Path, run: Callable[..., Run]) -> None:
+    """Also orders, of which the models make a document of properties."""
+    written(tmp_path, SMALL)
+    written(tmp_path, SMALL.replace("name: shop", "name: till").replace("inbox", "inbox_orders"), "till")
+    found = {row["definition_key"]: row for row in run().rows("forwarding_definitions")}
+    assert {key: (row["source_table"], row["relation"]) for key, row in found.items()} == {
+        "shop": ("site_events", []),
+        "till": ("orders", []),
+    }
+    assert {row["layout"] for row in found.values()} == {"documents"}
 
 
 def test_a_fault_ends_the_run_before_any_record(tmp_path: Path, run: Callable[..., Run]) -> None:

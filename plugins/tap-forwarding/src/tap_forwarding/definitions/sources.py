@@ -60,6 +60,8 @@ def read_source(value: Value, preset_source: Callable[[str], PresetSource]) -> S
     relation = _relation(fields["relation"])
     if value.is_mapping and not before.table and not fields["relation"].given:
         fields["relation"].fault("is missing", "name the table, such as `analytics.tracks`")
+    if before.table and not fields["relation"].given:
+        _check_receivers(fields)
     event = fields["event"].text() if fields["event"].given else None
     kind = fields["type"].choice(EventType) if fields["type"].given else None
     said = {name for name, of_all in (("event", event), ("type", kind)) if of_all}
@@ -81,6 +83,14 @@ def read_source(value: Value, preset_source: Callable[[str], PresetSource]) -> S
 def _preset(value: Value) -> str:
     known = source_presets()
     return value.one_of(known, lambda word: did_you_mean(word, known)) if value.given else ""
+
+
+def _check_receivers(fields: Mapping[str, Value]) -> None:
+    """Report what is said of the receiver's own table: it has the columns that it has."""
+    for name in ("columns", "event", "type"):
+        if fields[name].given:
+            remedy = "remove it, or name a table of yours by `relation`"
+            fields[name].fault("is said of the receiver's own table, whose columns are known", remedy)
 
 
 def _check_columns(value: Value, columns: Mapping[str, tuple[str, ...]], *, has_event: bool) -> None:
