@@ -3,7 +3,7 @@ VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/singer-program plugins/subject-requests \
+	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/map-consent-strings plugins/singer-program plugins/subject-requests \
 	plugins/tap-duckdb plugins/tap-experiments plugins/tap-forwarding plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))

@@ -23,6 +23,10 @@ from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
+from map_consent_strings.decoding.choices import OptOut
+from map_consent_strings.decoding.us_sections import SECTIONS
+from map_consent_strings.mapper import MapConsentStrings
+from map_consent_strings.rows import PROPERTIES as CONSENT_COLUMNS
 from subject_requests.settings import RequestSettings
 from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
@@ -244,6 +248,36 @@ def event_presets() -> str:
     )
 
 
+def consent_columns() -> str:
+    """The columns that a consent string becomes."""
+    return table(
+        ("column", "type", "what it is"),
+        ((f"`{each.name}`", _kind(each.type_dict), str(each.description)) for each in CONSENT_COLUMNS),
+    )
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    (kind,) = [each for each in schema["type"] if each != "null"]
+    if kind == "array":
+        return "list of objects" if "properties" in schema["items"] else "list of texts"
+    return "time" if "format" in schema else {"string": "text"}.get(kind, kind)
+
+
+def consent_sections() -> str:
+    """The sections about the laws of the United States, and what each can say."""
+    return table(
+        ("number", "section", "a person may have opted out of"),
+        (
+            (
+                str(each.id),
+                f"`{each.name}`",
+                ", ".join(f"`{told}`" for told in OptOut if told in each.can_say()),
+            )
+            for each in SECTIONS.values()
+        ),
+    )
+
+
 def inbox_sources() -> str:
     """What the receiver takes, and how it knows the sender."""
     return table(
@@ -323,12 +357,13 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
         ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
         ("extractors", "tap-subject-requests", None, TapSubjectRequests, "plugins/subject-requests"),
+        ("mappers", "map-consent-strings", None, MapConsentStrings, "plugins/map-consent-strings"),
         ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
         ("loaders", "target-klaviyo-profiles", None, TargetKlaviyoProfiles, "target-klaviyo-profiles"),
     )
 ]
 """The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
-INBOX = Path("plugins/klaviyo-inbox/README.md")
+INBOX, CONSENT = Path("plugins/klaviyo-inbox/README.md"), Path("plugins/map-consent-strings/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     **{
@@ -350,6 +385,9 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (FORWARDING, "keys"): lambda: keys(forwarding_schema.sections()),
     (FORWARDING, "presets"): event_presets,
     (FORWARDING, "settings"): lambda: settings(TapForwarding.config_jsonschema),
+    (CONSENT, "settings"): lambda: settings(MapConsentStrings.config_jsonschema),
+    (CONSENT, "columns"): consent_columns,
+    (CONSENT, "sections"): consent_sections,
     (Path("plugins/tap-duckdb/README.md"), "settings"): lambda: settings(TapDuckDB.config_jsonschema),
     (INBOX, "sources"): inbox_sources,
     (INBOX, "registration"): inbox_registration,

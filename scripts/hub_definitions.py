@@ -20,7 +20,10 @@ REPOSITORY = "$KLAVIYO_LOOP_REPOSITORY"
 
 _NOT_OFFERED = {"faker_config", "load_method", "batch_config"}
 """Settings of the SDK that need what is not installed, or that change nothing here."""
-_KEYWORDS: Mapping[str, Sequence[str]] = {"tap-forwarding": ["klaviyo", "events"]}
+_KEYWORDS: Mapping[str, Sequence[str]] = {
+    "map-consent-strings": ["consent", "tcf", "gpp"],
+    "tap-forwarding": ["klaviyo", "events"],
+}
 _MAPPED, _FLATTENED = "stream-maps", "schema-flattening"
 
 
@@ -42,7 +45,7 @@ def addresses(folder: str) -> list[str]:
 
 
 def path_of(group: str, name: str) -> Path:
-    """Where the definition of a plugin lies: `group` is `extractors` or `loaders`."""
+    """Where the definition of a plugin lies: `group` is `extractors`, `mappers` or `loaders`."""
     return FOLDER / group / name / f"{VARIANT}.yml"
 
 

@@ -20,6 +20,8 @@ from klaviyo_sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 HUB = ROOT / "plugins" / "hub"
+SCHEMAS = {"mappers": "loaders"}
+"""The Hub's schema of mappers is that of loaders but for two keys that no definition here has."""
 DEFINITIONS = sorted(path.relative_to(HUB).as_posix() for path in HUB.rglob("*.yml"))
 EMPTY_PROJECT = """\
 project_id: fresh
@@ -52,7 +54,7 @@ def test_tap_and_target_have_a_definition() -> None:
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_definition_is_as_the_hub_wants_it(name: str, reference: Path) -> None:
     kind, plugin, variant = Path(name).with_suffix("").parts
-    schema = _schema(reference / "reference" / "meltano-hub", kind)
+    schema = _schema(reference / "reference" / "meltano-hub", SCHEMAS.get(kind, kind))
     told = yaml.safe_load((HUB / name).read_text())
     assert [error.message for error in schema.iter_errors(told)] == []
     assert (told["name"], told["variant"]) == (plugin, variant)

@@ -64,6 +64,13 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "cli": ("simulation", "http", "sandbox"),
         "__main__": ("cli",),
     },
+    "map_consent_strings": {
+        "decoding": (),
+        "rows": ("decoding",),
+        "mapper": ("rows",),
+        "cli": ("mapper",),
+        "__main__": ("cli",),
+    },
     "singer_program": {
         "errors": (),
         "identifiers": (),

@@ -20,6 +20,7 @@ FOLDERS = (
     "plugins/klaviyo-inbox",
     "plugins/klaviyo-sandbox",
     "plugins/lift-report",
+    "plugins/map-consent-strings",
     "plugins/singer-program",
     "plugins/subject-requests",
     "plugins/tap-duckdb",

@@ -19,6 +19,7 @@ from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.errors import ConfigurationError
+from map_consent_strings.mapper import MapConsentStrings
 from singer_program.settings import unknown_variables
 from subject_requests.settings import RequestSettings
 from subject_requests.tap import TapSubjectRequests
@@ -48,6 +49,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-inbox": TapKlaviyoInbox,
     "tap-klaviyo-deletions": TapKlaviyoDeletions,
     "tap-subject-requests": TapSubjectRequests,
+    "map-consent-strings": MapConsentStrings,
     "target-duckdb": TargetDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }

@@ -111,6 +111,12 @@ RULES = {
         ("singer_sdk", "starlette", "klaviyo_inbox.sources", "klaviyo_inbox.receiver"),
     ),
     "plugins/klaviyo-sandbox/src": (("klaviyo_sandbox", "klaviyo_wire"), ("singer_sdk",)),
+    "plugins/map-consent-strings/src": (("map_consent_strings", "singer_program"), ("requests", "duckdb")),
+    # What the IAB's specifications say, and nothing of Singer.
+    "plugins/map-consent-strings/src/map_consent_strings/decoding": (
+        ("map_consent_strings",),
+        ("singer_sdk", "map_consent_strings.rows", "map_consent_strings.mapper"),
+    ),
     "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
     # The command starts without the SDK; only the tap needs it.
     "plugins/subject-requests/src": (("subject_requests", "klaviyo_wire", "singer_program"), ("requests",)),

@@ -28,6 +28,11 @@ PACKAGES = sorted(
 
 MEANT_TO_BE_OVERRIDDEN = {
     "GenericSingerReader.deserialize_json",
+    "InlineMapper.map_activate_version_message",
+    "InlineMapper.map_batch_message",
+    "InlineMapper.map_record_message",
+    "InlineMapper.map_schema_message",
+    "InlineMapper.map_state_message",
     "PluginBase.config_jsonschema",
     "PluginBase.package_name",
     "Sink.clean_up",
@@ -55,6 +60,11 @@ class Hook(NamedTuple):
 
 OVERRIDDEN = {
     "BaseSingerReader.listen": Hook("(self, file_input=None)", "rows are read as columns, not each by itself"),
+    "BaseSingerReader.message_reader_class": Hook(None, "a mapper reads messages with msgspec"),
+    "BaseSingerReader.process_endofpipe": Hook(
+        "(self)", "what a mapper holds is written when its input has ended"
+    ),
+    "BaseSingerWriter.message_writer_class": Hook(None, "a mapper writes messages with msgspec"),
     "GenericSingerReader._process_unknown_message": Hook(
         "(self, message_dict)", "a message of an unknown type is refused without quoting it"
     ),
@@ -63,6 +73,7 @@ OVERRIDDEN = {
         "a message that lacks a key is refused without quoting it",
     ),
     "GenericSingerReader.default_input": Hook("(self)", "bytes, and something to do while no line comes"),
+    "InlineMapper.capabilities": Hook(None, "only those that a mapper has: stream maps are not applied to it"),
     "MsgSpecWriter.write_message": Hook("(self, message)", "a reader that is gone ends the run in one line"),
     "PluginBase._env_var_config": Hook("(cls)", "numbers in the environment are numbers"),
     "PluginBase._env_var_prefix": Hook("(cls)", "tap-klaviyo-reconcile shares the settings of the tap"),

@@ -1,4 +1,4 @@
-"""Bases of a Singer tap and target whose command line ends in one line, and the function that runs them."""
+"""Bases of a Singer tap, mapper and target whose command line ends in one line, and what runs them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import io
 import json
 import sys
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap, Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
@@ -25,6 +27,7 @@ from singer_program.state import fault_of
 from singer_program.writer import MessageWriter
 
 if TYPE_CHECKING:
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
 
 
@@ -35,12 +38,12 @@ def run_plugin(
     errors: tuple[type[Exception], ...] = (),
     tell: Tell | None = None,
 ) -> int:
-    """Run a tap or target, or the command named first, with the arguments of the process.
+    """Run a tap, mapper or target, or the command named first, with the arguments of the process.
 
-    Files that a tap or target makes are private; those of a command are what it makes them.
+    Files that these make are private; those of a command are what it makes them.
 
     Args:
-        plugin: The tap or target.
+        plugin: The tap, mapper or target.
         commands: What the program does beside it. Their errors go to standard error as they are: editors can
             follow a line that begins with a file and its line.
         errors: Those of other packages that a person can mend, told by their text.
@@ -69,7 +72,7 @@ def run_plugin(
 
 
 class _ProgramPlugin(PluginBase):
-    """What taps and targets have in common."""
+    """What taps, mappers and targets have in common."""
 
     @classmethod
     @override
@@ -183,6 +186,20 @@ class ProgramTarget(_ProgramPlugin, Target):
     """
 
     message_reader_class = MessageReader
+
+
+class ProgramMapper(_ProgramPlugin, InlineMapper):
+    """A mapper that `run_plugin` ends in one line; its messages are read and written fast.
+
+    It has no settings but its own: the SDK offers mappers stream maps and flattening, and leaves them undone.
+    """
+
+    message_reader_class = MessageReader
+    message_writer_class = MessageWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
 
 
 class _JsonObjectFile(click.File):
