@@ -25,7 +25,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request retention pipeline reconcile experiment iterate preview proof preregister forwarding forwarding-check test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend reconcile experiment iterate preview proof preregister forwarding forwarding-check test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ retention: $(VENV)/.run ## Delete what is older than privacy/controller.yml says
 
 pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy that is thrown away: make pipeline [ENVIRONMENT=prod] [JOB=pipeline] [DRY=1]
 	@$(BIN)/python scripts/$(if $(DRY),dry_run,pipeline).py --environment $(ENVIRONMENT) $(JOB)
+
+resend: JOB = publish
+resend: setup ## Send again, once and now, what Klaviyo refused and is mended: make resend [ENVIRONMENT=prod] [JOB=publish]
+	@TARGET_KLAVIYO_PROFILES_RESEND_REFUSED_AFTER=0 $(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
 
 reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
 	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))

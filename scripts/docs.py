@@ -49,6 +49,7 @@ from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
+from target_klaviyo_profiles.rejects_tap import RefusedRecords, TapKlaviyoRejects
 from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
@@ -278,6 +279,17 @@ def consent_sections() -> str:
     )
 
 
+def refused_records() -> str:
+    """The columns of what `tap-klaviyo-rejects` reads."""
+    return table(
+        ("column", "type", "what it is"),
+        (
+            (f"`{name}`", _kind(schema), schema["description"])
+            for name, schema in RefusedRecords.schema["properties"].items()
+        ),
+    )
+
+
 def inbox_sources() -> str:
     """What the receiver takes, and how it knows the sender."""
     return table(
@@ -356,6 +368,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
         ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
+        ("extractors", "tap-klaviyo-rejects", None, TapKlaviyoRejects, "target-klaviyo-profiles"),
         ("extractors", "tap-subject-requests", None, TapSubjectRequests, "plugins/subject-requests"),
         ("mappers", "map-consent-strings", None, MapConsentStrings, "plugins/map-consent-strings"),
         ("loaders", "target-duckdb", None, TargetDuckDB, "plugins/target-duckdb"),
@@ -379,6 +392,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TAP, "scopes"): default_scopes,
     (TARGET, "settings"): lambda: settings(TargetKlaviyoProfiles.config_jsonschema),
     (TARGET, "sinks"): sinks,
+    (TARGET, "refused records"): refused_records,
     (TARGET, "install"): lambda: installation("target-klaviyo-profiles"),
     (EXPERIMENTS, "keys"): lambda: keys(experiment_schema.sections(read_catalogue(ROOT / SEED))),
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),

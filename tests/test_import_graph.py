@@ -140,6 +140,7 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "people": ("errors", "identifiers", "rows"),
         "audit": ("errors", "identifiers"),
         "deletions_tap": ("audit",),
+        "rejects_tap": (),
         "answers": ("values", "rows"),
         "sinks": ("client", "fields", "identifiers", "values", "rows", "people", "answers", "audit"),
         "delivery": ("client", "errors", "identifiers", "values", "rows", "answers", "sinks"),

@@ -32,6 +32,7 @@ from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
+from target_klaviyo_profiles.rejects_tap import TapKlaviyoRejects
 from target_klaviyo_profiles.target import TargetKlaviyoProfiles
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-duckdb": TapDuckDB,
     "tap-klaviyo-inbox": TapKlaviyoInbox,
     "tap-klaviyo-deletions": TapKlaviyoDeletions,
+    "tap-klaviyo-rejects": TapKlaviyoRejects,
     "tap-subject-requests": TapSubjectRequests,
     "map-consent-strings": MapConsentStrings,
     "target-duckdb": TargetDuckDB,

@@ -53,7 +53,7 @@ QUERIES = [
 ]
 # By tests of their own: test_packages.py, test_hub_definitions.py, test_transform_build.py and those below.
 RUN_ALONE = re.compile(
-    r"export |make demo|make pipeline|make wheels|meltano add |python3 -m venv |[\w-]+-venv/bin/pip "
+    r"export |make demo|make pipeline|make resend|make wheels|meltano add |python3 -m venv |[\w-]+-venv/bin/pip "
     r"|KLAVIYO_LOOP_WAREHOUSE=\S+ dbt "
 )
 
@@ -75,6 +75,22 @@ def test_the_pipeline_runs_on_an_account_by_environment_variables_alone(place: P
     assert (place.home / "report.html").is_file()
     # What the pipeline left behind is what the plugins' own commands are shown on.
     shutil.copy(place.home / "klaviyo.duckdb", place.root / "warehouse.duckdb")
+
+
+@pytest.mark.parametrize(("given", "job"), [((), "publish"), (("JOB=answer",), "answer")])
+def test_what_is_mended_is_sent_without_a_day_between(given: tuple[str, ...], job: str) -> None:
+    """The command of `docs/rejects.md`, as make would run it: the job runs in tests of its own."""
+    told = subprocess.run(  # noqa: S603 - our own arguments
+        ["make", "--no-print-directory", "-n", "resend", "ENVIRONMENT=prod", *given],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert told.splitlines()[-1] == (
+        "TARGET_KLAVIYO_PROFILES_RESEND_REFUSED_AFTER=0 .venv/bin/python scripts/pipeline.py"
+        f" --environment prod {job}"
+    )
 
 
 def test_cron_reaches_the_pipeline_with_its_bare_environment(place: Place) -> None:

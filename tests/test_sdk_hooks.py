@@ -94,6 +94,7 @@ OVERRIDDEN = {
     ),
     "Stream._write_starting_replication_value": Hook("(self, context)", "a stream reads its own bookmark"),
     "Stream.apply_catalog": Hook("(self, catalog)", "a replication key that cannot be used is refused"),
+    "Stream.check_sorted": Hook("(self)", "lines of refusals are in the order of a clock, which may be put back"),
     "Stream.get_replication_key_signpost": Hook("(self, context=None)", "our bookmarks have their own limit"),
     "Tap._handle_termination": Hook("(self, signum, frame)", "a stopped run ends with the status of one"),
     "Tap.capabilities": Hook(None, "`batch` and `activate-version` would write around the bookmarks"),

@@ -304,8 +304,14 @@ class Coordinator:
         given: Mapping[str, object] | None = None,
     ) -> None:
         """Book a refused record: its number in the stream and itself, where that is known."""
-        self._batchers[stream].tally.reject(reason, key)
-        self._rejects.write(stream, key, reason, record=record, given=given)
+        batcher = self._batchers[stream]
+        batcher.tally.reject(reason, key)
+        about: Mapping[str, str] = {}
+        if given is not None:
+            about = batcher.sink.about(given)
+        elif isinstance(reason.sent, bytes):
+            about = batcher.sink.about_sent(reason.sent)
+        self._rejects.write(stream, key, reason, record=record, given=given, about=about)
 
     def _emit_settled(self) -> None:
         """Emit the last STATE whose records are settled, with the rejects among them on disk before it."""

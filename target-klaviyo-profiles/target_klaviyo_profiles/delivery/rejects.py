@@ -45,7 +45,7 @@ class Rejects:
         if fault := self._file.fault():
             raise ConfigurationError(fault)
 
-    def write(
+    def write(  # noqa: PLR0913 - what is known of a refusal
         self,
         stream: str,
         key: Key | None,
@@ -53,6 +53,7 @@ class Rejects:
         *,
         record: int | None = None,
         given: Mapping[str, object] | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         """Append one refused record.
 
@@ -62,6 +63,7 @@ class Rejects:
             reason: Why it was refused.
             record: Its number among the stream's records of this run, counted from 1, where that is known.
             given: The record, where it was refused before anything was sent.
+            about: Which one it is, without whom it is about.
 
         Raises:
             OutputError: the file cannot be written.
@@ -78,6 +80,8 @@ class Rejects:
             "job": reason.job,
             "time": self._now().isoformat(timespec="seconds"),
         }
+        if about and not reason.anonymous:
+            line["about"] = {name: text if self._plain else redact(text) for name, text in about.items()}
         if self._plain and not reason.anonymous:
             line["given"] = _readable(reason.sent if given is None else given)
         self._file.append(line)

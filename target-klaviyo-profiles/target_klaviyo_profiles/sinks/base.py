@@ -171,6 +171,14 @@ class Sink(ABC):
             {name: value for name, value in record.items() if name in self._kinds and isinstance(value, str)}
         )
 
+    def about(self, record: Mapping[str, object]) -> Mapping[str, str]:  # noqa: ARG002 - for sinks to override
+        """What a record says of which one it is, and not of whom: it is told of one that was refused."""
+        return {}
+
+    def about_sent(self, payload: bytes) -> Mapping[str, str]:  # noqa: ARG002 - for sinks to override
+        """The same of a row that was sent, as it was encoded."""
+        return {}
+
     def _known(self, record: Mapping[str, object]) -> Json:
         plain = self._plain
         known: Json = {}

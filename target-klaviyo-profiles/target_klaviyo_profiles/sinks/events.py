@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
@@ -36,6 +36,7 @@ _MAX_PROPERTIES = 400
 _MAX_ITEMS = 4_000
 _MAX_DEPTH = 10
 _MAX_LENGTH_OF_TEXT = 100 * KILOBYTE
+_ABOUT = ("metric", "unique_id")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 # The standard library's encoder also takes half of a surrogate pair, which is refused later with a reason.
 _DIGEST_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -116,6 +117,16 @@ class Events(BulkSink):
     @cached_property
     def _identifier_kinds(self) -> Sequence[str]:
         return [PROFILE_ID if kind == "id" else kind for kind in self.options.identifier_precedence]
+
+    @override
+    def about(self, record: Mapping[str, object]) -> Mapping[str, str]:
+        return {name: text.strip() for name in _ABOUT if isinstance(text := record.get(name), str)}
+
+    @override
+    def about_sent(self, payload: bytes) -> Mapping[str, str]:
+        (event,) = json.loads(payload)["attributes"]["events"]["data"]
+        metric = event["attributes"]["metric"]["data"]["attributes"]["name"]
+        return {"metric": metric, "unique_id": event["attributes"]["unique_id"]}
 
     @override
     def combined(self, earlier: bytes, later: bytes) -> bytes | None:
