@@ -27,8 +27,9 @@ def test_the_command_of_the_readme_builds_every_model(project: Project) -> None:
     assert models <= Warehouse.empty(project).dbt(*arguments.split()).built()
 
 
-def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
+def test_each_job_builds_its_part(project: Project, first_jobs: tuple[Warehouse, dict[str, set[str]]]) -> None:
     jobs = first_jobs[1]
+    for_ledger_alone = {node.name for node in project.manifest.nodes.values() if "draw" in node.fqn}
     pipeline = {name for name in jobs["assign"] if name.startswith(("pub_", "fct_"))}
     ledgers = {"fct_allocations", "fct_assignments", "fct_assignment_rules", "fct_assignment_runs"}
     names = (
@@ -50,7 +51,10 @@ def test_each_job_builds_its_part(first_jobs: tuple[Warehouse, dict[str, set[str
     }
     deletions = {name for name in jobs["deletions"] if name.startswith(("pub_", "fct_"))}
     assert deletions == {"pub_klaviyo_profile_deletions"}
-    assert jobs["publish"] == jobs["assign"] - ledgers - {"int_experiment_dimensions", "int_unit_dimensions"}
+    for_assign_alone = ledgers | for_ledger_alone | {"int_experiment_dimensions", "int_unit_dimensions"}
+    assert jobs["publish"] == jobs["assign"] - for_assign_alone
+    assert "int_newcomers" in jobs["assign"]
+    assert not for_ledger_alone & jobs["measure"]
     assert "int_unit_dimensions" not in jobs["measure"]
     assert jobs["measure_after_assign"] == jobs["measure"] - jobs["assign"]
     results = {name for name in jobs["measure"] if name.startswith(("pub_", "fct_"))}

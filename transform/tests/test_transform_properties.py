@@ -54,11 +54,10 @@ class Account:
 
     def assigned(self) -> set[Assignment]:
         """What the next run would append to the ledger, which is empty."""
-        return set(
-            self.warehouse.query(
-                "select experiment_key, slot_key, profile_id, arm_key from intermediate.int_profiles_bucketed"
-            )
-        )
+        return {
+            (row["experiment_key"], row["slot_key"], row["profile_id"], row["arm_key"])
+            for row in self.selects.rows(self.warehouse, "int_profiles_bucketed")
+        }
 
     def ranges(self) -> Iterator[tuple[str, str, str, int, int]]:
         yield from self.warehouse.query(

@@ -91,7 +91,7 @@ class DuckDB(Engine):
     """One file per database, all of one name in folders of their own: the file's name is the database's name."""
 
     name = "duckdb"
-    tables_for_views = ("models/intermediate/consent",)
+    tables_for_views = ("models/intermediate/assignment/draw", "models/intermediate/consent")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -237,7 +237,12 @@ def _newest(rows: list[Row], key: str, new: list[Row]) -> list[Row]:
     return [row for row in rows if row[key] not in replaced] + new
 
 
-FILLED = ("models/intermediate/consent", "models/intermediate/privacy", "models/intermediate/pushed")
+FILLED = (
+    "models/intermediate/assignment/draw",
+    "models/intermediate/consent",
+    "models/intermediate/privacy",
+    "models/intermediate/pushed",
+)
 """So much is joined there that these queries, written into each other, take all of Spark's memory."""
 
 
