@@ -85,6 +85,7 @@ def test_a_request_is_signed_dated_and_encoded(httpserver: HTTPServer, client: C
     request = seen[0]
     assert request.headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
     assert request.headers["revision"] == ENDPOINTS["get_events"].revision
+    assert request.headers["X-Klaviyo-Revision-Fall-Forward-Opt-Out"] == "1"
     assert request.headers["Accept"] == "application/vnd.api+json"
     assert request.query_string == b"filter=equals%28profile_id%2C%22a%2Bb%22%29&page%5Bsize%5D=1000"
 

@@ -60,6 +60,18 @@ def test_a_revision_older_than_every_declaration_is_refused_by_name(revision: st
         TapKlaviyoEngagement(config={"api_key": "pk_test_0123456789", "revision": revision})
 
 
+def test_a_retired_revision_ends_the_run_and_nothing_is_read_as_of_a_later_one(
+    run_tap: RunTap, caplog: pytest.LogCaptureFixture
+) -> None:
+    years_later = datetime(2029, 1, 1, tzinfo=UTC)
+    with Sandbox(profiles=3, events=0, clock=Clock(lambda: years_later)) as sandbox:
+        config = {"api_key": sandbox.api_key, "api_url": sandbox.url}
+        with pytest.raises(SystemExit):
+            run_tap(config, ["profiles"], now=lambda: years_later)
+        assert sandbox.requests.total() == sandbox.requests["get_accounts 410"] > 0
+    assert "is gone: set `revision`" in caplog.text
+
+
 # Omnichannel campaigns
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_API_URL = "https://a.klaviyo.com"
 MEDIA_TYPE = "application/vnd.api+json"
+FALL_FORWARD_OPT_OUT = "X-Klaviyo-Revision-Fall-Forward-Opt-Out"
+"""A request with this header, set to 1, is refused where its revision is retired or unknown. Without it Klaviyo
+answers as a later revision would, and nothing says so."""
 
 _REVISION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
@@ -45,13 +48,19 @@ class ApiKey(AuthBase):
 
 
 def headers(revision: str, *, user_agent: str) -> dict[str, str]:
-    """Headers of a request at an API revision.
+    """Headers of a request at an API revision, which is answered at that revision or not at all.
 
     Raises:
         ConfigurationError: `revision` does not have the form of one.
     """
     check(revision)
-    return {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "revision": revision, "User-Agent": user_agent}
+    return {
+        "Accept": MEDIA_TYPE,
+        "Content-Type": MEDIA_TYPE,
+        "revision": revision,
+        FALL_FORWARD_OPT_OUT: "1",
+        "User-Agent": user_agent,
+    }
 
 
 def check(revision: str) -> None:

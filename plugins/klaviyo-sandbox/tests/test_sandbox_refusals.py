@@ -68,8 +68,18 @@ def test_a_missing_scope_is_403(sandbox: Sandbox, api: requests.Session) -> None
     ],
 )
 def test_the_revision_must_be_a_living_one(api: requests.Session, revision: str | None, status: int) -> None:
-    response = api.get("/api/accounts", headers={"revision": revision})
+    opted_out = {"X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}
+    response = api.get("/api/accounts", headers={"revision": revision, **opted_out})
     assert response.status_code == status, response.text
+
+
+@pytest.mark.parametrize("opt_out", [None, "0", "true"])
+@pytest.mark.parametrize("revision", ["2024-10-15", "2026-07-14"])
+def test_a_retired_or_unknown_revision_falls_forward_unless_that_is_opted_out_of(
+    api: requests.Session, revision: str, opt_out: str | None
+) -> None:
+    headers = {"revision": revision, "X-Klaviyo-Revision-Fall-Forward-Opt-Out": opt_out}
+    assert api.get("/api/accounts", headers=headers).ok
 
 
 # routes

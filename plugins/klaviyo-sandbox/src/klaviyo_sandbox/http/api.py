@@ -22,6 +22,7 @@ from klaviyo_sandbox.operations import OPERATIONS
 from klaviyo_sandbox.operations.call import Call
 from klaviyo_sandbox.protocol import queries
 from klaviyo_sandbox.protocol.bodies import MOST_BYTES
+from klaviyo_wire.auth import FALL_FORWARD_OPT_OUT
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, OMNICHANNEL, Endpoint
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ class Api:
 def _route(request: Request) -> tuple[Endpoint, Mapping[str, str]]:
     """The newest entry that is not newer than the revision asked for, and its path parameters.
 
-    A request without a revision, or with none that exists, gets the newest: it is refused once that may be said.
+    A request without a revision, or with none that exists, gets the newest: it is refused once that may be said,
+    unless it may fall forward.
     """
     path = request.path
     matches = [(endpoint, match) for pattern, endpoint in _ROUTES if (match := pattern.fullmatch(path))]
@@ -179,12 +181,12 @@ def _check_revision(request: Request, endpoint: Endpoint, today: date) -> None:
     text = request.headers.get("revision")
     if text is None:
         refuse("The 'revision' header is required.", pointer="/data/")
-    revision = _revision(request)
-    if revision is None:
+    revision, opted_out = _revision(request), request.headers.get(FALL_FORWARD_OPT_OUT) == "1"
+    if revision is None and (opted_out or not _REVISION.fullmatch(text)):
         refuse(f"'{text}' is not a revision.", pointer="/data/")
-    if revision.replace(year=revision.year + _YEARS_OF_LIFE) <= today:
+    if opted_out and revision and revision.replace(year=revision.year + _YEARS_OF_LIFE) <= today:
         raise errors.retired(text)
-    if endpoint.operation in _ONLY_BEFORE_OMNICHANNEL and revision >= date.fromisoformat(OMNICHANNEL):
+    if revision and endpoint.operation in _ONLY_BEFORE_OMNICHANNEL and revision >= date.fromisoformat(OMNICHANNEL):
         refuse(
             f"The sandbox has {endpoint.operation} as of revision {endpoint.revision}, not {text}.",
             pointer="/data/",
