@@ -42,7 +42,20 @@ if TYPE_CHECKING:
 OPEN = th.CustomType({"type": ["object", "null"]})
 """An object whose keys are the account's or Klaviyo's to choose: passed on as it is, whatever it holds."""
 
-Rhythm = Literal["events", "profiles", "groups", "account", "sweep", "webhooks", "refusals", "reports"]
+Rhythm = Literal[
+    "events",
+    "profiles",
+    "groups",
+    "account",
+    "sweep",
+    "webhooks",
+    "refusals",
+    "reports",
+    "shop",
+    "content",
+    "devices",
+    "objects",
+]
 """How often a stream is worth reading; the pipeline has a plugin `tap-klaviyo-<rhythm>` for each."""
 
 TEXT_OR_NUMBER = th.CustomType({"type": ["string", "number", "null"]})

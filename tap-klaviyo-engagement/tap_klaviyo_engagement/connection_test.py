@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,13 +34,20 @@ class ConnectionTest:
             self._answers[operation] = self.client.call(operation, params=params)
         return self._answers[operation]
 
-    def listing(self, operation: str, parent: str = "", required_filter: str = "") -> str:
+    def listing(
+        self,
+        operation: str,
+        parent: str = "",
+        required_filter: str = "",
+        filter_of: Callable[[str], str] = lambda _: "",
+    ) -> str:
         """Ask for a row of a listing; why it was not asked for, if it was not.
 
         Args:
             operation: What is listed.
             parent: The operation that lists what `operation` takes an id of; empty: it takes none.
             required_filter: Sent where the first one of them cannot be called without a filter.
+            filter_of: What is sent to the second one where that needs a filter, by the id that the first one told.
 
         Raises:
             KlaviyoError: the key cannot call one of them.
@@ -49,7 +56,8 @@ class ConnectionTest:
         if not parent:
             return ""
         for row in resources(first)[:1]:
-            self.client.call(operation, path={"id": row["id"]}, params=_smallest(ENDPOINTS[operation], ""))
+            params = _smallest(ENDPOINTS[operation], filter_of(row["id"]))
+            self.client.call(operation, path={"id": row["id"]}, params=params)
             return ""
         return "there is nothing yet to ask about"
 

@@ -31,7 +31,9 @@ def _stream(revision: str, name: str, *without: str) -> LinkedStream:
     catalog = TapKlaviyoEngagement(config=config).catalog_dict
     for entry in catalog["streams"]:
         for each in entry["metadata"]:
-            if each["breadcrumb"] and each["breadcrumb"][1] in without:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = True
+            elif each["breadcrumb"][1] in without:
                 each["metadata"]["selected"] = False
     stream = TapKlaviyoEngagement(config=config, catalog=catalog).streams[name]
     assert isinstance(stream, LinkedStream)

@@ -22,12 +22,21 @@ CONFIG = {
     "include_subscriptions": True,
     "include_predictive_analytics": True,
 }
-EMPTY = {"profile_import_errors"}  # recorded of a job without errors
+EMPTY = {"profile_import_errors", "push_tokens"}  # recorded of a job without errors, of somebody without a device
 # Other operations that answer with the same resources: they hold forms that the listing's recording lacks.
 RELATIVES = {
     "accounts": ("get_account",),
     "tags": ("create_tag", "get_tag", "get_tags_for_campaign", "get_tags_for_flow", "get_tags_for_tag_group"),
     "forms": ("create_form", "get_form"),
+    "form_versions": ("get_form_version",),
+    "tag_groups": ("create_tag_group", "get_tag_group", "get_tag_group_for_tag"),
+    "custom_metrics": (
+        "create_custom_metric",
+        "get_custom_metric",
+        "update_custom_metric",
+    ),
+    "mapped_metrics": ("get_mapped_metric",),
+    "universal_content": ("create_universal_content", "get_universal_content", "update_universal_content"),
     "webhooks": ("create_webhook", "get_webhook", "update_webhook"),
     "flows": ("create_flow", "get_flow", "get_flow_action", "get_flow_for_flow_action", "update_flow"),
     "flow_actions": (
@@ -73,7 +82,7 @@ CASES = [
     for operation in (stream.operation, *RELATIVES.get(stream.name, ()))
     if _files(operation)
 ]
-RECORDED = 71
+RECORDED = 86
 """Cases, at least."""
 
 

@@ -301,3 +301,53 @@ FLOW_MESSAGE = names("""
     definition.transactional definition.url definition.vendor_id definition.video_asset_id
     definition.web_url id updated
 """)
+COUPON_CODE_BULK_CREATE_JOB = names("""
+    completed_at completed_count created_at errors expires_at failed_count id status total_count
+""")
+CATALOG_ITEM = names("""
+    created custom_metadata description external_id id image_full_url image_thumbnail_url images price
+    published title updated url
+""")
+CATALOG_VARIANT = names("""
+    created custom_metadata description external_id id image_full_url image_thumbnail_url images
+    inventory_policy inventory_quantity price published sku title updated url
+""")
+CATALOG_CATEGORY = names("external_id id name updated")
+REVIEW = names("""
+    author content created email id images product product.external_id product.image_url product.name
+    product.url public_reply public_reply.author public_reply.content public_reply.updated rating review_type
+    smart_quote status status.rejection_reason status.rejection_reason.reason
+    status.rejection_reason.status_explanation status.value title updated verified
+""")
+FORM_VERSION = names("""
+    ab_test ab_test.variation_name created_at form_type id status updated_at variation_name
+""")
+TEMPLATE_UNIVERSAL_CONTENT = names("""
+    created definition definition.content_type definition.data definition.data.content
+    definition.data.display_options definition.data.display_options.content_repeat
+    definition.data.display_options.content_repeat.item_alias
+    definition.data.display_options.content_repeat.repeat_for definition.data.display_options.show_on
+    definition.data.display_options.visible_check definition.data.styles
+    definition.data.styles.background_color definition.data.styles.block_background_color
+    definition.data.styles.block_border_color definition.data.styles.block_border_style
+    definition.data.styles.block_border_width definition.data.styles.block_padding_bottom
+    definition.data.styles.block_padding_left definition.data.styles.block_padding_right
+    definition.data.styles.block_padding_top definition.data.styles.color
+    definition.data.styles.extra_css_class definition.data.styles.font_family
+    definition.data.styles.font_size definition.data.styles.font_style definition.data.styles.font_weight
+    definition.data.styles.inner_padding_bottom definition.data.styles.inner_padding_left
+    definition.data.styles.inner_padding_right definition.data.styles.inner_padding_top
+    definition.data.styles.letter_spacing definition.data.styles.line_height
+    definition.data.styles.mobile_stretch_content definition.data.styles.text_align
+    definition.data.styles.text_decoration definition.data.styles.text_table_layout definition.type id name
+    screenshot_status screenshot_url updated
+""")
+WEB_FEED = names("content_type created id name request_method status updated url")
+CUSTOM_METRIC = names("""
+    created definition definition.aggregation_method definition.metric_groups id name updated
+""")
+MAPPED_METRIC = names("id updated")
+OBJECT_SCHEMA = names("description id properties published_at required status title visibility")
+OBJECT_TYPE = names("created_at description id namespace status title updated_at")
+OBJECT_RECORD = names("id record_properties")
+DATA_SOURCE = names("description id namespace title visibility")

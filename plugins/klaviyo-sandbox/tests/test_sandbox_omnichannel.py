@@ -245,7 +245,8 @@ def test_before_the_revision_its_operations_are_404(api: requests.Session, path:
 
 @pytest.mark.parametrize("revision", [None, "2026-10-16", "latest"])
 def test_a_wrong_revision_is_400_there_too(api: requests.Session, revision: str | None) -> None:
-    response = api.get("/api/campaign-messages", headers={"revision": revision})
+    headers = {"revision": revision, "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}
+    response = api.get("/api/campaign-messages", headers=headers)
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "invalid")
 
 

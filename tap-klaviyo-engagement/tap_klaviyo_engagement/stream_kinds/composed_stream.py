@@ -75,6 +75,8 @@ class LinkedStream(ComposedStream):
 
     links: ClassVar[Mapping[str, str]]
     """Column → relationship. It is included where the endpoint offers that; elsewhere it comes by itself."""
+    linked_types: ClassVar[Mapping[str, str]] = {}
+    """Relationship → JSON:API type of what it names, where it is not called after that."""
 
     @override
     def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:
@@ -82,7 +84,8 @@ class LinkedStream(ComposedStream):
         wanted = [name for column, name in self.links.items() if column in self.columns]
         if asked := [name for name in wanted if name in self.endpoint.include]:
             own["include"] = ",".join(asked)
-            own |= {f"fields[{name.removesuffix('s')}]": "id" for name in asked}
+            types = [self.linked_types.get(name, name.removesuffix("s")) for name in asked]
+            own |= {f"fields[{kind}]": "id" for kind in types}
         return own
 
     @override

@@ -10,13 +10,22 @@ from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.streams.accounts import Accounts
 from tap_klaviyo_engagement.streams.campaigns import CampaignMessages, Campaigns
+from tap_klaviyo_engagement.streams.catalog import (
+    CatalogCategories,
+    CatalogCategoryItems,
+    CatalogItems,
+    CatalogVariants,
+)
+from tap_klaviyo_engagement.streams.content import Images, UniversalContent, WebFeeds
+from tap_klaviyo_engagement.streams.coupons import CouponCodeJobs, CouponCodes, Coupons
 from tap_klaviyo_engagement.streams.events import Events
 from tap_klaviyo_engagement.streams.flows import FlowActions, FlowMessages, Flows
-from tap_klaviyo_engagement.streams.forms import Forms
+from tap_klaviyo_engagement.streams.forms import Forms, FormVersions
 from tap_klaviyo_engagement.streams.imports import ProfileImportErrors, ProfileImportJobs
 from tap_klaviyo_engagement.streams.lists import Lists
 from tap_klaviyo_engagement.streams.memberships import ListMemberships, MembershipSnapshots, SegmentMemberships
-from tap_klaviyo_engagement.streams.metrics import Metrics
+from tap_klaviyo_engagement.streams.metrics import CustomMetrics, MappedMetrics, Metrics
+from tap_klaviyo_engagement.streams.objects import DataSources, ObjectRecords, ObjectSchemas, ObjectTypes
 from tap_klaviyo_engagement.streams.omnichannel import (
     CampaignAudiences,
     CampaignVariations,
@@ -24,10 +33,12 @@ from tap_klaviyo_engagement.streams.omnichannel import (
     OmnichannelCampaigns,
 )
 from tap_klaviyo_engagement.streams.profiles import ProfileIds, ProfilePredictiveAnalytics, Profiles
+from tap_klaviyo_engagement.streams.push_tokens import PushTokens
 from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues
 from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
+from tap_klaviyo_engagement.streams.reviews import Reviews
 from tap_klaviyo_engagement.streams.segments import Segments
-from tap_klaviyo_engagement.streams.tags import Tags
+from tap_klaviyo_engagement.streams.tags import TagGroups, Tags
 from tap_klaviyo_engagement.streams.templates import Templates
 from tap_klaviyo_engagement.streams.webhooks import Webhooks
 
@@ -37,12 +48,19 @@ if TYPE_CHECKING:
 STREAMS: tuple[type[KlaviyoStream], ...] = (
     Accounts,
     Metrics,
+    CustomMetrics,
+    MappedMetrics,
     Tags,
+    TagGroups,
     Lists,
     Segments,
     Forms,
+    FormVersions,
     Webhooks,
     Templates,
+    UniversalContent,
+    Images,
+    WebFeeds,
     Campaigns,
     OmnichannelCampaigns,
     CampaignAudiences,
@@ -60,6 +78,19 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     ProfileIds,
     ProfileImportJobs,
     ProfileImportErrors,
+    PushTokens,
+    CatalogItems,
+    CatalogVariants,
+    CatalogCategories,
+    CatalogCategoryItems,
+    Coupons,
+    CouponCodes,
+    CouponCodeJobs,
+    Reviews,
+    DataSources,
+    ObjectTypes,
+    ObjectSchemas,
+    ObjectRecords,
     CampaignValues,
     FlowValues,
     ResourceIds,  # after all that it tells of

@@ -214,9 +214,9 @@ class PushToken(Struct, frozen=True, kw_only=True):
     id: Key[str]
     profile_id: Column[str]
     token: str
-    platform: str = "ios"
+    platform: Column[str] = "ios"
     vendor: str = "APNs"
-    enablement_status: str = "AUTHORIZED"
+    enablement_status: Column[str] = "AUTHORIZED"
     background: str = "AVAILABLE"
     created: Column[int]
     recorded_date: int
@@ -404,6 +404,251 @@ class Webhook(Struct, frozen=True, kw_only=True):
     topics: list[str] = field(default_factory=list)
     called_up_to: int = 0
     """The place of the last recorded event that it need not be called for any more."""
+
+
+class FormVersion(Struct, frozen=True, kw_only=True):
+    """A version of a form, which is what people see."""
+
+    table: ClassVar = Table("form_versions", indexes=("form_id",))
+
+    id: Key[str]
+    form_id: Column[str]
+    form_type: Column[str] = "popup"
+    variation_name: str
+    ab_test: Json | None = None
+    status: Column[str] = "draft"
+    created_at: Column[datetime]
+    updated_at: Column[datetime]
+
+
+class CatalogItem(Struct, frozen=True, kw_only=True):
+    """A product of the catalogue."""
+
+    table: ClassVar = Table("catalog_items")
+
+    id: Key[str]
+    external_id: str
+    title: Column[str]
+    description: str
+    price: float | None = None
+    url: str
+    image_full_url: str | None = None
+    image_thumbnail_url: str | None = None
+    images: list[str] = field(default_factory=list)
+    custom_metadata: Json = field(default_factory=dict)
+    published: Column[bool] = True
+    created: Column[datetime]
+    updated: datetime
+    variant_ids: list[str] = field(default_factory=list)
+
+
+class CatalogVariant(Struct, frozen=True, kw_only=True):
+    """A size or colour in which a product is sold. `inventory_policy` is 0, 1 or 2."""
+
+    table: ClassVar = Table("catalog_variants")
+
+    id: Key[str]
+    item_id: Column[str]
+    external_id: str
+    title: Column[str]
+    description: str
+    sku: Column[str]
+    inventory_policy: int = 0
+    inventory_quantity: float = 0
+    price: float | None = None
+    url: str
+    image_full_url: str | None = None
+    image_thumbnail_url: str | None = None
+    images: list[str] = field(default_factory=list)
+    custom_metadata: Json = field(default_factory=dict)
+    published: Column[bool] = True
+    created: Column[datetime]
+    updated: datetime
+
+
+class CatalogCategory(Struct, frozen=True, kw_only=True):
+    """A category of the catalogue."""
+
+    table: ClassVar = Table("catalog_categories")
+
+    id: Key[str]
+    external_id: str
+    name: Column[str]
+    created: Column[datetime]
+    updated: datetime
+
+
+class CatalogPlace(Struct, frozen=True):
+    """A product in a category; it may be in several."""
+
+    table: ClassVar = Table("catalog_category_items", indexes=("item_id",))
+
+    category_id: Key[str]
+    item_id: Key[str]
+
+
+class Review(Struct, frozen=True, kw_only=True):
+    """What somebody wrote of a product, or of the shop."""
+
+    table: ClassVar = Table("reviews")
+
+    id: Key[str]
+    item_id: Column[str | None] = None
+    email: str | None = None
+    author: str | None = None
+    title: str | None = None
+    content: Column[str | None] = None
+    rating: Column[int | None] = None
+    review_type: Column[str] = "review"
+    status: Column[str] = "published"
+    verified: Column[bool] = False
+    smart_quote: str | None = None
+    images: list[str] = field(default_factory=list)
+    product: Json | None = None
+    public_reply: Json | None = None
+    created: Column[datetime]
+    updated: Column[datetime]
+
+
+class CouponCodeJob(Struct, frozen=True, kw_only=True):
+    """A making of many codes at once."""
+
+    table: ClassVar = Table("coupon_code_jobs")
+
+    id: Key[str]
+    status: Column[str]
+    created_at: Column[datetime]
+    total_count: int
+    completed_count: int = 0
+    failed_count: int = 0
+    completed_at: datetime | None = None
+    errors: list[Json] = field(default_factory=list)
+    expires_at: datetime | None = None
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """An image of the account's library. The id is a number, written as text."""
+
+    table: ClassVar = Table("images")
+
+    id: Key[str]
+    name: Column[str]
+    image_url: str
+    format: Column[str] = "png"
+    size: Column[int]
+    hidden: Column[bool] = False
+    updated_at: Column[datetime]
+
+
+class UniversalContent(Struct, frozen=True, kw_only=True):
+    """A block that several templates show."""
+
+    table: ClassVar = Table(
+        "universal_content",
+        derived={
+            "content_type": lambda content: content.definition["content_type"],
+            "block_type": lambda content: content.definition["type"],
+        },
+    )
+
+    id: Key[str]
+    name: Column[str]
+    definition: Json
+    created: Column[datetime]
+    updated: Column[datetime]
+    screenshot_status: str = "never_generated"
+    screenshot_url: str = ""
+
+
+class WebFeed(Struct, frozen=True, kw_only=True):
+    """Where templates get content that is not in Klaviyo."""
+
+    table: ClassVar = Table("web_feeds")
+
+    id: Key[str]
+    name: Column[str]
+    url: str
+    request_method: str = "get"
+    content_type: str = "json"
+    status: str | None = "ok"
+    created: Column[datetime]
+    updated: Column[datetime]
+
+
+class CustomMetric(Struct, frozen=True, kw_only=True):
+    """A metric put together from others."""
+
+    table: ClassVar = Table("custom_metrics")
+
+    id: Key[str]
+    name: str
+    definition: Json
+    created: datetime
+    updated: datetime
+    metric_ids: list[str] = field(default_factory=list)
+
+
+class MappedMetric(Struct, frozen=True, kw_only=True):
+    """Which metric plays a role, such as `revenue`, which is the id; a metric, a custom metric or none."""
+
+    table: ClassVar = Table("mapped_metrics")
+
+    id: Key[str]
+    metric_id: str | None = None
+    custom_metric_id: str | None = None
+    updated: datetime
+
+
+class DataSource(Struct, frozen=True, kw_only=True):
+    """Where records of custom objects come from."""
+
+    table: ClassVar = Table("data_sources")
+
+    id: Key[str]
+    title: str
+    visibility: str = "private"
+    description: str = ""
+    namespace: str
+
+
+class ObjectType(Struct, frozen=True, kw_only=True):
+    """A kind of custom object."""
+
+    table: ClassVar = Table("object_types")
+
+    id: Key[str]
+    title: str
+    description: str = ""
+    status: str = "active"
+    namespace: Column[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ObjectSchema(Struct, frozen=True, kw_only=True):
+    """A version of what an object of a type holds."""
+
+    table: ClassVar = Table("object_schemas", indexes=("object_type_id",))
+
+    id: Key[str]
+    object_type_id: Column[str]
+    title: str
+    description: str = ""
+    status: str = "active"
+    properties: list[Json] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)
+    published_at: datetime | None = None
+    visibility: str = "private"
+
+
+class ObjectRecord(Struct, frozen=True, kw_only=True):
+    """A custom object."""
+
+    table: ClassVar = Table("object_records", indexes=("object_type_id",))
+
+    id: Key[str]
+    object_type_id: Column[str]
+    record_properties: Json = field(default_factory=dict)
 
 
 class ImportJob(Struct, frozen=True, kw_only=True):

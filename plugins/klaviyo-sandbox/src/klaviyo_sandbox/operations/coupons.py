@@ -1,4 +1,4 @@
-"""Codes of coupons, by the coupon or by who was given them."""
+"""Coupons, and their codes by the coupon or by who was given them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 _OWNERS = {"coupon.id": Column("coupon_id"), "profile.id": Column("profile_id")}
 _CODES = listing_of(CouponCode, filters=_OWNERS)
+_COUPONS = listing_of(Coupon)
+
+
+@operation
+def get_coupons(call: Call) -> Answer:
+    """A page of coupons."""
+    page = _COUPONS.page(call.store, call.query)
+    coupons = _COUPONS.records(page)
+    return call.many([call.resources.coupon(each, call.fields("coupon")) for each in coupons], page=page)
 
 
 @operation

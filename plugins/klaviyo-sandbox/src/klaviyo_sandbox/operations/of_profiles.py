@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING
 from klaviyo_sandbox.model.errors import refuse_unknown
 from klaviyo_sandbox.model.records import Conversation, GroupKind, PushToken
 from klaviyo_sandbox.operations.registry import operation
-from klaviyo_sandbox.state.pages import Page
+from klaviyo_sandbox.state.pages import Column, Page, listing_of
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.operations.call import Answer, Call
+
+_TOKENS = listing_of(PushToken, filters={"profile.id": Column("profile_id")})
+
+
+@operation
+def get_push_tokens(call: Call) -> Answer:
+    """A page of the devices of everybody, with their profiles if asked."""
+    page = _TOKENS.page(call.store, call.query)
+    tokens, asked = _TOKENS.records(page), "profile" in call.query.include
+    names = call.fields("push-token")
+    shown = [call.resources.push_token(each, names, with_profile=asked) for each in tokens]
+    owners = [call.store.profile(key) for key in sorted({each.profile_id for each in tokens})] if asked else []
+    included = [call.resources.profile(each, call.fields("profile")) for each in owners if each is not None]
+    return call.many(shown, page=page, included=included if asked else None)
 
 
 @operation

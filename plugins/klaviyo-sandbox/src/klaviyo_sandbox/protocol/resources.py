@@ -251,8 +251,8 @@ class Resources:
             resource["attributes"]["profile_count"] = count
         return resource
 
-    def push_token(self, token: PushToken, names: Names = None) -> Json:
-        """A device of a profile."""
+    def push_token(self, token: PushToken, names: Names = None, *, with_profile: bool = False) -> Json:
+        """A device of a profile, which is named only when included."""
         attributes = {
             "created": times.seconds(token.created),
             "token": token.token,
@@ -263,7 +263,8 @@ class Resources:
             "recorded_date": times.seconds(token.recorded_date),
             "metadata": token.metadata,
         }
-        return self._resource("push-token", token.id, attributes, names, {"profile": UNSET})
+        owner: Related = identifier("profile", token.profile_id) if with_profile else UNSET
+        return self._resource("push-token", token.id, attributes, names, {"profile": owner})
 
     def conversation(self, conversation: Conversation, names: Names = None) -> Json:
         """A conversation with a profile."""

@@ -24,6 +24,7 @@ from klaviyo_sandbox.model.records import (
 )
 from klaviyo_sandbox.seed.coupons import add_coupons
 from klaviyo_sandbox.seed.devices import add_devices
+from klaviyo_sandbox.seed.fittings import add_fittings
 from klaviyo_sandbox.seed.flows import add_flows
 from klaviyo_sandbox.seed.history import Census, History, Past, Person
 from klaviyo_sandbox.seed.people import DAY, HISTORY, chance, people
@@ -164,6 +165,7 @@ def populate(  # noqa: PLR0913
     add_tags_forms_webhooks(store, _random(seed, "fittings"), now)  # the word is part of what decides the ids
     add_devices(store, (each.id for each in census.everybody), _random(seed, "devices"), now)
     add_coupons(store, (each.id for each in census.everybody), _random(seed, "coupons"), now)
+    add_fittings(store, census.everybody, metrics, _random(seed, "set up"), now)
     if everybody:
         _add_everybody(store, census, _random(seed, "everybody"), now)
     if events:
