@@ -99,6 +99,7 @@ OVERRIDDEN = {
     "Tap._handle_termination": Hook("(self, signum, frame)", "a stopped run ends with the status of one"),
     "Tap.capabilities": Hook(None, "`batch` and `activate-version` would write around the bookmarks"),
     "Tap.cb_test": Hook("(cls, ctx, param, value)", "`--test` tells of each stream whether it can be read"),
+    "Tap.input_catalog": Hook("(self)", "a catalog of before says of a hashed column what it was"),
     "Tap.invoke": Hook(
         "(cls, *, about=False, about_format=None, config=None, state=None, catalog=None)",
         "what a person can set right is told in one line, and a stream that failed in the exit status",

@@ -23,6 +23,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError, MissingScope
+from tap_klaviyo_engagement.emission.column_rules import NO_RULES
 from tap_klaviyo_engagement.emission.emitter import Emitter
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.emission.progress import Progress, TimeRead
@@ -106,11 +107,13 @@ class KlaviyoStream(Stream):
         super().__init__(tap)
         absent = {column for column, setting in self.optional.items() if not run.config.get(setting)}
         as_declared = bool(run.config.get("flattening_enabled"))
+        self.rules = run.column_rules.get(self.name, NO_RULES)
+        declared = self.rules.schema(self.schema)
         self.schema = {  # type: ignore[misc]  # a property in the SDK, an attribute in its streams
-            **self.schema,
+            **declared,
             "properties": {
                 name: kind if as_declared else _without_parts(kind)
-                for name, kind in self.schema["properties"].items()
+                for name, kind in declared["properties"].items()
                 if name not in absent
             },
         }
@@ -219,7 +222,7 @@ class KlaviyoStream(Stream):
             writer = self._tap.message_writer
             if isinstance(writer, MessageWriter) and self._emitted_as_read:
                 state = lambda: self._tap.state_writer.write_state(self.tap_state)  # noqa: E731
-                Emitter(self.name, writer, state, progress, self.run.now).emit(self._remembered())
+                Emitter(self.name, writer, state, progress, self.run.now).emit(self._written())
             else:
                 yield from super()._sync_records(context, write_messages=write_messages)
             progress.end(self.run.rejects.counts[self.name])
@@ -235,6 +238,14 @@ class KlaviyoStream(Stream):
             self.logger.info("%s can be read", self.name)  # a run that was asked for a few records only
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to leave the other streams unread
             self._stopped(unexpected(error))
+
+    def _written(self) -> Iterator[list[Record]]:
+        """The batches as they are written: nobody who asked to be forgotten, and nothing that is to be hashed."""
+        if not self.rules:
+            yield from self._remembered()
+            return
+        for records in self._remembered():
+            yield [self.rules.apply(record) for record in records]
 
     def _remembered(self) -> Iterator[list[Record]]:
         """The batches without the records of people who asked to be forgotten."""
@@ -290,7 +301,7 @@ class KlaviyoStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Json]:
         """The records one by one, for the SDK's own path."""
-        for records in self._remembered():
+        for records in self._written():
             yield from map(plain, records)
 
     @override

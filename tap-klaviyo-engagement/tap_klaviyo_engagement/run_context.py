@@ -31,6 +31,7 @@ from tap_klaviyo_engagement.times import iso, second
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
     from singer_program.people_list import PeopleLists
+    from tap_klaviyo_engagement.emission.column_rules import ColumnRules
 
 MARGIN = timedelta(minutes=5)
 """How much older than the run a row must be to move a bookmark.
@@ -53,6 +54,8 @@ class RunContext:
     config: Mapping[str, Any]
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    column_rules: Mapping[str, ColumnRules] = field(default_factory=dict)
+    """What is hashed or left out, by stream."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why each stream that could not finish could not."""
     left_out: set[str] = field(default_factory=set)

@@ -99,6 +99,25 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
     ),
     th.Property(
+        "hash",
+        NAMES,
+        description=(
+            "Columns that are emitted as a keyed hash: `email` in every stream that has it, `profiles.email` in "
+            "one, `event_properties.address` within an object. Keys and what a stream is read by cannot be"
+        ),
+    ),
+    th.Property(
+        "hashing_key",
+        th.StringType,
+        secret=True,
+        description="Key of those hashes, of 32 characters at least: with another one, nothing fits what was read",
+    ),
+    th.Property(
+        "leave_out",
+        NAMES,
+        description="Columns that are not emitted, named as in `hash`; a whole column is not asked for either",
+    ),
+    th.Property(
         "forgotten_path",
         th.StringType,
         description=(

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.singerlib import Catalog
+from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
@@ -24,6 +24,7 @@ from singer_program.settings import unknown_settings, unknown_variables
 from singer_program.state import fault_of
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
+from tap_klaviyo_engagement.emission.column_rules import Declared, rules_of
 from tap_klaviyo_engagement.emission.message_writer import MessageWriter
 from tap_klaviyo_engagement.errors import StreamFault, concerns_all, told, unexpected
 from tap_klaviyo_engagement.run_context import RunContext
@@ -65,7 +66,8 @@ class TapKlaviyoEngagement(Tap):
     @cached_property
     def run(self) -> RunContext:
         """What the streams of this run share."""
-        return RunContext(self.config, now=self.now, sleep=self.sleep)
+        rules = rules_of(self.config, _declared())
+        return RunContext(self.config, now=self.now, sleep=self.sleep, column_rules=rules)
 
     @override
     def discover_streams(self) -> list[Stream]:
@@ -85,6 +87,20 @@ class TapKlaviyoEngagement(Tap):
                 stream.name: stream for stream in sorted(found.values(), key=lambda stream: _ORDER[type(stream)])
             }
         return self._streams
+
+    @property
+    @override
+    def input_catalog(self) -> Catalog | None:
+        """The catalog given, in which columns that are hashed or left out are put right: it may be older.
+
+        Raises:
+            ConfigurationError: the rules about these make no sense.
+        """
+        given = super().input_catalog
+        for name, rules in self.run.column_rules.items() if given else ():
+            if given and (entry := given.get_stream(name)):
+                entry.schema = Schema.from_dict(rules.schema(entry.schema.to_dict()))
+        return given
 
     @override
     def setup_mapper(self) -> None:
@@ -277,6 +293,17 @@ class TapKlaviyoEngagement(Tap):
         """
         self.logger.info("Stopped by a signal; the next run goes on from the last state")
         raise SystemExit(128 + signum)
+
+
+def _declared() -> dict[str, Declared]:
+    """The columns of every stream by name, of whatever revision, and those that it cannot do without."""
+    found: dict[str, Declared] = {}
+    for stream in STREAMS:
+        before = found.get(stream.name, Declared((), ()))
+        needed = {*stream.primary_keys, *filter(None, [stream.replication_key, stream.sliced_by])}
+        schema: Json = stream.schema  # type: ignore[assignment]  # an attribute, where the SDK has a property
+        found[stream.name] = Declared({*before.columns, *schema["properties"]}, {*before.needed, *needed})
+    return found
 
 
 def _json_object(file: IO[str] | None, what: str) -> Json | None:
