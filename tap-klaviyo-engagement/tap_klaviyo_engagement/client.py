@@ -52,6 +52,7 @@ Rhythm = Literal[
     "webhooks",
     "refusals",
     "reports",
+    "counts",
     "shop",
     "content",
     "devices",

@@ -72,7 +72,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "report_lookback",
         th.IntegerType(minimum=0, maximum=MOST_DAYS),
         default=7,
-        description="Days that `campaign_values` and `flow_values` read again, once a day: results come late",
+        description="Days that reports read again, once a day: results come late",
     ),
     th.Property(
         "rate_limit_share",

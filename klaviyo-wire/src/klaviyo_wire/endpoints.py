@@ -258,6 +258,22 @@ _TABLE = (
         page=REPORT,
         fields={"flow-values-report": fields.VALUES_REPORT},
     ),
+    Endpoint(
+        "query_segment_values",
+        "POST",
+        "/api/segment-values-reports",
+        limits=REPORTS,
+        scopes=("segments:read",),
+        fields={"segment-values-report": fields.VALUES_REPORT},
+    ),
+    Endpoint(
+        "query_form_values",
+        "POST",
+        "/api/form-values-reports",
+        limits=REPORTS,
+        scopes=("forms:read",),
+        fields={"form-values-report": fields.VALUES_REPORT},
+    ),
     # profiles
     Endpoint(
         "get_profiles",

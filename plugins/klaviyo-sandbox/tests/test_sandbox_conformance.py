@@ -251,6 +251,10 @@ def play_reports(call: Call, metrics: Mapping[str, str]) -> None:
             "filter": 'contains-any(send_channel,["email","sms"])',
         }
         call(operation, body=document(f"{kind}-values-report", report))
+    segments: Json = {"statistics": ["members_added", "total_members"], "timeframe": {"key": "last_7_days"}}
+    call("query_segment_values", body=document("segment-values-report", segments))
+    forms: Json = {"statistics": ["viewed_form", "submit_rate"], "timeframe": {"key": "last_12_months"}}
+    call("query_form_values", body=document("form-values-report", {**forms, "group_by": ["form_id"]}))
 
 
 def identifier(kind: str, resource_id: str) -> Json:

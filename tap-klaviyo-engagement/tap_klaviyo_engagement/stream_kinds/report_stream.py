@@ -47,12 +47,11 @@ class _QuotaUsedUp(Exception):  # noqa: N818 - an end, not a fault
 
 
 class ReportStream(KlaviyoStream):
-    """What came of the messages that were sent on a day: one row for each day, message and channel.
+    """What Klaviyo counts of a day: one row for each day and whatever it is grouped by.
 
-    Klaviyo counts by the day of sending, so what recipients do later changes the values of an earlier day. The
-    days of `report_lookback` are therefore read again once a day; an older day is read once more, or for the first
-    time, and is done with. The newest day comes first, and what a day's requests do not suffice for is left to the
-    next run.
+    What is learned later may change an earlier day. The days of `report_lookback` are therefore read again once a
+    day; an older day is read once more, or for the first time, and is done with. The newest day comes first, and
+    what a day's requests do not suffice for is left to the next run.
 
     A day is asked for from 00:00:00 to 23:59:59.999999 in the account's time zone. Klaviyo's document does not say
     whether the end belongs to the time frame; others found that it does, and counted midnight twice. This end is
@@ -63,16 +62,24 @@ class ReportStream(KlaviyoStream):
     resource: ClassVar[str]
     """JSON:API type of the report."""
     groupings: ClassVar[tuple[str, ...]]
-    """What Klaviyo groups by; with the day and the metric, the key. All other columns are statistics."""
+    """What results are told apart by; with the day, and the metric, the key. All other columns are statistics."""
+    asks_for_groupings: ClassVar[bool] = True
+    """Whether the question names the groupings; a report that has but one way to group takes none."""
+    counts_conversions: ClassVar[bool] = False
+    """Whether it is asked with a metric, whose conversions it counts."""
+    statistic: ClassVar[str]
+    """What is asked for where no statistic is selected."""
+    earliest: ClassVar[date] = date.min
+    """The first day that Klaviyo has a report on."""
     replication_key = "date"
-    selected_by_default = False  # two requests a minute, and none without a metric
+    selected_by_default = False  # two requests a minute
 
     @override
     def batches(self) -> Iterator[list[Record]]:
         metric, zone = self.metric(), self.zone()
         settings, today = self.run.settings, self.run.limit.astimezone(pendulum.timezone(zone)).date()
         first = settings.start_date.date() if settings.start_date else today - BACKLOG
-        plan = ReportPlan(today, first, settings.report_lookback)
+        plan = ReportPlan(today, max(first, self.earliest), settings.report_lookback)
         days_read, quota = self.days_read(metric), self.quota()
         due = days_read.due(plan)
         for position, day in enumerate(due):
@@ -86,13 +93,13 @@ class ReportStream(KlaviyoStream):
                 return
             yield rows
             days_read.add(day, plan)
-            self.stream_state.update(days_read.dump(), conversion_metric_id=metric)
+            self.stream_state.update(days_read.dump(), **self.asked_with(metric))
             self.progress.done = (position + 1) / len(due)
             yield self.CHECKPOINT
 
     @override
     def probe(self) -> str:
-        if not self.run.settings.report_conversion_metric:
+        if self.counts_conversions and not self.run.settings.report_conversion_metric:
             return "it needs the setting `report_conversion_metric`"
         metric, zone = self.metric(), self.zone()
         day = self.run.limit.date() - timedelta(days=1)
@@ -123,7 +130,7 @@ class ReportStream(KlaviyoStream):
                 try:
                     row = self.row(day, metric, result)
                 except Unreadable as fault:
-                    self.put_aside(fault, {"date": day, "conversion_metric_id": metric})
+                    self.put_aside(fault, {"date": day, **self.asked_with(metric)})
                 else:
                     yield row
             link = next_link(document)
@@ -162,13 +169,14 @@ class ReportStream(KlaviyoStream):
     def body(self, day: date, zone: str, metric: str) -> Json:
         """The question: all selected statistics of a day."""
         start, end = bounds(day, zone)
-        asked = [name for name in self.columns if name not in self.primary_keys] or ["recipients"]
+        asked = [name for name in self.columns if name not in self.primary_keys] or [self.statistic]
         attributes = {
             "statistics": asked,
             "timeframe": {"start": start.isoformat(), "end": end.isoformat()},
-            "conversion_metric_id": metric,
-            "group_by": list(self.groupings),
+            **self.asked_with(metric),
         }
+        if self.asks_for_groupings:
+            attributes["group_by"] = list(self.groupings)
         return {"data": {"type": self.resource, "attributes": attributes}}
 
     def row(self, day: date, metric: str, result: object) -> Record:
@@ -190,7 +198,7 @@ class ReportStream(KlaviyoStream):
         if odd := sorted(name for name in self.columns if isinstance(statistics.get(name), NoNumber)):
             what = f"a result of {day} in which {' and '.join(odd)} is no number"
             raise _unreadable(what, about)
-        known = {"date": day.isoformat(), "conversion_metric_id": metric, **about}
+        known = {"date": day.isoformat(), **self.asked_with(metric), **about}
         return {name: known[name] if name in known else statistics.get(name) for name in self.columns}
 
     def days_read(self, metric: str) -> DaysRead:
@@ -199,7 +207,7 @@ class ReportStream(KlaviyoStream):
         Raises:
             StreamFault: the state holds something else.
         """
-        if not self.incremental or self.stream_state.get("conversion_metric_id") != metric:
+        if not self.incremental or self.stream_state.get("conversion_metric_id", "") != metric:
             return DaysRead()
         try:
             return DaysRead.load(self.stream_state)
@@ -234,13 +242,19 @@ class ReportStream(KlaviyoStream):
             raise StreamFault(msg) from error
         return zone
 
+    def asked_with(self, metric: str) -> dict[str, str]:
+        """The metric as the question, the rows and the state name it; nothing where there is none."""
+        return {"conversion_metric_id": metric} if self.counts_conversions else {}
+
     def metric(self) -> str:
-        """Id of the metric whose conversions are told.
+        """Id of the metric whose conversions are told; empty where none are.
 
         Raises:
             MissingSetting: the setting is not given.
             StreamFault: it does not name one.
         """
+        if not self.counts_conversions:
+            return ""
         wanted = self.run.settings.report_conversion_metric
         if not wanted:
             msg = "set `report_conversion_metric` to the name or id of a metric, such as Placed Order"

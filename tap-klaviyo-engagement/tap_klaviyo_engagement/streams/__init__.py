@@ -34,7 +34,7 @@ from tap_klaviyo_engagement.streams.omnichannel import (
 )
 from tap_klaviyo_engagement.streams.profiles import ProfileIds, ProfilePredictiveAnalytics, Profiles
 from tap_klaviyo_engagement.streams.push_tokens import PushTokens
-from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues
+from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues, FormValues, SegmentValues
 from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.streams.reviews import Reviews
 from tap_klaviyo_engagement.streams.segments import Segments
@@ -93,6 +93,8 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     ObjectRecords,
     CampaignValues,
     FlowValues,
+    SegmentValues,
+    FormValues,
     ResourceIds,  # after all that it tells of
     MembershipSnapshots,  # last: it tells what others did
 )

@@ -1,8 +1,9 @@
-"""What came of the messages that were sent on a day, as Klaviyo's own pages show it."""
+"""What Klaviyo's own pages show of a day: what came of messages that were sent, of forms, and in segments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from singer_sdk import typing as th
@@ -48,6 +49,37 @@ STATISTICS: Mapping[str, str] = {
 """What the reports can tell, by Klaviyo's names (OpenAPI document; the same for campaigns and flows)."""
 
 
+SEGMENT_STATISTICS: Mapping[str, str] = {
+    "members_added": "Who came in",
+    "members_removed": "Who went out",
+    "net_members_changed": "The first less the second",
+    "total_members": "Members at the end of the day",
+}
+FORM_STATISTICS: Mapping[str, str] = {
+    "closed_form": "Times it was closed",
+    "closed_form_uniques": "People who closed it",
+    "qualified_form": "Times somebody met its conditions",
+    "qualified_form_uniques": "People who met its conditions",
+    "submit_rate": "Share of views that were submitted",
+    "submits": "Times it was submitted",
+    "submitted_form_step": "Times a step of it was submitted",
+    "submitted_form_step_uniques": "People who submitted a step of it",
+    "viewed_form": "Times it was seen",
+    "viewed_form_step": "Times a step of it was seen",
+    "viewed_form_step_uniques": "People who saw a step of it",
+    "viewed_form_uniques": "People who saw it",
+}
+
+
+def _daily(groupings: Mapping[str, str], statistics: Mapping[str, str]) -> Json:
+    """The schema of a report that counts no conversions: what it is grouped by, and what it tells."""
+    return th.PropertiesList(
+        th.Property("date", th.DateType, required=True, description="Day, in the account's time zone"),
+        *(th.Property(name, th.StringType, required=True, description=told) for name, told in groupings.items()),
+        *(th.Property(name, th.NumberType, description=told) for name, told in statistics.items()),
+    ).to_dict()
+
+
 def _schema(thing: str) -> Json:
     return th.PropertiesList(
         th.Property("date", th.DateType, required=True, description="Day of sending, in the account's time zone"),
@@ -61,11 +93,18 @@ def _schema(thing: str) -> Json:
     ).to_dict()
 
 
-class CampaignValues(ReportStream):
+class MessageValues(ReportStream):
+    """What came of the messages that were sent on a day, whenever it came: a row for each message and channel."""
+
+    rhythm = "reports"
+    counts_conversions = True
+    statistic = "recipients"
+
+
+class CampaignValues(MessageValues):
     """What came of the campaign messages that were sent on a day."""
 
     name = "campaign_values"
-    rhythm = "reports"
     operation = "query_campaign_values"
     resource = "campaign-values-report"
     groupings = ("campaign_id", "campaign_message_id", "send_channel")
@@ -73,13 +112,40 @@ class CampaignValues(ReportStream):
     schema = _schema("campaign")
 
 
-class FlowValues(ReportStream):
+class FlowValues(MessageValues):
     """What came of the flow messages that were sent on a day."""
 
     name = "flow_values"
-    rhythm = "reports"
     operation = "query_flow_values"
     resource = "flow-values-report"
     groupings = ("flow_id", "flow_message_id", "send_channel")
     primary_keys = ("date", "conversion_metric_id", *groupings)
     schema = _schema("flow")
+
+
+class SegmentValues(ReportStream):
+    """How many came into a segment on a day, how many left it, and how many were in it."""
+
+    name = "segment_values"
+    rhythm = "counts"
+    operation = "query_segment_values"
+    resource = "segment-values-report"
+    groupings = ("segment_id",)
+    asks_for_groupings = False
+    statistic = "total_members"
+    earliest = date(2023, 6, 1)  # Klaviyo has nothing of before (OpenAPI document)
+    primary_keys = ("date", *groupings)
+    schema = _daily({"segment_id": "Segment id"}, SEGMENT_STATISTICS)
+
+
+class FormValues(ReportStream):
+    """How often each version of a form was seen, submitted and closed on a day."""
+
+    name = "form_values"
+    rhythm = "counts"
+    operation = "query_form_values"
+    resource = "form-values-report"
+    groupings = ("form_id", "form_version_id")
+    statistic = "viewed_form"
+    primary_keys = ("date", *groupings)
+    schema = _daily({"form_id": "Form id", "form_version_id": "Version id"}, FORM_STATISTICS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,10 +14,10 @@ from klaviyo_sandbox.model.errors import refuse
 from klaviyo_sandbox.model.records import CampaignMessage, Flow, Metric
 from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.registry import operation
-from klaviyo_sandbox.protocol.bodies import CampaignValues, FlowValues, ValuesAttributes
+from klaviyo_sandbox.protocol.bodies import CampaignValues, FlowValues, FormValues, SegmentValues, ValuesAttributes
 from klaviyo_sandbox.protocol.filters import Condition, parse_in_body
 from klaviyo_sandbox.protocol.resources import TIMEZONE
-from klaviyo_sandbox.state import reports
+from klaviyo_sandbox.state import daily_counts, reports
 from klaviyo_sandbox.state.pages import Page
 from klaviyo_sandbox.state.reports import Message, Values
 from klaviyo_wire.endpoints import Filter, Value
@@ -25,6 +25,8 @@ from klaviyo_wire.filters import Operator
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json
+    from klaviyo_sandbox.protocol.bodies import Timeframe
+    from klaviyo_sandbox.state.aggregates import Range
 
 RESULTS_PER_PAGE = 20
 """Klaviyo does not say how many a page holds; few, so that a small account has several pages."""
@@ -111,6 +113,70 @@ _FLOWS = _Kind(
 
 
 @operation
+def query_segment_values(call: Call) -> Answer:
+    """How the segments changed in a span of time."""
+    asked = call.read(SegmentValues).attributes
+    found = daily_counts.of_segments(call.store, _within(call, asked.timeframe))
+    _check_statistics(asked.statistics, set(next(iter(found.values()), {})) or {*asked.statistics})
+    chosen = _chosen(asked.filter, ("segment_id",))
+    results: list[Json] = [
+        {"groupings": {"segment_id": key}, "statistics": {name: counted[name] for name in asked.statistics}}
+        for key, counted in sorted(found.items())
+        if key in chosen.get("segment_id", {key})
+    ]
+    return _whole_report(call, "segment-values-report", results)
+
+
+@operation
+def query_form_values(call: Call) -> Answer:
+    """What was done at forms in a span of time, by form or by version."""
+    asked = call.read(FormValues).attributes
+    _check_statistics(asked.statistics, set(daily_counts.FORM_STATISTICS))
+    group_by = asked.group_by or ["form_id"]
+    if "form_id" not in group_by or not {"form_id", "form_version_id"}.issuperset(group_by):
+        refuse("A report on forms is grouped by form_id, and form_version_id.", pointer=f"{_AT}/group_by")
+    chosen = _chosen(asked.filter, ("form_id", "form_version_id"))
+    counted: dict[tuple[str, ...], int] = {}
+    for (form, version), submits in daily_counts.of_forms(call.store, _within(call, asked.timeframe)).items():
+        named = {"form_id": form, "form_version_id": version}
+        if all(named[field] in values for field, values in chosen.items()):
+            key = tuple(named[each] for each in group_by)
+            counted[key] = counted.get(key, 0) + submits
+    results: list[Json] = [
+        {
+            "groupings": dict(zip(group_by, key, strict=True)),
+            "statistics": {each: daily_counts.FORM_STATISTICS[each](submits) for each in asked.statistics},
+        }
+        for key, submits in sorted(counted.items())
+    ]
+    return _whole_report(call, "form-values-report", results)
+
+
+def _within(call: Call, timeframe: Timeframe) -> Range:
+    return reports.span(timeframe, call.account.clock.now(), ZoneInfo(TIMEZONE))
+
+
+def _check_statistics(asked: Sequence[str], known: Collection[str]) -> None:
+    for place, statistic in enumerate(asked):
+        if statistic not in known:
+            refuse(f"'{statistic}' is not a valid statistic.", pointer=f"{_AT}/statistics/{place}")
+
+
+def _chosen(text: str | None, fields: Sequence[str]) -> dict[str, set[str]]:
+    """The values that a filter allows, by field."""
+    scalar = frozenset({Operator.EQUALS, Operator.ANY})
+    filters = tuple(Filter(name, scalar, Value.STRING) for name in fields)
+    conditions = [] if text is None else parse_in_body(text, filters, f"{_AT}/filter")
+    return {each.field: set(map(str, each.values)) for each in conditions}
+
+
+def _whole_report(call: Call, name: str, results: list[Json]) -> Answer:
+    """A report that has no pages."""
+    report_id = str(UUID(int=call.account.rng.getrandbits(128), version=4))
+    return call.one(call.resources.values_report(name, report_id, {"results": results}, call.fields(name)))
+
+
+@operation
 def query_campaign_values(call: Call) -> Answer:
     """What came of the campaign messages that were sent in a span of time."""
     return _report(call, "campaign-values-report", _CAMPAIGNS, call.read(CampaignValues).attributes)
@@ -123,16 +189,14 @@ def query_flow_values(call: Call) -> Answer:
 
 
 def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes) -> Answer:
-    for place, statistic in enumerate(asked.statistics):
-        if statistic not in reports.STATISTICS:
-            refuse(f"'{statistic}' is not a valid statistic.", pointer=f"{_AT}/statistics/{place}")
+    _check_statistics(asked.statistics, reports.STATISTICS)
     group_by = _grouping(kind, asked.group_by)
     conditions = _conditions(kind, asked.filter)
     if call.store.get(Metric, asked.conversion_metric_id) is None:
         refuse(
             f"Metric with id {asked.conversion_metric_id} does not exist.", pointer=f"{_AT}/conversion_metric_id"
         )
-    within = reports.span(asked.timeframe, call.account.clock.now(), ZoneInfo(TIMEZONE))
+    within = _within(call, asked.timeframe)
     rows: dict[str, Json] = {}
     for message, values in reports.values(call.store, within, asked.conversion_metric_id).items():
         groups = {group: value(call, message, values) for group, value in kind.groups.items()}

@@ -550,6 +550,34 @@ class ValuesAttributes(Strict, kw_only=True):
     filter: str | None = None
 
 
+class SegmentValuesAttributes(Strict, kw_only=True):
+    """What a report on segments is to say."""
+
+    statistics: Annotated[list[str], Meta(min_length=1)]
+    timeframe: Timeframe
+    filter: str | None = None
+
+
+class FormValuesAttributes(SegmentValuesAttributes, kw_only=True):
+    """What a report on forms is to say."""
+
+    group_by: list[str] | None = None
+
+
+class SegmentValues(Strict):
+    """`POST /api/segment-values-reports`."""
+
+    type: Literal["segment-values-report"]
+    attributes: SegmentValuesAttributes
+
+
+class FormValues(Strict):
+    """`POST /api/form-values-reports`."""
+
+    type: Literal["form-values-report"]
+    attributes: FormValuesAttributes
+
+
 class CampaignValues(Strict):
     """`POST /api/campaign-values-reports`."""
 
