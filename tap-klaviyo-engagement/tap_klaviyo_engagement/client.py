@@ -57,6 +57,8 @@ Rhythm = Literal[
     "content",
     "devices",
     "objects",
+    "brand",
+    "billing",
 ]
 """How often a stream is worth reading; the pipeline has a plugin `tap-klaviyo-<rhythm>` for each."""
 

@@ -30,7 +30,8 @@ Json = dict[str, Any]
 RunTap = Callable[..., Any]
 
 NOW = datetime(2026, 9, 4, 13, 38, 55, tzinfo=UTC)
-LATER_ONLY = {"campaign_audiences", "campaign_variations"}
+BRAND = ["brand_colors", "brand_logos", "brand_buttons", "brand_social_groups", "billing_usage"]
+LATER_ONLY = {"campaign_audiences", "campaign_variations", *BRAND}
 
 
 @given(st.dates(date(2026, 7, 15), date(2030, 1, 1)).map(date.isoformat))
@@ -119,6 +120,19 @@ def test_campaigns_and_all_that_belongs_to_them_are_read(sandbox: Sandbox, confi
             assert record.keys() == schema["properties"].keys()
     for record in (*campaigns.values(), *messages.values(), *records["campaign_audiences"]):
         assert record["name"] == record["definition"]["name"]
+
+
+def test_the_brand_and_what_was_used_of_the_plan_are_read(sandbox: Sandbox, config: Json, run_tap: RunTap) -> None:
+    extract = run_tap(config, BRAND, now=_now)
+    assert extract.failed == []
+    for stream, schema in extract.schemas.items():
+        validator = Draft202012Validator(schema, format_checker=FormatChecker())
+        assert len(extract.records[stream]) == sandbox.store.count(stream) > 0
+        for record in extract.records[stream]:
+            validator.validate(record)
+            assert record.keys() == schema["properties"].keys()
+    assert {row["image_id"] for row in extract.records["brand_logos"]} == {"1000001", None}
+    assert {row["period_start"] for row in extract.records["billing_usage"]} == {"2026-09-01T00:00:00+00:00"}
 
 
 def test_audiences_cost_no_request_of_their_own(sandbox: Sandbox, config: Json, run_tap: RunTap) -> None:

@@ -9,6 +9,8 @@ from klaviyo_wire import auth
 from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.streams.accounts import Accounts
+from tap_klaviyo_engagement.streams.billing import BillingUsage
+from tap_klaviyo_engagement.streams.brands import BrandButtons, BrandColors, BrandLogos, BrandSocialGroups
 from tap_klaviyo_engagement.streams.campaigns import CampaignMessages, Campaigns
 from tap_klaviyo_engagement.streams.catalog import (
     CatalogCategories,
@@ -61,6 +63,11 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     UniversalContent,
     Images,
     WebFeeds,
+    BrandColors,
+    BrandLogos,
+    BrandButtons,
+    BrandSocialGroups,
+    BillingUsage,
     Campaigns,
     OmnichannelCampaigns,
     CampaignAudiences,

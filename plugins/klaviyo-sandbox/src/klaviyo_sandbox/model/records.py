@@ -599,6 +599,69 @@ class MappedMetric(Struct, frozen=True, kw_only=True):
     updated: datetime
 
 
+class BrandColor(Struct, frozen=True, kw_only=True):
+    """A palette of the brand."""
+
+    table: ClassVar = Table("brand_colors")
+
+    id: Key[str]
+    name: str
+    colors: list[Json] = field(default_factory=list)
+
+
+class BrandLogo(Struct, frozen=True, kw_only=True):
+    """A logo of the brand."""
+
+    table: ClassVar = Table("brand_logos")
+
+    id: Key[str]
+    name: str
+    image_id: str | None = None
+    width: int | None = None
+    height: int | None = None
+    alt_text: str | None = None
+    link_url: str | None = None
+
+
+class BrandButton(Struct, frozen=True, kw_only=True):
+    """A button of the brand."""
+
+    table: ClassVar = Table("brand_buttons")
+
+    id: Key[str]
+    name: str
+    is_primary: bool = False
+    style: Json = field(default_factory=dict)
+    border: Json | None = None
+    spacing: Json | None = None
+    text: Json | None = None
+    preview_page_hex: str | None = None
+
+
+class BrandSocialGroup(Struct, frozen=True, kw_only=True):
+    """Links to social networks."""
+
+    table: ClassVar = Table("brand_social_groups")
+
+    id: Key[str]
+    name: str
+    social_links: list[Json] = field(default_factory=list)
+
+
+class BillingUsage(Struct, frozen=True, kw_only=True):
+    """What was used of the plan in the current period; the id says of what."""
+
+    table: ClassVar = Table("billing_usage")
+
+    id: Key[str]
+    usage_used: float
+    usage_max: int
+    unit: str
+    period_start: datetime
+    period_end: datetime
+    as_of: datetime
+
+
 class DataSource(Struct, frozen=True, kw_only=True):
     """Where records of custom objects come from."""
 

@@ -10,6 +10,11 @@ from typing_extensions import override
 
 from klaviyo_sandbox.model.errors import refuse_unknown
 from klaviyo_sandbox.model.records import (
+    BillingUsage,
+    BrandButton,
+    BrandColor,
+    BrandLogo,
+    BrandSocialGroup,
     CatalogCategory,
     CatalogItem,
     CatalogVariant,
@@ -31,6 +36,7 @@ from klaviyo_sandbox.model.records import (
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.looks import Look, Related
 from klaviyo_sandbox.state.pages import Column, RecordListing, Values, listing_of
+from klaviyo_wire.endpoints import OMNICHANNEL
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json
@@ -96,8 +102,22 @@ def _nothing(_: Call, __: Sequence[str]) -> list[Json]:
     return []
 
 
-def _serve(name: str, listed: _Listed, listing: RecordListing[R], owner: type[Record] | None = None) -> None:
-    """Serve an operation by a listing; with an owner, by what belongs to the one in the path."""
+def _serve(
+    name: str,
+    listed: _Listed,
+    listing: RecordListing[R],
+    owner: type[Record] | None = None,
+    revision: str | None = None,
+) -> None:
+    """Serve an operation by a listing.
+
+    Args:
+        name: the operation's.
+        listed: how its records look.
+        listing: which they are.
+        owner: a kind of record: what belongs to the one in the path.
+        revision: of the operation's entry, where it is not the table's first one.
+    """
 
     def handler(call: Call) -> Answer:
         if owner is None:
@@ -107,7 +127,10 @@ def _serve(name: str, listed: _Listed, listing: RecordListing[R], owner: type[Re
         return listed.answer(call, listing, [call.path["id"]])
 
     handler.__name__ = name
-    operation(handler)
+    if revision is None:
+        operation(handler)
+    else:
+        operation(revision=revision)(handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +233,8 @@ _serve(
     Form,
 )
 
-_serve("get_images", _Listed(Look("image", "/api/images")), listing_of(Image))
+_IMAGE = Look("image", "/api/images")
+_serve("get_images", _Listed(_IMAGE), listing_of(Image))
 _serve(
     "get_all_universal_content",
     _Listed(Look("template-universal-content", "/api/template-universal-content")),
@@ -240,6 +264,17 @@ _serve(
     _Listed(_MAPPED_METRIC, {"metric": _metrics, "custom-metric": _looked_up(CustomMetric, _CUSTOM_METRIC)}),
     listing_of(MappedMetric),
 )
+
+_LOGO = Look("brand-logo", "/api/brand-logos", {"image": Related("image", "image_id", only_included=True)})
+_BRAND: tuple[tuple[str, _Listed, type[Record]], ...] = (
+    ("get_brand_colors", _Listed(Look("brand-color", "/api/brand-colors")), BrandColor),
+    ("get_brand_logos", _Listed(_LOGO, {"image": _looked_up(Image, _IMAGE)}), BrandLogo),
+    ("get_brand_buttons", _Listed(Look("brand-button", "/api/brand-buttons")), BrandButton),
+    ("get_brand_social_groups", _Listed(Look("brand-social-group", "/api/brand-social-groups")), BrandSocialGroup),
+    ("list_billing_usage", _Listed(Look("billing-usage", "/api/billing-usage")), BillingUsage),
+)
+for _name, _look, _kind in _BRAND:
+    _serve(_name, _look, listing_of(_kind), revision=OMNICHANNEL)
 
 _SCHEMA = Look(
     "object-schema",

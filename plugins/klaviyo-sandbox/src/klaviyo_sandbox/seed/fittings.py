@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
@@ -11,6 +11,11 @@ from uuid import UUID
 
 from klaviyo_sandbox.model import ids, metric_names
 from klaviyo_sandbox.model.records import (
+    BillingUsage,
+    BrandButton,
+    BrandColor,
+    BrandLogo,
+    BrandSocialGroup,
     CatalogCategory,
     CatalogItem,
     CatalogPlace,
@@ -101,6 +106,7 @@ def add_fittings(
         )
     _add_metrics(store, metrics, rng, now)
     _add_objects(store, rng, now)
+    _add_brand(store, rng, now)
 
 
 def _catalogue(store: Store, rng: Random, now: int) -> Iterator[CatalogItem]:
@@ -285,6 +291,31 @@ def _add_objects(store: Store, rng: Random, now: int) -> None:
             store.put(
                 ObjectRecord(id=ids.ulid(rng, at + place), object_type_id=kind.id, record_properties=properties)
             )
+
+
+def _add_brand(store: Store, rng: Random, now: int) -> None:
+    """The library of the brand, and what was used of the plan since the first day of the month."""
+    store.put(BrandColor(id=_uuid(rng), name="Herbst 🍂", colors=[{"name": "Rost", "hex": "#A84300"}]))
+    store.put(BrandLogo(id=_uuid(rng), name="Wide", image_id="1000001", width=300, height=80, alt_text="The shop"))
+    store.put(BrandLogo(id=_uuid(rng), name="Without an image"))
+    store.put(BrandButton(id=_uuid(rng), name="Buy", is_primary=True, style={"background_color": "#A84300"}))
+    link: Json = {"network": "instagram", "url": f"{_SHOP}/instagram"}
+    store.put(BrandSocialGroup(id=_uuid(rng), name="Footer", social_links=[link]))
+    as_of = datetime.fromtimestamp(now, UTC)
+    start = as_of.replace(day=1, hour=0, minute=0, second=0)
+    end = (start + timedelta(days=32)).replace(day=1)
+    for key, unit in (("active_profiles", "profiles"), ("email", "messages"), ("sms", "credits")):
+        store.put(
+            BillingUsage(
+                id=key,
+                usage_used=rng.randrange(10_000) / 4,
+                usage_max=5_000,
+                unit=unit,
+                period_start=start,
+                period_end=end,
+                as_of=as_of,
+            )
+        )
 
 
 def _compound(external_id: str) -> str:
