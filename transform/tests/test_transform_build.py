@@ -48,9 +48,19 @@ def test_each_job_builds_its_part(project: Project, first_jobs: tuple[Warehouse,
         "pub_growthbook_exposures",
         "fct_consent_log",
         "fct_consent_published",
+        "fct_forwarding",
     }
     deletions = {name for name in jobs["deletions"] if name.startswith(("pub_", "fct_"))}
     assert deletions == {"pub_klaviyo_profile_deletions"}
+    forwarding = {name for name in jobs["forwarding"] if name.startswith(("pub_", "fct_"))}
+    assert forwarding == {
+        "fct_consent_log",
+        "fct_forwarding",
+        "fct_forwarding_dead_letters",
+        "fct_forwarding_summary",
+        "pub_klaviyo_contacts",
+        "pub_klaviyo_events",
+    }
     for_assign_alone = ledgers | for_ledger_alone | {"int_experiment_dimensions", "int_unit_dimensions"}
     assert jobs["publish"] == jobs["assign"] - for_assign_alone
     assert "int_newcomers" in jobs["assign"]

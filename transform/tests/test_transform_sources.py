@@ -36,8 +36,9 @@ def test_klaviyos_raw_tables(project: Project) -> None:
     check(declared(project, "klaviyo"), {stream.name: stream.schema for stream in streams})
 
 
-def test_the_definitions_raw_tables(project: Project) -> None:
-    tap = pytest.importorskip("tap_experiments.streams")
+@pytest.mark.parametrize("source", ["experiments", "forwarding"])
+def test_the_definitions_raw_tables(project: Project, source: str) -> None:
+    tap = pytest.importorskip(f"tap_{source}.streams")
     defined_at = {"type": ["string"], "format": "date-time"}
     schemas = {
         stream.name: {
@@ -48,4 +49,19 @@ def test_the_definitions_raw_tables(project: Project) -> None:
         }
         for stream in tap.STREAMS
     }
-    check(declared(project, "experiments"), schemas)
+    check({name: columns for name, columns in declared(project, source).items() if name in schemas}, schemas)
+    assert len(schemas) <= len(declared(project, source))
+
+
+@pytest.mark.parametrize(
+    ("table", "module", "schema"),
+    [
+        ("consent_strings", "map_consent_strings.rows", "SCHEMA"),
+        ("refused_records", "target_klaviyo_profiles.rejects_tap", "RefusedRecords.schema"),
+    ],
+)
+def test_what_else_forwarding_reads(project: Project, table: str, module: str, schema: str) -> None:
+    found: Any = pytest.importorskip(module)
+    for name in schema.split("."):
+        found = getattr(found, name)
+    check({table: declared(project, "forwarding")[table]}, {table: found})

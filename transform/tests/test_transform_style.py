@@ -19,7 +19,7 @@ ON_ENGINES = ["duckdb"]
 
 LAYERS = ("staging", "intermediate", "marts", "publish", "deletions")
 PREFIXES = {
-    "staging": ("stg_klaviyo__", "stg_experiments__", "stg_inbox__"),
+    "staging": ("stg_klaviyo__", "stg_experiments__", "stg_forwarding__", "stg_inbox__"),
     "intermediate": ("int_",),
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_", "pub_growthbook_"),
@@ -36,8 +36,10 @@ ON_THE_WAY = {
     "int_consent_held",
     "int_consent_statements",
     "int_consent_decided",
+    "fct_forwarding_dead_letters",
+    "fct_forwarding_summary",
 }
-"""Views over millions of rows: the key of the mart that is made of them is theirs, and is tested there."""
+"""Views over millions of rows: the key of the mart that is made of them, or that they are made of, is theirs, and is tested there."""
 
 POSTGRES_NAME = 63
 """Characters of the longest name of a relation, as dbt makes one of a unit test."""

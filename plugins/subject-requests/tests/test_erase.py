@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 Runs = Callable[..., Any]
 KEY = "a key that no test would guess, of 32"
 VERIFIED = ("--verified-at", "2026-11-01")
+
+
+def _digest(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
     "klaviyo_raw.list_memberships": ("list_id varchar, profile_id varchar", [("L1", "01ADA"), ("L1", "01BOB")]),
     "klaviyo_raw.profile_ids": ("id varchar, swept_at timestamp", [("01ADA", "2026-11-01"), ("01BOB", None)]),
@@ -54,6 +60,14 @@ MORE: dict[str, tuple[str, list[tuple[object, ...]]]] = {
     "marts.fct_consent_log": (
         "change_id varchar, profile_id varchar, external_id varchar, address_digest varchar",
         [("c1", "01ADA", "crm-42", "d1"), ("c2", "01BOB", "crm-43", "d2")],
+    ),
+    "marts.fct_forwarding": (
+        "match_ref varchar, unique_id varchar, event_key varchar, visitor_digest varchar",
+        [("m1#M", "o1", "k1", _digest(f"email:{ADA}")), ("m2#M", "o2", "k2", _digest(f"email:{BOB}"))],
+    ),
+    "marts.int_forwarding_visitors": (
+        "anonymous_id varchar, email varchar, external_id varchar",
+        [("a1", ADA, None), ("a2", BOB, "crm-43")],
     ),
     "marts.int_outcomes": ("profile_id varchar, value int", [("01ADA", 3), ("01BOB", 4)]),
     "marts.int_texts": ("profile_id varchar, text varchar", [("01ADA", f"Dear {ADA}"), ("01BOB", "Dear Bob")]),
@@ -137,6 +151,11 @@ def test_nothing_is_left_of_them_and_everything_of_others(erase: Runs, held: str
         (_hash("external_id", "crm-42"), None),
         ("crm-43", "d2"),
     ]
+    assert execute(held, "SELECT event_key, visitor_digest FROM marts.fct_forwarding ORDER BY match_ref") == [
+        (None, None),
+        ("k2", _digest(f"email:{BOB}")),
+    ]
+    assert execute(held, "SELECT email FROM marts.int_forwarding_visitors") == [(BOB,)]
     assert sorted(execute(held, "SELECT profile_id, value FROM marts.int_outcomes")) == [("01BOB", 4), (ada, 3)]
     for table in ("klaviyo_raw.orders", "marts.int_texts", "marts.pub_klaviyo_profiles", "marts.fct_consent"):
         assert len(after[table]) == len(before[table]) - 1

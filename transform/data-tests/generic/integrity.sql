@@ -8,8 +8,9 @@
         not_null: further columns that are never null.
         accepted_values: what texts a column may hold, by column; null is not looked at.
         checks: conditions by name; unknown counts as false.
+        newest: column of a ledger by which only the rows of its newest value are looked at: those of before were, when they were.
 -#}
-{% test integrity(model, key, not_null=[], accepted_values={}, checks={}) %}
+{% test integrity(model, key, not_null=[], accepted_values={}, checks={}, newest=none) %}
 
 {#- Hooks belong to models alone; what is asked while a test is compiled, its own session is told. -#}
 {%- if execute and klaviyo_loop.lf_without_jit() -%}
@@ -47,6 +48,9 @@ from (
             case when count(*) > 1 then 'the key is not unique' end
         ) as problem
     from {{ model }}
+    {% if newest is not none -%}
+    where {{ newest }} = (select max({{ newest }}) from {{ model }})
+    {% endif -%}
     group by {{ key | join(', ') }}
 ) as found
 where problem is not null

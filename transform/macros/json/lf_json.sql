@@ -690,3 +690,63 @@
         json_format(cast(array_sort(array_distinct(try_cast({{ value }} as array(json)))) as json)), json_format({{ value }})
     )
 {%- endmacro %}
+
+
+{#- What a JSON scalar says, as text: a string without its quotes. Of an object or an array whatever the warehouse makes of it. -#}
+{% macro lf_json_scalar(value) -%}
+    {{ return(adapter.dispatch('lf_json_scalar', 'klaviyo_loop')(value)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_scalar(value) -%}
+    ({{ value }} ->> '$')
+{%- endmacro %}
+
+{% macro postgres__lf_json_scalar(value) -%}
+    ({{ value }} #>> '{}')
+{%- endmacro %}
+
+{% macro spark__lf_json_scalar(value) -%}
+    get_json_object('[' || {{ value }} || ']', '$[0]')
+{%- endmacro %}
+
+{% macro snowflake__lf_json_scalar(value) -%}
+    cast({{ value }} as varchar)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_scalar(value) -%}
+    lax_string({{ value }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_scalar(value) -%}
+    json_extract_array_element_text('[' || json_serialize({{ value }}) || ']', 0)
+{%- endmacro %}
+
+{% macro trino__lf_json_scalar(value) -%}
+    json_extract_scalar({{ value }}, '$')
+{%- endmacro %}
+
+
+{#- A text that is JSON, as JSON; only for texts that this project's taps have checked. -#}
+{% macro lf_json_of_text(text) -%}
+    {{ return(adapter.dispatch('lf_json_of_text', 'klaviyo_loop')(text)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_of_text(text) -%}
+    cast({{ text }} as {{ lf_type('json') }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_of_text(text) -%}
+    parse_json({{ text }})
+{%- endmacro %}
+
+{% macro bigquery__lf_json_of_text(text) -%}
+    parse_json({{ text }})
+{%- endmacro %}
+
+{% macro redshift__lf_json_of_text(text) -%}
+    json_parse({{ text }})
+{%- endmacro %}
+
+{% macro trino__lf_json_of_text(text) -%}
+    json_parse({{ text }})
+{%- endmacro %}

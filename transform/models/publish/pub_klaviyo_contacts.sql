@@ -1,4 +1,4 @@
-{%- set attributes = ['first_name', 'last_name', 'organization', 'title', 'locale'] -%}
+{%- set attributes = ['first_name', 'last_name', 'organization', 'title', 'image', 'locale'] -%}
 {#- How shops and forms write an address, and what Klaviyo calls it. -#}
 {%- set addresses = {
     'address1': 'address1', 'address_1': 'address1', 'address2': 'address2', 'address_2': 'address2', 'city': 'city', 'region': 'region', 'province': 'region',
@@ -31,6 +31,18 @@ people_withdrawn as (
 
 ),
 
+forwarding_contacts as (
+
+    select * from {{ ref('int_forwarding_contacts') }}
+
+),
+
+profile_keys as (
+
+    select * from {{ ref('int_profile_keys') }}
+
+),
+
 -- To withdraw a consent makes nobody a contact.
 statements as (
 
@@ -39,17 +51,68 @@ statements as (
 
 ),
 
-people as (
+-- Of a call that is forwarded somebody is known by what its events are sent under.
+forwarded as (
+
+    select
+        forwarding_contacts.*,
+        profile_keys.profile_id as known_profile_id
+
+    from forwarding_contacts
+    left join profile_keys on forwarding_contacts.contact_key = profile_keys.contact_key
+    where {{ lf_is_sent_still('forwarding_contacts.recorded_at') }}
+
+),
+
+keyed as (
 
     select
         contact_key,
-        max(profile_id) as profile_id,
-        max(external_id) as external_id,
-        max(email) as email,
-        max(phone_number) as phone_number
-
+        profile_id,
+        external_id,
+        email,
+        phone_number,
+        1 as joins_list
     from statements
+
+    union all
+
+    select
+        contact_key,
+        coalesce(known_profile_id, case when contact_key = 'id:' || profile_id then profile_id end) as profile_id,
+        case when contact_key = 'external_id:' || external_id then external_id end as external_id,
+        case when contact_key = 'email:' || lower(email) then email end as email,
+        case when contact_key = 'phone_number:' || phone_number then phone_number end as phone_number,
+        0 as joins_list
+    from forwarded
+    where name = ''
+
+),
+
+-- Who is told of by several identifiers of one profile is one.
+contact_keys as (
+
+    select
+        contact_key,
+        coalesce('id:' || max(profile_id), contact_key) as person_key
+    from keyed
     group by contact_key
+
+),
+
+people as (
+
+    select
+        contact_keys.person_key,
+        max(keyed.profile_id) as profile_id,
+        max(keyed.external_id) as external_id,
+        max(keyed.email) as email,
+        max(keyed.phone_number) as phone_number,
+        max(keyed.joins_list) as joins_list
+
+    from keyed
+    inner join contact_keys on keyed.contact_key = contact_keys.contact_key
+    group by contact_keys.person_key
 
 ),
 
@@ -128,7 +191,15 @@ property_keys as (
 property_names as (
 
     select distinct name
-    from property_keys
+    from (
+        select name from property_keys
+
+        union all
+
+        select substr(name, 12) as name
+        from forwarded
+        where substr(name, 1, 11) = 'properties.'
+    ) as told_names
     where
         substr(name, 1, 3) <> 'lf_'
         and substr(name, 1, 1) <> '$'
@@ -169,14 +240,51 @@ told as (
     inner join statements on properties.statement_ref = statements.statement_ref
     where not {{ lf_json_is_null('properties.value') }}
 
+    union all
+
+    select
+        contact_key,
+        'forwarding:' || event_ref as statement_ref,
+        stated_at,
+        'property' as kind,
+        substr(name, 12) as name,
+        cast(null as {{ lf_type('varchar') }}) as text,
+        value
+    from forwarded
+    where substr(name, 1, 11) = 'properties.'
+
+    union all
+
+    select
+        contact_key,
+        'forwarding:' || event_ref as statement_ref,
+        stated_at,
+        case when substr(name, 1, 9) = 'location.' then 'location' else 'attribute' end as kind,
+        replace(name, 'location.', '') as name,
+        {{ lf_json_scalar('value') }} as text,
+        {{ lf_json_string(lf_json_scalar('value')) }} as value
+    from forwarded
+    where
+        name <> ''
+        and substr(name, 1, 11) <> 'properties.'
+
 ),
 
 rank_by_time as (
 
     select
-        *,
-        row_number() over (partition by contact_key, kind, name order by stated_at desc, statement_ref desc) as recency
+        contact_keys.person_key,
+        told.*,
+        row_number() over (
+            partition by contact_keys.person_key, told.kind, told.name
+            order by told.stated_at desc, told.statement_ref desc
+        ) as recency
+
     from told
+    inner join contact_keys on told.contact_key = contact_keys.contact_key
+    where
+        told.kind <> 'property'
+        or (substr(told.name, 1, 3) <> 'lf_' and substr(told.name, 1, 1) <> '$')
 
 ),
 
@@ -200,10 +308,21 @@ property_values as (
 
 name_kinds as (
 
-    select distinct
-        kind,
-        name
-    from names
+    select distinct *
+    from (
+        select
+            kind,
+            name
+        from names
+
+        union all
+
+        select
+            'location' as kind,
+            name
+        from told
+        where kind = 'location'
+    ) as told_twice
 
 ),
 
@@ -215,7 +334,7 @@ held as (
         name_kinds.name,
         {{ lf_json_string(
             "case name_kinds.name when 'first_name' then known_people.first_name when 'last_name' then known_people.last_name"
-            ~ " when 'organization' then known_people.organization when 'title' then known_people.title"
+            ~ " when 'organization' then known_people.organization when 'title' then known_people.title when 'image' then known_people.image"
             ~ " when 'locale' then known_people.locale else " ~ lf_json_text_at('known_people.location', 'name_kinds.name') ~ " end"
         ) }} as value
 
@@ -236,14 +355,14 @@ held as (
 differing as (
 
     select
-        rank_by_time.contact_key,
+        rank_by_time.person_key,
         rank_by_time.kind,
         rank_by_time.name,
         rank_by_time.text,
         rank_by_time.value
 
     from rank_by_time
-    inner join people on rank_by_time.contact_key = people.contact_key
+    inner join people on rank_by_time.person_key = people.person_key
     left join held
         on
             people.profile_id = held.profile_id
@@ -258,7 +377,7 @@ differing as (
 grouped as (
 
     select
-        contact_key,
+        person_key,
         {% for name in attributes -%}
         max(case when kind = 'attribute' and name = '{{ name }}' then text end) as {{ name }},
         {% endfor -%}
@@ -266,18 +385,35 @@ grouped as (
         {{ lf_json_object_agg('name', 'value', condition="kind = 'property'") }} as properties
 
     from differing
-    group by contact_key
+    group by person_key
+
+),
+
+number_further as (
+
+    select
+        contact_keys.person_key,
+        contact_identifiers.kind,
+        contact_identifiers.identifier,
+        row_number() over (
+            partition by contact_keys.person_key, contact_identifiers.kind
+            order by contact_identifiers.contact_key
+        ) as place
+
+    from contact_identifiers
+    inner join contact_keys on contact_identifiers.contact_key = contact_keys.contact_key
+    where contact_identifiers.state = 'free'
 
 ),
 
 further as (
 
     select
-        contact_key,
+        person_key,
         {{ lf_json_object_agg('kind', lf_json_string('identifier')) }} as further_identifiers
-    from contact_identifiers
-    where state = 'free'
-    group by contact_key
+    from number_further
+    where place = 1
+    group by person_key
 
 ),
 
@@ -285,21 +421,21 @@ further as (
 people_keys as (
 
     select
-        contact_key,
+        person_key,
         contact_key as any_key
-    from people
+    from contact_keys
 
     union all
 
     select
-        contact_key,
+        person_key,
         'email:' || lower(email) as any_key
     from people
 
     union all
 
     select
-        contact_key,
+        person_key,
         'phone_number:' || phone_number as any_key
     from people
 
@@ -307,7 +443,7 @@ people_keys as (
 
 left_people as (
 
-    select distinct people_keys.contact_key
+    select distinct people_keys.person_key
 
     from people_keys
     inner join people_withdrawn on people_keys.any_key = people_withdrawn.contact_key
@@ -330,16 +466,16 @@ contacts as (
         grouped.location,
         grouped.properties,
         further.further_identifiers,
-        case when people.profile_id is null and left_people.contact_key is null then {{ lf_contacts_list() }} end as list_id
+        case when people.profile_id is null and people.joins_list = 1 and left_people.person_key is null then {{ lf_contacts_list() }} end as list_id
 
     from people
-    left join grouped on people.contact_key = grouped.contact_key
-    left join further on people.contact_key = further.contact_key
-    left join left_people on people.contact_key = left_people.contact_key
+    left join grouped on people.person_key = grouped.person_key
+    left join further on people.person_key = further.person_key
+    left join left_people on people.person_key = left_people.person_key
     where
         people.profile_id is null
-        or grouped.contact_key is not null
-        or further.contact_key is not null
+        or grouped.person_key is not null
+        or further.person_key is not null
 
 )
 

@@ -36,6 +36,29 @@ metrics as (
 
 ),
 
+definitions as (
+
+    select * from {{ ref('stg_forwarding__definitions') }}
+
+),
+
+decided as (
+
+    select * from {{ ref('int_forwarding_decided') }}
+
+),
+
+-- A file that says what becomes of orders says all of it.
+ruled_orders as (
+
+    select 1 as found
+    from definitions
+    where
+        source_table = 'orders'
+        and status = 'live'
+
+),
+
 orders as (
 
     select
@@ -60,6 +83,7 @@ orders as (
         all_orders.event in ('{{ metric_names | join("', '") }}')
         and all_orders.occurred_at > cast('1991-01-01' as {{ lf_type('timestamp') }})
         and all_orders.occurred_at < {{ lf_dateadd('day', 365, lf_now()) }}
+        and not exists (select 1 from ruled_orders)
 
 ),
 
@@ -381,6 +405,7 @@ keep_unknown as (
 
     select
         events.metric,
+        cast(null as {{ lf_type('varchar') }}) as profile_id,
         case when orders.email is null and orders.phone_number is null then orders.external_id end as external_id,
         orders.email,
         case when orders.email is null then orders.phone_number end as phone_number,
@@ -406,6 +431,34 @@ keep_unknown as (
             and held.unique_id = events.unique_id
     )
 
+),
+
+forwarded as (
+
+    select
+        metric,
+        {% for name in ('profile_id', 'external_id', 'email', 'phone_number') -%}
+        case when identified_by = '{{ name }}' then identifier end as {{ name }},
+        {% endfor -%}
+        occurred_at as time,
+        unique_id,
+        value,
+        case when value is not null then currency end as value_currency,
+        coalesce(properties, {{ lf_json_of_text("'{}'") }}) as properties,
+        is_backfill as backfill
+    from decided
+    where decision = 'forwarded'
+
+),
+
+told as (
+
+    select * from keep_unknown
+
+    union all
+
+    select * from forwarded
+
 )
 
-select * from keep_unknown
+select * from told

@@ -13,6 +13,7 @@ Nothing of a view is touched: it shows what its tables hold.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -40,10 +41,10 @@ MADE = ("fct_", "dim_", "int_", "stg_", "pub_")
 """What tables that dbt makes begin with; who loads a raw table names it otherwise."""
 _TO_SEND = "pub_"
 LEDGER = "fct_assignments"
-LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_shown", "fct_consent_published"})
+LEDGERS = frozenset({LEDGER, "fct_consent_log", "fct_consent_shown", "fct_consent_published", "fct_forwarding"})
 """What is only appended to, and not made anew from anything."""
-DIGESTS = frozenset({"address_digest"})
-"""Columns of ledgers that an address can be told by, as whoever has it can make its digest."""
+DIGESTS = frozenset({"address_digest", "event_key", "sent_key", "visitor_digest"})
+"""Columns of ledgers that somebody can be told by, as whoever has their identifier can make its digest."""
 COUNTED = frozenset({"list_memberships", "segment_memberships", "profile_ids"})
 """Raw tables of readings that count as complete by their number of rows: a row less, and none counts as read."""
 ANSWERED = frozenset({"privacy_requests", "privacy_actions"})
@@ -110,6 +111,12 @@ class Erasure:
         self._key = key
         self._leave = frozenset(leave)
         self._mentioned = pattern_of(person.identifiers, may_be_longer=True)
+        # As the models make them; that of a number may be a household's.
+        self._digests = frozenset(
+            hashlib.md5(f"{each.kind}:{each.value}".encode(), usedforsecurity=False).hexdigest()
+            for each in person.identifiers
+            if each.kind != "phone_number"
+        )
         self._unmistakable = [each for each in person.identifiers if is_unmistakable(each)]
         self._in_text = pattern_of(self._unmistakable, may_be_longer=False)
 
@@ -148,9 +155,17 @@ class Erasure:
             condition, more = self._warehouse.has_any(self._as_text(name), forms)
             conditions.append(condition)
             values += more
+        if digests := sorted(self._digests) if table.role in LEDGERS else []:
+            for name in sorted(DIGESTS & {*table.columns}):
+                marks = ", ".join([self._warehouse.placeholder] * len(digests))
+                conditions.append(f"{quoted(name)} IN ({marks})")
+                values += digests
         if conditions:
             for key, row in self._warehouse.found(table, " OR ".join(conditions), values):
-                yield key, row, bool(self._hashed(table, row))
+                yield key, row, bool(self._hashed(table, row)) or self._is_told_by_digest(table, row)
+
+    def _is_told_by_digest(self, table: Table, row: Json) -> bool:
+        return table.role in LEDGERS and any(row[name] in self._digests for name in DIGESTS & {*table.columns})
 
     @staticmethod
     def _naming(table: Table) -> list[str]:

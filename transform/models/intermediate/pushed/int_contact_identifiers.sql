@@ -18,7 +18,32 @@ profiles as (
 
 ),
 
--- Who tells an address is known by it, so that it is never a further one.
+forwarding_contacts as (
+
+    select * from {{ ref('int_forwarding_contacts') }}
+
+),
+
+forwarded as (
+
+    select
+        forwarding_contacts.contact_key,
+        profile_keys.profile_id,
+        forwarding_contacts.email,
+        forwarding_contacts.phone_number,
+        forwarding_contacts.external_id,
+        'forwarding:' || forwarding_contacts.event_ref as statement_ref,
+        forwarding_contacts.stated_at
+
+    from forwarding_contacts
+    left join profile_keys on forwarding_contacts.contact_key = profile_keys.contact_key
+    where
+        forwarding_contacts.name = ''
+        and {{ lf_is_sent_still('forwarding_contacts.recorded_at') }}
+
+),
+
+-- Of orders and registrations, who tells an address is known by it, so that it is never a further one.
 told as (
 
     {% for kind in ['phone_number', 'external_id'] -%}
@@ -34,6 +59,20 @@ told as (
     where
         not is_withdrawn
         and {{ kind }} is not null
+    union all
+
+    {% endfor -%}
+    {% for kind in ['email', 'phone_number', 'external_id'] -%}
+    select
+        contact_key,
+        profile_id,
+        '{{ kind }}' as kind,
+        {{ kind }} as identifier,
+        '{{ kind }}:' || {{ 'lower(email)' if kind == 'email' else kind }} as identifier_key,
+        statement_ref,
+        stated_at
+    from forwarded
+    where {{ kind }} is not null
     {% if not loop.last -%}
     union all
 
@@ -63,7 +102,7 @@ held as (
         rank_by_time.contact_key = rank_by_time.identifier_key as is_known_by_it,
         rank_by_time.first_stated_at,
         owners.profile_id as owner_id,
-        case rank_by_time.kind when 'phone_number' then profiles.phone_number else profiles.external_id end as held_identifier
+        case rank_by_time.kind when 'email' then profiles.email when 'phone_number' then profiles.phone_number else profiles.external_id end as held_identifier
 
     from rank_by_time
     left join profile_keys as owners on rank_by_time.identifier_key = owners.contact_key

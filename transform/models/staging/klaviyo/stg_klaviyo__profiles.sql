@@ -20,6 +20,7 @@ renamed as (
         last_name,
         title,
         organization,
+        image,
         locale,
 
         ---------- objects

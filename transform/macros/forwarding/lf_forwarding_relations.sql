@@ -1,0 +1,263 @@
+{#-
+    Where the events of each file lie, and from when on they are read: looked up while a model is compiled, because a file may name any table. Of each file the rows are read that were
+    received since what the ledger has of it, less `forwarding_overlap_hours`, and not before the first that it does not have; and what is decided anew.
+-#}
+
+{#- The files, as mappings: key, table or relation, columns, layout, and the types of call that their rules name. -#}
+{% macro lf_forwarding_files(definitions, rules) -%}
+    {%- set types = {} -%}
+    {%- set whole = [] -%}
+    {%- for key, type, keeps_all in run_query('select distinct definition_key, type, keeps_all from ' ~ rules ~ ' order by 1, 2') -%}
+        {%- do types.update({key: types.get(key, []) + [type]}) -%}
+        {%- do whole.append(key) if keeps_all -%}
+    {%- endfor -%}
+    {%- set query -%}
+        select
+            definition_key,
+            source_table,
+            {{ lf_json_serialized('relation') }} as relation,
+            {{ lf_json_serialized('columns') }} as source_columns,
+            {{ lf_json_serialized('property_columns') }} as property_columns,
+            source_event,
+            source_type,
+            layout
+        from {{ definitions }}
+        order by definition_key
+    {%- endset -%}
+    {%- set files = [] -%}
+    {%- for row in run_query(query) -%}
+        {%- do files.append({
+            'key': row[0], 'table': row[1], 'relation': fromjson(row[2] or '[]'), 'columns': fromjson(row[3] or '{}'), 'property_columns': fromjson(row[4] or '[]'),
+            'event': row[5], 'type': row[6], 'has_documents': row[7] != 'columns', 'types': types.get(row[0], []), 'keeps_all': row[0] in whole,
+        }) -%}
+    {%- endfor -%}
+    {{ return(files) }}
+{%- endmacro %}
+
+
+{#-
+    Since when rows of the files are read, by key, as literals. `rows` are the files' rows, for `from`, by key; `former` is what is decided anew. What was received before the last that the
+    ledger knows, but not before `forwarding_overlap_hours` of it, is looked for by its id alone.
+-#}
+{% macro lf_forwarding_moments(files, rows, former) -%}
+    {%- set last, again, moments = {}, {}, {} -%}
+    {%- if rows -%}
+        {%- for key, moment in run_query(
+            'select definition_key, ' ~ lf_text('max(received_at)') ~ ' as received_at from ' ~ lf_forwarding_told() ~ ' where ' ~ lf_is_sent_still('decided_at') ~ ' group by definition_key'
+        ) -%}
+            {%- do last.update({key: moment}) -%}
+        {%- endfor -%}
+        {%- for key, moment in run_query(
+            'select definition_key, ' ~ lf_text('min(received_at)') ~ ' as received_at from ' ~ former ~ ' where is_decided_again group by definition_key'
+        ) -%}
+            {%- do again.update({key: moment}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- for file in files if file.key in rows -%}
+        {%- set found = [lf_forwarding_first_new(file, rows[file.key], last[file.key]), again.get(file.key), last[file.key]] | select | list if file.key in last else [] -%}
+        {%- do moments.update({file.key: lf_moment(found | min) if found else lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now())}) -%}
+    {%- endfor -%}
+    {{ return(moments) }}
+{%- endmacro %}
+
+
+{#- When the first event was received that the ledger does not have, of those that came with what it has; none where it has all. -#}
+{% macro lf_forwarding_first_new(file, rows, last) -%}
+    {%- set since = lf_dateadd('hour', -(lf_variable('forwarding_overlap_hours') | int), lf_moment(last)) -%}
+    {%- set query -%}
+        select {{ lf_text('min(incoming.received_at)') }} as received_at
+        from {{ rows }} as incoming
+        left join (
+            select event_ref
+            from {{ lf_forwarding_told() }}
+            where
+                definition_key = {{ lf_literal(file.key) }}
+                and received_at >= {{ since }}
+                and {{ lf_is_sent_still('decided_at') }}
+        ) as told on {{ lf_literal(file.key ~ ':') }} || incoming.message_id = told.event_ref
+        where
+            incoming.received_at >= {{ since }}
+            and incoming.received_at <= {{ lf_moment(last) }}
+            and incoming.type in ('track'{% for type in file.types %}, {{ lf_literal(type) }}{% endfor %})
+            and told.event_ref is null
+    {%- endset -%}
+    {{ return(run_query(query).rows[0][0]) }}
+{%- endmacro %}
+
+
+{#- A condition: a row of one of the receiver's tables was received since it is read for its file. -#}
+{% macro lf_forwarding_is_read(table, files, moments, received_at) -%}
+    {%- if files is none -%}
+        {{ return(lf_is_sent_still(received_at)) }}
+    {%- endif -%}
+    {%- set conditions, literals = [], [] -%}
+    {%- for file in files if file.table == table -%}
+        {%- do literals.append(moments[file.key]) -%}
+        {%- do conditions.append('(definitions.definition_key = ' ~ lf_literal(file.key) ~ ' and ' ~ received_at ~ ' >= ' ~ moments[file.key] ~ ')') -%}
+    {%- endfor -%}
+    {%- if not conditions -%}
+        {{ return('1 = 0') }}
+    {%- endif -%}
+    {{ return('(' ~ conditions | join(' or ') ~ ')') }}
+{%- endmacro %}
+
+
+{#- A query of the rows of a file as the models know events; none, and a warning that names file and remedy, where table or columns are not there. -#}
+{% macro lf_forwarding_rows(file) -%}
+    {%- set parts = file.relation -%}
+    {%- set relation = adapter.get_relation(parts[-3] if parts | length > 2 else target.database, parts[-2], parts[-1]) -%}
+    {%- if relation is none -%}
+        {%- do lf_forwarding_warn(file, 'the table ' ~ parts | join('.') ~ ' is not there', 'correct `from.relation`, or load it') -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set held = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do held.update({column.name | lower: column}) -%}
+    {%- endfor -%}
+    {%- set missing = [] -%}
+    {%- for name in ('message_id', 'event', 'occurred_at', 'properties') -%}
+        {%- for column in file.columns.get(name, []) if column | lower not in held -%}
+            {%- do missing.append(column) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if missing -%}
+        {%- do lf_forwarding_warn(file, parts | join('.') ~ ' has no column ' ~ missing | join(', '), 'correct `from.columns`, or give it a view that has them') -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set texts = {} -%}
+    {%- for name in ('message_id', 'type', 'event', 'user_id', 'anonymous_id', 'occurred_at', 'received_at', 'properties', 'context') -%}
+        {%- set found = [] -%}
+        {%- for column in file.columns.get(name, []) if column | lower in held -%}
+            {%- do found.append(adapter.quote(held[column | lower].name)) -%}
+        {%- endfor -%}
+        {%- do texts.update({name: found}) -%}
+    {%- endfor -%}
+    {%- set occurred_at = 'cast(' ~ texts.occurred_at[0] ~ ' as ' ~ lf_type('timestamp') ~ ')' -%}
+    {%- set received_at = 'coalesce(cast(' ~ texts.received_at[0] ~ ' as ' ~ lf_type('timestamp') ~ '), ' ~ occurred_at ~ ')' if texts.received_at else occurred_at -%}
+    (
+        select
+            {{ lf_literal(file.key) }} as definition_key,
+            {% for column in texts.message_id -%}
+            {{ lf_text(column) }}{{ " || ':' || " if not loop.last }}
+            {%- endfor %} as message_id,
+            {{ lf_text(texts.type[0]) if texts.type else lf_literal(file.type or 'track') }} as type,
+            {{ lf_text(texts.event[0]) if texts.event else (lf_literal(file.event) if file.event else 'cast(null as ' ~ lf_type('varchar') ~ ')') }} as event,
+            {% for name in ('user_id', 'anonymous_id') -%}
+            {{ lf_text(texts[name][0]) if texts[name] else 'cast(null as ' ~ lf_type('varchar') ~ ')' }} as {{ name }},
+            {% endfor -%}
+            {% if file.has_documents -%}
+            {{ lf_forwarding_document(held, texts.properties[0]) }} as properties,
+            {{ lf_forwarding_document(held, texts.context[0]) if texts.context else 'cast(null as ' ~ lf_type('json') ~ ')' }} as context,
+            {% else -%}
+            {{ lf_forwarding_columns_document(file, held, '') }} as properties,
+            {{ lf_forwarding_columns_document(file, held, 'context_') }} as context,
+            {% endif -%}
+            {{ occurred_at }} as occurred_at,
+            {{ received_at }} as received_at
+        from {{ relation }}
+    )
+{%- endmacro %}
+
+
+{% macro lf_forwarding_warn(file, what, remedy) -%}
+    {%- do exceptions.warn('forwarding/' ~ file.key ~ '.yml: ' ~ what ~ '; ' ~ remedy ~ '. Nothing is read of it until then.') -%}
+{%- endmacro %}
+
+
+{#- A column that holds a document, whatever its type. -#}
+{% macro lf_forwarding_document(held, quoted) -%}
+    {%- set name = quoted | replace('"', '') | replace('`', '') | lower -%}
+    {%- set kind = held[name].dtype | lower -%}
+    {{ return(quoted if kind in ('json', 'jsonb', 'variant', 'super') else lf_json_of_text(lf_json_if_valid(quoted))) }}
+{%- endmacro %}
+
+
+{#- An object of the columns of properties, or of those of the context, whose names begin with `context_`. -#}
+{% macro lf_forwarding_columns_document(file, held, prefix) -%}
+    {%- set mapped = [] -%}
+    {%- for columns in file.columns.values() -%}
+        {%- for column in columns -%}
+            {%- do mapped.append(column | lower) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set asked = file.property_columns | map('lower') | list -%}
+    {%- set members = {} -%}
+    {%- for name, column in held.items() if name in asked or (file.keeps_all and name[:1] != '_') -%}
+        {%- if (name[:8] == 'context_') == (prefix == 'context_') and (name not in mapped or name in asked) -%}
+            {%- do members.update({name[8:] if prefix else name: column}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(lf_json_object_of(members)) }}
+{%- endmacro %}
+
+
+{#- A JSON object of columns, by the name of its members. A text that is a JSON array or object becomes one; nulls are left out. -#}
+{% macro lf_json_object_of(members) -%}
+    {%- set texts = [] -%}
+    {%- for name, column in members.items() -%}
+        {%- do texts.append("coalesce(" ~ lf_literal(',' ~ tojson(name) ~ ':') ~ " || " ~ lf_json_text_of_column(column) ~ ", '')") -%}
+    {%- endfor -%}
+    {{ return(lf_json_of_text("'{' || substr(" ~ (texts | join(' || ') if texts else "''") ~ ", 2) || '}'")) }}
+{%- endmacro %}
+
+{#- The same, of texts by name and of what is JSON text already. -#}
+{% macro lf_json_object_of_texts(columns, documents) -%}
+    {%- set texts = [] -%}
+    {%- for name, column in columns.items() -%}
+        {%- do texts.append("coalesce(" ~ lf_literal(',"' ~ name ~ '":') ~ " || " ~ lf_json_serialized(lf_json_string(column)) ~ ", '')") -%}
+    {%- endfor -%}
+    {%- for name, text in documents.items() -%}
+        {%- do texts.append("coalesce(" ~ lf_literal(',"' ~ name ~ '":') ~ " || " ~ text ~ ", '')") -%}
+    {%- endfor -%}
+    {{ return(lf_json_of_text("'{' || substr(" ~ texts | join(' || ') ~ ", 2) || '}'")) }}
+{%- endmacro %}
+
+
+{#- A column, as JSON text; null where it is null. -#}
+{% macro lf_json_text_of_column(column) -%}
+    {%- set kind = column.dtype | lower -%}
+    {%- set value = adapter.quote(column.name) -%}
+    {%- if modules.re.search('int|dec|num|double|float|real', kind) and '[' not in kind and '(' not in kind.split('(')[0] and kind not in ('interval',) -%}
+        {{ return(lf_text_of_pattern(lf_text(value), '-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?')) }}
+    {%- elif kind in ('boolean', 'bool') -%}
+        {{ return('case when ' ~ value ~ " then 'true' when not " ~ value ~ " then 'false' end") }}
+    {%- elif kind in ('json', 'jsonb', 'variant', 'super') -%}
+        {{ return(lf_json_serialized(value)) }}
+    {%- endif -%}
+    {%- set text = lf_text(value) -%}
+    {{ return("coalesce(case when substr(" ~ text ~ ", 1, 1) in ('[', '{') then " ~ lf_json_if_valid(text) ~ " end, " ~ lf_json_serialized(lf_json_string(text)) ~ ")") }}
+{%- endmacro %}
+
+
+{#- A text where it is JSON; else null. -#}
+{% macro lf_json_if_valid(text) -%}
+    {{ return(adapter.dispatch('lf_json_if_valid', 'klaviyo_loop')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_if_valid(text) -%}
+    case when json_valid({{ text }}) then {{ text }} end
+{%- endmacro %}
+
+{% macro postgres__lf_json_if_valid(text) -%}
+    case when pg_input_is_valid({{ text }}, 'jsonb') then {{ text }} end
+{%- endmacro %}
+
+{% macro spark__lf_json_if_valid(text) -%}
+    case when try_parse_json({{ text }}) is not null then {{ text }} end
+{%- endmacro %}
+
+{% macro snowflake__lf_json_if_valid(text) -%}
+    case when try_parse_json({{ text }}) is not null then {{ text }} end
+{%- endmacro %}
+
+{% macro bigquery__lf_json_if_valid(text) -%}
+    case when safe.parse_json({{ text }}) is not null then {{ text }} end
+{%- endmacro %}
+
+{% macro redshift__lf_json_if_valid(text) -%}
+    case when can_json_parse({{ text }}) then {{ text }} end
+{%- endmacro %}
+
+{% macro trino__lf_json_if_valid(text) -%}
+    case when try(json_parse({{ text }})) is not null then {{ text }} end
+{%- endmacro %}
