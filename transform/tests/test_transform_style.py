@@ -39,7 +39,7 @@ ON_THE_WAY = {
     "fct_forwarding_dead_letters",
     "fct_forwarding_summary",
 }
-"""Views over millions of rows: the key of the mart that is made of them, or that they are made of, is theirs, and is tested there."""
+"""Views over millions of rows: their key is that of the mart above or below them, and is tested there."""
 
 POSTGRES_NAME = 63
 """Characters of the longest name of a relation, as dbt makes one of a unit test."""
