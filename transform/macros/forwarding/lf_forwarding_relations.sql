@@ -36,34 +36,50 @@
 
 
 {#-
-    Since when rows of the files are read, by key, as literals. `rows` are the files' rows, for `from`, by key; `former` is what is decided anew. What was received before the last that the
-    ledger knows, but not before `forwarding_overlap_hours` of it, is looked for by its id alone.
+    What rows of the files are read, by key: `since` a literal moment, and those that were received at one of `also`. `rows` are the files' rows, for `from`, by key; `former` is what is
+    decided anew. What was received before the last that the ledger knows, but not before `forwarding_overlap_hours` of it, is looked for by its id alone. What is decided anew
+    and is older is read by itself: a single event that Klaviyo refuses would otherwise have all since then read, in each run.
 -#}
 {% macro lf_forwarding_moments(files, rows, former) -%}
-    {%- set last, again, moments = {}, {}, {} -%}
+    {%- set last, moments = {}, {} -%}
     {%- if rows -%}
         {%- for key, moment in run_query(
             'select definition_key, ' ~ lf_text('max(received_at)') ~ ' as received_at from ' ~ lf_forwarding_told() ~ ' where ' ~ lf_is_sent_still('decided_at') ~ ' group by definition_key'
         ) -%}
             {%- do last.update({key: moment}) -%}
         {%- endfor -%}
-        {%- for key, moment in run_query(
-            'select definition_key, ' ~ lf_text('min(received_at)') ~ ' as received_at from ' ~ former ~ ' where is_decided_again group by definition_key'
-        ) -%}
-            {%- do again.update({key: moment}) -%}
-        {%- endfor -%}
     {%- endif -%}
     {%- for file in files if file.key in rows -%}
-        {%- set found = [lf_forwarding_first_new(file, rows[file.key], last[file.key]), again.get(file.key), last[file.key]] | select | list if file.key in last else [] -%}
-        {%- do moments.update({file.key: lf_moment(found | min) if found else lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now())}) -%}
+        {%- if file.key in last -%}
+            {%- set overlap = lf_dateadd('hour', -(lf_variable('forwarding_overlap_hours') | int), lf_moment(last[file.key])) -%}
+            {%- set again = 'from ' ~ former ~ ' where is_decided_again and definition_key = ' ~ lf_literal(file.key) -%}
+            {%- set near = run_query('select ' ~ lf_text('min(received_at)') ~ ' as received_at ' ~ again ~ ' and received_at >= ' ~ overlap).rows[0][0] -%}
+            {%- set far = run_query('select distinct ' ~ lf_text('received_at') ~ ' as received_at ' ~ again ~ ' and received_at < ' ~ overlap ~ ' order by 1 limit 501').columns[0].values() | list -%}
+            {%- set found = [lf_forwarding_first_new(file, rows[file.key], last[file.key], overlap), near, last[file.key]] | select | list -%}
+            {%- set is_few = far | length <= 500 -%}
+            {%- do moments.update({file.key: {
+                'since': lf_moment(found | min if is_few else far[0]), 'also': far | map('replace', "'", '') | list if is_few else [],
+            }}) -%}
+        {%- else -%}
+            {%- do moments.update({file.key: {'since': lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now()), 'also': []}}) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(moments) }}
 {%- endmacro %}
 
 
+{#- A condition: a row was received when rows of its file are read. -#}
+{% macro lf_forwarding_is_of(moments, received_at) -%}
+    {%- set also = [] -%}
+    {%- for moment in moments.also -%}
+        {%- do also.append(lf_moment(moment)) -%}
+    {%- endfor -%}
+    {{ return('(' ~ received_at ~ ' >= ' ~ moments.since ~ (' or ' ~ received_at ~ ' in (' ~ also | join(', ') ~ ')' if also else '') ~ ')') }}
+{%- endmacro %}
+
+
 {#- When the first event was received that the ledger does not have, of those that came with what it has; none where it has all. -#}
-{% macro lf_forwarding_first_new(file, rows, last) -%}
-    {%- set since = lf_dateadd('hour', -(lf_variable('forwarding_overlap_hours') | int), lf_moment(last)) -%}
+{% macro lf_forwarding_first_new(file, rows, last, since) -%}
     {%- set query -%}
         select {{ lf_text('min(incoming.received_at)') }} as received_at
         from {{ rows }} as incoming
@@ -90,10 +106,9 @@
     {%- if files is none -%}
         {{ return(lf_is_sent_still(received_at)) }}
     {%- endif -%}
-    {%- set conditions, literals = [], [] -%}
+    {%- set conditions = [] -%}
     {%- for file in files if file.table == table -%}
-        {%- do literals.append(moments[file.key]) -%}
-        {%- do conditions.append('(definitions.definition_key = ' ~ lf_literal(file.key) ~ ' and ' ~ received_at ~ ' >= ' ~ moments[file.key] ~ ')') -%}
+        {%- do conditions.append('(definitions.definition_key = ' ~ lf_literal(file.key) ~ ' and ' ~ lf_forwarding_is_of(moments[file.key], received_at) ~ ')') -%}
     {%- endfor -%}
     {%- if not conditions -%}
         {{ return('1 = 0') }}

@@ -1,7 +1,7 @@
 {%- set files = lf_forwarding_files(ref('stg_forwarding__definitions'), ref('stg_forwarding__rules')) if lf_forwarding_is_run() else none -%}
 {%- set tables = {
-    'site_events': "(select message_id, coalesce(type, 'track') as type, coalesce(received_at, occurred_at) as received_at from " ~ ref('stg_inbox__site_events') ~ ")",
-    'orders': "(select shop || ':' || order_id || ':' || event as message_id, 'track' as type, coalesce(received_at, occurred_at) as received_at from " ~ ref('stg_inbox__orders') ~ ")",
+    'site_events': "(select message_id, coalesce(type, 'track') as type, received_at from " ~ ref('stg_inbox__site_events') ~ ")",
+    'orders': "(select shop || ':' || order_id || ':' || event as message_id, 'track' as type, received_at from " ~ ref('stg_inbox__orders') ~ ")",
 } -%}
 {%- set others, rows = {}, {} -%}
 {%- for file in files or [] -%}
@@ -58,11 +58,11 @@ incoming as (
         site_events.properties,
         site_events.context,
         site_events.occurred_at,
-        coalesce(site_events.received_at, site_events.occurred_at) as received_at
+        site_events.received_at
 
     from site_events
     inner join definitions on definitions.source_table = 'site_events'
-    where {{ lf_forwarding_is_read('site_events', files, moments, 'coalesce(site_events.received_at, site_events.occurred_at)') }}
+    where {{ lf_forwarding_is_read('site_events', files, moments, 'site_events.received_at') }}
 
     union all
 
@@ -77,12 +77,12 @@ incoming as (
         {{ lf_json_object_of_texts(order_columns, {'value': lf_text('orders.value'), 'lines': lf_json_serialized('orders.lines'), 'customer': lf_json_serialized('orders.customer'), 'details': lf_json_serialized('orders.details')}) }} as properties,
         cast(null as {{ lf_type('json') }}) as context,
         orders.occurred_at,
-        coalesce(orders.received_at, orders.occurred_at) as received_at
+        orders.received_at
 
     from orders
     inner join definitions on definitions.source_table = 'orders'
     where
-        {{ lf_forwarding_is_read('orders', files, moments, 'coalesce(orders.received_at, orders.occurred_at)') }}
+        {{ lf_forwarding_is_read('orders', files, moments, 'orders.received_at') }}
         and not coalesce({{ lf_json_is_true('orders.details', 'test') }}, false)
     {%- for key, query in others.items() %}
 
@@ -100,7 +100,7 @@ incoming as (
         occurred_at,
         received_at
     from {{ query }} as rows_of_{{ loop.index }}
-    where received_at >= {{ moments[key] }}
+    where {{ lf_forwarding_is_of(moments[key], 'received_at') }}
     {%- endfor %}
 
 ),
