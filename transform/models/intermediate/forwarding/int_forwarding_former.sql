@@ -128,9 +128,16 @@ looked_at as (
         *,
         0 as is_asked_again
     from ledger
-    where
-        {{ lf_forwarding_of_runs('decided_at', runs) }}
-        or {{ lf_forwarding_of_runs('closes_decided_at', runs) }}
+    where {{ lf_forwarding_of_runs('decided_at', runs) }}
+
+    union all
+
+    -- By itself, so that a warehouse leaves unread what it can.
+    select
+        *,
+        0 as is_asked_again
+    from ledger
+    where {{ lf_forwarding_of_runs('closes_decided_at', runs) }}
 
 ),
 
