@@ -259,14 +259,14 @@ def test_what_holds_an_event_back_is_told(ruled: Warehouse) -> None:
 RUNS, PEOPLE = 2, 40
 CALLS = ("browser", "server", "view", "login")
 FEW = settings(
-    max_examples=2,
+    max_examples=1,
     phases=[Phase.generate],
     derandomize=True,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-"""Each example is many people, who have nothing to do with each other: a run takes seconds for one or for all."""
+"""The example is many people, who have nothing to do with each other: a run takes seconds for one or for all."""
 
 
 def calls(number: int) -> dict[str, Row]:
