@@ -330,11 +330,11 @@ def test_order_repetition_and_lateness_change_nothing(
 
 def test_any_table_is_read_by_its_columns(ruled: Warehouse) -> None:
     """A table that Segment loads: properties are columns; a file whose table is not there costs that file."""
-    text = ruled.project.engine.text
+    text, double = ruled.project.engine.text, ruled.project.engine.double
     ruled.query("create schema segment")
     ruled.query(
         f"create table segment.order_completed (id {text}, user_id {text}, {quote(ruled, 'timestamp')} timestamp,"
-        f" received_at timestamp, order_id {text}, revenue double precision, products {text}, coupon {text},"
+        f" received_at timestamp, order_id {text}, revenue {double}, products {text}, coupon {text},"
         f" context_traits_email {text}, context_consent_category_preferences {text}, _sdc_batched_at timestamp)"
     )
     ruled.query(
