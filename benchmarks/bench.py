@@ -1,4 +1,4 @@
-"""Measures tap, target, loader, receiver and report, and assignment, measurement and consent in DuckDB.
+"""Measures tap, target, loader, receiver and report, and assignment, measurement and the like in DuckDB.
 
 Every figure is held against a floor that is computed, a baseline measured in the same run, or an allowance.
 The exit status is 1 when a bar is missed.
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import assignment_bench
 import consent_bench
+import forwarding_bench
 import inbox_bench
 import load_bench
 import measurement_bench
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **assignment_bench.BENCHMARKS,
     **measurement_bench.BENCHMARKS,
     **consent_bench.BENCHMARKS,
+    **forwarding_bench.BENCHMARKS,
     **report_bench.BENCHMARKS,
     **pushed_bench.BENCHMARKS,
     **inbox_bench.BENCHMARKS,
