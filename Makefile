@@ -25,7 +25,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend reconcile experiment iterate preview proof preregister forwarding forwarding-check test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend reconcile experiment iterate preview proof preregister forwarding forwarding-check forwarding-preview test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ forwarding: $(VENV)/.run ## Write draft rules, by which events reach Klaviyo, to
 
 forwarding-check: $(VENV)/.run ## Check the rules of forwarding and say what becomes of which events
 	@$(FORWARDING) lint
+
+forwarding-preview: setup ## What a file would have made of yesterday's events, on a copy: make forwarding-preview name=shop [DAY=2026-11-29] [JSON=1] [ENVIRONMENT=prod]
+	@$(BIN)/python scripts/forwarding_preview.py --environment $(ENVIRONMENT) $(if $(DAY),--day $(DAY)) $(if $(JSON),--json) "$(name)"
 
 test: lint docs ## Run every check and every test
 	@# The types are checked beside the tests: alone they would leave one of two cores idle.

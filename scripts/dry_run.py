@@ -88,7 +88,7 @@ def copied(job: str, environment: str) -> Iterator[Path]:
         for name in KEPT:
             if (home / name).exists():
                 shutil.copy2(home / name, root / "home" / name)
-        for name in ("scripts", "transform", "experiments", "demo", "constraints.txt", ".env"):
+        for name in ("scripts", "transform", "experiments", "forwarding", "demo", "constraints.txt", ".env"):
             if (ROOT / name).exists():
                 (root / name).symlink_to((ROOT / name).resolve())
         for file in included():  # Meltano takes none that lies elsewhere
