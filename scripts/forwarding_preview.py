@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import yaml
 from dry_run import copied
 from home import keep_private
 from pipeline import holding, one_line_errors, progress, run_job, tell_warnings
@@ -167,6 +168,17 @@ def forget(warehouse: Path, definition: str, day: date) -> None:
             return
 
 
+def set_clock(root: Path, environment: str, moment: date) -> None:
+    """Let the models of a copied project decide as of the end of the day: by now, its events may be too old."""
+    path = root / "meltano.yml"
+    project = yaml.safe_load(path.read_text())
+    for each in project["environments"]:
+        if each["name"] == environment:
+            variables = yaml.safe_load(each["env"].get("KLAVIYO_LOOP_VARS") or "{}")
+            each["env"]["KLAVIYO_LOOP_VARS"] = json.dumps(variables | {"as_of": f"{moment} 00:00:00"})
+    path.write_text(yaml.safe_dump(project, sort_keys=False))
+
+
 def preview(warehouse: Path, definition: Definition, day: date) -> Preview:
     """What the models made of a day's events, out of a copy's warehouse."""
     given = {"key": definition.key, "first": day, "last": day + timedelta(days=1)}
@@ -276,6 +288,7 @@ def main() -> None:
         with holding(f"a preview of {asked.name}", environment), copied(JOB, environment) as root:
             warehouse = root / "home" / WAREHOUSE
             forget(warehouse, definition.key, asked.day)
+            set_clock(root, environment, asked.day + timedelta(days=1))
             extra = {"MELTANO_DATABASE_URI": f"sqlite:///{root}/meltano.db"}
             tell = _tell_nobody if asked.json else progress
             run = run_job(JOB, environment, log, tell=tell, extra=extra, root=root)

@@ -10,13 +10,14 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
-from forwarding_preview import Preview, body, definition_of, forget, masked, preview  # noqa: E402
+from forwarding_preview import Preview, body, definition_of, forget, masked, preview, set_clock  # noqa: E402
 from project import NotStarted  # noqa: E402
 
 from tap_forwarding.project import load  # noqa: E402
@@ -68,6 +69,13 @@ def shown(folder: Path, *rows: dict[str, Any], status: str = "live") -> Preview:
     (folder / "forwarding" / "shop.yml").write_text(f"{text}consent: not_asked\n")
     (definition,) = load(folder / "forwarding").definitions
     return preview(warehouse(folder, *rows), definition, DAY)
+
+
+def test_the_models_have_the_columns_that_are_read() -> None:
+    path = ROOT / "transform/models/intermediate/forwarding/int_forwarding_decided.yml"
+    (model,) = yaml.safe_load(path.read_text())["models"]
+    read = {name for name, _ in (column.split() for column in COLUMNS.split(",") if column.strip())}
+    assert read <= {column["name"] for column in model["columns"]}
 
 
 def test_counts_by_name_and_decision(tmp_path: Path) -> None:
@@ -219,6 +227,24 @@ def test_what_was_decided_of_the_day_is_decided_anew(tmp_path: Path) -> None:
             "select definition_key, received_at::varchar from marts.fct_forwarding"
         ).fetchall()
     assert left == [("shop", "2026-11-28 23:59:59"), ("other", "2026-11-29 00:00:00")]
+
+
+def test_the_models_decide_as_of_the_end_of_the_day(tmp_path: Path) -> None:
+    """Or what came in the morning would be too old by the next afternoon."""
+    (tmp_path / "meltano.yml").write_text((ROOT / "meltano.yml").read_text())
+    set_clock(tmp_path, "demo", DAY)
+    changed = {
+        each["name"]: each["env"]
+        for each in yaml.safe_load((tmp_path / "meltano.yml").read_text())["environments"]
+    }
+    before = {
+        each["name"]: each["env"] for each in yaml.safe_load((ROOT / "meltano.yml").read_text())["environments"]
+    }
+    assert yaml.safe_load(changed["demo"].pop("KLAVIYO_LOOP_VARS")) == {
+        **yaml.safe_load(before["demo"].pop("KLAVIYO_LOOP_VARS")),
+        "as_of": "2026-11-29 00:00:00",
+    }
+    assert changed == before
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

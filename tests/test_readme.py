@@ -53,7 +53,8 @@ QUERIES = [
 ]
 # By tests of their own: test_packages.py, test_hub_definitions.py, test_transform_build.py and those below.
 RUN_ALONE = re.compile(
-    r"export |make demo|make pipeline|make resend|make wheels|meltano add |python3 -m venv |[\w-]+-venv/bin/pip "
+    r"export |make demo|make forwarding-preview|make pipeline|make resend|make wheels|meltano add "
+    r"|python3 -m venv |[\w-]+-venv/bin/pip "
     r"|KLAVIYO_LOOP_WAREHOUSE=\S+ dbt "
 )
 

@@ -5,6 +5,7 @@ Part of `make test-stand-in`: it runs the pipeline five times.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -72,6 +73,41 @@ def test_an_experiment_is_shipped_cleaned_up_and_asked_again(place: Place) -> No
     assert "3 renderings by Klaviyo show what the files say" in shipped
     assert f"profiles {held[1][1]} of {held[1][1]}".replace(",", "") in cleaned.replace(",", "")
     assert "version 2 is locked" in again
+
+
+CALLS = """
+import duckdb, os
+from datetime import UTC, datetime, timedelta
+yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+names = "message_id, type, event, user_id, occurred_at, received_at, properties, context".split(", ")
+types = ["varchar"] * 4 + ["timestamp"] * 2 + ["json"] * 2
+context = '{"consent": {"categoryPreferences": {"marketing": true}}}'
+with duckdb.connect(os.environ["KLAVIYO_LOOP_DEMO_HOME"] + "/klaviyo.duckdb") as warehouse:
+    warehouse.execute("create schema klaviyo_raw")
+    warehouse.execute(f"create table klaviyo_raw.site_events ({', '.join(map(' '.join, zip(names, types)))})")
+    for number in range(40):
+        event = "Product Viewed" if number < 30 else "Cart Opened"
+        row = [f"m{number}", "track", event, "u1", yesterday, yesterday, '{"name": "Hat"}', context]
+        warehouse.execute("insert into klaviyo_raw.site_events values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+"""
+"""What a receiver might have taken yesterday."""
+
+
+def test_forwarding_is_seen_before_it_is_sent(place: Place) -> None:
+    """The command of tap-forwarding's README."""
+    (place.root / "calls.py").write_text(CALLS)
+    said = typed(
+        place, "make forwarding name=shop\npython calls.py\nmake forwarding-preview name=shop JSON=1 | tail -n 1\n"
+    )
+    told = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    assert (told["definition"], told["status"]) == ("shop", "draft")
+    found = {(each["event"], each["metric"], each["decision"]): each["events"] for each in told["counts"]}
+    assert found == {
+        ("Product Viewed", "Viewed Product", "forwarded"): 30,
+        ("Cart Opened", None, "unnamed"): 10,
+    }
+    assert len(told["samples"]) == 10
+    assert told["samples"][0]["properties"] == {"ProductName": "Hat"}
 
 
 def test_a_flow_asks_and_is_answered_by_one_run(place: Place) -> None:
