@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -321,3 +322,21 @@ def dbt(warehouse: Path, *arguments: str, memory: str | None = None) -> DbtRun:
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak=usage.ru_maxrss * MAXRSS_UNIT,
     )
+
+
+def idle(warehouse: Path, run: Callable[[], DbtRun]) -> DbtRun:
+    """A run in which nothing was landed, the second of two; the warehouse is as before afterwards.
+
+    Args:
+        warehouse: A DuckDB file.
+        run: The job over it.
+
+    Raises:
+        NotMeasured: It failed.
+    """
+    kept = warehouse.with_suffix(".kept")
+    shutil.copy(warehouse, kept)
+    run()
+    found = run()
+    shutil.move(kept, warehouse)
+    return found

@@ -122,7 +122,7 @@ def test_an_owner_that_cannot_be_read_costs_its_rows_and_nothing_counts_as_gone(
         put_aside(Unreadable("no form", id=None, code="no_resource", remedy="report it"))
         return real(client, operation, put_aside, **asked)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("tap_klaviyo_engagement.stream_kinds.owned_stream.documents", one_is_none)
+    monkeypatch.setattr("tap_klaviyo_engagement.stream_kinds.listed_stream.documents", one_is_none)
     extract = run_tap(config, ["form_versions", *TOLD], now=_now)
     assert len(extract.records["form_versions"]) == sandbox.store.count("form_versions")
     assert extract.records["membership_snapshots"] == []

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
-from tap_klaviyo_engagement.extraction.documents import NO_PARAMS, documents
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NO_BOUNDS,
     Batch,
@@ -41,13 +40,6 @@ class ComposedStream(ListedStream):
         anywhere = replace(stream_slice, window=NO_BOUNDS)  # a row may have changed without its cursor showing it
         while some := list(islice(records, 100)):
             yield self.reader.batch(anywhere, some, seen)
-
-    def documents(
-        self, operation: str, *, path: Mapping[str, str] = NO_PARAMS, params: Mapping[str, str] = NO_PARAMS
-    ) -> Iterator[Json]:
-        """The documents of a listing; a resource in them that is none is put aside."""
-        put_aside = lambda fault: self.put_aside(fault, {})  # noqa: E731 - too short for a name
-        return documents(self.run.client, operation, put_aside, path=path, params=params)
 
     def of_owner(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records that belong to one resource; what of it cannot be read is put aside."""
@@ -114,8 +106,7 @@ class NestedStream(ComposedStream):
         try:
             yield from self.reader.rows(Listing(path={"id": key}, columns=columns))
         except NotFound:
-            self.logger.warning("The %s %s was deleted while it was read", self.owner, key)
-            self.whole_reading.complete = False
+            self.note_deleted(self.owner, key)
 
 
 def ids_of(resource: Json, relationship: str) -> list[str] | None:

@@ -26,6 +26,7 @@ from klaviyo_wire.jsonapi import Json, included, resources
 from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, open_with
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, End
+from tap_klaviyo_engagement.extraction.documents import NO_PARAMS, documents
 from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.extraction.record_decoder import Record, RecordDecoder
 from tap_klaviyo_engagement.extraction.slice_reader import SliceReader, restarting
@@ -147,6 +148,11 @@ class ListedStream(KlaviyoStream):
         self.whole_reading.complete = False  # what is not met would count as gone
         super().put_aside(fault, columns)
 
+    def note_deleted(self, what: str, key: str) -> None:
+        """Something was deleted since it was listed: what is not met of it must not count as gone by itself."""
+        self.logger.warning("The %s %s was deleted while it was read", what, key)
+        self.whole_reading.complete = False
+
     def reading_begins(self) -> str:
         """The moment that a reading of everything there is begins, later than that of every reading before."""
         warn = partial(self.logger.warning, "%s was read at %s: this machine's clock is or was wrong", self.name)
@@ -201,6 +207,13 @@ class ListedStream(KlaviyoStream):
         return min(self.run.settings.concurrency_of(rows), limits.burst)
 
     # Reading
+
+    def documents(
+        self, operation: str, *, path: Mapping[str, str] = NO_PARAMS, params: Mapping[str, str] = NO_PARAMS
+    ) -> Iterator[Json]:
+        """The documents of a listing; a resource in them that is none is put aside."""
+        put_aside = lambda fault: self.put_aside(fault, {})  # noqa: E731 - too short for a name
+        return documents(self.run.client, operation, put_aside, path=path, params=params)
 
     @override
     def batches(self) -> Iterator[list[Record]]:

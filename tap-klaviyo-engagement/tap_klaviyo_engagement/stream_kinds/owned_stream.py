@@ -8,7 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from klaviyo_wire.endpoints import ENDPOINTS
-from tap_klaviyo_engagement.extraction.documents import documents
+from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     Batch,
     ListedStream,
@@ -36,14 +36,8 @@ class OwnedStream(ListedStream):
 
     @override
     def slices(self) -> Iterator[StreamSlice]:
-        endpoint = ENDPOINTS[self.parent]
-        params = {f"fields[{self.owner}]": "id"}
-        if endpoint.steady_order:
-            params["sort"] = endpoint.steady_order
-        if endpoint.page and endpoint.page.maximum:
-            params["page[size]"] = str(endpoint.page.maximum)
-        put_aside = lambda fault: self.put_aside(fault, {})  # noqa: E731 - too short for a name
-        for document in documents(self.run.client, self.parent, put_aside, params=params):
+        ids = ListingQuery(ENDPOINTS[self.parent], self.owner, columns=(), cursor=None, sources={})
+        for document in self.documents(self.parent, params=ids.params(Listing())):
             for each in resources(document):
                 yield StreamSlice(self.listing_of(each["id"]))
 
@@ -57,6 +51,4 @@ class OwnedStream(ListedStream):
         try:
             yield from super().read_slice(stream_slice, seen)
         except NotFound:
-            key = stream_slice.listing.columns[self.owner_column]
-            self.logger.warning("The %s %s was deleted while it was read", self.owner.replace("-", " "), key)
-            self.whole_reading.complete = False
+            self.note_deleted(self.owner.replace("-", " "), stream_slice.listing.columns[self.owner_column])

@@ -114,8 +114,7 @@ class FlowPartsStream(ComposedStream):
             pages = self.documents("get_actions_for_flow", path={"id": flow["id"]}, params=params)
             return [action for document in pages for action in resources(document)]
         except NotFound:
-            self.logger.warning("The flow %s was deleted while it was read", flow["id"])
-            self.whole_reading.complete = False
+            self.note_deleted("flow", flow["id"])
             return []
 
 

@@ -21,40 +21,6 @@
 {%- endmacro %}
 
 
-{#- SHA-256 of a text, in hexadecimal digits. -#}
-{% macro lf_sha256(text) -%}
-    {{ return(adapter.dispatch('lf_sha256', 'klaviyo_loop')(text)) }}
-{%- endmacro %}
-
-{% macro duckdb__lf_sha256(text) -%}
-    sha256({{ text }})
-{%- endmacro %}
-
-{% macro postgres__lf_sha256(text) -%}
-    encode(sha256(convert_to({{ text }}, 'UTF8')), 'hex')
-{%- endmacro %}
-
-{% macro spark__lf_sha256(text) -%}
-    sha2({{ text }}, 256)
-{%- endmacro %}
-
-{% macro snowflake__lf_sha256(text) -%}
-    sha2({{ text }}, 256)
-{%- endmacro %}
-
-{% macro bigquery__lf_sha256(text) -%}
-    to_hex(sha256({{ text }}))
-{%- endmacro %}
-
-{% macro redshift__lf_sha256(text) -%}
-    sha2({{ text }}, 256)
-{%- endmacro %}
-
-{% macro trino__lf_sha256(text) -%}
-    lower(to_hex(sha256(to_utf8({{ text }}))))
-{%- endmacro %}
-
-
 {#- `true` or `false` of a text, as text; null where it is neither. -#}
 {% macro lf_forwarding_boolean(text) -%}
     case {{ lf_boolean(text) }} when true then 'true' when false then 'false' end
@@ -68,8 +34,24 @@
 
 
 {#-
-    What is sent of a value, JSON; null where it cannot be made into what the rule asks for. Of the columns value, value_text, product, value_type, personal,
-    has_items and is_document.
+    What a rule's value is made of, as columns: of value, JSON, of the factor by which it is multiplied, of times_root and value_type. A product is a number; without its
+    second factor it is the first.
+-#}
+{% macro lf_forwarding_read() -%}
+    case when times_root is null then value_type else coalesce(value_type, 'number') end as value_type,
+        value,
+        {{ lf_json_scalar('value') }} as value_text,
+        case
+            when times_root is not null
+                then {{ lf_money(lf_json_scalar('value')) }} * coalesce({{ lf_money(lf_json_scalar('factor')) }}, 1)
+        end as product,
+        substr(trim({{ lf_json_serialized('value') }}), 1, 1) = '[' as has_items,
+        substr(trim({{ lf_json_serialized('value') }}), 1, 1) in ('[', '{') as is_document
+{%- endmacro %}
+
+
+{#-
+    What is sent of a value, JSON; null where it cannot be made into what the rule asks for. Of the columns of `lf_forwarding_read` and of personal.
 -#}
 {% macro lf_forwarding_made() -%}
     case

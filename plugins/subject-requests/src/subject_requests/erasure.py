@@ -155,17 +155,19 @@ class Erasure:
             condition, more = self._warehouse.has_any(self._as_text(name), forms)
             conditions.append(condition)
             values += more
-        if digests := sorted(self._digests) if table.role in LEDGERS else []:
-            for name in sorted(DIGESTS & {*table.columns}):
-                marks = ", ".join([self._warehouse.placeholder] * len(digests))
-                conditions.append(f"{quoted(name)} IN ({marks})")
-                values += digests
+        told_by = self._told_by(table)
+        for name in told_by:
+            marks = ", ".join([self._warehouse.placeholder] * len(self._digests))
+            conditions.append(f"{quoted(name)} IN ({marks})")
+            values += sorted(self._digests)
         if conditions:
             for key, row in self._warehouse.found(table, " OR ".join(conditions), values):
-                yield key, row, bool(self._hashed(table, row)) or self._is_told_by_digest(table, row)
+                is_told = any(row[name] in self._digests for name in told_by)
+                yield key, row, bool(self._hashed(table, row)) or is_told
 
-    def _is_told_by_digest(self, table: Table, row: Json) -> bool:
-        return table.role in LEDGERS and any(row[name] in self._digests for name in DIGESTS & {*table.columns})
+    def _told_by(self, table: Table) -> list[str]:
+        """The columns of a ledger in which a digest of theirs may stand."""
+        return sorted(DIGESTS & {*table.columns}) if table.role in LEDGERS and self._digests else []
 
     @staticmethod
     def _naming(table: Table) -> list[str]:

@@ -182,15 +182,7 @@ multiplied as (
         name,
         alternative,
         personal,
-        case when times_root is null then value_type else coalesce(value_type, 'number') end as value_type,
-        value,
-        {{ lf_json_scalar('value') }} as value_text,
-        case
-            when times_root is not null
-                then {{ lf_money(lf_json_scalar('value')) }} * coalesce({{ lf_money(lf_json_scalar('factor')) }}, 1)
-        end as product,
-        substr(trim({{ lf_json_serialized('value') }}), 1, 1) = '[' as has_items,
-        substr(trim({{ lf_json_serialized('value') }}), 1, 1) in ('[', '{') as is_document
+        {{ lf_forwarding_read() }}
     from found
     where {{ lf_forwarding_holds('value') }}
 

@@ -324,7 +324,6 @@ found as (
 
 ),
 
--- A product is a number; without its second factor it is the first.
 multiplied as (
 
     select
@@ -334,25 +333,9 @@ multiplied as (
         part,
         alternative,
         personal,
-        case when times_root is null then value_type else coalesce(value_type, 'number') end as value_type,
-        value,
-        {{ lf_json_scalar('value') }} as value_text,
-        case
-            when times_root is not null
-                then {{ lf_money(lf_json_scalar('value')) }} * coalesce({{ lf_money(lf_json_scalar('factor')) }}, 1)
-        end as product
+        {{ lf_forwarding_read() }}
     from found
     where {{ lf_forwarding_holds('value') }}
-
-),
-
-is_list as (
-
-    select
-        *,
-        substr(trim({{ lf_json_serialized('value') }}), 1, 1) = '[' as has_items,
-        substr(trim({{ lf_json_serialized('value') }}), 1, 1) in ('[', '{') as is_document
-    from multiplied
 
 ),
 
@@ -366,7 +349,7 @@ made as (
         part,
         alternative,
         {{ lf_forwarding_made() }} as value
-    from is_list
+    from multiplied
 
 ),
 
