@@ -27,7 +27,9 @@ EXAMPLES = ROOT / "examples" / "schedule"
 KEYS = {"TAP_KLAVIYO_ENGAGEMENT_API_KEY": "pk_reads", "TARGET_KLAVIYO_PROFILES_API_KEY": "pk_writes"}
 SETS = {"prod": "", "postgres": "postgres-"}
 PUSHED = ("pushed", "* * * * *")
-"""The schedule of those who have a receiver; in the examples it is a comment."""
+FORWARDED = ("hourly-forwarding", "20 * * * *")
+OPTIONAL = dict([PUSHED, FORWARDED])
+"""The schedules of those who have a receiver or files of forwarding; in the examples they are comments."""
 
 
 def schedules(environment: str) -> dict[str, tuple[str, str]]:
@@ -68,7 +70,7 @@ def test_a_schedule_reads_defines_assigns_publishes_and_measures(environment: st
 
 @pytest.mark.parametrize("environment", SETS)
 def test_every_schedule_may_run_in_its_environment(environment: str) -> None:
-    assert len(schedules(environment)) == 3
+    assert len(schedules(environment)) == 4
     for job, _ in schedules(environment).values():
         preflight.check(job, environment, KEYS)
 
@@ -92,10 +94,13 @@ def test_what_is_pushed_has_a_schedule_and_a_job_that_answers(environment: str, 
     assert {task.split()[-1] for task in JOBS[ANSWERS[job]]} >= {read.split()[-1], "target-klaviyo-profiles"}
 
 
+@pytest.mark.parametrize(("job", "interval"), [PUSHED, ("forwarding", FORWARDED[1])])
 @pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
-def test_the_examples_have_it_as_a_comment(example: Path) -> None:
+def test_the_examples_have_the_optional_ones_as_comments(example: Path, job: str, interval: str) -> None:
     lines = [
-        line for line in example.read_text().splitlines() if re.search(r"\bpushed\b", line) and "* * * * *" in line
+        line
+        for line in example.read_text().splitlines()
+        if re.search(rf"\b{job}\b", line) and re.search(rf"(^|[\" ]){re.escape(interval)}", line)
     ]
     assert [line.lstrip().startswith("# ") for line in lines] == [True]
 
@@ -113,7 +118,9 @@ def test_both_kinds_of_warehouse_have_the_same_rhythm() -> None:
 def wanted() -> set[tuple[str, str]]:
     """Interval and command of every schedule for DuckDB."""
     return {
-        (interval, f"make -s pipeline ENVIRONMENT=prod JOB={job}") for job, interval in schedules("prod").values()
+        (interval, f"make -s pipeline ENVIRONMENT=prod JOB={job}")
+        for name, (job, interval) in schedules("prod").items()
+        if name not in OPTIONAL
     }
 
 
@@ -178,7 +185,9 @@ def test_the_dags_of_airflow_run_every_schedule_of_meltano(monkeypatch: pytest.M
     stand_in(monkeypatch, "airflow.sdk", DAG=Dag)
     found = runpy.run_path(str(EXAMPLES / "airflow_dag.py"))
     dags = [each for each in found.values() if isinstance(each, Dag)]
-    assert {each.dag_id for each in dags} >= {f"klaviyo_loop_{name}" for name in schedules("prod")}
+    assert {each.dag_id for each in dags} >= {
+        f"klaviyo_loop_{name}" for name in schedules("prod") if name not in OPTIONAL
+    }
     assert {(dag.schedule, task["bash_command"]) for dag in dags for task in dag.tasks} == wanted()
     assert all(dag.max_active_runs == 1 and dag.catchup is False for dag in dags)
 

@@ -18,6 +18,7 @@ SCHEDULES = {
     "hourly-changes": ("changes", "40 * * * *"),
     "nightly-pipeline": ("pipeline", "10 3 * * *"),
     "weekly-sweep": ("sweep", "50 4 * * 0"),
+    # and, where `forwarding/` has files, "hourly-forwarding": ("forwarding", "20 * * * *")
     # and, where a receiver runs (`make inbox`), "pushed": ("pushed", "* * * * *")
 }
 """As in meltano.yml: the job, and when. PostgreSQL has its own there, `postgres-…`."""
