@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -453,6 +454,101 @@ def test_what_is_pushed_is_answered_once(loop: Loop, asked: set[str], capsys: py
         registered = "select profile_id from marts.fct_registrations where request_id = 'form/1'"
         assert loop.query(registered) == [(buyer.profile()["id"],)]
     assert loop.loaded() <= loop.events()
+
+
+FORWARDING = """\
+name: shop
+status: live
+description: What the site tells
+from: {preset: inbox}
+presets: [klaviyo]
+events: [{event: Quiz Finished, keep: all}]
+who: {email: context.traits.email, anonymous_id: anonymous_id, stitch_days: 7}
+consent:
+  checks:
+    - {scheme: segment, categories: [marketing]}
+    - {scheme: tcf, at: context.consent.tcf, purposes: [3, 4]}
+age: {hours: 72}
+"""
+TCF = "CQdWToAQdWToAAKAAAENAwFoALiAAEFAAAYgAULKLupgjAAAAAAA.YAAAAAAAAAAA"
+
+
+def _site_events(email: str, now: datetime) -> Iterator[tuple[object, ...]]:
+    """What a browser and a server tell: one order, a visitor before they are known, a string of the IAB."""
+    deep: object = "left"
+    for _ in range(12):
+        deep = {"more": deep}
+    order = {"order_id": "F1", "revenue": 20, "products": [{"sku": "hat", "name": "Größe 42", "price": 20}]}
+    agrees = {"consent": {"categoryPreferences": {"marketing": True}}}
+    traits = {"traits": {"email": email}}
+    for message, event, properties, context, minutes in (
+        ("yesterday", "Product Viewed", {"sku": "hat"}, {**agrees, **traits}, 24 * 60),
+        ("viewed", "Product Viewed", {"sku": "hat"}, agrees, 6),
+        ("browser", "Order Completed", order, {**agrees, **traits}, 5),
+        ("server", "Order Completed", order, {**agrees, **traits}, 4),
+        ("unknown", "Cart Opened", {}, {**agrees, **traits}, 4),
+        ("deep", "Quiz Finished", {"result": "hat", "answers": deep}, {**agrees, **traits}, 4),
+        ("string", "Checkout Started", {"checkout_id": "C1"}, {"consent": {"tcf": TCF}, **traits}, 4),
+    ):
+        moment = now - timedelta(minutes=minutes)
+        yield message, event, json.dumps(properties), json.dumps(context), moment, moment
+
+
+def _new_events(buyer: Buyer, before: dict[str, list[dict[str, Any]]], number: int) -> dict[str, list[str]]:
+    """By metric, what makes each of their events one, once there are so many that were not there before."""
+    deadline = time.monotonic() + 20
+    while True:
+        after = {name: found[len(before.get(name, [])) :] for name, found in buyer.events().items()}
+        ids = {name: sorted(each["$event_id"] for each in found) for name, found in after.items() if found}
+        if sum(map(len, ids.values())) >= number:
+            return ids
+        assert time.monotonic() < deadline, ids
+        time.sleep(0.2)
+
+
+def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_mended(
+    loop: Loop, place: Place
+) -> None:
+    """By the commands of the pages, from the raw table to the account."""
+    buyer, now = Buyer(loop, loop.audience()[7].email or ""), datetime.now(UTC).replace(tzinfo=None)
+    before = buyer.events()
+    file = place.root / "forwarding" / "shop.yml"
+    file.write_text(FORWARDING)
+    for row in _site_events(buyer.email, now):
+        loop.execute(
+            "insert into klaviyo_raw.site_events (message_id, event, properties, context, occurred_at,"
+            " received_at, type, anonymous_id) values (?, ?, ?, ?, ?, ?, 'track', 'visitor')",
+            [*row],
+        )
+
+    def make(what: str) -> str:
+        return place.run(f"DBT_EXCLUDE_RESOURCE_TYPES=test make {what}")
+
+    shown = make(f"forwarding-preview name=shop ENVIRONMENT=prod DAY={(now - timedelta(days=1)).date()}")
+    assert ": 1 of 1 would be sent" in shown
+    assert buyer.email not in shown
+
+    make("pipeline ENVIRONMENT=prod JOB=forwarding")
+    new = {"Ordered Product": ["F1:hat"], "Placed Order": ["F1"], "Viewed Product": ["viewed", "yesterday"]}
+    assert _new_events(buyer, before, 4) == new
+    make("pipeline ENVIRONMENT=prod JOB=rejects")
+    letters = "select message_id, metric, decision, remedy from marts.fct_forwarding_dead_letters"
+    [(*letter, remedy)] = loop.query(letters)
+    assert letter == ["deep", "Quiz Finished", "forwarded"]
+    assert remedy.startswith("Flatten")
+
+    file.write_text(FORWARDING.replace("keep: all", "keep: all, without: [answers]"))
+    make("resend ENVIRONMENT=prod JOB=forwarding")
+    mended = {"Quiz Finished": ["deep"], "Started Checkout": ["C1"]}  # and the string is decoded by now
+    assert _new_events(buyer, before, 6) == {**new, **mended}
+    decided = dict(loop.query("select message_id, decision from marts.fct_forwarding order by decided_at"))
+    assert decided == {
+        **dict.fromkeys(["yesterday", "viewed", "browser"], "delivered"),
+        **dict.fromkeys(["deep", "string"], "forwarded"),
+        "server": "duplicate",
+        "unknown": "unnamed",
+    }
+    assert loop.query(letters) == []
 
 
 # When a job fails, the reason is one line: the plugin's own.

@@ -20,7 +20,8 @@
             {{ lf_json_serialized('property_columns') }} as property_columns,
             source_event,
             source_type,
-            layout
+            layout,
+            bot_per_minute
         from {{ definitions }}
         order by definition_key
     {%- endset -%}
@@ -29,6 +30,7 @@
         {%- do files.append({
             'key': row[0], 'table': row[1], 'relation': fromjson(row[2] or '[]'), 'columns': fromjson(row[3] or '{}'), 'property_columns': fromjson(row[4] or '[]'),
             'event': row[5], 'type': row[6], 'has_documents': row[7] != 'columns', 'types': types.get(row[0], []), 'keeps_all': row[0] in whole,
+            'has_pace': row[8] is not none,
         }) -%}
     {%- endfor -%}
     {{ return(files) }}
@@ -36,7 +38,8 @@
 
 
 {#-
-    What rows of the files are read, by key: `since` a literal moment, and those that were received at one of `also`. `rows` are the files' rows, for `from`, by key; `former` is what is
+    What rows of the files are read, by key: `since` a literal moment, and those that were received at one of `also`. `counted_since` is the moment since which rows count for the pace of
+    who made them: where a file asks for it, ten minutes earlier, so that what a machine did in one minute is found whichever runs it came in. `rows` are the files' rows, for `from`, by key; `former` is what is
     decided anew. What was received before the last that the ledger knows, but not before `forwarding_overlap_hours` of it, is looked for by its id alone. What is decided anew
     and is older is read by itself: a single event that Klaviyo refuses would otherwise have all since then read, in each run.
 -#}
@@ -57,24 +60,27 @@
             {%- set far = run_query('select distinct ' ~ lf_text('received_at') ~ ' as received_at ' ~ again ~ ' and received_at < ' ~ overlap ~ ' order by 1 limit 501').columns[0].values() | list -%}
             {%- set found = [lf_forwarding_first_new(file, rows[file.key], last[file.key], overlap), near, last[file.key]] | select | list -%}
             {%- set is_few = far | length <= 500 -%}
+            {%- set since = lf_moment(found | min if is_few else far[0]) -%}
             {%- do moments.update({file.key: {
-                'since': lf_moment(found | min if is_few else far[0]), 'also': far | map('replace', "'", '') | list if is_few else [],
+                'since': since, 'also': far | map('replace', "'", '') | list if is_few else [],
+                'counted_since': lf_dateadd('minute', -10, since) if file.has_pace else since,
             }}) -%}
         {%- else -%}
-            {%- do moments.update({file.key: {'since': lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now()), 'also': []}}) -%}
+            {%- set since = lf_dateadd('day', -(lf_variable('pushed_days') | int), lf_now()) -%}
+            {%- do moments.update({file.key: {'since': since, 'also': [], 'counted_since': since}}) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(moments) }}
 {%- endmacro %}
 
 
-{#- A condition: a row was received when rows of its file are read. -#}
-{% macro lf_forwarding_is_of(moments, received_at) -%}
+{#- A condition: a row was received when rows of its file are read; with `counts`, when they count for a pace. -#}
+{% macro lf_forwarding_is_of(moments, received_at, counts=false) -%}
     {%- set also = [] -%}
     {%- for moment in moments.also -%}
         {%- do also.append(lf_moment(moment)) -%}
     {%- endfor -%}
-    {{ return('(' ~ received_at ~ ' >= ' ~ moments.since ~ (' or ' ~ received_at ~ ' in (' ~ also | join(', ') ~ ')' if also else '') ~ ')') }}
+    {{ return('(' ~ received_at ~ ' >= ' ~ (moments.counted_since if counts else moments.since) ~ (' or ' ~ received_at ~ ' in (' ~ also | join(', ') ~ ')' if also else '') ~ ')') }}
 {%- endmacro %}
 
 
@@ -101,14 +107,14 @@
 {%- endmacro %}
 
 
-{#- A condition: a row of one of the receiver's tables was received since it is read for its file. -#}
-{% macro lf_forwarding_is_read(table, files, moments, received_at) -%}
+{#- A condition: a row of one of the receiver's tables was received since it is read for its file; with `counts`, since it counts for a pace. -#}
+{% macro lf_forwarding_is_read(table, files, moments, received_at, counts=false) -%}
     {%- if files is none -%}
         {{ return(lf_is_sent_still(received_at)) }}
     {%- endif -%}
     {%- set conditions = [] -%}
     {%- for file in files if file.table == table -%}
-        {%- do conditions.append('(definitions.definition_key = ' ~ lf_literal(file.key) ~ ' and ' ~ lf_forwarding_is_of(moments[file.key], received_at) ~ ')') -%}
+        {%- do conditions.append('(definitions.definition_key = ' ~ lf_literal(file.key) ~ ' and ' ~ lf_forwarding_is_of(moments[file.key], received_at, counts) ~ ')') -%}
     {%- endfor -%}
     {%- if not conditions -%}
         {{ return('1 = 0') }}

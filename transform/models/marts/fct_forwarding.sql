@@ -41,6 +41,7 @@ changed as (
         definition_sha256,
         is_backfill,
         is_open,
+        is_withdrawn,
         closes_decided_at,
         occurred_at,
         received_at
@@ -72,6 +73,7 @@ settled as (
         former.definition_sha256,
         false as is_backfill,
         false as is_open,
+        false as is_withdrawn,
         case when former.is_open then former.decided_at end as closes_decided_at,
         former.occurred_at,
         former.received_at
@@ -125,6 +127,7 @@ told as (
         ---------- booleans
         is_backfill,
         is_open,
+        is_withdrawn,
 
         ---------- timestamps
         closes_decided_at,

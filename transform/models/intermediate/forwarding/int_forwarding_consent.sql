@@ -344,23 +344,6 @@ addresses as (
 
 ),
 
--- More in a minute than a person can do; of a visitor that has no id nothing is counted.
-pace as (
-
-    select
-        definition_key,
-        coalesce(anonymous_id, user_id) as visitor,
-        {{ dbt.date_trunc('minute', 'occurred_at') }} as occurred_in,
-        count(*) as events
-    from events
-    where coalesce(anonymous_id, user_id) is not null
-    group by
-        definition_key,
-        coalesce(anonymous_id, user_id),
-        {{ dbt.date_trunc('minute', 'occurred_at') }}
-
-),
-
 machines as (
 
     select distinct *
@@ -383,15 +366,11 @@ machines as (
 
         union all
 
+        -- More in a minute than a person can do.
         select events.event_ref
         from events
-        inner join pace
-            on
-                events.definition_key = pace.definition_key
-                and coalesce(events.anonymous_id, events.user_id) = pace.visitor
-                and {{ dbt.date_trunc('minute', 'events.occurred_at') }} = pace.occurred_in
         inner join definitions on events.definition_key = definitions.definition_key
-        where pace.events > definitions.bot_per_minute
+        where events.events_in_minute > definitions.bot_per_minute
     ) as told_twice
 
 ),

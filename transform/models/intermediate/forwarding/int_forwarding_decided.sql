@@ -1,3 +1,5 @@
+{%- set kinds = {'profile_id': "'id:' || profile_id", 'external_id': "'external_id:' || external_id", 'email': "'email:' || lower(email)", 'phone_number': "'phone_number:' || phone_number"} -%}
+
 with
 
 matches as (
@@ -158,7 +160,10 @@ joined as (
         people.contact_key,
         people.linked_email,
         people.linked_phone_number,
+        people.profile_id,
         people.external_id,
+        people.email,
+        people.phone_number,
         people.klaviyo_profile_id,
         coalesce(people.is_gone, false) as is_gone,
         single_values.value,
@@ -176,6 +181,11 @@ joined as (
         matches.occurred_at < {{ lf_dateadd('hour', '-1 * definitions.max_age_hours', lf_now()) }} as is_old,
         former.decision as former_decision,
         former.decision = 'forwarded' as was_forwarded,
+        coalesce(former.decision = 'forwarded' or former.is_withdrawn, false) as was_sent,
+        coalesce(former.is_doubtful, false) as is_doubtful,
+        former.unique_id as former_unique_id,
+        former.event_key as former_event_key,
+        former.sent_key as former_sent_key,
         coalesce(former.is_reopened, false) as is_reopened,
         former.is_open as was_open,
         former.decided_at as former_decided_at
@@ -194,7 +204,7 @@ joined as (
     left join former on matches.match_ref = former.match_ref
     where
         former.match_ref is null
-        or not (former.is_shown or former.decision in ('delivered', 'duplicate'))
+        or not (former.is_shown or former.decision = 'delivered' or (former.decision = 'duplicate' and not former.is_doubtful))
 
 ),
 
@@ -208,16 +218,54 @@ number_lines as (
 
 ),
 
+-- What was sent keeps its id, whatever the file says by now: Klaviyo would keep both.
 told_apart as (
 
     select
         number_lines.*,
-        unique_id || case when line > 1 then ':' || {{ lf_text('line') }} else '' end as whole_unique_id
+        case
+            when was_sent and former_unique_id is not null then former_unique_id
+            else unique_id || case when line > 1 then ':' || {{ lf_text('line') }} else '' end
+        end as whole_unique_id
     from number_lines
 
 ),
 
--- What was forwarded does not get too old by waiting for Klaviyo; it is then only recorded.
+-- And what it was sent under.
+sent_by as (
+
+    select
+        match_ref,
+        {% for name, key in kinds.items() -%}
+        was_sent and {{ lf_forwarding_event_key('metric', 'whole_unique_id', key) }} = former_sent_key as is_by_{{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from told_apart
+
+),
+
+identified as (
+
+    select
+        told_apart.*,
+        case
+            {%- for name in kinds %}
+            when sent_by.is_by_{{ name }} then '{{ name }}'
+            {%- endfor %}
+            else told_apart.identified_by
+        end as sent_identified_by,
+        case
+            {%- for name in kinds %}
+            when sent_by.is_by_{{ name }} then told_apart.{{ name }}
+            {%- endfor %}
+            else told_apart.identifier
+        end as sent_identifier
+
+    from told_apart
+    inner join sent_by on told_apart.match_ref = sent_by.match_ref
+
+),
+
+-- What was forwarded does not get too old by waiting for Klaviyo, nor what waits for another copy; it is then only recorded.
 reasons as (
 
     select
@@ -231,12 +279,18 @@ reasons as (
             when identifier is null and person_key is null then 'nobody'
             when identifier is null then 'anonymous'
             when is_gone then 'gone'
-            when is_old and older = 'drop' and not coalesce(was_forwarded, false) then 'too_old'
+            when is_old and older = 'drop' and not was_sent and not is_doubtful then 'too_old'
             when status = 'draft' then 'draft'
         end as held_back,
-        {{ lf_forwarding_event_key('metric', 'whole_unique_id', 'person_key') }} as event_key,
-        {{ lf_forwarding_event_key('metric', 'whole_unique_id', 'contact_key') }} as sent_key
-    from told_apart
+        case
+            when was_sent and former_event_key is not null then former_event_key
+            else {{ lf_forwarding_event_key('metric', 'whole_unique_id', 'person_key') }}
+        end as event_key,
+        case
+            when was_sent and former_sent_key is not null then former_sent_key
+            else {{ lf_forwarding_event_key('metric', 'whole_unique_id', 'contact_key') }}
+        end as sent_key
+    from identified
 
 ),
 
@@ -260,13 +314,38 @@ event_keys as (
 
 ),
 
+-- What is held back since it was forwarded, and is not shown: it was sent, or it never was.
+taken_back as (
+
+    select
+        former.match_ref,
+        case when former.is_withdrawn then former.decided_at else {{ lf_now() }} end as taken_back_at
+
+    from former
+    left join reasons on former.match_ref = reasons.match_ref
+    where
+        not former.is_shown
+        and (
+            (former.is_withdrawn and (reasons.match_ref is null or reasons.held_back is not null))
+            or (former.decision = 'forwarded' and reasons.held_back is not null)
+        )
+
+),
+
+-- Klaviyo shows within minutes what it took.
 copies as (
 
     select distinct event_keys.match_ref
 
     from event_keys
     inner join forwarded_before on event_keys.event_key = forwarded_before.event_key
-    where forwarded_before.match_ref <> event_keys.match_ref
+    left join taken_back on forwarded_before.match_ref = taken_back.match_ref
+    where
+        forwarded_before.match_ref <> event_keys.match_ref
+        and (
+            taken_back.match_ref is null
+            or taken_back.taken_back_at > {{ lf_dateadd('hour', -1, lf_now()) }}
+        )
 
 ),
 
@@ -281,7 +360,7 @@ number_events as (
                 then row_number() over (
                     partition by reasons.metric, reasons.whole_unique_id, reasons.person_key, reasons.held_back, copies.match_ref
                     order by
-                        case when reasons.was_forwarded then 0 else 1 end, reasons.occurred_at, reasons.received_at, reasons.definition_key, reasons.match_ref
+                        case when reasons.was_sent then 0 else 1 end, reasons.occurred_at, reasons.received_at, reasons.definition_key, reasons.match_ref
                 )
         end as repetition
 
@@ -315,8 +394,8 @@ decided as (
         metric,
         decision,
         former_decision,
-        case when coalesce(consent, 'drop') = 'allow' then identified_by end as identified_by,
-        case when coalesce(consent, 'drop') = 'allow' then identifier end as identifier,
+        case when coalesce(consent, 'drop') = 'allow' then sent_identified_by end as identified_by,
+        case when coalesce(consent, 'drop') = 'allow' then sent_identifier end as identifier,
         currency,
         consent_decided_by,
         event_key,
@@ -333,7 +412,8 @@ decided as (
 
         ---------- booleans
         is_old as is_backfill,
-        decision = 'forwarded' or (decision = 'no_consent' and is_undecoded) as is_open,
+        decision = 'forwarded' or (decision = 'no_consent' and is_undecoded) or (was_sent and held_back is not null) as is_open,
+        was_sent and held_back is not null as is_withdrawn,
         is_reopened,
 
         ---------- timestamps

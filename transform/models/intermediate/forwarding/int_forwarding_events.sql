@@ -58,11 +58,12 @@ incoming as (
         site_events.properties,
         site_events.context,
         site_events.occurred_at,
-        site_events.received_at
+        site_events.received_at,
+        {{ lf_forwarding_is_read('site_events', files, moments, 'site_events.received_at') }} as is_read
 
     from site_events
     inner join definitions on definitions.source_table = 'site_events'
-    where {{ lf_forwarding_is_read('site_events', files, moments, 'site_events.received_at') }}
+    where {{ lf_forwarding_is_read('site_events', files, moments, 'site_events.received_at', counts=true) }}
 
     union all
 
@@ -77,12 +78,13 @@ incoming as (
         {{ lf_json_object_of_texts(order_columns, {'value': lf_text('orders.value'), 'lines': lf_json_serialized('orders.lines'), 'customer': lf_json_serialized('orders.customer'), 'details': lf_json_serialized('orders.details')}) }} as properties,
         cast(null as {{ lf_type('json') }}) as context,
         orders.occurred_at,
-        orders.received_at
+        orders.received_at,
+        {{ lf_forwarding_is_read('orders', files, moments, 'orders.received_at') }} as is_read
 
     from orders
     inner join definitions on definitions.source_table = 'orders'
     where
-        {{ lf_forwarding_is_read('orders', files, moments, 'orders.received_at') }}
+        {{ lf_forwarding_is_read('orders', files, moments, 'orders.received_at', counts=true) }}
         and not coalesce({{ lf_json_is_true('orders.details', 'test') }}, false)
     {%- for key, query in others.items() %}
 
@@ -98,9 +100,10 @@ incoming as (
         properties,
         context,
         occurred_at,
-        received_at
+        received_at,
+        {{ lf_forwarding_is_of(moments[key], 'received_at') }} as is_read
     from {{ query }} as rows_of_{{ loop.index }}
-    where {{ lf_forwarding_is_of(moments[key], 'received_at') }}
+    where {{ lf_forwarding_is_of(moments[key], 'received_at', counts=true) }}
     {%- endfor %}
 
 ),
@@ -119,6 +122,8 @@ number_copies as (
     select
         *,
         definition_key || ':' || message_id as event_ref,
+        nullif(trim(user_id), '') as trimmed_user_id,
+        nullif(trim(anonymous_id), '') as trimmed_anonymous_id,
         row_number() over (
             partition by definition_key, message_id
             order by received_at, occurred_at, {{ lf_json_serialized('properties') }}
@@ -131,9 +136,18 @@ number_copies as (
 
 ),
 
+-- Of a visitor that has no id nothing is counted.
 first_copies as (
 
-    select * from number_copies
+    select
+        *,
+        case
+            when coalesce(trimmed_anonymous_id, trimmed_user_id) is not null
+                then count(*) over (
+                    partition by definition_key, coalesce(trimmed_anonymous_id, trimmed_user_id), {{ dbt.date_trunc('minute', 'occurred_at') }}
+                )
+        end as events_in_minute
+    from number_copies
     where copy = 1
 
 ),
@@ -156,8 +170,8 @@ read_events as (
         first_copies.event_ref,
         first_copies.definition_key,
         first_copies.message_id,
-        nullif(trim(first_copies.user_id), '') as user_id,
-        nullif(trim(first_copies.anonymous_id), '') as anonymous_id,
+        first_copies.trimmed_user_id as user_id,
+        first_copies.trimmed_anonymous_id as anonymous_id,
 
         ---------- texts
         first_copies.type,
@@ -167,6 +181,9 @@ read_events as (
         first_copies.properties,
         first_copies.context,
 
+        ---------- numerics
+        first_copies.events_in_minute,
+
         ---------- timestamps
         first_copies.occurred_at,
         first_copies.received_at
@@ -175,8 +192,8 @@ read_events as (
     left join told on first_copies.event_ref = told.event_ref
     left join decided_again on first_copies.event_ref = decided_again.event_ref
     where
-        told.event_ref is null
-        or decided_again.event_ref is not null
+        first_copies.is_read
+        and (told.event_ref is null or decided_again.event_ref is not null)
 
 )
 

@@ -113,6 +113,34 @@ reopened as (
 
 ),
 
+-- What was taken back and is not shown was sent or was not: what was held to be a copy of it is looked at again.
+taken_back as (
+
+    select distinct
+        metric,
+        unique_id
+    from {{ lf_forwarding_told() }}
+    where
+        is_withdrawn
+        and {{ lf_is_sent_still('decided_at') }}
+
+),
+
+doubtful as (
+
+    select distinct
+        ledger.event_ref,
+        ledger.match_ref
+
+    from ledger
+    inner join taken_back
+        on
+            ledger.metric = taken_back.metric
+            and ledger.unique_id = taken_back.unique_id
+    where ledger.decision = 'duplicate'
+
+),
+
 -- All that was decided of an event was decided in the run that left it open, or closed by another one.
 looked_at as (
 
@@ -121,6 +149,14 @@ looked_at as (
         1 as is_asked_again
     from ledger
     inner join reopened on ledger.event_ref = reopened.event_ref
+
+    union all
+
+    select
+        *,
+        0 as is_asked_again
+    from ledger
+    where event_ref in (select doubtful.event_ref from doubtful)
 
     union all
 
@@ -176,6 +212,8 @@ candidates as (
         waiting.sent_key,
         waiting.metric,
         waiting.unique_id,
+        waiting.is_withdrawn,
+        waiting.decided_at,
         klaviyo_events.profile_id
 
     from waiting
@@ -185,12 +223,30 @@ candidates as (
             metrics.metric_id = klaviyo_events.metric_id
             and waiting.unique_id = klaviyo_events.unique_id
     where
-        waiting.decision = 'forwarded'
+        (waiting.decision = 'forwarded' or waiting.is_withdrawn)
         and {{ lf_forwarding_since_open('klaviyo_events.occurred_at', runs) }}
 
 ),
 
-shown as (
+-- A copy that took the place of what was taken back is what Klaviyo then shows.
+replaced as (
+
+    select distinct candidates.match_ref
+
+    from candidates
+    inner join ledger
+        on
+            candidates.metric = ledger.metric
+            and candidates.unique_id = ledger.unique_id
+            and candidates.decided_at < ledger.decided_at
+            and candidates.match_ref <> ledger.match_ref
+    where
+        candidates.is_withdrawn
+        and ledger.decision = 'forwarded'
+
+),
+
+seen as (
 
     select distinct candidates.match_ref
 
@@ -209,16 +265,25 @@ shown as (
 
 ),
 
+shown as (
+
+    select match_ref from seen
+    where match_ref not in (select replaced.match_ref from replaced)
+
+),
+
 events as (
 
     select
         latest.event_ref,
+        max(case when latest.decision = 'duplicate' and doubtful.match_ref is not null then 1 else 0 end) as is_doubtful,
         max(case when waiting.match_ref is not null and shown.match_ref is null then 1 else 0 end) as is_waiting,
         max(case when latest.is_asked_again = 1 and latest.decision in {{ lf_forwarding_held_back() }} then 1 else 0 end) as is_reopened
 
     from latest
     left join waiting on latest.match_ref = waiting.match_ref
     left join shown on latest.match_ref = shown.match_ref
+    left join doubtful on latest.match_ref = doubtful.match_ref
     group by latest.event_ref
 
 ),
@@ -246,9 +311,11 @@ former as (
 
         ---------- booleans
         latest.is_open,
+        coalesce(latest.is_withdrawn, false) as is_withdrawn,
+        latest.decision = 'duplicate' and doubtful.match_ref is not null as is_doubtful,
         shown.match_ref is not null as is_shown,
         events.is_reopened = 1 as is_reopened,
-        events.is_waiting = 1 or events.is_reopened = 1 as is_decided_again,
+        events.is_waiting = 1 or events.is_reopened = 1 or events.is_doubtful = 1 as is_decided_again,
 
         ---------- timestamps
         latest.occurred_at,
@@ -258,9 +325,11 @@ former as (
     from latest
     inner join events on latest.event_ref = events.event_ref
     left join shown on latest.match_ref = shown.match_ref
+    left join doubtful on latest.match_ref = doubtful.match_ref
     where
         events.is_waiting = 1
         or events.is_reopened = 1
+        or events.is_doubtful = 1
         or shown.match_ref is not null
 
 )
