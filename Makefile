@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
 	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/map-consent-strings plugins/singer-program plugins/subject-requests \
-	plugins/tap-duckdb plugins/tap-experiments plugins/tap-forwarding plugins/target-duckdb
+	plugins/tap-duckdb plugins/tap-experiments plugins/tap-forwarding plugins/tap-klaviyo-files plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
 MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import assignment_bench
 import consent_bench
+import files_bench
 import forwarding_bench
 import inbox_bench
 import load_bench
@@ -31,6 +32,7 @@ from harness import NotMeasured
 BENCHMARKS: Mapping[str, Benchmark] = {
     **tap_bench.BENCHMARKS,
     **target_bench.BENCHMARKS,
+    **files_bench.BENCHMARKS,
     **load_bench.BENCHMARKS,
     **meltano_bench.BENCHMARKS,
     **assignment_bench.BENCHMARKS,

@@ -47,6 +47,8 @@ from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of
 from tap_klaviyo_engagement.streams.memberships import MembershipSnapshots
 from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from tap_klaviyo_files.streams import KINDS
+from tap_klaviyo_files.tap import TapKlaviyoFiles
 from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
 from target_klaviyo_profiles.rejects_tap import RefusedRecords, TapKlaviyoRejects
@@ -357,6 +359,22 @@ def hub(name: str, code: type[PluginBase], folder: str) -> Callable[[], str]:
     return lambda: hub_definitions.definition(name, code, folder, code.config_jsonschema)
 
 
+def fields_of_files() -> str:
+    """What rows of files are made of: the names that `columns` knows, with those of columns that are found."""
+    return table(
+        ("stream", "name", "found in a column named"),
+        (
+            (
+                f"`{kind.name}`",
+                f"`{field.name}`",
+                ", ".join(f"`{name}`" for name in (field.name, *field.aliases)),
+            )
+            for kind in KINDS.values()
+            for field in kind.fields
+        ),
+    )
+
+
 EXPERIMENTS, FORWARDING = Path("plugins/tap-experiments/README.md"), Path("plugins/tap-forwarding/README.md")
 PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
     (group, name, code.config_jsonschema if own is None else own, code, folder)
@@ -367,6 +385,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
         ("extractors", "tap-forwarding", None, TapForwarding, "plugins/tap-forwarding"),
         ("extractors", "tap-duckdb", None, TapDuckDB, "plugins/tap-duckdb"),
         ("extractors", "tap-klaviyo-inbox", None, TapKlaviyoInbox, "plugins/klaviyo-inbox"),
+        ("extractors", "tap-klaviyo-files", None, TapKlaviyoFiles, "plugins/tap-klaviyo-files"),
         ("extractors", "tap-klaviyo-deletions", None, TapKlaviyoDeletions, "target-klaviyo-profiles"),
         ("extractors", "tap-klaviyo-rejects", None, TapKlaviyoRejects, "target-klaviyo-profiles"),
         ("extractors", "tap-subject-requests", None, TapSubjectRequests, "plugins/subject-requests"),
@@ -377,6 +396,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
 ]
 """The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
 INBOX, CONSENT = Path("plugins/klaviyo-inbox/README.md"), Path("plugins/map-consent-strings/README.md")
+FILE_TAP = Path("plugins/tap-klaviyo-files/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     **{
@@ -396,6 +416,8 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TARGET, "install"): lambda: installation("target-klaviyo-profiles"),
     (EXPERIMENTS, "keys"): lambda: keys(experiment_schema.sections(read_catalogue(ROOT / SEED))),
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
+    (FILE_TAP, "settings"): lambda: settings(TapKlaviyoFiles.config_jsonschema),
+    (FILE_TAP, "fields"): fields_of_files,
     (FORWARDING, "keys"): lambda: keys(forwarding_schema.sections()),
     (FORWARDING, "presets"): event_presets,
     (FORWARDING, "settings"): lambda: settings(TapForwarding.config_jsonschema),

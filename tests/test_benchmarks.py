@@ -26,7 +26,7 @@ from figures import Bar, Row, Scale, floor, table  # noqa: E402
 from harness import NotMeasured, Sandbox, read, sandbox  # noqa: E402
 
 TOY = Scale(part=0.002, repeats=1)
-SAMPLE = {"profiles", "segment", "million", "write_profiles", "report", "inbox"}
+SAMPLE = {"profiles", "segment", "million", "write_profiles", "report", "inbox", "files"}
 """Of each kind that does not start dbt many times; `make test-warehouses` tries all."""
 CHOSEN = {
     name: benchmark

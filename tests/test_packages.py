@@ -26,6 +26,7 @@ FOLDERS = (
     "plugins/tap-duckdb",
     "plugins/tap-experiments",
     "plugins/tap-forwarding",
+    "plugins/tap-klaviyo-files",
     "plugins/target-duckdb",
 )
 

@@ -30,6 +30,7 @@ from tap_klaviyo_engagement.reconciliation.tap import TapKlaviyoReconcile
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import STREAMS
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
+from tap_klaviyo_files.tap import TapKlaviyoFiles
 from target_duckdb.target import TargetDuckDB
 from target_klaviyo_profiles.deletions_tap import TapKlaviyoDeletions
 from target_klaviyo_profiles.rejects_tap import TapKlaviyoRejects
@@ -40,6 +41,7 @@ sys.path.insert(0, str(ROOT / "scripts"))  # scripts are not a package
 
 import notify  # noqa: E402
 from home import WAIT_HOURS  # noqa: E402
+from hub_definitions import local_packages  # noqa: E402
 
 CODE: dict[str, type[PluginBase]] = {
     "tap-klaviyo-engagement": TapKlaviyoEngagement,
@@ -48,6 +50,7 @@ CODE: dict[str, type[PluginBase]] = {
     "tap-forwarding": TapForwarding,
     "tap-duckdb": TapDuckDB,
     "tap-klaviyo-inbox": TapKlaviyoInbox,
+    "tap-klaviyo-files": TapKlaviyoFiles,
     "tap-klaviyo-deletions": TapKlaviyoDeletions,
     "tap-klaviyo-rejects": TapKlaviyoRejects,
     "tap-subject-requests": TapSubjectRequests,
@@ -415,9 +418,8 @@ def test_local_packages_are_installed_from_the_project_root() -> None:
         assert "-e ./" not in pip_url
         package = CODE[name].__module__.partition(".")[0].replace("_", "-")
         [folder] = [each for each in (package, f"plugins/{package}") if (ROOT / each).is_dir()]
-        assert f'-e "$MELTANO_PROJECT_ROOT/{folder}"' in pip_url
-        if "klaviyo" in name:
-            assert '-e "$MELTANO_PROJECT_ROOT/klaviyo-wire"' in pip_url
+        for needed in local_packages(folder):
+            assert f'-e "$MELTANO_PROJECT_ROOT/{needed}"' in pip_url
 
 
 def test_the_checkout_may_lie_in_a_path_with_spaces_and_quotes() -> None:

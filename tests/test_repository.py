@@ -122,6 +122,12 @@ RULES = {
     "plugins/subject-requests/src": (("subject_requests", "klaviyo_wire", "singer_program"), ("requests",)),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
     "plugins/tap-forwarding/src": (("tap_forwarding", "singer_program"), ()),
+    "plugins/tap-klaviyo-files/src": (("tap_klaviyo_files", "singer_program"), ("requests", "duckdb")),
+    # What a file becomes, wherever it lies and whatever its format.
+    "plugins/tap-klaviyo-files/src/tap_klaviyo_files/streams": (
+        ("tap_klaviyo_files",),
+        ("singer_sdk", "fsspec", "pyarrow", "tap_klaviyo_files.places", "tap_klaviyo_files.reading"),
+    ),
     "plugins/tap-duckdb/src": (("tap_duckdb", "singer_program"), ()),
     "plugins/target-duckdb/src": (("target_duckdb", "singer_program"), ()),
     "plugins/lift-report/src": (("lift_report", "singer_program"), ("singer_sdk",)),

@@ -109,7 +109,8 @@ OVERRIDDEN = {
     "Tap.setup_mapper": Hook("(self)", "a stream map for a stream that is not selected does not end the run"),
     "Tap.streams": Hook("(self)", "the order of STREAMS: the SDK sorts by name"),
     "Tap._set_compatible_replication_methods": Hook(
-        "(self)", "tap-duckdb and tap-klaviyo-inbox say whose their rows are before the first of them"
+        "(self)",
+        "taps look at their state, and say whose their rows are, before the first of them",
     ),
     "Target._handle_termination": Hook("(self, signum, frame)", "the SDK would drain amid what was interrupted"),
     "Target._process_activate_version_message": Hook("(self, message_dict)", "nothing is deleted for not coming"),
@@ -127,6 +128,7 @@ OVERRIDDEN = {
 
 USED = {
     "Stream._sync_records": Hook("(self, context=None, *, write_messages=True)", "the SDK's path: stream maps"),
+    "Stream._write_state_message": Hook("(self)", "STATE after so many seconds, since it tells of every file"),
     "Stream._tap": Hook(None, "its message writer and its state writer"),
     "Tap._set_compatible_replication_methods": Hook("(self)", "what it does, once the account is told"),
     "Tap._streams": Hook(None, "keeps the streams in the order of STREAMS"),

@@ -21,7 +21,7 @@ from klaviyo_inbox.store import open_for_reading
 from singer_program.errors import ProgramError
 from singer_program.people_list import PeopleLists, forgotten
 from singer_program.plugin import ProgramTap, run_plugin
-from singer_program.state import REMEDY, kind_of
+from singer_program.state import REMEDY, kind_of, next_run
 
 if TYPE_CHECKING:
     from klaviyo_inbox.store.base import State, Store
@@ -169,11 +169,7 @@ def claim(state: dict[str, Any], held: State, now: datetime) -> None:
         for name in (_BOOKMARK, "replication_key", EXTRACTION):
             state.pop(name, None)
         state[STORE] = held.identity
-    match state.get(EXTRACTION):
-        case {"begun": str(begun), "run": int(run)}:
-            state[EXTRACTION] = {"begun": begun, "run": run + 1}
-        case _:
-            state[EXTRACTION] = {"begun": moments.iso(now), "run": 1}
+    state[EXTRACTION] = next_run(state.get(EXTRACTION), moments.iso(now))
 
 
 def main() -> int:

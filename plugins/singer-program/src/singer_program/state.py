@@ -22,6 +22,22 @@ def fault_of(state: Mapping[str, Any] | None) -> str | None:
     return None
 
 
+def next_run(told: object, now: str) -> dict[str, Any]:
+    """Which of the runs that went on from each other one is.
+
+    A tap writes it into the state of a stream, as `extraction`. A loader that keeps the greatest number beside its
+    rows can tell whether it holds what the next run takes for loaded: `target-duckdb` does.
+
+    Args:
+        told: What the state says of the run before.
+        now: When this run began: of the first one, by which the others are told from others' runs.
+    """
+    match told:
+        case {"begun": str(begun), "run": int(run)}:
+            return {"begun": begun, "run": run + 1}
+    return {"begun": now, "run": 1}
+
+
 def kind_of(value: object) -> str:
     """What a JSON value is; never the value, which may be somebody's."""
     kinds = {
