@@ -47,7 +47,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "settle_seconds",
-        th.NumberType(minimum=0),
+        th.IntegerType(minimum=0),
         default=60,
         title="Time to settle",
         description="A file on disk or SFTP that was changed less than so many seconds ago may still be being"
