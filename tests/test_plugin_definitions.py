@@ -59,7 +59,7 @@ CODE: dict[str, type[PluginBase]] = {
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }
 ASK = "import json, {module} as m; print(json.dumps(m.{plugin}.config_jsonschema))"
-KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
+KINDS = {"boolean": "boolean", "integer": "integer", "array": "array", "object": "object"}
 
 Plugin = dict[str, Any]
 

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from klaviyo_wire.errors import ConfigurationError, KlaviyoError
-from singer_program.settings import unknown_settings, unknown_variables
+from singer_program.settings import numbers_read, unknown_settings, unknown_variables
 from singer_program.state import fault_of
 from tap_klaviyo_engagement import settings
 from tap_klaviyo_engagement.client import KlaviyoStream
@@ -252,7 +252,7 @@ class TapKlaviyoEngagement(Tap):
             raise ConfigurationError(fault)
         try:
             tap = cls(
-                config=config.config if config else {},
+                config=numbers_read(config.config, cls.config_jsonschema["properties"]) if config else {},
                 parse_env_config=bool(config and config.parse_env),
                 state=state,
                 catalog=catalog,
@@ -278,11 +278,7 @@ class TapKlaviyoEngagement(Tap):
     @override
     def _env_var_config(self) -> dict[str, Any]:
         """Settings in the environment; the SDK leaves numbers as text, which are numbers here."""
-        values: dict[str, Any] = super()._env_var_config
-        for name, kind in self.config_jsonschema["properties"].items():
-            if "number" in kind["type"] and isinstance(values.get(name), str):
-                values[name] = _number(values[name])
-        return values
+        return numbers_read(super()._env_var_config, self.config_jsonschema["properties"])
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -327,10 +323,3 @@ def _with_remedy(error: str) -> str:
     if error == "'api_key' is a required property":
         return "the setting `api_key` is missing: set TAP_KLAVIYO_ENGAGEMENT_API_KEY to a private key (`pk_…`)"
     return error
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text  # the validation says what is wrong

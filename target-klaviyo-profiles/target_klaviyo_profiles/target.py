@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from singer_program.errors import InputError
 from singer_program.reader import MessageReader, UnreadableRecord
-from singer_program.settings import unknown_settings, unknown_variables
+from singer_program.settings import numbers_read, unknown_settings, unknown_variables
 from target_klaviyo_profiles.client import PACKAGE, Connection, Time
 from target_klaviyo_profiles.delivery.account import AccountCheck
 from target_klaviyo_profiles.delivery.context import DeliveryContext
@@ -73,16 +73,18 @@ class TargetKlaviyoProfiles(Target):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """Read the files given by `--config`.
+        """Read the files given by `--config`, in which a number may be text.
 
         Raises:
             ConfigurationError: one is not a JSON object.
         """
         try:
-            return super().cb_config(ctx, param, value)
+            given = super().cb_config(ctx, param, value)
         except (TypeError, ValueError) as error:
             msg = f"a file given by --config is not a JSON object ({error})"
             raise ConfigurationError(msg) from None
+        given.config = numbers_read(given.config, cls.config_jsonschema["properties"])
+        return given
 
     @classmethod
     @override

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singer_program.errors import ProgramError
-from singer_program.settings import SECRET, Settings
+from singer_program.settings import SECRET, Settings, numbers_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,3 +197,15 @@ def test_the_declaration_is_what_an_sdk_plugin_would_have() -> None:
     assert schema["properties"]["store"] == {"type": "string", "description": "Where deliveries are kept"}
     assert schema["properties"]["secrets"]["secret"] is True
     assert schema["properties"]["port"]["default"] == 8080
+
+
+def test_a_number_may_be_given_as_text() -> None:
+    """As Meltano gives it, whatever a variable says."""
+    known: dict[str, dict[str, object]] = {
+        "share": {"type": ["number", "null"]},
+        "hours": {"type": "number"},
+        "name": {"type": ["string"]},
+    }
+    told = {"share": "0.5", "hours": 0, "name": "1", "unknown": "2"}
+    assert numbers_read(told, known) == {**told, "share": 0.5}
+    assert numbers_read({"share": "half", "hours": None}, known) == {"share": "half", "hours": None}

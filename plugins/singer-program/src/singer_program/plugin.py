@@ -21,7 +21,7 @@ from singer_program.command import Tell, invoke, run, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.private import private_files
 from singer_program.reader import MessageReader
-from singer_program.settings import unknown_settings, unknown_variables
+from singer_program.settings import numbers_read, unknown_settings, unknown_variables
 from singer_program.signals import stop
 from singer_program.state import fault_of
 from singer_program.writer import MessageWriter
@@ -77,16 +77,18 @@ class _ProgramPlugin(PluginBase):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the configuration files.
+        """Read the configuration files, in which a number may be text.
 
         Raises:
             click.BadParameter: one cannot be read.
         """
         try:
-            return super().cb_config(ctx, param, value)
+            given = super().cb_config(ctx, param, value)
         except (OSError, TypeError, ValueError) as error:
             message = f"{', '.join(value)}: {error}"
             raise click.BadParameter(message, ctx, param) from error
+        given.config = numbers_read(given.config, cls.config_jsonschema["properties"])
+        return given
 
     @classmethod
     @override

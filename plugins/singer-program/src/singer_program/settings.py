@@ -155,6 +155,28 @@ def _from_text(text: str, kind: Any) -> object:  # noqa: ANN401 - any annotation
         raise
 
 
+def numbers_read(given: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Settings of which a number may be given as text, as variables and what fills files from them have it.
+
+    Args:
+        given: Value by name.
+        known: Each setting's JSON Schema. What is text and no number stays text, for the validation to tell.
+    """
+    return {name: _number(value) if _is_number(known.get(name)) else value for name, value in given.items()}
+
+
+def _is_number(schema: Mapping[str, Any] | None) -> bool:
+    kind = (schema or {}).get("type", ())
+    return "number" in ([kind] if isinstance(kind, str) else kind)
+
+
+def _number(value: object) -> object:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def unknown_settings(given: Iterable[str], known: Mapping[str, object]) -> list[str]:
     """A line for each given name that is no setting: misspelt, it would have no effect, and nobody be told."""
     return [f"there is no setting `{name}`; {_nearest(name, known)}" for name in given if name not in known]
