@@ -11,9 +11,17 @@ from transform_project import NOW, SENT_AT, Row, Warehouse, World, small_world
 
 ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
 """Spark builds whole."""
-KEPT = ("int_message_days", "int_messages_received", "int_outcome_days", "int_outcomes", "int_arms_rendered")
+KEPT = (
+    "int_message_days",
+    "int_messages_received",
+    "int_outcome_days",
+    "int_units",
+    "int_outcomes",
+    "int_primary_days",
+    "int_arms_rendered",
+)
 """What is kept by changes."""
-BESIDE = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_experiment_messages", "int_value_caps")
+BESIDE = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_experiment_messages", "int_value_caps", "int_covariates")
 COMPARED = ("int_events_classified", *KEPT)
 MEASURED = (*BESIDE, *COMPARED)
 MESSAGE = {"$message": "MsgSpring"}

@@ -44,7 +44,7 @@
     What of a model is to be built now: `how` (`whole`, `changes` or `nothing`), with the numbers and the frame that are noted afterwards.
 
     Args:
-        of: The model that it follows: `int_events_classified`, whose changes are in `int_changes`, or one that is kept by changes itself. Where a run leaves that one out, this one waits.
+        of: The models that it follows: `int_events_classified`, whose changes are in `int_changes`, or some that are kept by changes themselves. Where a run leaves one of them out, this one waits.
         frame: Queries of what is read beside changed profiles; few rows.
         by_experiment: Whether the rows are of experiments; those that are over are then left alone until the next whole build.
         is_small: Whether the table is built whole each time, and only says up to which change it holds.
@@ -59,17 +59,19 @@
 
         followed as (
 
-            {% if of == 'int_events_classified' -%}
+            {% if of == ['int_events_classified'] -%}
             select
                 {{ lf_text("coalesce(max(case when kind = 'whole' then change_id end), 0)") }} as rests_on,
                 coalesce(max(change_id), 0) as change_id
             from {{ lf_ledger('int_changes') }}
             {%- else -%}
             select
-                max(rests_on) as rests_on,
-                max(change_id) as change_id
+                case when count(*) = {{ of | length }} then string_agg(rests_on, ' ' order by model_name) end as rests_on,
+                min(change_id) as change_id
             from {{ lf_changes_applied() }}
-            where model_name = {{ lf_literal(of) }}
+            where model_name in (
+                {%- for model_name in of %}{{ lf_literal(model_name) }}{{ ', ' if not loop.last }}{% endfor -%}
+            )
             {%- endif %}
 
         ),
@@ -182,6 +184,44 @@
             {%- for key in changes.left_alone %}{{ lf_literal(key) }}{{ ', ' if not loop.last }}{% endfor -%}
         )
     {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+    For a model that only adds rows, whose materialization notes nothing: what changed since it was run last, as `lf_changes` tells it. Everything, where that is not known or what it
+    follows (`of`) was built whole since.
+-#}
+{% macro lf_since_applied(of) -%}
+    {%- if execute and lf_keeps_changes() and is_incremental() -%}
+        {%- do run_query(lf_create_changes_applied()) -%}
+        {%- set query -%}
+            select
+                held.change_id as since,
+                followed.change_id
+            from {{ lf_changes_applied() }} as held
+            inner join {{ lf_changes_applied() }} as followed on held.rests_on = followed.rests_on
+            where
+                held.model_name = {{ lf_literal(model.name) }}
+                and followed.model_name = {{ lf_literal(of) }}
+        {%- endset -%}
+        {%- for row in run_query(query).rows -%}
+            {{ return({'how': 'changes', 'is_noted': false, 'since': row['since'] | int, 'change_id': row['change_id'] | int}) }}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return({'how': 'whole', 'is_noted': false}) }}
+{%- endmacro %}
+
+
+{#- For its `post_hook`: it holds what the model holds that it follows. Part of the transaction in which its rows are added. -#}
+{% macro lf_note_as_applied(of) -%}
+    {%- if not execute or not lf_keeps_changes() -%}
+        {{ return('') }}
+    {%- endif -%}
+    {{ return(
+        'delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name) ~ '; '
+        ~ 'insert into ' ~ lf_changes_applied() ~ ' select ' ~ lf_literal(model.name) ~ ', rests_on, change_id from '
+        ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(of)
+    ) }}
 {%- endmacro %}
 
 

@@ -137,3 +137,34 @@
 {% macro trino__lf_days_between(earlier, later) -%}
     date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
 {%- endmacro %}
+
+
+{#- Texts of a group in one, in the order of the alphabet, with commas between. -#}
+{% macro lf_sorted_list(text) -%}
+    {{ return(adapter.dispatch('lf_sorted_list', 'klaviyo_loop')(text)) }}
+{%- endmacro %}
+
+{% macro default__lf_sorted_list(text) -%}
+    string_agg({{ text }}, ',' order by {{ text }})
+{%- endmacro %}
+
+{#- Sorting inside the aggregate takes twice as long. -#}
+{% macro duckdb__lf_sorted_list(text) -%}
+    array_to_string(list_sort(list({{ text }})), ',')
+{%- endmacro %}
+
+{% macro spark__lf_sorted_list(text) -%}
+    array_join(array_sort(collect_list({{ text }})), ',')
+{%- endmacro %}
+
+{% macro snowflake__lf_sorted_list(text) -%}
+    listagg({{ text }}, ',') within group (order by {{ text }})
+{%- endmacro %}
+
+{% macro redshift__lf_sorted_list(text) -%}
+    listagg({{ text }}, ',') within group (order by {{ text }})
+{%- endmacro %}
+
+{% macro trino__lf_sorted_list(text) -%}
+    array_join(array_sort(array_agg({{ text }})), ',')
+{%- endmacro %}

@@ -14,15 +14,15 @@ experiments as (
 
 ),
 
-assignments as (
+cells as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
-outcome_days as (
+primary_days as (
 
-    select * from {{ ref('int_outcome_days') }}
+    select * from {{ ref('int_primary_days') }}
 
 ),
 
@@ -32,84 +32,18 @@ outcome_metrics as (
 
 ),
 
-caps as (
-
-    select * from {{ ref('int_value_caps') }}
-
-),
-
-primary_days as (
+sum_days as (
 
     select
-        outcome_days.experiment_key,
-        outcome_days.experiment_version,
-        outcome_days.profile_id,
-        outcome_days.metric,
-        outcome_days.occurred_on,
-        sum(outcome_days.value) over (
-            partition by outcome_days.experiment_key, outcome_days.experiment_version, outcome_days.profile_id
-            order by outcome_days.occurred_on
-            rows between unbounded preceding and current row
-        ) as value_so_far
-
-    from outcome_days
-    inner join experiments
-        on
-            outcome_days.experiment_key = experiments.experiment_key
-            and outcome_days.experiment_version = experiments.experiment_version
-            and outcome_days.metric = experiments.primary_metric
-    where outcome_days.attribution = 'assigned_window'
-
-),
-
-cap_days as (
-
-    select
-        primary_days.*,
-        least(primary_days.value_so_far, coalesce(caps.cap, primary_days.value_so_far)) as value
+        experiment_key,
+        experiment_version,
+        cell,
+        occurred_on,
+        sum(added) as total,
+        sum(added_squares) as total_of_squares
 
     from primary_days
-    left join caps
-        on
-            primary_days.experiment_key = caps.experiment_key
-            and primary_days.experiment_version = caps.experiment_version
-            and primary_days.metric = caps.metric
-
-),
-
--- What a day adds to the sum and to the sum of squares of everything up to it: so the squares add over days too.
-add_by_day as (
-
-    select
-        *,
-        value - lag(value, 1, {{ lf_double('0') }}) over (
-            partition by experiment_key, experiment_version, profile_id order by occurred_on
-        ) as added,
-        value * value - power(lag(value, 1, {{ lf_double('0') }}) over (
-            partition by experiment_key, experiment_version, profile_id order by occurred_on
-        ), 2) as added_squares
-
-    from cap_days
-
-),
-
-units as (
-
-    select
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key,
-        assignments.profile_id,
-        cast(assignments.assigned_at as date) as assigned_on
-
-    from assignments
-    inner join arms
-        on
-            assignments.experiment_key = arms.experiment_key
-            and assignments.experiment_version = arms.experiment_version
-            and assignments.slot_key = arms.slot_key
-            and assignments.arm_key = arms.arm_key
+    group by experiment_key, experiment_version, cell, occurred_on
 
 ),
 
@@ -121,30 +55,30 @@ changes as (
         slot_key,
         arm_key,
         assigned_on as day,
-        count(*) as units,
+        sum(units) as units,
         {{ lf_double('0') }} as total,
         {{ lf_double('0') }} as total_of_squares
-    from units
+    from cells
     group by experiment_key, experiment_version, slot_key, arm_key, assigned_on
 
     union all
 
     select
-        units.experiment_key,
-        units.experiment_version,
-        units.slot_key,
-        units.arm_key,
-        add_by_day.occurred_on as day,
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        sum_days.occurred_on as day,
         0 as units,
-        sum(add_by_day.added) as total,
-        sum(add_by_day.added_squares) as total_of_squares
-    from units
-    inner join add_by_day
+        sum(sum_days.total) as total,
+        sum(sum_days.total_of_squares) as total_of_squares
+    from cells
+    inner join sum_days
         on
-            units.experiment_key = add_by_day.experiment_key
-            and units.experiment_version = add_by_day.experiment_version
-            and units.profile_id = add_by_day.profile_id
-    group by units.experiment_key, units.experiment_version, units.slot_key, units.arm_key, add_by_day.occurred_on
+            cells.experiment_key = sum_days.experiment_key
+            and cells.experiment_version = sum_days.experiment_version
+            and cells.cell = sum_days.cell
+    group by cells.experiment_key, cells.experiment_version, cells.slot_key, cells.arm_key, sum_days.occurred_on
 
 ),
 

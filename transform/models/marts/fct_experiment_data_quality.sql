@@ -8,15 +8,15 @@ arms as (
 
 ),
 
-assignments as (
+cells as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
-receipts as (
+units as (
 
-    select * from {{ ref('int_messages_received') }}
+    select * from {{ ref('int_units') }}
 
 ),
 
@@ -60,6 +60,28 @@ clickers as (
 
 ),
 
+count_clickers as (
+
+    select
+        units.experiment_key,
+        units.experiment_version,
+        units.cell,
+        sum(clickers.is_person) as clicked,
+        sum(clickers.is_flagged) as flagged_bots,
+        sum(clickers.is_suspected) as suspected_bots,
+        sum(clickers.suspected_clicks) as suspected_clicks
+
+    from units
+    inner join clickers
+        on
+            units.experiment_key = clickers.experiment_key
+            and units.experiment_version = clickers.experiment_version
+            and units.profile_id = clickers.profile_id
+    where units.has_received
+    group by units.experiment_key, units.experiment_version, units.cell
+
+),
+
 count_units as (
 
     select
@@ -68,31 +90,25 @@ count_units as (
         arms.slot_key,
         arms.arm_key,
         min(arms.weight_bp) as weight_bp,
-        count(assignments.profile_id) as units,
-        count(receipts.profile_id) as received,
-        sum(case when receipts.received_at < assignments.assigned_at then 1 else 0 end) as received_before_assigned,
-        sum(coalesce(clickers.is_person, 0)) as clicked,
-        sum(coalesce(clickers.is_flagged, 0)) as flagged_bots,
-        sum(coalesce(clickers.is_suspected, 0)) as suspected_bots,
-        sum(coalesce(clickers.suspected_clicks, 0)) as suspected_clicks
+        coalesce(sum(cells.units), 0) as units,
+        coalesce(sum(cells.received), 0) as received,
+        sum(case when cells.is_late then cells.received else 0 end) as received_before_assigned,
+        {%- for count in ['clicked', 'flagged_bots', 'suspected_bots', 'suspected_clicks'] %}
+        sum(coalesce(count_clickers.{{ count }}, 0)) as {{ count }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
     from arms
-    left join assignments
+    left join cells
         on
-            arms.experiment_key = assignments.experiment_key
-            and arms.experiment_version = assignments.experiment_version
-            and arms.slot_key = assignments.slot_key
-            and arms.arm_key = assignments.arm_key
-    left join receipts
+            arms.experiment_key = cells.experiment_key
+            and arms.experiment_version = cells.experiment_version
+            and arms.slot_key = cells.slot_key
+            and arms.arm_key = cells.arm_key
+    left join count_clickers
         on
-            assignments.experiment_key = receipts.experiment_key
-            and assignments.experiment_version = receipts.experiment_version
-            and assignments.profile_id = receipts.profile_id
-    left join clickers
-        on
-            receipts.experiment_key = clickers.experiment_key
-            and receipts.experiment_version = clickers.experiment_version
-            and receipts.profile_id = clickers.profile_id
+            cells.experiment_key = count_clickers.experiment_key
+            and cells.experiment_version = count_clickers.experiment_version
+            and cells.cell = count_clickers.cell
     where arms.status <> 'draft'
     group by arms.experiment_key, arms.experiment_version, arms.slot_key, arms.arm_key
 

@@ -4,27 +4,21 @@
 
 with
 
-arms as (
+cells as (
 
-    select * from {{ ref('int_experiment_arms') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
-assignments as (
+units as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_units') }}
 
 ),
 
 moments as (
 
     select * from {{ ref('int_moments') }}
-
-),
-
-receipts as (
-
-    select * from {{ ref('int_messages_received') }}
 
 ),
 
@@ -135,26 +129,20 @@ adjust_covariates as (
 clicks as (
 
     select
-        arms.experiment_key,
-        arms.experiment_version,
-        arms.slot_key,
-        arms.arm_key,
-        {{ lf_hours_between('receipts.received_at', 'receipts.token_clicked_at') }} as hours
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        {{ lf_hours_between('units.received_at', 'units.token_clicked_at') }} as hours
 
-    from receipts
-    inner join assignments
+    from units
+    inner join cells
         on
-            receipts.experiment_key = assignments.experiment_key
-            and receipts.experiment_version = assignments.experiment_version
-            and receipts.profile_id = assignments.profile_id
-    inner join arms
-        on
-            assignments.experiment_key = arms.experiment_key
-            and assignments.experiment_version = arms.experiment_version
-            and assignments.slot_key = arms.slot_key
-            and assignments.arm_key = arms.arm_key
+            units.experiment_key = cells.experiment_key
+            and units.experiment_version = cells.experiment_version
+            and units.cell = cells.cell
     -- A click without a receipt before it is its own receipt.
-    where receipts.token_clicked_at > receipts.received_at
+    where units.token_clicked_at > units.received_at
 
 ),
 

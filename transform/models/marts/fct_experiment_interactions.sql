@@ -14,9 +14,9 @@ experiments as (
 
 ),
 
-assignments as (
+cells as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
@@ -32,25 +32,14 @@ outcome_metrics as (
 
 ),
 
-slots as (
-
-    select
-        experiment_key,
-        experiment_version,
-        count(distinct slot_key) as slots
-    from arms
-    where status <> 'draft'
-    group by experiment_key, experiment_version
-
-),
-
 primary_outcomes as (
 
     select
         outcomes.experiment_key,
         outcomes.experiment_version,
-        outcomes.profile_id,
-        outcomes.value
+        outcomes.cell,
+        sum(outcomes.value) as total,
+        sum(outcomes.value * outcomes.value) as total_of_squares
 
     from outcomes
     inner join experiments
@@ -59,11 +48,12 @@ primary_outcomes as (
             and outcomes.experiment_version = experiments.experiment_version
             and outcomes.metric = experiments.primary_metric
     where outcomes.attribution = 'assigned_window'
+    group by outcomes.experiment_key, outcomes.experiment_version, outcomes.cell
 
 ),
 
 -- Profiles by the arms that they have in two slots; experiments of one slot have none.
-cells as (
+pairs as (
 
     select
         one.experiment_key,
@@ -72,27 +62,22 @@ cells as (
         one.arm_key,
         other.slot_key as other_slot_key,
         other.arm_key as other_arm_key,
-        {{ lf_double('count(*)') }} as n,
-        coalesce(sum(primary_outcomes.value), 0e0) as total,
-        coalesce(sum(primary_outcomes.value * primary_outcomes.value), 0e0) as total_of_squares
+        {{ lf_double('sum(one.units)') }} as n,
+        coalesce(sum(primary_outcomes.total), 0e0) as total,
+        coalesce(sum(primary_outcomes.total_of_squares), 0e0) as total_of_squares
 
-    from assignments as one
-    inner join slots
-        on
-            one.experiment_key = slots.experiment_key
-            and one.experiment_version = slots.experiment_version
-            and slots.slots > 1
-    inner join assignments as other
+    from cells as one
+    inner join cells as other
         on
             one.experiment_key = other.experiment_key
             and one.experiment_version = other.experiment_version
-            and one.profile_id = other.profile_id
+            and one.cell = other.cell
             and one.slot_key < other.slot_key
     left join primary_outcomes
         on
             one.experiment_key = primary_outcomes.experiment_key
             and one.experiment_version = primary_outcomes.experiment_version
-            and one.profile_id = primary_outcomes.profile_id
+            and one.cell = primary_outcomes.cell
     group by
         one.experiment_key, one.experiment_version, one.slot_key, one.arm_key, other.slot_key, other.arm_key
 
@@ -101,32 +86,33 @@ cells as (
 estimate as (
 
     select
-        cells.*,
+        pairs.*,
         experiments.primary_metric as metric,
-        cells.total / cells.n as mean,
-        {{ lf_unit_variance('outcome_metrics.kind', 'cells.n', 'cells.total', 'cells.total_of_squares') }} / cells.n as square,
+        pairs.total / pairs.n as mean,
+        {{ lf_unit_variance('outcome_metrics.kind', 'pairs.n', 'pairs.total', 'pairs.total_of_squares') }} / pairs.n as square,
         outcome_metrics.kind,
         arms.is_control,
         other_arms.is_control as other_is_control
 
-    from cells
+    from pairs
     inner join experiments
         on
-            cells.experiment_key = experiments.experiment_key
-            and cells.experiment_version = experiments.experiment_version
+            pairs.experiment_key = experiments.experiment_key
+            and pairs.experiment_version = experiments.experiment_version
     inner join outcome_metrics on experiments.primary_metric = outcome_metrics.metric
     inner join arms
         on
-            cells.experiment_key = arms.experiment_key
-            and cells.experiment_version = arms.experiment_version
-            and cells.slot_key = arms.slot_key
-            and cells.arm_key = arms.arm_key
+            pairs.experiment_key = arms.experiment_key
+            and pairs.experiment_version = arms.experiment_version
+            and pairs.slot_key = arms.slot_key
+            and pairs.arm_key = arms.arm_key
     inner join arms as other_arms
         on
-            cells.experiment_key = other_arms.experiment_key
-            and cells.experiment_version = other_arms.experiment_version
-            and cells.other_slot_key = other_arms.slot_key
-            and cells.other_arm_key = other_arms.arm_key
+            pairs.experiment_key = other_arms.experiment_key
+            and pairs.experiment_version = other_arms.experiment_version
+            and pairs.other_slot_key = other_arms.slot_key
+            and pairs.other_arm_key = other_arms.arm_key
+    where arms.status <> 'draft'
 
 ),
 

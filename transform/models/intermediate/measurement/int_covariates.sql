@@ -5,8 +5,10 @@
         incremental_strategy='append',
         on_schema_change='fail',
         pre_hook="{{ lf_delete_rows(this, lf_is_no_sum(lf_covariates())) }}",
+        post_hook="{{ lf_note_as_applied('int_messages_received') }}",
     )
 }}
+{%- set since = lf_since_applied('int_messages_received') %}
 
 with
 
@@ -66,7 +68,9 @@ assigned as (
             assignments.experiment_key = known.experiment_key
             and assignments.experiment_version = known.experiment_version
             and assignments.profile_id = known.profile_id
-    where known.profile_id is null
+    where
+        known.profile_id is null
+        {{ lf_is_changed(since, 'assignments.profile_id') }}
     {%- endif %}
     group by assignments.experiment_key, assignments.experiment_version, assignments.profile_id
 
@@ -111,6 +115,9 @@ periods as (
             receipts.experiment_key = known.experiment_key
             and receipts.experiment_version = known.experiment_version
             and receipts.profile_id = known.profile_id
+    where
+        1 = 1
+        {{ lf_is_changed(since, 'receipts.profile_id') }}
     group by receipts.experiment_key, receipts.experiment_version, receipts.profile_id, receipts.received_at
     having count(case when known.ends_at <= receipts.received_at then 1 end) = 0
     {%- endif %}
@@ -145,6 +152,9 @@ counted_events as (
             {%- endfor %}
         )
         and events.occurred_at >= (select earliest.begins_at from earliest)
+        {%- if is_incremental() %}
+        and events.profile_id in (select periods.profile_id from periods)
+        {%- endif %}
 
 ),
 

@@ -1,5 +1,5 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
-{%- set changes = lf_changes('int_message_days', [], is_small=true) %}
+{%- set changes = lf_changes(['int_message_days'], [], is_small=true) %}
 
 with
 

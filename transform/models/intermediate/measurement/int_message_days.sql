@@ -1,5 +1,5 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true, 'changed_by': 'occurred_on'}) }}
-{%- set changes = lf_changes('int_events_classified', [
+{%- set changes = lf_changes(['int_events_classified'], [
     'select * from ' ~ ref('event_roles'),
 ], by_experiment=false) %}
 

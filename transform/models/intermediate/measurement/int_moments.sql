@@ -8,15 +8,15 @@ arms as (
 
 ),
 
-assignments as (
+cells as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
-receipts as (
+units as (
 
-    select * from {{ ref('int_messages_received') }}
+    select * from {{ ref('int_units') }}
 
 ),
 
@@ -26,45 +26,9 @@ outcomes as (
 
 ),
 
-covariates as (
-
-    select * from {{ ref('int_covariates') }}
-
-),
-
 outcome_metrics as (
 
     select * from {{ ref('outcome_metrics') }}
-
-),
-
--- Few, so that the rows of everybody need not be compared with each other.
-corrected as (
-
-    select
-        experiment_key,
-        experiment_version,
-        profile_id,
-        min(ends_at) as ends_at
-
-    from covariates
-    where is_correction
-    group by experiment_key, experiment_version, profile_id
-
-),
-
-last_covariates as (
-
-    select covariates.*
-    from covariates
-    left join corrected
-        on
-            covariates.experiment_key = corrected.experiment_key
-            and covariates.experiment_version = corrected.experiment_version
-            and covariates.profile_id = corrected.profile_id
-    where
-        corrected.profile_id is null
-        or covariates.ends_at = corrected.ends_at
 
 ),
 
@@ -124,108 +88,79 @@ arms_by_metric as (
 
 ),
 
--- Units with what was known of them before; the sums of the rest are made from these rows.
-units as (
+-- Everybody is read once, by cell; the arms of a cell are few.
+sum_units as (
 
     select
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key,
-        assignments.profile_id,
-        receipts.profile_id is not null as has_received,
-        coalesce(receipts.has_opened, false) as has_opened,
-        last_covariates.{{ lf_covariates() | join(',\n        last_covariates.') }}
+        experiment_key,
+        experiment_version,
+        cell,
+        has_received,
+        has_opened,
+        count(*) as units,
+        sum(case when has_received then 1 else 0 end) as received,
+        {%- for covariate in lf_covariates() %}
+        sum({{ covariate }}) as {{ covariate }}_total,
+        sum({{ covariate }} * {{ covariate }}) as {{ covariate }}_of_squares{{ ',' if not loop.last }}
+        {%- endfor %}
 
-    from assignments
-    -- Of an earlier version or a deleted experiment nothing is measured any more.
-    inner join arms
-        on
-            assignments.experiment_key = arms.experiment_key
-            and assignments.experiment_version = arms.experiment_version
-            and assignments.slot_key = arms.slot_key
-            and assignments.arm_key = arms.arm_key
-    left join receipts
-        on
-            assignments.experiment_key = receipts.experiment_key
-            and assignments.experiment_version = receipts.experiment_version
-            and assignments.profile_id = receipts.profile_id
-    left join last_covariates
-        on
-            assignments.experiment_key = last_covariates.experiment_key
-            and assignments.experiment_version = last_covariates.experiment_version
-            and assignments.profile_id = last_covariates.profile_id
+    from units
+    group by experiment_key, experiment_version, cell, has_received, has_opened
 
 ),
 
 count_units as (
 
-    {% for analysis in analyses -%}
     select
-        experiment_key,
-        experiment_version,
-        slot_key,
-        arm_key,
-        '{{ analysis }}' as analysis,
-        count(*) as units,
-        cast(sum(case when has_received then 1 else 0 end) as {{ lf_type('bigint') }}) as received,
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        analyses.analysis,
+        cast(sum(sum_units.units) as {{ lf_type('bigint') }}) as units,
+        cast(sum(sum_units.received) as {{ lf_type('bigint') }}) as received,
         {%- for covariate in lf_covariates() %}
-        sum({{ covariate }}) as {{ covariate }}_total,
-        sum({{ covariate }} * {{ covariate }}) as {{ covariate }}_of_squares{{ ',' if not loop.last }}
+        {%- set last = loop.last %}
+        {%- for sum in ['total', 'of_squares'] %}
+        sum(sum_units.{{ covariate }}_{{ sum }}) as {{ covariate }}_{{ sum }}{{ ',' if not (last and loop.last) }}
         {%- endfor %}
-    from units
-    {% if analysis != 'assigned' -%}
-    where has_{{ analysis }}
-    {% endif -%}
-    group by experiment_key, experiment_version, slot_key, arm_key
-    {% if not loop.last %}
-    union all
+        {%- endfor %}
 
-    {% endif -%}
-    {% endfor %}
+    from cells
+    inner join sum_units
+        on
+            cells.experiment_key = sum_units.experiment_key
+            and cells.experiment_version = sum_units.experiment_version
+            and cells.cell = sum_units.cell
+    inner join analyses
+        on
+            analyses.analysis = 'assigned'
+            or (analyses.analysis = 'received' and sum_units.has_received)
+            or (analyses.analysis = 'opened' and sum_units.has_opened)
+    group by cells.experiment_key, cells.experiment_version, cells.slot_key, cells.arm_key, analyses.analysis
 
 ),
 
--- Summed once for all analyses: of which a unit is part, only these two say.
-sum_by_receipt as (
+sum_by_cell as (
 
     select
-        units.experiment_key,
-        units.experiment_version,
-        units.slot_key,
-        units.arm_key,
-        outcomes.metric,
-        outcomes.attribution,
-        outcomes.has_received,
-        outcomes.has_opened,
+        experiment_key,
+        experiment_version,
+        cell,
+        metric,
+        attribution,
+        has_received,
+        has_opened,
         count(*) as converted,
-        sum(outcomes.value) as total,
-        sum(outcomes.value * outcomes.value) as total_of_squares,
-        sum(outcomes.denominator) as denominator_total,
-        sum(outcomes.denominator * outcomes.denominator) as denominator_of_squares,
-        sum(outcomes.value * outcomes.denominator) as denominator_product,
-        sum(outcomes.value * case outcome_metrics.covariate
-            {%- for covariate in lf_covariates() %}
-            when '{{ covariate }}' then units.{{ covariate }}
-            {%- endfor %}
-        end) as covariate_product
+        sum(value) as total,
+        sum(value * value) as total_of_squares,
+        sum(denominator) as denominator_total,
+        sum(denominator * denominator) as denominator_of_squares,
+        sum(value * denominator) as denominator_product,
+        sum(value * covariate) as covariate_product
 
-    from units
-    inner join outcomes
-        on
-            units.experiment_key = outcomes.experiment_key
-            and units.experiment_version = outcomes.experiment_version
-            and units.profile_id = outcomes.profile_id
-    inner join outcome_metrics on outcomes.metric = outcome_metrics.metric
-    group by
-        units.experiment_key,
-        units.experiment_version,
-        units.slot_key,
-        units.arm_key,
-        outcomes.metric,
-        outcomes.attribution,
-        outcomes.has_received,
-        outcomes.has_opened
+    from outcomes
+    group by experiment_key, experiment_version, cell, metric, attribution, has_received, has_opened
 
 ),
 
@@ -233,31 +168,36 @@ sum_by_receipt as (
 sum_outcomes as (
 
     select
-        sum_by_receipt.experiment_key,
-        sum_by_receipt.experiment_version,
-        sum_by_receipt.slot_key,
-        sum_by_receipt.arm_key,
-        sum_by_receipt.metric,
-        sum_by_receipt.attribution,
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        sum_by_cell.metric,
+        sum_by_cell.attribution,
         analyses.analysis,
-        cast(sum(sum_by_receipt.converted) as {{ lf_type('bigint') }}) as converted,
+        cast(sum(sum_by_cell.converted) as {{ lf_type('bigint') }}) as converted,
         {%- for sum in ['total', 'total_of_squares', 'denominator_total', 'denominator_of_squares', 'denominator_product', 'covariate_product'] %}
-        sum(sum_by_receipt.{{ sum }}) as {{ sum }}{{ ',' if not loop.last }}
+        sum(sum_by_cell.{{ sum }}) as {{ sum }}{{ ',' if not loop.last }}
         {%- endfor %}
 
-    from sum_by_receipt
+    from cells
+    inner join sum_by_cell
+        on
+            cells.experiment_key = sum_by_cell.experiment_key
+            and cells.experiment_version = sum_by_cell.experiment_version
+            and cells.cell = sum_by_cell.cell
     inner join analyses
         on
             analyses.analysis = 'assigned'
-            or (analyses.analysis = 'received' and sum_by_receipt.has_received)
-            or (analyses.analysis = 'opened' and sum_by_receipt.has_opened)
+            or (analyses.analysis = 'received' and sum_by_cell.has_received)
+            or (analyses.analysis = 'opened' and sum_by_cell.has_opened)
     group by
-        sum_by_receipt.experiment_key,
-        sum_by_receipt.experiment_version,
-        sum_by_receipt.slot_key,
-        sum_by_receipt.arm_key,
-        sum_by_receipt.metric,
-        sum_by_receipt.attribution,
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        sum_by_cell.metric,
+        sum_by_cell.attribution,
         analyses.analysis
 
 ),

@@ -1,5 +1,5 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
-{%- set changes = lf_changes('int_messages_received', [
+{%- set changes = lf_changes(['int_messages_received'], [
     'select experiment_key, experiment_version, message_id from ' ~ ref('int_experiment_messages'),
     'select experiment_key, experiment_version, status, attribution_window_days, metric_windows from ' ~ ref('stg_experiments__experiments'),
     'select * from ' ~ ref('event_roles'),

@@ -1,5 +1,5 @@
 {{ config(materialized=lf_by_changes(), meta={'is_made_by_its_run': true}) }}
-{%- set changes = lf_changes('int_outcome_days', [
+{%- set changes = lf_changes(['int_outcome_days', 'int_units'], [
     'select experiment_key, experiment_version, metric, cap from ' ~ ref('int_value_caps'),
     'select * from ' ~ ref('outcome_metrics'),
 ]) %}
@@ -12,9 +12,9 @@ days as (
 
 ),
 
-receipts as (
+units as (
 
-    select * from {{ ref('int_messages_received') }}
+    select * from {{ ref('int_units') }}
 
 ),
 
@@ -162,22 +162,29 @@ outcomes as (
         ---------- texts
         all_metrics.metric,
         all_metrics.attribution,
+        units.cell,
 
         ---------- numerics
         all_metrics.value,
         all_metrics.uncapped_value,
         all_metrics.denominator,
+        case outcome_metrics.covariate
+            {%- for covariate in lf_covariates() %}
+            when '{{ covariate }}' then units.{{ covariate }}
+            {%- endfor %}
+        end as covariate,
 
         ---------- booleans
-        receipts.profile_id is not null as has_received,
-        coalesce(receipts.has_opened, false) as has_opened
+        units.has_received,
+        units.has_opened
 
     from all_metrics
-    left join receipts
+    inner join units
         on
-            all_metrics.experiment_key = receipts.experiment_key
-            and all_metrics.experiment_version = receipts.experiment_version
-            and all_metrics.profile_id = receipts.profile_id
+            all_metrics.experiment_key = units.experiment_key
+            and all_metrics.experiment_version = units.experiment_version
+            and all_metrics.profile_id = units.profile_id
+    inner join outcome_metrics on all_metrics.metric = outcome_metrics.metric
 
 )
 

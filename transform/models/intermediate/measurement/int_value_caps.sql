@@ -50,6 +50,36 @@ counted_roles as (
 
 ),
 
+-- What is not fixed yet. Of the other versions nothing more is read.
+wanted as (
+
+    select
+        experiments.experiment_key,
+        experiments.experiment_version,
+        counted_roles.metric,
+        counted_roles.role,
+        counted_roles.counts_machines,
+        {{ lf_window_days('experiments', 'counted_roles') }} as window_days
+
+    from experiments
+    cross join counted_roles
+    inner join outcome_metrics on counted_roles.metric = outcome_metrics.metric
+    {% if is_incremental() -%}
+    left join {{ this }} as known
+        on
+            experiments.experiment_key = known.experiment_key
+            and experiments.experiment_version = known.experiment_version
+            and counted_roles.metric = known.metric
+    {% endif -%}
+    where
+        outcome_metrics.is_capped
+        and counted_roles.sign = 1
+        {%- if is_incremental() %}
+        and known.metric is null
+        {%- endif %}
+
+),
+
 sent as (
 
     select
@@ -57,6 +87,7 @@ sent as (
         experiment_version,
         min(received_at) as sent_at
     from receipts
+    where experiment_key in (select wanted.experiment_key from wanted)
     group by experiment_key, experiment_version
 
 ),
@@ -81,34 +112,14 @@ starts as (
 capped as (
 
     select
-        starts.experiment_key,
-        starts.experiment_version,
-        starts.started_at,
-        counted_roles.metric,
-        counted_roles.role,
-        counted_roles.counts_machines,
-        {{ lf_window_days('experiments', 'counted_roles') }} as window_days
+        wanted.*,
+        starts.started_at
 
-    from starts
-    inner join experiments
+    from wanted
+    inner join starts
         on
-            starts.experiment_key = experiments.experiment_key
-            and starts.experiment_version = experiments.experiment_version
-    cross join counted_roles
-    inner join outcome_metrics on counted_roles.metric = outcome_metrics.metric
-    {% if is_incremental() -%}
-    left join {{ this }} as known
-        on
-            starts.experiment_key = known.experiment_key
-            and starts.experiment_version = known.experiment_version
-            and counted_roles.metric = known.metric
-    {% endif -%}
-    where
-        outcome_metrics.is_capped
-        and counted_roles.sign = 1
-        {%- if is_incremental() %}
-        and known.metric is null
-        {%- endif %}
+            wanted.experiment_key = starts.experiment_key
+            and wanted.experiment_version = starts.experiment_version
 
 ),
 

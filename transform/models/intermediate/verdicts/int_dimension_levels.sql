@@ -26,15 +26,15 @@ unit_dimensions as (
 
 ),
 
-assignments as (
+cells as (
 
-    select * from {{ ref('fct_assignments') }}
+    select * from {{ ref('int_cells') }}
 
 ),
 
-receipts as (
+units as (
 
-    select * from {{ ref('int_messages_received') }}
+    select * from {{ ref('int_units') }}
 
 ),
 
@@ -74,69 +74,79 @@ measured as (
 ),
 
 -- A level is a text; the empty one is that of profiles that had none.
-units as (
+values_by_level as (
 
     select
-        assignments.experiment_key,
-        assignments.experiment_version,
-        assignments.slot_key,
-        assignments.arm_key,
+        units.experiment_key,
+        units.experiment_version,
+        units.cell,
         measured.dimension,
         coalesce(unit_dimensions.level, '') as level,
         case
-            when measured.aggregation = 'receipt' then {{ lf_double('case when receipts.profile_id is null then 0 else 1 end') }}
+            when measured.aggregation = 'receipt' then {{ lf_double('case when units.has_received then 1 else 0 end') }}
             else coalesce(outcomes.value, 0e0)
         end as value
 
     from measured
-    inner join assignments
+    inner join units
         on
-            measured.experiment_key = assignments.experiment_key
-            and measured.experiment_version = assignments.experiment_version
+            measured.experiment_key = units.experiment_key
+            and measured.experiment_version = units.experiment_version
     left join unit_dimensions
         on
-            assignments.experiment_key = unit_dimensions.experiment_key
-            and assignments.experiment_version = unit_dimensions.experiment_version
-            and assignments.profile_id = unit_dimensions.profile_id
+            units.experiment_key = unit_dimensions.experiment_key
+            and units.experiment_version = unit_dimensions.experiment_version
+            and units.profile_id = unit_dimensions.profile_id
             and measured.dimension = unit_dimensions.dimension
-    left join receipts
-        on
-            assignments.experiment_key = receipts.experiment_key
-            and assignments.experiment_version = receipts.experiment_version
-            and assignments.profile_id = receipts.profile_id
     left join outcomes
         on
-            assignments.experiment_key = outcomes.experiment_key
-            and assignments.experiment_version = outcomes.experiment_version
-            and assignments.profile_id = outcomes.profile_id
+            units.experiment_key = outcomes.experiment_key
+            and units.experiment_version = outcomes.experiment_version
+            and units.profile_id = outcomes.profile_id
             and measured.metric = outcomes.metric
             and outcomes.attribution = 'assigned_window'
+
+),
+
+count_cells as (
+
+    select
+        experiment_key,
+        experiment_version,
+        cell,
+        dimension,
+        level,
+        count(*) as units,
+        sum(case when value <> 0 then 1 else 0 end) as converted,
+        sum(value) as total,
+        sum(value * value) as total_of_squares
+
+    from values_by_level
+    group by experiment_key, experiment_version, cell, dimension, level
 
 ),
 
 count_units as (
 
     select
-        units.experiment_key,
-        units.experiment_version,
-        units.slot_key,
-        units.arm_key,
-        units.dimension,
-        units.level,
-        count(*) as units,
-        sum(case when units.value <> 0 then 1 else 0 end) as converted,
-        sum(units.value) as total,
-        sum(units.value * units.value) as total_of_squares
+        cells.experiment_key,
+        cells.experiment_version,
+        cells.slot_key,
+        cells.arm_key,
+        count_cells.dimension,
+        count_cells.level,
+        {%- for sum in ['units', 'converted', 'total', 'total_of_squares'] %}
+        sum(count_cells.{{ sum }}) as {{ sum }}{{ ',' if not loop.last }}
+        {%- endfor %}
 
-    from units
-    inner join arms
+    from count_cells
+    inner join cells
         on
-            units.experiment_key = arms.experiment_key
-            and units.experiment_version = arms.experiment_version
-            and units.slot_key = arms.slot_key
-            and units.arm_key = arms.arm_key
+            count_cells.experiment_key = cells.experiment_key
+            and count_cells.experiment_version = cells.experiment_version
+            and count_cells.cell = cells.cell
     group by
-        units.experiment_key, units.experiment_version, units.slot_key, units.arm_key, units.dimension, units.level
+        cells.experiment_key, cells.experiment_version, cells.slot_key, cells.arm_key, count_cells.dimension, count_cells.level
 
 ),
 
