@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from transform_engines import chosen_engines
@@ -63,13 +63,14 @@ def content(warehouse: Warehouse) -> dict[str, list[str]]:
 
 def rests_on(warehouse: Warehouse) -> dict[str, str]:
     """Of each table that is kept by changes, what has not changed since it was built whole."""
-    return dict(warehouse.query("select model_name, rests_on from intermediate.int_changes_applied"))
+    noted = warehouse.query("select model_name, rests_on from intermediate.int_changes_applied")
+    return {model: rested for model, rested in noted if model != "int_events_classified"}
 
 
 def whole(warehouse: Warehouse) -> Warehouse:
-    """The same raw rows, measured from nothing, day by day."""
+    """The same raw rows, measured from nothing, day by day; but for what is looked up once."""
     again = warehouse.copy()
-    measure(again, "--full-refresh", events_per_piece=1)
+    measure(again, "--exclude", "int_covariates", "--full-refresh", events_per_piece=1)
     return again
 
 
@@ -172,6 +173,54 @@ def test_what_changed_is_renewed(kept: Warehouse, changes: tuple[Callable[[World
         before = after
     assert after == content(whole(kept))
     assert rests_on(kept) == rested_on  # no table was built whole
+
+
+def land_at(world: World, warehouse: Warehouse, moment: datetime) -> None:
+    """As a loader does that writes down when: what it landed before keeps its moment."""
+    for each in world.events:
+        each.setdefault("_sdc_batched_at", moment)
+    world.land(warehouse)
+
+
+def belongs_to(world: World, number: int, moment: datetime) -> None:
+    """An open that is read again, and is of another profile: a day has as many events as before."""
+    opened = next(each for each in world.events if each["metric_id"] == "MetOpn")
+    opened.update(profile_id=ids(world)[number], _sdc_batched_at=moment)
+
+
+def test_what_landed_is_classified(kept: Warehouse) -> None:
+    """By the moment at which it landed; what is gone, by the first run of the next day."""
+    world, before = small_world(60), NOW - timedelta(hours=3)
+    land_at(world, kept, before)
+    measure(kept)
+    for number, minutes in ((11, 60), (12, 1)):  # the second was landed while the first could be read already
+        held = content(kept)
+        belongs_to(world, number, before + timedelta(minutes=minutes))
+        world.events.append(event("MetOrd", ids(world)[number], number, **{"$value": 25}))
+        land_at(world, kept, before + timedelta(minutes=60 + number))
+        measure(kept)
+        assert held != content(kept) == content(whole(kept))
+
+    world.events = [each for each in world.events if each["datetime"].date() != SENT_AT.date()]
+    world.land(kept)
+    held = content(kept)
+    measure(kept)
+    assert content(kept) == held
+    kept.as_of = NOW + timedelta(days=1)
+    measure(kept)
+    assert held != content(kept) == content(whole(kept))
+
+
+def test_a_loader_that_does_not_say_when(kept: Warehouse) -> None:
+    """Beside one that does: its rows are found by counting."""
+    world = small_world(60)
+    land_at(world, kept, NOW - timedelta(hours=3))
+    measure(kept)
+    an_hour_more(world)
+    world.land(kept)
+    held = content(kept)
+    measure(kept)
+    assert held != content(kept) == content(whole(kept))
 
 
 def test_what_concerns_everybody_builds_whole(kept: Warehouse) -> None:

@@ -36,6 +36,8 @@
         {%- endfor -%}
     {%- endif -%}
 
+    {%- do lf_note_landed(asked.landed) -%}
+
     {%- do apply_grants(target_relation, grant_config, should_revoke=should_revoke(held_relation, full_refresh_mode=asked.is_whole)) -%}
     {%- do persist_docs(target_relation, model) -%}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
@@ -95,6 +97,14 @@
         drop table lf_piece_changed;
         drop table lf_piece_made
     {%- endcall -%}
+{%- endmacro %}
+
+
+{#- Notes how far the events had landed that were looked at. -#}
+{% macro lf_note_landed(landed) -%}
+    {%- do run_query(lf_create_changes_applied()) -%}
+    {%- do run_query('delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name)) -%}
+    {%- do run_query('insert into ' ~ lf_changes_applied() ~ ' values (' ~ lf_literal(model.name) ~ ', ' ~ lf_literal(tojson(landed)) ~ ', 0)') -%}
 {%- endmacro %}
 
 

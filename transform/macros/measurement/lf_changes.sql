@@ -307,13 +307,13 @@
 {%- endmacro %}
 
 
-{#- For a `pre_hook` of `int_changes`: before a whole build, nothing is kept of the changes and of what the tables held. -#}
+{#- For a `pre_hook` of `int_changes`: before a whole build, nothing is kept of the changes and of what the tables held. How far events had landed (lf_landed) stays true. -#}
 {% macro lf_forget_changes(ledger) -%}
     {%- if not execute or lf_change_begun(ledger).kind != 'whole' -%}
         {{ return(lf_create_changes_applied()) }}
     {%- endif -%}
     {{ return(
-        lf_create_changes_applied() ~ '; delete from ' ~ lf_changes_applied() ~ '; delete from ' ~ lf_ledger('int_changes')
+        lf_create_changes_applied() ~ '; delete from ' ~ lf_changes_applied() ~ " where model_name <> 'int_events_classified'; delete from " ~ lf_ledger('int_changes')
     ) }}
 {%- endmacro %}
 

@@ -5,8 +5,13 @@
 {% macro lf_days_filter(events, roles, classified) -%}
     {%- if execute and flags.WHICH in ('build', 'run') and config.get('materialized') == 'by_days' -%}
         {%- set is_whole = load_cached_relation(this) is none or flags.FULL_REFRESH -%}
-        {%- set days = lf_landed_days(events, roles) if is_whole else lf_days_to_classify(events, roles, classified) -%}
-        1 = 1 /* lf_days {{ tojson({'is_whole': is_whole, 'days': days}) }} */
+        {%- set landed = lf_landed(events, roles) -%}
+        {%- if is_whole -%}
+            {%- set days = lf_landed_days(events, roles) -%}
+        {%- else -%}
+            {%- set days = lf_days_of_news(events, roles, classified, landed) -%}
+        {%- endif -%}
+        1 = 1 /* lf_days {{ tojson({'is_whole': is_whole, 'days': days, 'landed': landed}) }} */
     {%- elif is_incremental() -%}
         {%- set days = [] -%}
         {%- for day in lf_days_to_classify(events, roles, classified) -%}
@@ -39,20 +44,75 @@
 {%- endmacro %}
 
 
-{#- All days, with the number of their events that play a part. -#}
-{% macro lf_landed_days(events, roles) -%}
+{#- Days, with the number of their events that play a part and for which a condition holds. -#}
+{% macro lf_landed_days(events, roles, condition='1 = 1') -%}
     {%- set days = [] -%}
     {%- set query -%}
         select {{ lf_text('cast(events.occurred_at as date)') }} as day, count(*) as events
         from {{ events }} as events
         inner join {{ roles }} as roles on events.metric_id = roles.metric_id
-        where events.occurred_at is not null
+        where
+            events.occurred_at is not null
+            and {{ condition }}
         group by cast(events.occurred_at as date)
     {%- endset -%}
     {%- for row in run_query(query).rows -%}
         {%- do days.append([row[0], row[1] | int]) -%}
     {%- endfor -%}
     {{ return(days) }}
+{%- endmacro %}
+
+
+{#-
+    How far events have landed: `until`, the newest moment at which a loader landed any; `unknown`, how many do not say; `roles`, a digest of the parts that metrics play; and `counted_on`,
+    the day (UTC) of the run, on which its first run counts all events.
+-#}
+{% macro lf_landed(events, roles) -%}
+    {%- set query -%}
+        select
+            {{ lf_text('max(landed_at)') }} as landed_until,
+            count(*) - count(landed_at) as unknown,
+            {{ lf_text('cast(' ~ lf_now() ~ ' as date)') }} as counted_on
+        from {{ events }}
+    {%- endset -%}
+    {%- set found = run_query(query).rows[0] -%}
+    {%- set parts = [] -%}
+    {%- for row in run_query('select metric_id, role from ' ~ roles).rows -%}
+        {%- do parts.append(row[0] ~ ' ' ~ row[1]) -%}
+    {%- endfor -%}
+    {{ return({
+        'until': found['landed_until'],
+        'unknown': found['unknown'] | int,
+        'roles': local_md5(parts | sort | join(', ')),
+        'counted_on': found['counted_on'],
+    }) }}
+{%- endmacro %}
+
+
+{#-
+    The days that a run classifies anew, with the number of their events. Those on which something landed since the last run; an hour before it too, because a loader writes the moment down
+    before its rows can be read. What that cannot show is found by counting (lf_days_to_classify): events that are gone, by the first run of each day; those of a metric that plays another
+    part, and those of a loader that does not say when they landed, by each run.
+-#}
+{% macro lf_days_of_news(events, roles, classified, landed) -%}
+    {%- do run_query(lf_create_changes_applied()) -%}
+    {%- set held = fromjson(
+        run_query('select max(rests_on) from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name)).columns[0].values()[0] or '{}'
+    ) -%}
+    {%- set is_known = held.until and held.unknown == landed.unknown -%}
+    {%- set news = [] -%}
+    {%- if is_known and held.until != landed.until -%}
+        {%- set since = 'events.landed_at > ' ~ lf_dateadd('hour', -1, lf_moment(held.until)) -%}
+        {%- set days = lf_landed_days(events, roles, since) | map(attribute=0) | list -%}
+        {#- A day is classified as a whole. -#}
+        {%- do news.extend(lf_landed_days(events, roles, lf_on_days('events.occurred_at', days))) -%}
+    {%- endif -%}
+    {%- if not (is_known and held.roles == landed.roles and held.counted_on == landed.counted_on) -%}
+        {%- for day, number in lf_days_to_classify(events, roles, classified) if day not in news | map(attribute=0) -%}
+            {%- do news.append([day, number]) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(news) }}
 {%- endmacro %}
 
 

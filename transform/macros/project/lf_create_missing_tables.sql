@@ -51,7 +51,7 @@
         {%- elif node.source_name == 'klaviyo' -%}
             {%- do landed.append(identifier) -%}
         {%- endif -%}
-        {%- for name in node.columns if held and name not in held -%}
+        {%- for name, column in node.columns.items() if held and name not in held and not column.config.get('meta', {}).get('is_optional') -%}
             {%- do lacking.append(node.schema ~ '.' ~ identifier ~ '.' ~ name) -%}
         {%- endfor -%}
     {%- endfor -%}

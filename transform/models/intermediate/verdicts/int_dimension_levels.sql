@@ -73,6 +73,24 @@ measured as (
 
 ),
 
+measured_units as (
+
+    select units.*
+    from units
+    where units.experiment_key in (select measured.experiment_key from measured)
+
+),
+
+measured_outcomes as (
+
+    select outcomes.*
+    from outcomes
+    where
+        outcomes.attribution = 'assigned_window'
+        and outcomes.experiment_key in (select measured.experiment_key from measured)
+
+),
+
 -- A level is a text; the empty one is that of profiles that had none.
 values_by_level as (
 
@@ -88,7 +106,7 @@ values_by_level as (
         end as value
 
     from measured
-    inner join units
+    inner join measured_units as units
         on
             measured.experiment_key = units.experiment_key
             and measured.experiment_version = units.experiment_version
@@ -98,13 +116,12 @@ values_by_level as (
             and units.experiment_version = unit_dimensions.experiment_version
             and units.profile_id = unit_dimensions.profile_id
             and measured.dimension = unit_dimensions.dimension
-    left join outcomes
+    left join measured_outcomes as outcomes
         on
             units.experiment_key = outcomes.experiment_key
             and units.experiment_version = outcomes.experiment_version
             and units.profile_id = outcomes.profile_id
             and measured.metric = outcomes.metric
-            and outcomes.attribution = 'assigned_window'
 
 ),
 

@@ -1,4 +1,4 @@
-{%- set columns = 'id, datetime, event_properties, profile_id, metric_id' -%}
+{%- set columns = 'id, datetime, event_properties, profile_id, metric_id, _sdc_batched_at' -%}
 
 with
 
@@ -78,7 +78,8 @@ renamed as (
         ) as is_bot_click,
 
         ---------- timestamps
-        datetime as occurred_at
+        datetime as occurred_at,
+        _sdc_batched_at as landed_at
 
     from source
 
