@@ -73,7 +73,7 @@ from range({people}) as numbers (n), (values ('hero', 1), ('footer', 2)) as slot
 # they occurred, as the tap lands them; the stride visits every profile before it comes back to the first. In each
 # round a profile has another kind of event, so that recipients open, click and order.
 _EVENTS = """
-insert into klaviyo_raw.events (id, datetime, event_properties, profile_id, metric_id)
+insert into klaviyo_raw.events (id, datetime, event_properties, profile_id, metric_id, _sdc_batched_at)
 select
     'event-' || {start} || '-' || n,
     timestamp '{begin}' + to_microseconds(cast({seconds} * 1000000.0 * n / {events} as bigint)),
@@ -86,7 +86,8 @@ select
         else '{{"$message": "{message}", "Campaign Name": "Spring", "machine_open": ' || (n % 3 = 0) || '}}'
     end,
     '01' || upper(substr(md5('unit-' || (n * 7919 % {people})), 1, 24)),
-    metric
+    metric,
+    timestamp '{landed}'
 from (
     select
         n,
@@ -108,6 +109,8 @@ class Period:
     seconds: int
     message: str
     experiment: str
+    landed: str
+    """When a loader landed them."""
 
     def events(self, people: int, number: int) -> str:
         """SQL that lands so many."""
@@ -119,12 +122,13 @@ class Period:
             message=self.message,
             experiment=self.experiment,
             people=people,
+            landed=self.landed,
         )
 
 
-BEFORE = Period("before", "2026-08-04", 89 * 86_400, "MsgEarlier", "winter_hero")
-AFTER = Period("after", "2026-11-02", 5 * 86_400, "MsgSpring", "spring_hero")
-HOUR = Period("hour", "2026-11-07", 3_600, "MsgSpring", "spring_hero")
+BEFORE = Period("before", "2026-08-04", 89 * 86_400, "MsgEarlier", "winter_hero", "2026-11-09 05:00:00")
+AFTER = Period("after", "2026-11-02", 5 * 86_400, "MsgSpring", "spring_hero", "2026-11-09 06:00:00")
+HOUR = Period("hour", "2026-11-07", 3_600, "MsgSpring", "spring_hero", "2026-11-09 07:50:00")
 
 
 def measure(scale: Scale) -> Iterator[Row]:

@@ -21,7 +21,14 @@ KEPT = (
     "int_arms_rendered",
 )
 """What is kept by changes."""
-BESIDE = ("int_metric_roles", "int_changes", "int_experiment_arms", "int_experiment_messages", "int_value_caps", "int_covariates")
+BESIDE = (
+    "int_metric_roles",
+    "int_changes",
+    "int_experiment_arms",
+    "int_experiment_messages",
+    "int_value_caps",
+    "int_covariates",
+)
 COMPARED = ("int_events_classified", *KEPT)
 MEASURED = (*BESIDE, *COMPARED)
 MESSAGE = {"$message": "MsgSpring"}

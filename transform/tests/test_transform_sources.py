@@ -26,8 +26,9 @@ def declared(project: Project, source: str) -> dict[str, dict[str, str | None]]:
 
 
 def check(tables: Mapping[str, Mapping[str, str | None]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    batched_at = pytest.importorskip("target_duckdb.warehouse").BATCHED_AT
     for table, columns in tables.items():
-        properties = schemas[table]["properties"]
+        properties = {batched_at: {"type": ["string"], "format": "date-time"}, **schemas[table]["properties"]}
         assert columns == {name: landed(properties[name]) for name in columns}, table
 
 

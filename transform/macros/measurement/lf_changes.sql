@@ -192,7 +192,7 @@
     follows (`of`) was built whole since.
 -#}
 {% macro lf_since_applied(of) -%}
-    {%- if execute and lf_keeps_changes() and is_incremental() -%}
+    {%- if execute and lf_keeps_changes() and is_incremental() and config.get('materialized') == 'incremental' -%}
         {%- do run_query(lf_create_changes_applied()) -%}
         {%- set query -%}
             select
