@@ -91,13 +91,9 @@ def told_apart(empty: Warehouse, name: str, audience: Audience, experiments: int
     rows = {"experiment": of_looks(number), "look": look_of(), "unit": of_looks(unit), "bold": of_looks(is_bold)}
     warehouse = empty.copy()
     version = {"experiment_version": 1}
-    warehouse.land_many(
-        "fct_assignments",
-        version | {"slot_key": "hero", "rule_id": 1, "salt_try": 0, "bucket": 0, "assigned_at": NOW},
-        rows,
-        names | {"arm_key": "case when many.bold then 'bold' else 'plain' end"},
-        schema="marts",
-    )
+    cell = "case when many.bold then 'bold' else 'plain' end"
+    unread = version | {"has_received": False, "has_opened": False}
+    warehouse.land_many("int_units", unread, rows, names | {"cell": cell}, schema="intermediate")
     places = {
         name: np.tile(values, len(DIMENSIONS))
         for name, values in rows.items()
@@ -148,6 +144,8 @@ def told_apart(empty: Warehouse, name: str, audience: Audience, experiments: int
         "position": "many.place", "is_control": "many.place = 0",
     }  # fmt: skip
     warehouse.land_many("experiment_arms", row, two, arm)
+    cells = {"experiment_key": key, "arm_key": arm["arm_key"], "cell": arm["arm_key"]}
+    warehouse.land_many("int_cells", version | {"slot_key": "hero"}, two, cells, schema="intermediate")
     warehouse.dbt("run", "--select", *MODELS)
     ((count, *found),) = warehouse.query(QUESTION)
     assert count == experiments
