@@ -23,6 +23,9 @@ DEFAULT_REJECTS_PATH = "tap-klaviyo-engagement-rejects.jsonl"
 LARGE_PAGE = 1_000
 """Rows of a page that is a megabyte or so."""
 
+LARGE_CONCURRENCY = 12
+"""The same where pages are large: each is held in memory, and at 100 ms an answer these keep a processor busy."""
+
 MOST_DAYS = 36_500
 """Of a lookback: Klaviyo has no older rows, and dates begin with the year 1."""
 
@@ -85,7 +88,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=1),
         description=(
             "Most requests under way at once; an endpoint that allows fewer a second gets fewer. Without it "
-            f"{CONCURRENCY}, and half of that where a page has 1,000 rows"
+            f"{CONCURRENCY}, and {LARGE_CONCURRENCY} where a page has 1,000 rows"
         ),
     ),
     th.Property(
@@ -225,10 +228,10 @@ class Settings:
     def concurrency_of(self, rows: int) -> int:
         """Requests under way at once to an endpoint with so many rows a page.
 
-        Unless it is set, half as many where pages are large: more of those come faster than one processor writes
-        them, and each is held in memory meanwhile. So no setting is not the same as `CONCURRENCY`.
+        Unless it is set, fewer where pages are large: more of those come faster than one processor writes them,
+        and each is held in memory meanwhile. So no setting is not the same as `CONCURRENCY`.
         """
-        return self.concurrency or (CONCURRENCY // 2 if rows >= LARGE_PAGE else CONCURRENCY)
+        return self.concurrency or (LARGE_CONCURRENCY if rows >= LARGE_PAGE else CONCURRENCY)
 
 
 def _file(path: str) -> Path:

@@ -230,6 +230,41 @@ def test_a_unit_divided_after_those_behind_it_were_read_still_comes_first() -> N
     assert _all(ConcurrentReader(read, workers=2), [X, A, B]) == _expected([X, A, B])
 
 
+def test_whether_half_of_the_workers_have_nothing_to_read() -> None:
+    """What is left of a unit is then divided, and they read it too."""
+    long, others = Node("long"), [Node(f"other {number}", (1,)) for number in range(3)]
+    last = [Node(f"part {number}") for number in range(4)]
+    busy, all_read = threading.Barrier(4), threading.Barrier(4)
+    told: list[bool] = []
+
+    def read(node: Node) -> Iterator[Page]:
+        if node in last:
+            all_read.wait(PATIENCE)  # passes only if all of them are read at once
+            return
+        busy.wait(PATIENCE)
+        if node == long:
+            told.append(reader.has_idle_workers())
+            busy.wait(PATIENCE)
+            deadline = time.monotonic() + PATIENCE
+            while not reader.has_idle_workers() and time.monotonic() < deadline:
+                time.sleep(0.001)
+            yield Page("long/0")
+            raise Divided(last)
+        busy.wait(PATIENCE)
+        yield from node.pages()
+
+    reader: ConcurrentReader[Node, Page] = ConcurrentReader(read, workers=4)
+    with _threads_end():
+        found = _all(reader, [long, *others])
+    assert told == [False]
+    assert found == [
+        ("long", Page("long/0")),
+        ("long", End.DIVIDED),
+        *((part.name, End.COMPLETE) for part in last),
+        *_expected(others),
+    ]
+
+
 # Failure
 
 

@@ -30,6 +30,7 @@ from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from tap_klaviyo_engagement.emission import emitter
 from tap_klaviyo_engagement.extraction import windows
+from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader
 from tap_klaviyo_engagement.run_context import MARGIN
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
@@ -61,6 +62,20 @@ def empty() -> Iterator[Sandbox]:
     """An account with people but no events."""
     with Sandbox(profiles=10, events=0, seed=5, clock=Clock(lambda: NOW)) as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def extents(monkeypatch: pytest.MonkeyPatch) -> list[windows.Extent]:
+    """How far each listing within a window was read."""
+    found: list[windows.Extent] = []
+
+    class Watched(windows.Extent):
+        def __init__(self) -> None:
+            super().__init__()
+            found.append(self)
+
+    monkeypatch.setattr(windows, "Extent", Watched)
+    return found
 
 
 @pytest.fixture
@@ -637,18 +652,10 @@ def test_a_send_at_the_beginning_is_not_taken_for_the_density_of_all_that_follow
 
 
 def test_what_is_left_of_a_window_that_gets_denser_is_read_by_others(
-    empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
+    empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, extents: list[windows.Extent]
 ) -> None:
     """A shop that grows: a window as long as the first ones has many times their rows, read page by page."""
     monkeypatch.setattr(windows, "PAGES_WANTED", 2)
-    extents: list[windows.Extent] = []
-
-    class Watched(windows.Extent):
-        def __init__(self) -> None:
-            super().__init__()
-            extents.append(self)
-
-    monkeypatch.setattr(windows, "Extent", Watched)
     moments = {
         f"event {number}": NOW - timedelta(days=1_000) * 0.9997**number + timedelta(milliseconds=number)
         for number in range(30_000)
@@ -658,6 +665,27 @@ def test_what_is_left_of_a_window_that_gets_denser_is_read_by_others(
     assert _ids(extract.records["events"]) == sorted(moments)
     assert max(extent.pages for extent in extents) <= 6
     assert empty.requests["get_events 200"] < 60
+
+
+def test_what_is_shared_with_idle_workers_is_read_once(
+    empty: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, extents: list[windows.Extent]
+) -> None:
+    """As if others had nothing to read all the time: every part is divided, in the midst of seconds too."""
+    monkeypatch.setattr(windows, "LEAST_PARTS", 2)
+    monkeypatch.setattr(windows, "PAGES_WANTED", 5)
+    monkeypatch.setattr(windows, "PAGES_SHARED", 1)
+    moments = {f"event {number}": NOW - timedelta(seconds=3_000 - number // 5) for number in range(12_000)}
+    moments |= {f"tie {number}": NOW - timedelta(seconds=1_500) for number in range(1_700)}
+    _add_events(empty, moments)
+    most = []
+    for idle in (False, True):
+        monkeypatch.setattr(ConcurrentReader, "has_idle_workers", lambda _, idle=idle: idle)
+        extents.clear()
+        extract = run_tap(_config(empty), ["events"], now=_now)
+        assert _ids(extract.records["events"]) == sorted(moments)
+        assert extract.bookmark("events") == max(record["datetime"] for record in extract.records["events"])
+        most.append(max(extent.pages for extent in extents))
+    assert most[1] < most[0]
 
 
 def test_a_group_read_in_several_windows_is_one_snapshot_and_none_if_cut(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import cycle, pairwise
 from unittest import mock
 
 from hypothesis import given, settings
@@ -214,6 +214,7 @@ def test_what_is_left_is_not_cut_for_half_a_window() -> None:
     ties=st.integers(0, 30),
     size=st.integers(1, 5),
     pages=st.integers(1, 4),
+    shared=st.lists(st.booleans(), min_size=1),
     open_=st.booleans(),
     ahead=st.integers(-100, 100),
 )
@@ -222,6 +223,7 @@ def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, P
     ties: int,
     size: int,
     pages: int,
+    shared: list[bool],
     open_: bool,  # noqa: FBT001
     ahead: int,
 ) -> None:
@@ -232,7 +234,8 @@ def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, P
     )
     now = rows[-1] + timedelta(seconds=ahead)
     todo, read = [Window(begin, None if open_ else max(rows[-1], now) + SECOND)], 0
-    with mock.patch.object(windows, "PAGES_WANTED", pages):
+    idle = cycle(shared)
+    with mock.patch.multiple(windows, PAGES_WANTED=pages, PAGES_SHARED=1):
         while todo:
             window = todo.pop(0)
             low = bisect_left(rows, window.start) if window.start else 0
@@ -241,13 +244,14 @@ def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, P
             for place in range(low, high, size):
                 page = rows[place : min(place + size, high)]
                 extent.add([iso(row) for row in page], len(page))
-                found = extent.rest(window, now=now) if place + size < high else None
+                even = next(idle)
+                found = extent.rest(window, now=now, shared=even) if place + size < high else None
                 given += page
                 if found:
                     rest, seconds = found
                     assert rest.start is not None
                     given = [row for row in given if row < rest.start]
-                    more = halves(rest, seconds, now)
+                    more = halves(rest, seconds, now, even=even)
                     assert (more[0].start, more[-1].end) == (rest.start, window.end)
                     assert all(one.end == following.start for one, following in pairwise(more))
                     todo[:0] = more
@@ -255,6 +259,23 @@ def test_what_is_left_of_a_window_is_read_once_and_in_order(  # noqa: PLR0913, P
             assert rows[read : read + len(given)] == given, "in order, without a gap"
             read += len(given)
     assert read == len(rows)
+
+
+def test_few_pages_are_left_to_others_only_if_they_have_nothing_to_read_and_then_in_halves() -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    hour, extent = timedelta(hours=1), Extent()
+    window = Window(begin, begin + 10 * hour)
+    for page in (1, 2):
+        assert not extent.rest(window, now=begin, shared=True), "a page tells too little"
+        extent.add([iso(begin + (page - 1) * hour), iso(begin + page * hour)], 2)
+    assert not extent.rest(window, now=begin)
+    found = extent.rest(window, now=begin, shared=True)
+    assert found
+    assert halves(*found, begin, even=True) == [
+        Window(begin + 2 * hour, begin + 6 * hour),
+        Window(begin + 6 * hour, begin + 10 * hour),
+    ]
+    assert not extent.rest(Window(begin, begin + 8 * hour), now=begin, shared=True), "each part may cost a page"
 
 
 @settings(deadline=None)
@@ -268,7 +289,7 @@ def test_a_window_whose_rows_are_in_no_order_is_not_taken_for_read(data: st.Data
     extent = Extent()
     for start in range(0, len(rows), size):
         extent.add(rows[start : start + size], size)
-        found = extent.rest(Window(begin, begin + timedelta(days=1)), now=begin)
+        found = extent.rest(Window(begin, begin + timedelta(days=1)), now=begin, shared=data.draw(st.booleans()))
         assert not found or start + size <= place
 
 

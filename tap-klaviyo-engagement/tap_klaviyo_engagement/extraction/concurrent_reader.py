@@ -21,11 +21,14 @@ A window is read page by page, so what is fetched meanwhile has to wait: at 100 
 They wait as they are. Compressing them took more of the processor than everything else that is done with a page.
 """
 
-READY = 16_000_000
+READY = 8_000_000
 """The same where pages need not wait for their turn: they wait for whoever takes them, and no more helps."""
 
-EARLY = 200
-"""Pages that may be handed over before their turn: where a run is ended amid it, the next one has them again."""
+EARLY = 500
+"""Pages that may be handed over before their turn: where a run is ended amid it, the next one has them again.
+
+Enough for every worker to read a unit, and a long one too, while the first unit is still read.
+"""
 
 
 class Sized(Protocol):
@@ -96,7 +99,7 @@ class ConcurrentReader(Generic[Unit, Page]):
         self._changed = threading.Condition()
         self._slots: deque[_Slot[Unit, Page]] = deque()
         self._upcoming: Iterator[Unit] = iter(())
-        self._held = self._early = 0
+        self._held = self._early = self._idle = 0
         self._stopped = False
         self._ended = False
         self._failure: BaseException | None = None
@@ -120,6 +123,13 @@ class ConcurrentReader(Generic[Unit, Page]):
             with self._changed:
                 self._stopped = True
                 self._changed.notify_all()
+
+    def has_idle_workers(self) -> bool:
+        """Whether half of the workers have nothing to read, so that units had better be divided for them.
+
+        Fewer are no loss. Any thread may ask; what it is told may be over the next moment.
+        """
+        return self._idle >= max(self._workers // 2, 1)
 
     def _next(self) -> tuple[Unit, Page | End] | None:
         """What comes next; None at the end."""
@@ -179,7 +189,9 @@ class ConcurrentReader(Generic[Unit, Page]):
                     read_before = read_before and (slot.finished or slot.divided)
                 if not self._slots:
                     return None
+                self._idle += 1
                 self._changed.wait()
+                self._idle -= 1
             return None
 
     def _work(self) -> None:

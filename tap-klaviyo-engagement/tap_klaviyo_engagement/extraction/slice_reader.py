@@ -92,13 +92,15 @@ class SliceReader:
 
     def _rest(self, stream_slice: StreamSlice, extent: windows.Extent) -> list[StreamSlice]:
         """What is left of a slice of which everything before was read, if others had better read it too."""
-        found = self.divides and extent.rest(stream_slice.window, now=self.now)
+        shared = stream_slice.outlook is not None and stream_slice.shared()  # a short listing is not worth it
+        found = self.divides and extent.rest(stream_slice.window, now=self.now, shared=shared)
         if not found:
             return []
         rest, seconds = found
         assert rest.start is not None  # noqa: S101 - rows were read before it
         if stream_slice.outlook:
-            return stream_slice.within(windows.halves(rest, seconds, self.now))
+            parts = windows.halves(rest, seconds, self.now, even=shared)
+            return stream_slice.within(parts) if len(parts) > 1 else []
         rows = windows.PAGES_WANTED * self._page_size
         outlook = windows.Outlook(rows)
         outlook.sample().read = rows, seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -50,6 +50,8 @@ class StreamSlice:
     """Of a part: what its rows tell the parts after it."""
     uncut: bool = False
     """Whether it is what is left of a long slice: windows are cut off it, one after the other."""
+    shared: Callable[[], bool] = bool
+    """Whether others have nothing to read at the moment: what is left of a long slice is then better divided."""
     given: frozenset[int] = frozenset()
     """The identities of the rows that the slice it is a part of gave before it was divided."""
 

@@ -32,6 +32,9 @@ FIRST_CUT = 8
 LEAST_PARTS = 16
 """Parts that it is then divided into at least; half as many where the first page tells that it is long."""
 
+PAGES_SHARED = 6
+"""Pages from which on what is left of a window is shared with workers that have nothing to read."""
+
 LOOK_AGAIN = 32
 """Pages after which a window whose rows are in no order is looked at again, and at each doubling."""
 
@@ -93,7 +96,7 @@ class Extent:
         self.pages, self.rows = self.pages + 1, self.rows + rows
         self._ends.append(self.last)
 
-    def rest(self, window: Window, *, now: datetime) -> tuple[Window, float] | None:
+    def rest(self, window: Window, *, now: datetime, shared: bool = False) -> tuple[Window, float] | None:
         """What is left of a window that seems to have many pages left, and the seconds that hold those wanted.
 
         Only where all rows so far came in order: then everything before what is left was read, and nothing is read
@@ -102,15 +105,17 @@ class Extent:
         Args:
             window: What the pages are of.
             now: Until when rows are expected in a window without end.
+            shared: Whether others have nothing to read: then few pages are many.
         """
-        if not self.ordered or self.pages < max(2, PAGES_WANTED) or not self._ends[0]:
+        least = 2 if shared else max(PAGES_WANTED, 2)
+        if not self.ordered or self.pages < least or not self._ends[0]:
             return None
         cut, end = second(moment(self.last)), second(now) if window.end is None else window.end
         if self.before >= iso(cut) or cut >= end or (window.start is not None and cut <= window.start):
             return None
         page = (moment(self.last) - moment(self._ends[0])).total_seconds() / (len(self._ends) - 1)
         left = (end - cut).total_seconds() / max(page, 0.001)
-        if left <= PAGES_WANTED:
+        if left <= (min(PAGES_SHARED, PAGES_WANTED) if shared else PAGES_WANTED):
             return None
         return Window(cut, window.end), max(page * PAGES_WANTED, 1.0)
 
@@ -165,7 +170,7 @@ class Outlook:
         return max(1, int(min(self.rows * max(seconds, 1.0) / max(rows, 1), self.longest)))
 
 
-def halves(rest: Window, seconds: float, now: datetime) -> list[Window]:
+def halves(rest: Window, seconds: float, now: datetime, *, even: bool = False) -> list[Window]:
     """What is left of a window in two, of which the first is some times as long as its rows seem to want.
 
     A burst, such as of a send, is soon over: windows of its own length would be cut from the hours after it. If it
@@ -175,10 +180,11 @@ def halves(rest: Window, seconds: float, now: datetime) -> list[Window]:
         rest: What is left, with a start.
         seconds: Hold the rows wanted in a window, by the last rows before it.
         now: Until when rows are expected in it, if it has no end.
+        even: Whether both are of one length instead: not much more than a window is left.
     """
     assert rest.start is not None  # noqa: S101 - rows were read before it
     length = ((rest.end or second(now)) - rest.start).total_seconds()
-    middle = rest.start + timedelta(seconds=int(math.sqrt(seconds * length)))
+    middle = rest.start + timedelta(seconds=int(length / 2 if even else math.sqrt(seconds * length)))
     if not rest.start < middle < (rest.end or second(now)):
         return [rest]
     return [Window(rest.start, middle), Window(middle, rest.end)]

@@ -13,6 +13,7 @@ A bookmark moves only when all before it is complete:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -272,8 +273,10 @@ class ListedStream(KlaviyoStream):
         warn = partial(self.logger.warning, "%s: the page cursor expired; reading the window again", self.name)
         # A snapshot is read by a time that moves: what moves while it is read is found in the window without end.
         moving = self.replication_key is None
+        # Of others, limits and not workers decide how long they take: parts would only cost requests.
+        shared = lambda: not self.in_order and concurrent.has_idle_workers()  # noqa: E731 - too short for a name
         concurrent: ConcurrentReader[StreamSlice, Batch] = ConcurrentReader(
-            lambda stream_slice: restarting(read_slice, stream_slice, warn),
+            lambda each: restarting(read_slice, replace(each, shared=shared), warn),
             workers=self.workers,
             alone=lambda each: moving and _without_end(each),
             in_order=self.in_order,
