@@ -475,7 +475,7 @@ def drawn(strategy: st.SearchStrategy[T], number: int) -> list[T]:
     """Different examples of a strategy, to be judged together: a run takes as long for hundreds as for one."""
     found: list[T] = []
 
-    @settings(max_examples=number, phases=[Phase.generate], database=None)
+    @settings(max_examples=number, phases=[Phase.generate], derandomize=True, database=None)
     @given(strategy)
     def collect(example: T) -> None:
         found.append(example)
