@@ -188,7 +188,10 @@ joined as (
         former.sent_key as former_sent_key,
         coalesce(former.is_reopened, false) as is_reopened,
         former.is_open as was_open,
-        former.decided_at as former_decided_at
+        former.decided_at as former_decided_at,
+        coalesce(
+            former.is_shown or former.decision = 'delivered' or (former.decision = 'duplicate' and not former.is_doubtful), false
+        ) as is_settled
 
     from matches
     inner join definitions on matches.definition_key = definitions.definition_key
@@ -202,13 +205,10 @@ joined as (
             and matches.rule = asked_parts.rule
     left join consent on matches.event_ref = consent.event_ref
     left join former on matches.match_ref = former.match_ref
-    where
-        former.match_ref is null
-        or not (former.is_shown or former.decision = 'delivered' or (former.decision = 'duplicate' and not former.is_doubtful))
 
 ),
 
--- Two lines that nothing tells apart are two.
+-- Two lines that nothing tells apart are two. A line keeps its number when one before it is settled.
 number_lines as (
 
     select
@@ -228,6 +228,7 @@ told_apart as (
             else unique_id || case when line > 1 then ':' || {{ lf_text('line') }} else '' end
         end as whole_unique_id
     from number_lines
+    where not is_settled
 
 ),
 
