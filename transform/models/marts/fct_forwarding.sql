@@ -52,7 +52,7 @@ changed as (
 
 ),
 
--- Klaviyo shows it, or no rule makes anything of the event any more.
+-- Klaviyo shows it, or no rule makes anything of the event any more. What was sent by then may be shown all the same, or be asked for again.
 settled as (
 
     select
@@ -72,8 +72,8 @@ settled as (
         former.visitor_digest,
         former.definition_sha256,
         false as is_backfill,
-        false as is_open,
-        false as is_withdrawn,
+        not former.is_shown and (former.decision = 'forwarded' or coalesce(former.is_withdrawn, false)) as is_open,
+        not former.is_shown and (former.decision = 'forwarded' or coalesce(former.is_withdrawn, false)) as is_withdrawn,
         case when former.is_open then former.decided_at end as closes_decided_at,
         former.occurred_at,
         former.received_at

@@ -315,7 +315,7 @@ event_keys as (
 
 ),
 
--- What is held back since it was forwarded, and is not shown: it was sent, or it never was.
+-- What is held back, or asked for by no rule, since it was forwarded, and is not shown: it was sent, or it never was.
 taken_back as (
 
     select
@@ -328,7 +328,7 @@ taken_back as (
         not former.is_shown
         and (
             (former.is_withdrawn and (reasons.match_ref is null or reasons.held_back is not null))
-            or (former.decision = 'forwarded' and reasons.held_back is not null)
+            or (former.decision = 'forwarded' and (reasons.match_ref is null or reasons.held_back is not null))
         )
 
 ),
