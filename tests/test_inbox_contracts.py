@@ -21,6 +21,7 @@ from klaviyo_inbox.sources.klaviyo_webhooks import KLAVIYO_WEBHOOKS
 from klaviyo_inbox.store import open_store
 from subject_requests.tap import Actions, Processing
 from tap_klaviyo_engagement.streams.events import Events
+from target_duckdb.warehouse import BATCHED_AT
 
 ROOT = Path(__file__).parent.parent
 OWN = {RECEIVED, SEQUENCE}
@@ -56,11 +57,11 @@ def test_a_stream_of_the_log_is_what_dbt_reads(name: str) -> None:
 )
 def test_a_stream_is_what_dbt_reads(table: dict[str, list[dict[str, str]]]) -> None:
     name = str(table["name"])
-    schema = STREAMS[name].json_schema()["properties"]
+    schema = {BATCHED_AT: {"type": ["string"]}, **STREAMS[name].json_schema()["properties"]}
     told = {column["name"]: TYPES[column["data_type"]] for column in table["columns"]}
     assert [column for column, types in told.items() if schema[column]["type"][0] not in types] == []
     unread = {"timestamp", "uuid"} if name == "pushed_events" else set()
-    assert set(schema) - set(told) <= OWN | unread
+    assert set(schema) - set(told) <= OWN | unread | {BATCHED_AT}
 
 
 def test_what_tap_experiments_has_typed_into_a_flow_is_understood(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def land(warehouse: Warehouse) -> None:
         declared = [
             f"{name} {kinds.get(str(column.data_type), column.data_type)}"
             for name, column in source.columns.items()
-            if (source.name, name) not in COLUMNS_NOT_LANDED
+            if (source.name, name) not in COLUMNS_NOT_LANDED and name != "_sdc_batched_at"
         ]
         listed = ", ".join([*declared, "_sdc_batched_at timestamp", "_sdc_sequence bigint"])
         schema, table = LOADERS[source.source_name], CALLED.get(source.name, source.name)

@@ -208,4 +208,5 @@ def test_a_number_may_be_given_as_text() -> None:
     }
     told = {"share": "0.5", "hours": 0, "name": "1", "unknown": "2"}
     assert numbers_read(told, known) == {**told, "share": 0.5}
-    assert numbers_read({"share": "half", "hours": None}, known) == {"share": "half", "hours": None}
+    for text in ("half", "", "nan", "-Infinity", "1e999"):
+        assert numbers_read({"share": text, "hours": None}, known) == {"share": text, "hours": None}

@@ -188,10 +188,10 @@
 
 
 {#-
-    For a model that only adds rows, whose materialization notes nothing: what changed since it was run last, as `lf_changes` tells it. Everything, where that is not known or what it
-    follows (`of`) was built whole since.
+    For a model that only adds rows, whose materialization notes nothing: what changed since it was run last, as `lf_changes` tells it. Everything, where that is not known, what it
+    follows (`of`) was built whole since, or it has rows that its `pre_hook` takes out (`faulty`), which are then looked up anew.
 -#}
-{% macro lf_since_applied(of) -%}
+{% macro lf_since_applied(of, faulty) -%}
     {%- if execute and lf_keeps_changes() and is_incremental() and config.get('materialized') == 'incremental' -%}
         {%- do run_query(lf_create_changes_applied()) -%}
         {%- set query -%}
@@ -203,6 +203,7 @@
             where
                 held.model_name = {{ lf_literal(model.name) }}
                 and followed.model_name = {{ lf_literal(of) }}
+                and not exists (select 1 from {{ this }} where {{ faulty }})
         {%- endset -%}
         {%- for row in run_query(query).rows -%}
             {{ return({'how': 'changes', 'is_noted': false, 'since': row['since'] | int, 'change_id': row['change_id'] | int}) }}

@@ -21,7 +21,7 @@ from singer_program.command import Tell, invoke, run, to_stderr
 from singer_program.errors import ProgramError
 from singer_program.private import private_files
 from singer_program.reader import MessageReader
-from singer_program.settings import numbers_read, unknown_settings, unknown_variables
+from singer_program.settings import numbers_read, takes_number, unknown_settings, unknown_variables
 from singer_program.signals import stop
 from singer_program.state import fault_of
 from singer_program.writer import MessageWriter
@@ -115,10 +115,10 @@ class _ProgramPlugin(PluginBase):
 
     def _with_numbers(self, values: dict[str, Any]) -> dict[str, Any]:
         properties = self.config_jsonschema["properties"]
-        return {
-            name: float(value) if isinstance(value, str) and "number" in properties[name]["type"] else value
-            for name, value in values.items()
-        }
+        read = numbers_read(values, properties)
+        if any(isinstance(value, str) and takes_number(properties.get(name)) for name, value in read.items()):
+            raise ValueError
+        return read
 
     def _unreadable_variables(self) -> list[str]:
         faults = []

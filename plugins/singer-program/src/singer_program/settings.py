@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -160,21 +161,24 @@ def numbers_read(given: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]
 
     Args:
         given: Value by name.
-        known: Each setting's JSON Schema. What is text and no number stays text, for the validation to tell.
+        known: Each setting's JSON Schema. What is text and no number, or one without end, stays text, for the
+            validation to tell.
     """
-    return {name: _number(value) if _is_number(known.get(name)) else value for name, value in given.items()}
+    return {name: _number(value) if takes_number(known.get(name)) else value for name, value in given.items()}
 
 
-def _is_number(schema: Mapping[str, Any] | None) -> bool:
+def takes_number(schema: Mapping[str, Any] | None) -> bool:
+    """Whether a setting of this JSON Schema may be a number; of one that there is none of, no."""
     kind = (schema or {}).get("type", ())
     return "number" in ([kind] if isinstance(kind, str) else kind)
 
 
 def _number(value: object) -> object:
     try:
-        return float(value) if isinstance(value, str) else value
+        number = float(value) if isinstance(value, str) else math.nan
     except ValueError:
         return value
+    return number if math.isfinite(number) else value  # no JSON Schema refuses what is no number, or endless
 
 
 def unknown_settings(given: Iterable[str], known: Mapping[str, object]) -> list[str]:

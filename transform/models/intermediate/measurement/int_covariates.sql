@@ -8,7 +8,7 @@
         post_hook="{{ lf_note_as_applied('int_messages_received') }}",
     )
 }}
-{%- set since = lf_since_applied('int_messages_received') %}
+{%- set since = lf_since_applied('int_messages_received', faulty=lf_is_no_sum(lf_covariates())) %}
 
 with
 
