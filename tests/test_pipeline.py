@@ -517,7 +517,7 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
     """By the commands of the pages, from the raw table to the account."""
     buyer, now = Buyer(loop, loop.audience()[7].email or ""), datetime.now(UTC).replace(tzinfo=None)
     before = buyer.events()
-    file = place.root / "forwarding" / "site.yml"  # pages have one of another name
+    file = place.root / "forwarding" / "shop.yml"
     file.write_text(FORWARDING)
     for row in _site_events(buyer.email, now):
         loop.execute(
@@ -529,7 +529,7 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
     def make(what: str) -> str:
         return place.run(f"DBT_EXCLUDE_RESOURCE_TYPES=test make {what}")
 
-    shown = make(f"forwarding-preview name=site ENVIRONMENT=prod DAY={(now - timedelta(days=1)).date()}")
+    shown = make(f"forwarding-preview name=shop ENVIRONMENT=prod DAY={(now - timedelta(days=1)).date()}")
     assert ": 1 of 1 would be sent" in shown
     assert buyer.email not in shown
 
@@ -555,6 +555,7 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
     }
     # Until Klaviyo shows it, nobody knows that it is mended.
     assert [message for message, *_ in loop.query(letters)] == ["deep"]
+    file.unlink()  # whoever reads the pages makes one of this name
 
 
 # When a job fails, the reason is one line: the plugin's own.

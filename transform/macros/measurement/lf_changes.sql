@@ -192,7 +192,7 @@
     follows (`of`) was built whole since, or it has rows that its `pre_hook` takes out (`faulty`), which are then looked up anew.
 -#}
 {% macro lf_since_applied(of, faulty) -%}
-    {%- if execute and lf_keeps_changes() and is_incremental() and config.get('materialized') == 'incremental' -%}
+    {%- if execute and flags.WHICH in ('build', 'run') and lf_keeps_changes() and is_incremental() and config.get('materialized') == 'incremental' -%}
         {%- do run_query(lf_create_changes_applied()) -%}
         {%- set query -%}
             select
