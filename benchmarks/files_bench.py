@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from figures import Bar, Benchmark, Row, Scale
-from harness import MAXRSS_UNIT, NotMeasured
+from harness import MAXRSS_UNIT, NotMeasured, one_core_apart
 
 EVENTS = 10_000_000
 _HEAD = ("Event ID", "Timestamp", "Metric ID", "Metric", "Klaviyo ID", "Email", "$value", "event_properties")
@@ -29,7 +29,6 @@ _COUNT = (
 
 @dataclass(frozen=True)
 class _Run:
-    records: int
     state: str
     processor: float
     peak: int
@@ -88,8 +87,10 @@ def _run(folder: Path, name: str, count: int, state: str = "") -> _Run:
     if state:
         (folder / "state.json").write_text(state)
         command += ["--state", str(folder / "state.json")]
-    with tempfile.TemporaryFile() as told:
-        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, preexec_fn=_one_core)  # noqa: S603, PLW1509
+    with one_core_apart() as core, tempfile.TemporaryFile() as told:
+        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told)  # noqa: S603
+        if core is not None:
+            os.sched_setaffinity(tap.pid, {core})
         counting = [sys.executable, "-c", _COUNT]
         counted = subprocess.Popen(counting, stdin=tap.stdout, stdout=subprocess.PIPE, text=True)  # noqa: S603
         assert tap.stdout  # noqa: S101 - it is a pipe
@@ -104,12 +105,7 @@ def _run(folder: Path, name: str, count: int, state: str = "") -> _Run:
         msg = f"the tap gave {records} of {count} events and ended with {tap.returncode}: {said[-300:]}"
         raise NotMeasured(msg)
     spent = usage.ru_utime + usage.ru_stime
-    return _Run(count, json.dumps(json.loads(last)["value"]), spent, usage.ru_maxrss * MAXRSS_UNIT)
-
-
-def _one_core() -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return _Run(json.dumps(json.loads(last)["value"]), spent, usage.ru_maxrss * MAXRSS_UNIT)
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {"files": files}

@@ -82,9 +82,7 @@ class Rejects:
             "time": self._now().isoformat(timespec="seconds"),
         }
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file.append(line)
-            self._file.sync()
+            self._file.put(line)
         except (OSError, ProgramError) as error:
             msg = f"a row that cannot be read could not be named in {self.path}: {error}"
             raise StreamFault(msg) from error

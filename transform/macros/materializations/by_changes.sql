@@ -88,11 +88,8 @@
 {% macro lf_note_changes(changes) -%}
     {%- if changes.how != 'nothing' -%}
         {%- do run_query(lf_create_changes_applied()) -%}
-        {%- do run_query('delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name)) -%}
-        {%- if changes.is_noted -%}
-            {%- do run_query(
-                'insert into ' ~ lf_changes_applied() ~ ' values (' ~ lf_literal(model.name) ~ ', ' ~ lf_literal(changes.rests_on) ~ ', ' ~ changes.change_id ~ ')'
-            ) -%}
-        {%- endif -%}
+        {%- do run_query(lf_note_applied(
+            'select ' ~ lf_text(lf_literal(changes.rests_on)) ~ ' as rests_on, ' ~ changes.change_id ~ ' as change_id' if changes.is_noted else none
+        )) -%}
     {%- endif -%}
 {%- endmacro %}

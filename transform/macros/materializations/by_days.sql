@@ -103,8 +103,7 @@
 {#- Notes how far the events had landed that were looked at. -#}
 {% macro lf_note_landed(landed) -%}
     {%- do run_query(lf_create_changes_applied()) -%}
-    {%- do run_query('delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name)) -%}
-    {%- do run_query('insert into ' ~ lf_changes_applied() ~ ' values (' ~ lf_literal(model.name) ~ ', ' ~ lf_literal(tojson(landed)) ~ ', 0)') -%}
+    {%- do run_query(lf_note_applied('select ' ~ lf_text(lf_literal(tojson(landed))) ~ ' as rests_on, 0 as change_id')) -%}
 {%- endmacro %}
 
 

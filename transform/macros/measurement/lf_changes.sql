@@ -34,6 +34,18 @@
 {%- endmacro %}
 
 
+{#- Statements that note what the model's table holds now: `rests_on` and `change_id` of a query; without one, that it is not known. -#}
+{% macro lf_note_applied(query) -%}
+    {%- set statements = ['delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name)] -%}
+    {%- if query is not none -%}
+        {%- do statements.append(
+            'insert into ' ~ lf_changes_applied() ~ ' select ' ~ lf_literal(model.name) ~ ', rests_on, change_id from (' ~ query ~ ') as noted'
+        ) -%}
+    {%- endif -%}
+    {{ return(statements | join('; ')) }}
+{%- endmacro %}
+
+
 {#- The number of the next change. -#}
 {% macro lf_next_change() -%}
     {{ return(run_query('select coalesce(max(change_id), 0) + 1 as change_id from ' ~ lf_ledger('int_changes')).columns[0].values()[0]) }}
@@ -218,11 +230,7 @@
     {%- if not execute or not lf_keeps_changes() -%}
         {{ return('') }}
     {%- endif -%}
-    {{ return(
-        'delete from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(model.name) ~ '; '
-        ~ 'insert into ' ~ lf_changes_applied() ~ ' select ' ~ lf_literal(model.name) ~ ', rests_on, change_id from '
-        ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(of)
-    ) }}
+    {{ return(lf_note_applied('select rests_on, change_id from ' ~ lf_changes_applied() ~ ' where model_name = ' ~ lf_literal(of))) }}
 {%- endmacro %}
 
 

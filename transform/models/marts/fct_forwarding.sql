@@ -72,8 +72,8 @@ settled as (
         former.visitor_digest,
         former.definition_sha256,
         false as is_backfill,
-        not former.is_shown and (former.decision = 'forwarded' or coalesce(former.is_withdrawn, false)) as is_open,
-        not former.is_shown and (former.decision = 'forwarded' or coalesce(former.is_withdrawn, false)) as is_withdrawn,
+        former.was_sent and not former.is_shown as is_open,
+        former.was_sent and not former.is_shown as is_withdrawn,
         case when former.is_open then former.decided_at end as closes_decided_at,
         former.occurred_at,
         former.received_at

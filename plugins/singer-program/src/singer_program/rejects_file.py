@@ -46,6 +46,17 @@ class RejectsFile:
         """Take a line, which is written by `sync`."""
         self._lines.append(json.dumps(line).encode() + b"\n")
 
+    def put(self, line: Mapping[str, object]) -> None:
+        """Return when a line is on disk; the folder is made for the first one, its owner's alone.
+
+        Raises:
+            OSError: there can be no such folder.
+            ProgramError: the file cannot be written.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.append(line)
+        self.sync()
+
     def sync(self) -> None:
         """Return when everything taken is on disk.
 

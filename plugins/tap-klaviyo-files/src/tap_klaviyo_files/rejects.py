@@ -60,9 +60,7 @@ class Rejects:
             "time": self._now().isoformat(timespec="seconds"),
         }
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file.append(told)
-            self._file.sync()
+            self._file.put(told)
         except OSError as error:
             message = f"a row that cannot be read could not be named in {str(self.path)!r}: {error.strerror}"
             raise ProgramError(message) from error

@@ -108,7 +108,7 @@ class TapKlaviyoFiles(ProgramTap):
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else None,
-            state=json.load(state) if state else None,
+            state=json.load(state) if state else None,  # the SDK would make decimals of times of files
             catalog=json.load(catalog) if catalog else None,
             parse_env_config=bool(config and config.parse_env),
             validate_config=True,

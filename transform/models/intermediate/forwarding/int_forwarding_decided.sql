@@ -181,7 +181,7 @@ joined as (
         matches.occurred_at < {{ lf_dateadd('hour', '-1 * definitions.max_age_hours', lf_now()) }} as is_old,
         former.decision as former_decision,
         former.decision = 'forwarded' as was_forwarded,
-        coalesce(former.decision = 'forwarded' or former.is_withdrawn, false) as was_sent,
+        coalesce(former.was_sent, false) as was_sent,
         coalesce(former.is_doubtful, false) as is_doubtful,
         former.unique_id as former_unique_id,
         former.event_key as former_event_key,
@@ -325,11 +325,9 @@ taken_back as (
     from former
     left join reasons on former.match_ref = reasons.match_ref
     where
-        not former.is_shown
-        and (
-            (former.is_withdrawn and (reasons.match_ref is null or reasons.held_back is not null))
-            or (former.decision = 'forwarded' and (reasons.match_ref is null or reasons.held_back is not null))
-        )
+        former.was_sent
+        and not former.is_shown
+        and (reasons.match_ref is null or reasons.held_back is not null)
 
 ),
 

@@ -186,9 +186,13 @@ number_decisions as (
 
 ),
 
+-- What was forwarded, and what was held back since: Klaviyo may have it.
 latest as (
 
-    select * from number_decisions
+    select
+        *,
+        decision = 'forwarded' or coalesce(is_withdrawn, false) as was_sent
+    from number_decisions
     where recency = 1
 
 ),
@@ -223,7 +227,7 @@ candidates as (
             metrics.metric_id = klaviyo_events.metric_id
             and waiting.unique_id = klaviyo_events.unique_id
     where
-        (waiting.decision = 'forwarded' or waiting.is_withdrawn)
+        waiting.was_sent
         and {{ lf_forwarding_since_open('klaviyo_events.occurred_at', runs) }}
 
 ),
@@ -312,6 +316,7 @@ former as (
         ---------- booleans
         latest.is_open,
         coalesce(latest.is_withdrawn, false) as is_withdrawn,
+        latest.was_sent,
         latest.decision = 'duplicate' and doubtful.match_ref is not null as is_doubtful,
         shown.match_ref is not null as is_shown,
         events.is_reopened = 1 as is_reopened,

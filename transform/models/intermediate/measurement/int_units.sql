@@ -72,7 +72,11 @@ assigned as (
         assignments.slot_key
         || '=' || assignments.arm_key
         || '=' || {{ lf_text('cast(assignments.assigned_at as date)') }}
-        || case when receipts.received_at < assignments.assigned_at then '=late' else '' end as slot_cell
+        || case when receipts.received_at < assignments.assigned_at then '=late' else '' end as slot_cell,
+        case when receipts.profile_id is null then 0 else 1 end as has_received,
+        case when receipts.has_opened then 1 else 0 end as has_opened,
+        receipts.received_at,
+        receipts.token_clicked_at
 
     from assignments
     inner join arms
@@ -99,7 +103,11 @@ cells as (
         experiment_key,
         experiment_version,
         profile_id,
-        {{ lf_sorted_list('slot_cell') }} as cell
+        {{ lf_sorted_list('slot_cell') }} as cell,
+        max(has_received) = 1 as has_received,
+        max(has_opened) = 1 as has_opened,
+        min(received_at) as received_at,
+        min(token_clicked_at) as token_clicked_at
 
     from assigned
     group by experiment_key, experiment_version, profile_id
@@ -121,19 +129,14 @@ units as (
         last_covariates.{{ lf_covariates() | join(',\n        last_covariates.') }},
 
         ---------- booleans
-        receipts.profile_id is not null as has_received,
-        coalesce(receipts.has_opened, false) as has_opened,
+        cells.has_received,
+        cells.has_opened,
 
         ---------- timestamps
-        receipts.received_at,
-        receipts.token_clicked_at
+        cells.received_at,
+        cells.token_clicked_at
 
     from cells
-    left join receipts
-        on
-            cells.experiment_key = receipts.experiment_key
-            and cells.experiment_version = receipts.experiment_version
-            and cells.profile_id = receipts.profile_id
     left join last_covariates
         on
             cells.experiment_key = last_covariates.experiment_key
