@@ -6,6 +6,7 @@ source as (
 
 ),
 
+-- Some columns have another name from revision 2026-10-15 on, or are there in one of the two alone.
 renamed as (
 
     select
@@ -15,12 +16,17 @@ renamed as (
         template_id,
 
         ---------- texts
-        label as message_label,
+        coalesce(name, label) as message_label,
+        status,
         channel,
+        {%- for column, key in {'subject': 'subject', 'from_email': 'from_email', 'from_name': 'from_label'}.items() %}
+        {{ lf_json_text_in('definition', ['content', key]) }} as {{ column }},
+        {%- endfor %}
 
         ---------- timestamps
-        created_at,
-        updated_at
+        coalesce(created, created_at) as created_at,
+        coalesce(updated, updated_at) as updated_at,
+        send_time as sent_at
 
     from source
 

@@ -24,7 +24,8 @@ renamed as (
         created_at,
         scheduled_at,
         updated_at,
-        send_time as sent_at
+        send_time as sent_at,
+        _sdc_batched_at as landed_at
 
     from source
 

@@ -1,4 +1,4 @@
-{%- set columns = 'id, datetime, event_properties, profile_id, metric_id, _sdc_batched_at' -%}
+{%- set columns = 'id, uuid, datetime, event_properties, profile_id, metric_id, _sdc_batched_at' -%}
 
 with
 
@@ -44,8 +44,11 @@ renamed as (
         id as event_id,
         profile_id,
         metric_id,
+        uuid,
         {{ lf_json_text('event_properties', '$event_id') }} as unique_id,
         {{ lf_json_text('event_properties', '$message') }} as message_id,
+        {{ lf_json_if_named('event_properties', '$flow', lf_json_text('event_properties', '$flow')) }} as flow_id,
+        {{ lf_json_if_named('event_properties', '$variation', lf_json_text('event_properties', '$variation')) }} as variation_id,
         {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
         coalesce(
             {{ lf_json_if_named('event_properties', 'OrderId', lf_json_text('event_properties', 'OrderId')) }},

@@ -31,7 +31,8 @@ renamed as (
         ---------- timestamps
         created as created_at,
         updated as updated_at,
-        last_event_date as last_event_at
+        last_event_date as last_event_at,
+        _sdc_batched_at as landed_at
 
     from source
 
