@@ -200,7 +200,9 @@ def test_what_landed_is_classified(kept: Warehouse) -> None:
     world, before = small_world(60), NOW - timedelta(hours=3)
     land_at(world, kept, before)
     measure(kept)
-    for number, minutes in ((11, 60), (12, 1)):  # the second was landed while the first could be read already
+    # A file has one writer at a time; elsewhere a row may be of a moment before one that could be read already.
+    late = 120 if kept.project.engine.name == "duckdb" else 1
+    for number, minutes in ((11, 60), (12, late)):
         held = content(kept)
         belongs_to(world, number, before + timedelta(minutes=minutes))
         world.events.append(event("MetOrd", ids(world)[number], number, **{"$value": 25}))

@@ -44,6 +44,12 @@
 {%- endmacro %}
 
 
+{#- So many hours a loader may write down when it landed a row before anybody can read it. None where one process at a time has the file. -#}
+{% macro lf_landing_hours() -%}
+    {{ return(0 if target.type == 'duckdb' and not (target.path or '').startswith('md:') else 1) }}
+{%- endmacro %}
+
+
 {#- Days, with the number of their events that play a part and for which a condition holds. -#}
 {% macro lf_landed_days(events, roles, condition='1 = 1') -%}
     {%- set days = [] -%}
@@ -90,8 +96,7 @@
 
 
 {#-
-    The days that a run classifies anew, with the number of their events. Those on which something landed since the last run; an hour before it too, because a loader writes the moment down
-    before its rows can be read. What that cannot show is found by counting (lf_days_to_classify): events that are gone, by the first run of each day; those of a metric that plays another
+    The days that a run classifies anew, with the number of their events. Those on which something landed since the last run, and some time before it (lf_landing_hours). What that cannot show is found by counting (lf_days_to_classify): events that are gone, by the first run of each day; those of a metric that plays another
     part, and those of a loader that does not say when they landed, by each run.
 -#}
 {% macro lf_days_of_news(events, roles, classified, landed) -%}
@@ -102,7 +107,7 @@
     {%- set is_known = held.until and held.unknown == landed.unknown -%}
     {%- set news = [] -%}
     {%- if is_known and held.until != landed.until -%}
-        {%- set since = 'events.landed_at > ' ~ lf_dateadd('hour', -1, lf_moment(held.until)) -%}
+        {%- set since = 'events.landed_at > ' ~ lf_dateadd('hour', -1 * lf_landing_hours(), lf_moment(held.until)) -%}
         {%- set days = lf_landed_days(events, roles, since) | map(attribute=0) | list -%}
         {#- A day is classified as a whole. -#}
         {%- do news.extend(lf_landed_days(events, roles, lf_on_days('events.occurred_at', days))) -%}
