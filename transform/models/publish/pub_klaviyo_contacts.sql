@@ -37,9 +37,9 @@ forwarding_contacts as (
 
 ),
 
-profile_keys as (
+profile_identifiers as (
 
-    select * from {{ ref('int_profile_keys') }}
+    select * from {{ ref('int_profile_identifiers') }}
 
 ),
 
@@ -51,16 +51,28 @@ statements as (
 
 ),
 
+forwarded_lately as (
+
+    select * from forwarding_contacts
+    where {{ lf_is_sent_still('recorded_at') }}
+
+),
+
+profile_keys as (
+
+    {{ lf_profile_keys('select forwarded_lately.contact_key from forwarded_lately') }}
+
+),
+
 -- Of a call that is forwarded somebody is known by what its events are sent under.
 forwarded as (
 
     select
-        forwarding_contacts.*,
+        forwarded_lately.*,
         profile_keys.profile_id as known_profile_id
 
-    from forwarding_contacts
-    left join profile_keys on forwarding_contacts.contact_key = profile_keys.contact_key
-    where {{ lf_is_sent_still('forwarding_contacts.recorded_at') }}
+    from forwarded_lately
+    left join profile_keys on forwarded_lately.contact_key = profile_keys.contact_key
 
 ),
 

@@ -6,9 +6,9 @@ consent_decided as (
 
 ),
 
-profile_keys as (
+profile_identifiers as (
 
-    select * from {{ ref('int_profile_keys') }}
+    select * from {{ ref('int_profile_identifiers') }}
 
 ),
 
@@ -19,6 +19,12 @@ withdrawn as (
     where
         said = 'withdrawn'
         and channel in ({{ lf_consent_channel_names(with_lists_only=true) }})
+
+),
+
+profile_keys as (
+
+    {{ lf_profile_keys('select withdrawn.contact_key from withdrawn') }}
 
 ),
 

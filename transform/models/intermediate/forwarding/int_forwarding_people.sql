@@ -26,9 +26,9 @@ found_values as (
 
 ),
 
-profile_keys as (
+profile_identifiers as (
 
-    select * from {{ ref('int_profile_keys') }}
+    select * from {{ ref('int_profile_identifiers') }}
 
 ),
 
@@ -202,6 +202,12 @@ known_by as (
 
     {% endif -%}
     {%- endfor %}
+
+),
+
+profile_keys as (
+
+    {{ lf_profile_keys('select known_by.contact_key from known_by') }}
 
 ),
 

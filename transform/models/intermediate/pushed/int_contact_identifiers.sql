@@ -6,9 +6,9 @@ pushed_contacts as (
 
 ),
 
-profile_keys as (
+profile_identifiers as (
 
-    select * from {{ ref('int_profile_keys') }}
+    select * from {{ ref('int_profile_identifiers') }}
 
 ),
 
@@ -24,22 +24,34 @@ forwarding_contacts as (
 
 ),
 
+forwarded_lately as (
+
+    select * from forwarding_contacts
+    where
+        name = ''
+        and {{ lf_is_sent_still('recorded_at') }}
+
+),
+
+profile_keys as (
+
+    {{ lf_profile_keys('select forwarded_lately.contact_key from forwarded_lately') }}
+
+),
+
 forwarded as (
 
     select
-        forwarding_contacts.contact_key,
+        forwarded_lately.contact_key,
         profile_keys.profile_id,
-        forwarding_contacts.email,
-        forwarding_contacts.phone_number,
-        forwarding_contacts.external_id,
-        'forwarding:' || forwarding_contacts.event_ref as statement_ref,
-        forwarding_contacts.stated_at
+        forwarded_lately.email,
+        forwarded_lately.phone_number,
+        forwarded_lately.external_id,
+        'forwarding:' || forwarded_lately.event_ref as statement_ref,
+        forwarded_lately.stated_at
 
-    from forwarding_contacts
-    left join profile_keys on forwarding_contacts.contact_key = profile_keys.contact_key
-    where
-        forwarding_contacts.name = ''
-        and {{ lf_is_sent_still('forwarding_contacts.recorded_at') }}
+    from forwarded_lately
+    left join profile_keys on forwarded_lately.contact_key = profile_keys.contact_key
 
 ),
 
@@ -91,6 +103,12 @@ rank_by_time as (
 
 ),
 
+owners as (
+
+    {{ lf_profile_keys('select rank_by_time.identifier_key from rank_by_time') }}
+
+),
+
 held as (
 
     select
@@ -105,7 +123,7 @@ held as (
         case rank_by_time.kind when 'email' then profiles.email when 'phone_number' then profiles.phone_number else profiles.external_id end as held_identifier
 
     from rank_by_time
-    left join profile_keys as owners on rank_by_time.identifier_key = owners.contact_key
+    left join owners on rank_by_time.identifier_key = owners.contact_key
     left join profiles on rank_by_time.profile_id = profiles.profile_id
     where rank_by_time.recency = 1
 

@@ -18,9 +18,9 @@ request_statements as (
 
 ),
 
-profile_keys as (
+profile_identifiers as (
 
-    select * from {{ ref('int_profile_keys') }}
+    select * from {{ ref('int_profile_identifiers') }}
 
 ),
 
@@ -110,6 +110,12 @@ named as (
         *,
         {{ lf_contact_key('email', 'phone_number', 'external_id', 'stated_profile_id') }} as contact_key
     from cleaned
+
+),
+
+profile_keys as (
+
+    {{ lf_profile_keys('select named.contact_key from named') }}
 
 ),
 
