@@ -152,7 +152,8 @@ def scopes_of_both_keys() -> str:
 def quota() -> str:
     """What streams and sinks of many rows may ask of Klaviyo, and how long a million rows take at the least."""
     many = ("events", "profiles", "profile_ids", "list_memberships", "segment_memberships")
-    asked = [(f"read `{each.name}`", ENDPOINTS[each.operation]) for each in STREAMS if each.name in many]
+    read = {each.name: ENDPOINTS[each.operation] for each in STREAMS if each.name in many}
+    asked = [(f"read `{name}`", endpoint) for name, endpoint in read.items()]
     rows = [(what, endpoint.limits, endpoint.page.maximum) for what, endpoint in asked if endpoint.page]
     [route] = {each.routes[0] for each in SINKS if each.stream == "profiles"}
     rows.append(("write `profiles`", ENDPOINTS[route.operation].limits, route.limits.items))
@@ -184,35 +185,48 @@ def _when(stream: type[KlaviyoStream]) -> str:
     return ", ".join(said)
 
 
-def _routes(sink: type[Sink]) -> Iterable[str]:
+def _routes(sinks: Iterable[type[Sink]]) -> Iterable[str]:
     """The requests that write, each once, and how many records one takes."""
-    for operation, most in {each.operation: each.limits.items for each in sink.routes}.items():
-        yield f"`{ENDPOINTS[operation].method} {ENDPOINTS[operation].path}` ({most:,})"
+    told: dict[str, str] = {}
+    for sink in sinks:
+        for route in sink.routes:
+            endpoint = ENDPOINTS[route.operation]
+            since = "" if endpoint.revision == DEFAULT_REVISION else f", from {endpoint.revision}"
+            told.setdefault(f"`{endpoint.method} {endpoint.path}` ({route.limits.items:,}", since)
+    return [f"{request}{since})" for request, since in told.items()]
+
+
+def _fields(sinks: Iterable[type[Sink]]) -> Iterable[tuple[str, str, str]]:
+    """The fields of a stream's records, with the revision from which on there are those that were not always."""
+    told: dict[str, tuple[str, str, str]] = {}
+    for sink in sinks:
+        since = "" if sink.revision() == DEFAULT_REVISION else f". From {sink.revision()}"
+        for field in sink.fields:
+            kind = f"{field.kind}{', required' if field.required else ''}"
+            told.setdefault(field.name, (f"`{field.name}`", kind, f"{field.description}{since}"))
+    return told.values()
 
 
 def sinks() -> str:
-    """The target's sinks, what each calls, and the fields of its records."""
+    """The target's sinks, what each calls, and the fields of its records; those of one stream as one."""
+    by_stream: dict[str, list[type[Sink]]] = {}
+    for sink in sorted(SINKS, key=lambda each: each.revision()):
+        by_stream.setdefault(sink.stream, []).append(sink)
+    declared = {stream: by_stream[stream] for stream in dict.fromkeys(sink.stream for sink in SINKS)}
     calls = table(
         ("stream", "writes through (records a request)", "scopes"),
         (
             (
-                f"`{sink.stream}`",
-                ", ".join(_routes(sink)),
-                scopes(sink.operations()),
+                f"`{stream}`",
+                ", ".join(_routes(those)),
+                scopes(operation for sink in those for operation in sink.operations()),
             )
-            for sink in SINKS
+            for stream, those in declared.items()
         ),
     )
     fields = [
-        f"Fields of `{sink.stream}`:\n\n"
-        + table(
-            ("field", "type", "description"),
-            (
-                (f"`{field.name}`", f"{field.kind}{', required' if field.required else ''}", field.description)
-                for field in sink.fields
-            ),
-        )
-        for sink in SINKS
+        f"Fields of `{stream}`:\n\n" + table(("field", "type", "description"), _fields(those))
+        for stream, those in declared.items()
     ]
     return "\n\n".join([calls, *fields])
 

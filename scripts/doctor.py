@@ -39,7 +39,7 @@ from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, Endpoint
 from klaviyo_wire.errors import KlaviyoError, MissingScope, Refused
 from klaviyo_wire.ratelimit import Governor
 from tap_klaviyo_engagement.streams import streams_for
-from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.sinks import sinks_for
 
 _PUBLISHED = "pub_klaviyo_"
 _PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
@@ -131,8 +131,8 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
     """What the plugins of a job that need a key call at Klaviyo, by the plugin whose code runs."""
     found: dict[str, list[str]] = {}
     for plugin in plugins:
+        revision = setting(plugin, "revision", environment, variables) or DEFAULT_REVISION
         if origin(plugin) == TAP:
-            revision = setting(plugin, "revision", environment, variables) or DEFAULT_REVISION
             streams = [each for each in streams_for(revision) if each.name in selected(plugin)]
             called = [_WHOSE, *(name for each in streams for name in (each.parent, each.operation) if name)]
         elif origin(plugin) == TARGET:
@@ -140,7 +140,8 @@ def operations(plugins: Iterable[str], environment: str, variables: Mapping[str,
             folder = ROOT / "transform" / "models" / ("deletions" if deletes else "publish")
             models = folder.glob(f"{_PUBLISHED}*.sql")
             written = {path.stem.removeprefix(_PUBLISHED) for path in models}
-            called = [_WHOSE, *(name for sink in SINKS if sink.stream in written for name in sink.operations())]
+            sinks = [each for each in sinks_for(revision) if each.stream in written]
+            called = [_WHOSE, *(name for sink in sinks for name in sink.operations())]
         else:
             continue
         found[origin(plugin)] = list(dict.fromkeys([*found.get(origin(plugin), []), *called]))

@@ -10,7 +10,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klaviyo_wire import auth, bulk, jsonapi
+from klaviyo_wire import auth, bulk, jsonapi, revisions
 from klaviyo_wire.endpoints import ENDPOINTS
 from klaviyo_wire.errors import ConfigurationError
 from klaviyo_wire.redaction import redact
@@ -162,3 +162,30 @@ def test_json_of_any_depth_round_trips() -> None:
 )
 def test_the_steady_order_is_by_what_never_changes(operation: str, order: str | None) -> None:
     assert ENDPOINTS[operation].steady_order == order
+
+
+DECLARED = {"a": ("x", "2026-07-15"), "b": ("x", "2026-10-15"), "c": ("y", "2026-10-15"), "d": ("z", "")}
+
+
+@pytest.mark.parametrize(
+    ("revision", "kept"),
+    [
+        ("2026-07-15", "ad"),
+        ("2026-07-15.pre", "ad"),
+        ("2026-10-14", "ad"),
+        ("2026-10-15", "bcd"),
+        ("2026-10-15.pre", "bcd"),
+        ("2099-01-15", "bcd"),
+    ],
+)
+def test_of_one_name_the_newest_declaration_counts_that_is_not_newer(revision: str, kept: str) -> None:
+    found = revisions.newest(DECLARED, revision, name=lambda it: DECLARED[it][0], since=lambda it: DECLARED[it][1])
+    assert "".join(found) == kept
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"), [("2026-07-14", "the oldest one supported is 2026-07-15"), ("new", "such as 2026-07-15")]
+)
+def test_a_revision_before_all_declarations_is_refused(revision: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        revisions.newest(DECLARED, revision, name=lambda it: it, since=lambda it: DECLARED[it][1])

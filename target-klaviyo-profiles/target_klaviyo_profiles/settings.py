@@ -11,7 +11,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from klaviyo_wire.auth import DEFAULT_API_URL
-from klaviyo_wire.endpoints import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION, OMNICHANNEL
 from target_klaviyo_profiles.audit import DEFAULT_NAME as DEFAULT_AUDIT_NAME
 from target_klaviyo_profiles.identifiers import PRECEDENCE
 from target_klaviyo_profiles.people import FORGOTTEN, KEY_SETTING, PATH_SETTINGS, RESTRICTED
@@ -44,7 +44,15 @@ SETTINGS = th.PropertiesList(
             "tell whose the key is (scope `accounts:read`), it is taken for this one's"
         ),
     ),
-    th.Property("revision", th.StringType, default=DEFAULT_REVISION, description="API revision that is spoken"),
+    th.Property(
+        "revision",
+        th.StringType,
+        default=DEFAULT_REVISION,
+        description=(
+            f"API revision that is spoken: from {OMNICHANNEL} on, the variations of campaign messages have the "
+            "templates, and there is consent to the tracking of clicks"
+        ),
+    ),
     th.Property(
         "rate_limit_share",
         th.DecimalType(exclusive_minimum=0, maximum=1),

@@ -29,7 +29,7 @@ from target_klaviyo_profiles.delivery.tally import counted
 from target_klaviyo_profiles.errors import ConfigurationError, OutputError, RunFailed
 from target_klaviyo_profiles.people import FORGOTTEN, RESTRICTED, People, read_people
 from target_klaviyo_profiles.settings import LOAD_METHOD, SETTINGS, Settings, with_remedy
-from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.sinks import sinks_for
 from target_klaviyo_profiles.sinks.options import Options
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class TargetKlaviyoProfiles(Target):
             concurrency=settings.concurrency,
             clock=time,
         )
-        connection.client()  # tells what is wrong with the settings before a file is made
+        # What is wrong with the settings is told before a file is made.
+        connection.client()
+        sinks = sinks_for(settings.revision)
         rejects = Rejects(settings.rejects_path, time.now, personal=settings.rejects_include_record)
         ledger = Ledger(None if settings.dry_run else settings.ledger_path, settings.api_key, time.now)
         account = AccountCheck(connection.client(), settings.account_id, ledger, self.logger.warning)
@@ -163,7 +165,7 @@ class TargetKlaviyoProfiles(Target):
             )
 
         return Coordinator(
-            [sink(options) for sink in SINKS],
+            [sink(options) for sink in sinks],
             new_context,
             rejects,
             account,

@@ -145,7 +145,7 @@ def load_any(
 
     def load_any(sink: type[Sink], records: Callable[[Examples], Iterable[Json]], **settings: object) -> Run:
         made = records(examples(sink, furnish(sandbox)))
-        allowed = {"allow_deletions": True, "clearable_fields": sorted(sink.clearable)}
-        return load(messages(made, stream=sink.stream), **allowed, **settings)
+        own = {"revision": sink.revision(), "allow_deletions": True, "clearable_fields": sorted(sink.clearable)}
+        return load(messages(made, stream=sink.stream), **own, **settings)
 
     return load_any

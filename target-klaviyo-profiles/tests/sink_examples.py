@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from klaviyo_sandbox.model.records import GroupKind, Template
+from klaviyo_sandbox.protocol.omnichannel import other_id
 from klaviyo_sandbox.state.campaigns import draft
 from target_klaviyo_profiles.fields import Field, Kind
 from target_klaviyo_profiles.rows import Rejected, Row
+from target_klaviyo_profiles.sinks import SINKS
 from target_klaviyo_profiles.sinks.options import Options
 
 if TYPE_CHECKING:
@@ -134,6 +136,12 @@ def examples(sink: type[Sink], existing: Mapping[str, list[str]] | None = None) 
     return Examples(sink(replace(OPTIONS, clearable_fields=sink.clearable)), existing or {})
 
 
+def named(sink: type[Sink]) -> str:
+    """What a declaration is called in the name of a test: its stream, with the revision of a later one."""
+    first = next(each for each in SINKS if each.stream == sink.stream)
+    return sink.stream if sink is first else f"{sink.stream}@{sink.revision()}"
+
+
 def furnish(account: Sandbox) -> dict[str, list[str]]:
     """Give an account a template and drafts; answers what it has, by the name of the field that names it."""
     store, now = account.store, account.clock.seconds()
@@ -151,6 +159,7 @@ def furnish(account: Sandbox) -> dict[str, list[str]]:
         "list_id": [newsletter.id],
         "template_name": ["spring"],
         "campaign_message_id": [message.id for _, message in drafts],
+        "campaign_variation_id": [other_id(message.id) for _, message in drafts],
     }
 
 

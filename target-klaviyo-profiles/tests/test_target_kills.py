@@ -15,7 +15,7 @@ from select import select
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sink_examples import examples, furnish
+from sink_examples import examples, furnish, named
 
 from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.http.faults import Reset, Slow, Status
@@ -56,7 +56,9 @@ def forks() -> Iterator[Forks]:
 class Runner:
     """Runs the target as a process, again and again, as a tap with a bookmark would feed it."""
 
-    def __init__(self, forks: Forks, sandbox: Sandbox, folder: Path, records: list[Json], stream: str) -> None:
+    def __init__(
+        self, forks: Forks, sandbox: Sandbox, folder: Path, records: list[Json], stream: str, **settings: object
+    ) -> None:
         self._sandbox = sandbox
         self._folder = folder
         self._records = records
@@ -64,6 +66,7 @@ class Runner:
         self._runs = 0
         self.bookmark = 0
         self._forks = forks
+        self._settings = settings
 
     def run(self, killed_when: Callable[[], bool] | None = None) -> int:
         """Feed what is behind the bookmark; kill the process at a moment, if it lives so long: its exit code."""
@@ -76,6 +79,7 @@ class Runner:
             "rejects_path": str(self._folder / "rejects.jsonl"),
             "concurrency": 4,
             "allow_deletions": True,
+            **self._settings,
         }
         assert self._forks.stdin
         assert self._forks.stdout
@@ -98,7 +102,7 @@ class Runner:
 
     def on(self, records: list[Json]) -> Runner:
         """The same with other records, not one of which was read."""
-        other = Runner(self._forks, self._sandbox, self._folder, records, self._stream)
+        other = Runner(self._forks, self._sandbox, self._folder, records, self._stream, **self._settings)
         other._runs = self._runs
         return other
 
@@ -126,10 +130,12 @@ def account() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def runner(forks: Forks, account: Sandbox, tmp_path: Path) -> Callable[..., Runner]:
-    def runner(records: list[Json], stream: str = "profiles", other: Sandbox | None = None) -> Runner:
+    def runner(
+        records: list[Json], stream: str = "profiles", other: Sandbox | None = None, **settings: object
+    ) -> Runner:
         folder = tmp_path / ("other" if other else "account")
         folder.mkdir()
-        return Runner(forks, other or account, folder, records, stream)
+        return Runner(forks, other or account, folder, records, stream, **settings)
 
     return runner
 
@@ -257,18 +263,18 @@ def test_killed_at_random_moments_every_event_is_there_once(
     assert account.store.count("events") == RECORDS
 
 
-@pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.stream)
+@pytest.mark.parametrize("sink", SINKS, ids=named)
 def test_killed_at_random_moments_any_sink_leaves_what_one_run_leaves(
     account: Sandbox, runner: Callable[..., Runner], sink: type[Sink], tmp_path: Path
 ) -> None:
     rng = random.Random(sink.stream)  # noqa: S311 - no secret
-    running = runner(_any_records(sink, account), sink.stream)
+    running = runner(_any_records(sink, account), sink.stream, revision=sink.revision())
     for _ in range(3):
         running.run(_moment(account, rng.randrange(8), rng.random() * 0.02))
     assert running.run() == 0, running.log()
     assert running.bookmark == RECORDS // 2
     with _new_account() as other:
-        undisturbed = runner(_any_records(sink, other), sink.stream, other)
+        undisturbed = runner(_any_records(sink, other), sink.stream, other, revision=sink.revision())
         assert undisturbed.run() == 0, undisturbed.log()
         assert _rows(account) == _rows(other)
     assert not list(tmp_path.rglob("rejects.jsonl"))

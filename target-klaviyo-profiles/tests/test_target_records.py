@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from target_klaviyo_profiles.identifiers import Key
 from target_klaviyo_profiles.rows import Group, Rejected, Row
-from target_klaviyo_profiles.sinks import SINKS
+from target_klaviyo_profiles.sinks import SINKS, sinks_for
 from target_klaviyo_profiles.sinks.profiles import IMPORT, Profiles
 from target_klaviyo_profiles.sinks.templates import Templates
 
@@ -261,5 +261,10 @@ def test_every_sink_says_what_it_is(sink: type[Sink]) -> None:
     assert sink.endpoints()[0].method != "GET"
 
 
-def test_streams_are_unique() -> None:
-    assert len({sink.stream for sink in SINKS}) == len(SINKS)
+def test_streams_are_unique_at_a_revision() -> None:
+    assert len({(sink.stream, sink.revision()) for sink in SINKS}) == len(SINKS)
+    for revision in {sink.revision() for sink in SINKS} | {"2099-01-15"}:
+        found = sinks_for(revision)
+        assert {sink.stream for sink in found} == {sink.stream for sink in SINKS}
+        assert len({sink.stream for sink in found}) == len(found)
+        assert all(sink.revision() <= revision for sink in found)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sink_examples import Examples
+from sink_examples import Examples, named
 from typing_extensions import override
 
 from klaviyo_sandbox.http.faults import AnyFault, ImportOutcome, SuppressionOutcome, Throttle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Load = Callable[..., Any]
-every_sink = pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.stream)
+every_sink = pytest.mark.parametrize("sink", SINKS, ids=named)
 RECORDS = 3
 LONGEST = 600.0
 """Seconds after which a run that only gets 429 has ended."""

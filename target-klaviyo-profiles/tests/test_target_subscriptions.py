@@ -27,14 +27,20 @@ from klaviyo_sandbox.model.records import (
     SuppressionReason,
 )
 from klaviyo_wire import jsonapi
-from klaviyo_wire.endpoints import ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, OMNICHANNEL
 from klaviyo_wire.filters import Operator
 from target_klaviyo_profiles.errors import RunFailed
 from target_klaviyo_profiles.identifiers import Key
-from target_klaviyo_profiles.rows import Rejected
+from target_klaviyo_profiles.rows import BulkRoute, Rejected
 from target_klaviyo_profiles.sinks import subscriptions
 from target_klaviyo_profiles.sinks.options import Options
-from target_klaviyo_profiles.sinks.subscriptions import Channel, Subscriptions, lookups, opted_out_at
+from target_klaviyo_profiles.sinks.subscriptions import (
+    Channel,
+    Subscriptions,
+    SubscriptionsWithClicks,
+    lookups,
+    opted_out_at,
+)
 
 if TYPE_CHECKING:
     from klaviyo_sandbox import Sandbox
@@ -45,6 +51,7 @@ Load = Callable[..., Any]
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LEFT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SINK = Subscriptions(Options(now=lambda: NOW))
+LATER = SubscriptionsWithClicks(Options(now=lambda: NOW))
 YES = {"channel": "email", "email": "ada@b.co", "consent": "SUBSCRIBED"}
 NO = {**YES, "consent": "UNSUBSCRIBED"}
 IMPORTED = {**YES, "historical_import": True, "consented_at": "2025-01-01T00:00:00+00:00"}
@@ -133,7 +140,7 @@ TEXTED = {"channel": "sms_transactional", "phone_number": "+14155552671", "conse
 
 
 @pytest.mark.parametrize(
-    ("record", "place", "path"),
+    ("record", "place", "since"),
     [
         (TRACKED, {"email": {"open_tracking": {"consent": "SUBSCRIBED"}}}, "2026-07-15"),
         (
@@ -158,11 +165,44 @@ TEXTED = {"channel": "sms_transactional", "phone_number": "+14155552671", "conse
         ),
     ],
 )
-def test_a_channel_says_what_it_is_done_for(record: Json, place: Json, path: str) -> None:
-    row = SINK.row(record)
-    assert row is not None
-    assert json.loads(row.payload)["attributes"]["subscriptions"] == place
-    assert ENDPOINTS[row.group.route.operation].revision == path
+def test_a_channel_says_what_it_is_done_for(record: Json, place: Json, since: str) -> None:
+    for sink in (each for each in (SINK, LATER) if each.revision() >= since):
+        row = sink.row(record)
+        assert row is not None
+        assert json.loads(row.payload)["attributes"]["subscriptions"] == place
+        assert ENDPOINTS[row.group.route.operation].revision == sink.revision()
+
+
+def test_at_both_revisions_the_same_is_sent() -> None:
+    for record in (YES, NO, IMPORTED, TRACKED, TEXTED, {**NO, "list_id": "LIST01"}):
+        rows = [sink.row(record) for sink in (SINK, LATER)]
+        bodies = [
+            sink.body(row.group, [row.payload]) for sink, row in zip((SINK, LATER), rows, strict=True) if row
+        ]
+        assert len(bodies) == 2
+        assert bodies[0] == bodies[1]
+        assert (
+            len({row.group.route.repeatable for row in rows if row and isinstance(row.group.route, BulkRoute)})
+            == 1
+        )
+
+
+@pytest.mark.parametrize("consent", ["SUBSCRIBED", "UNSUBSCRIBED"])
+def test_before_its_revision_a_channel_costs_its_records_and_names_the_setting(
+    sandbox: Sandbox, write: Load, people: list[Profile], consent: str
+) -> None:
+    tracked = _email(people[0], channel="email_click_tracking", consent=consent)
+    run = write([tracked, _email(people[1], consent=consent)])
+    assert run.error is None
+    assert [(each["code"], each["pointer"]) for each in run.rejects] == [("not_in_revision", "/channel")]
+    assert run.rejects[0]["remedy"] == "Set `revision` to 2026-10-15 or later."
+    assert run.rejects[0]["key"] == {"email": str(people[0].email).lower()}
+    assert run.tallies["subscriptions"].accepted == 1
+    sandbox.settle()
+    assert _consents(sandbox, people[0]) == {}
+    assert write([tracked], revision=OMNICHANNEL).tallies["subscriptions"].accepted == 1
+    sandbox.settle()
+    assert _consents(sandbox, people[0]) == {Channel.EMAIL_CLICK_TRACKING: ConsentState(consent)}
 
 
 def test_push_is_subscribed_by_id() -> None:
@@ -443,7 +483,7 @@ def test_whoever_opted_out_of_being_tracked_is_tracked_by_a_later_consent_alone(
     tracked = {"channel": "email_click_tracking"}
     consented = zip((never, before, same, after), later, strict=True)
     records = [_email(each, consented_at=(LEFT + much).isoformat(), **tracked) for each, much in consented]
-    run = write([*records, _email(untimed, **tracked)])
+    run = write([*records, _email(untimed, **tracked)], revision=OMNICHANNEL)
     assert [each["code"] for each in run.rejects] == ["opted_out"] * 3
     sandbox.settle()
     held = sandbox.store.profiles([each.id for each in people[:5]])
@@ -460,10 +500,11 @@ def test_each_channel_is_given_and_withdrawn_by_itself(
     person = people[0]
     record = {"channel": channel, "email": person.email, "phone_number": person.phone_number}
     dated = {} if channel.is_tracking else {"historical_import": True, "consented_at": LEFT.isoformat()}
-    assert write([{**record, **dated, "consent": "SUBSCRIBED"}]).error is None
+    revision = DEFAULT_REVISION if channel in SINK.channels else OMNICHANNEL
+    assert write([{**record, **dated, "consent": "SUBSCRIBED"}], revision=revision).error is None
     sandbox.settle()
     assert _consents(sandbox, person) == {channel: ConsentState.SUBSCRIBED}
-    assert write([{**record, "consent": "UNSUBSCRIBED"}]).error is None
+    assert write([{**record, "consent": "UNSUBSCRIBED"}], revision=revision).error is None
     sandbox.settle()
     assert _consents(sandbox, person) == {channel: ConsentState.UNSUBSCRIBED}
 

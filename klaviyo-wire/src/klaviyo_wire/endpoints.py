@@ -199,6 +199,15 @@ _TABLE = (
     ),
     Endpoint("create_event", "POST", "/api/events", limits=XL, scopes=("events:write",), bodiless=True),
     Endpoint(
+        "create_event",
+        "POST",
+        "/api/events",
+        limits=XL,
+        scopes=("events:write",),
+        bodiless=True,
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
         "bulk_create_events",
         "POST",
         "/api/event-bulk-create-jobs",
@@ -970,6 +979,15 @@ _TABLE = (
             "image": fields.IMAGE,
             "translation": names("id"),
         },
+        revision=OMNICHANNEL,
+    ),
+    Endpoint(
+        "update_campaign_variation",
+        "PATCH",
+        "/api/campaign-variations/{id}",
+        limits=M,
+        scopes=("campaigns:write",),
+        fields={"campaign-variation": fields.CAMPAIGN_VARIATION},
         revision=OMNICHANNEL,
     ),
     # flows

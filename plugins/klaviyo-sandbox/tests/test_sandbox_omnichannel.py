@@ -284,3 +284,97 @@ def test_requests_are_counted_and_faults_aimed_by_revision(sandbox: Sandbox, api
 )
 def test_ids_are_made_both_ways(known: str) -> None:
     assert known_id(other_id(known)) == known
+
+
+# consent, events and variations: what a body may say at each revision
+
+
+@pytest.mark.parametrize("headers", [OLD, NEW], ids=["before", "since"])
+def test_the_tracking_of_clicks_is_told_at_both_and_taken_from_its_revision_on(
+    api: requests.Session, headers: dict[str, str]
+) -> None:
+    """That it is told before is recorded, though not documented."""
+    is_taken = headers is NEW
+    asked = {"additional-fields[profile]": "subscriptions", "page[size]": "1"}
+    (shown,) = api.get("/api/profiles", params=asked, headers=headers).json()["data"]
+    email = shown["attributes"]["subscriptions"]["email"]
+    assert set(email) == {"marketing", "open_tracking", "click_tracking"}
+    for way, consent in (("create", "SUBSCRIBED"), ("delete", "UNSUBSCRIBED")):
+        row = {
+            "type": "profile",
+            "attributes": {
+                "email": "clicks@mail.example.net",
+                "subscriptions": {"email": {"click_tracking": {"consent": consent}}},
+            },
+        }
+        job = {"type": f"profile-subscription-bulk-{way}-job", "attributes": {"profiles": {"data": [row]}}}
+        answer = api.post(f"/api/profile-subscription-bulk-{way}-jobs", json={"data": job}, headers=headers)
+        assert answer.status_code == (202 if is_taken else 400), answer.text
+        if not is_taken:
+            assert answer.json()["errors"][0]["source"]["pointer"].endswith("/subscriptions/email/click_tracking")
+
+
+def _event(person: Json) -> Json:
+    metric = {"data": {"type": "metric", "attributes": {"name": "Viewed Page"}}}
+    attributes = {"metric": metric, "properties": {}, "profile": {"data": {"type": "profile", **person}}}
+    return {"data": {"type": "event", "attributes": attributes}}
+
+
+def test_the_meta_of_the_profile_of_an_event_is_where_its_revision_has_it(
+    sandbox: Sandbox, api: requests.Session
+) -> None:
+    patch = {"patch_properties": {"append": {"seen": "a"}}}
+    among = _event({"attributes": {"email": "among@mail.example.net", "meta": patch}})
+    beside = _event({"attributes": {"email": "beside@mail.example.net"}, "meta": patch})
+    for body, taken, refused in ((among, OLD, NEW), (beside, NEW, OLD)):
+        assert api.post("/api/events", json=body, headers=refused).status_code == 400
+        assert api.post("/api/events", json=body, headers=taken).status_code == 202
+    sandbox.settle()
+    for who in ("among", "beside"):
+        held = sandbox.store.profile_by("email", f"{who}@mail.example.net")
+        assert held
+        assert held.properties["seen"] == ["a"]
+
+
+def _change(variation_id: str, details: Json | None, name: str | None = None) -> Json:
+    definition = {"name": name, "details": details}
+    return {"data": {"type": "campaign-variation", "id": variation_id, "attributes": {"definition": definition}}}
+
+
+def test_a_variation_is_changed_until_it_is_sent(sandbox: Sandbox, api: requests.Session) -> None:
+    (message,) = listed(api, f"campaigns/{a_campaign(api, 'Half-finished idea')['id']}/campaign-messages")
+    variation = other_id(message["id"])
+    at = f"/api/campaign-variations/{variation}"
+    original = sandbox.store.template_named("Weekly picks")
+    assert original
+    details = {"channel": "email", "template_id": original.id, "subject": "New"}
+    assert api.patch(at, json=_change(variation, details), headers=OLD).status_code == 404
+    changed = api.patch(at, json=_change(variation, details, "renamed"), headers=NEW)
+    assert changed.status_code == 200, changed.text
+    told = changed.json()["data"]["attributes"]["definition"]
+    assert (told["name"], told["details"]["subject"]) == ("renamed", "New")
+    assert told["details"]["from_email"] == "", "what is left out is lost"
+    copy = told["details"]["template_id"]
+    assert copy not in {None, original.id}
+    assert read(api, f"templates/{copy}")["data"]["attributes"]["html"] == original.html
+    kept = api.patch(at, json=_change(variation, {**details, "template_id": copy}), headers=NEW).json()
+    assert kept["data"]["attributes"]["definition"]["details"]["template_id"] == copy
+    for body, pointer in (
+        (_change("ELSE01", details), "/data/id"),
+        (_change(variation, {**details, "html": "x"}), "/data/attributes/definition/details/html"),
+        (_change(variation, {"channel": "sms"}), "/data/attributes/definition/details"),
+    ):
+        refused = api.patch(at, json=body, headers=NEW)
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["source"]["pointer"].startswith(pointer)
+    nowhere = api.patch(at, json=_change(variation, {**details, "template_id": "NOPE01"}), headers=NEW)
+    assert nowhere.status_code == 404
+
+    (sent,) = listed(api, f"campaigns/{a_campaign(api)['id']}/campaign-messages")
+    late = other_id(sent["id"])
+    refused = api.patch(f"/api/campaign-variations/{late}", json=_change(late, details), headers=NEW)
+    assert (refused.status_code, "sent" in refused.json()["errors"][0]["detail"]) == (400, True)
+    assert (
+        api.patch("/api/campaign-variations/NOPE01", json=_change("NOPE01", details), headers=NEW).status_code
+        == 404
+    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from klaviyo_wire import auth
 from klaviyo_wire.endpoints import ENDPOINTS
-from klaviyo_wire.errors import ConfigurationError
+from klaviyo_wire.revisions import newest
 from tap_klaviyo_engagement.streams.accounts import Accounts
 from tap_klaviyo_engagement.streams.billing import BillingUsage
 from tap_klaviyo_engagement.streams.brands import BrandButtons, BrandColors, BrandLogos, BrandSocialGroups
@@ -122,11 +121,4 @@ def streams_for(revision: str) -> tuple[type[KlaviyoStream], ...]:
     Raises:
         ConfigurationError: the revision is none, or older than every declaration.
     """
-    auth.check(revision)
-    oldest = min(filter(None, map(revision_of, STREAMS)))
-    if revision < oldest:
-        msg = f"the setting `revision` is {revision!r}: the oldest one supported is {oldest}"
-        raise ConfigurationError(msg)
-    usable = sorted((stream for stream in STREAMS if revision_of(stream) <= revision), key=revision_of)
-    newest = {stream.name: stream for stream in usable}
-    return tuple(stream for stream in STREAMS if newest.get(stream.name) is stream)
+    return newest(STREAMS, revision, name=lambda stream: stream.name, since=revision_of)

@@ -87,6 +87,11 @@ class Sink(ABC):
         """API scopes a key needs for this sink, sorted."""
         return tuple(sorted({scope for endpoint in cls.endpoints() for scope in endpoint.scopes}))
 
+    @classmethod
+    def revision(cls) -> str:
+        """The API revision it is written for: the newest of its operations."""
+        return max(endpoint.revision for endpoint in cls.endpoints())
+
     def disabled(self) -> str | None:
         """Why the settings forbid this stream, naming the one to change; None when they do not."""
         return None

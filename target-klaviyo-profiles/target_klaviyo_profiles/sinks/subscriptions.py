@@ -40,16 +40,27 @@ if TYPE_CHECKING:
     from target_klaviyo_profiles.sinks.context import SinkContext
     from target_klaviyo_profiles.values import Json
 
-_SUBSCRIBE = BulkRoute("bulk_subscribe_profiles", BulkLimits(items=1_000))
-_UNSUBSCRIBE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100))
-# Not repeatable: whom the first request took off the list, the second would unsubscribe from everything.
-_LEAVE = BulkRoute("bulk_unsubscribe_profiles", BulkLimits(items=100), repeatable=False)
-_CLICKS = f"@{OMNICHANNEL}"
-"""Consent to the tracking of clicks came with a later revision."""
-_SUBSCRIBE_CLICKS = BulkRoute(f"bulk_subscribe_profiles{_CLICKS}", BulkLimits(items=1_000))
-_UNSUBSCRIBE_CLICKS = BulkRoute(f"bulk_unsubscribe_profiles{_CLICKS}", BulkLimits(items=100))
-_GIVING = frozenset({_SUBSCRIBE, _SUBSCRIBE_CLICKS})
-_WITHDRAWING = frozenset({_UNSUBSCRIBE, _UNSUBSCRIBE_CLICKS})
+
+class _Routes(NamedTuple):
+    """The requests that give and withdraw consent at an API revision."""
+
+    subscribe: BulkRoute
+    unsubscribe: BulkRoute
+    leave: BulkRoute
+    """Not repeatable: whom the first request took off the list, the second would unsubscribe from everything."""
+
+
+def _routes(at: str = "") -> _Routes:
+    unsubscribe, few = f"bulk_unsubscribe_profiles{at}", BulkLimits(items=100)
+    return _Routes(
+        BulkRoute(f"bulk_subscribe_profiles{at}", BulkLimits(items=1_000)),
+        BulkRoute(unsubscribe, few),
+        BulkRoute(unsubscribe, few, repeatable=False),
+    )
+
+
+_PLAIN, _WITH_CLICKS = _routes(), _routes(f"@{OMNICHANNEL}")
+
 _SUBSCRIBED, _UNSUBSCRIBED = "SUBSCRIBED", "UNSUBSCRIBED"
 _CONSENTS = frozenset({_SUBSCRIBED, _UNSUBSCRIBED, "NEVER_SUBSCRIBED"})
 _HISTORICAL = "historical import"
@@ -112,37 +123,13 @@ class Channel(StrEnum):
         return {"email": "email", "push": PROFILE_ID}.get(self.way, "phone_number")
 
 
-class _Sent(NamedTuple):
-    """What was sent: when, and the time from which on Klaviyo shows it once it is worked."""
-
-    at: datetime
-    shows: datetime
+_LATER = {Channel.EMAIL_CLICK_TRACKING: OMNICHANNEL}
+"""Channels that Klaviyo has not always had, and the API revision that they came with."""
 
 
-class Subscriptions(BulkSink):
-    """Subscribes and unsubscribes people, one channel a record.
-
-    Three things that Klaviyo does are prevented here. It lifts the opt-out of whoever is subscribed; and of people
-    who are not on the list that an opt-out names, it unsubscribes from everything. So before a batch is sent,
-    Klaviyo is asked about the people in it. Those who opted out after they consented, or who are not on the list,
-    are refused. And it works its jobs in no order, and tells of these no end: an opt-out takes the place of a
-    subscription that waits, and follows one that was sent only when Klaviyo shows that it was worked. Whichever
-    lists the two are about: a subscription to any lifts the opt-outs of all.
-    """
-
-    stream: ClassVar[str] = "subscriptions"
-    routes: ClassVar[tuple[Route, ...]] = (
-        _SUBSCRIBE,
-        _UNSUBSCRIBE,
-        _LEAVE,
-        _SUBSCRIBE_CLICKS,
-        _UNSUBSCRIBE_CLICKS,
-    )
-    reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
-    # A number that a profile is about to get would else be subscribed as somebody of its own.
-    follows: ClassVar[tuple[str, ...]] = ("profiles",)
-    fields: ClassVar[tuple[Field, ...]] = (
-        Field("channel", Kind.TEXT, "What it is for", required=True, choices=tuple(Channel)),
+def _fields(channels: Iterable[Channel]) -> tuple[Field, ...]:
+    return (
+        Field("channel", Kind.TEXT, "What it is for", required=True, choices=tuple(channels)),
         Field(
             "consent",
             Kind.TEXT,
@@ -173,6 +160,34 @@ class Subscriptions(BulkSink):
         Field("custom_source", Kind.TEXT, "Where consent was given, to be kept with it"),
     )
 
+
+class _Sent(NamedTuple):
+    """What was sent: when, and the time from which on Klaviyo shows it once it is worked."""
+
+    at: datetime
+    shows: datetime
+
+
+class Subscriptions(BulkSink):
+    """Subscribes and unsubscribes people, one channel a record.
+
+    Three things that Klaviyo does are prevented here. It lifts the opt-out of whoever is subscribed; and of people
+    who are not on the list that an opt-out names, it unsubscribes from everything. So before a batch is sent,
+    Klaviyo is asked about the people in it. Those who opted out after they consented, or who are not on the list,
+    are refused. And it works its jobs in no order, and tells of these no end: an opt-out takes the place of a
+    subscription that waits, and follows one that was sent only when Klaviyo shows that it was worked. Whichever
+    lists the two are about: a subscription to any lifts the opt-outs of all.
+    """
+
+    stream: ClassVar[str] = "subscriptions"
+    by: ClassVar[_Routes] = _PLAIN
+    routes: ClassVar[tuple[Route, ...]] = _PLAIN
+    channels: ClassVar[tuple[Channel, ...]] = tuple(each for each in Channel if each not in _LATER)
+    reads: ClassVar[tuple[str, ...]] = ("get_profiles", "get_profiles_for_list")
+    # A number that a profile is about to get would else be subscribed as somebody of its own.
+    follows: ClassVar[tuple[str, ...]] = ("profiles",)
+    fields: ClassVar[tuple[Field, ...]] = _fields(channels)
+
     @override
     def identify(self, record: Json) -> Key:
         return profile_key(record, (_channel(record).identifier,))
@@ -181,7 +196,10 @@ class Subscriptions(BulkSink):
     def to_resource(self, record: Json, key: Key) -> Resource | None:
         channel, list_id = _channel(record), record.get(LIST_ID, "").strip() or None
         said = record["consent"].strip().upper()
-        is_of_clicks = channel is Channel.EMAIL_CLICK_TRACKING
+        if channel not in self.channels:
+            detail = f"Klaviyo has the channel {channel} from API revision {_LATER[channel]} on"
+            remedy = f"Set `revision` to {_LATER[channel]} or later."
+            raise Rejected(Reason("not_in_revision", detail, remedy, "/channel"))
         if list_id is not None and not channel.is_marketing:
             detail = f"`{LIST_ID}` beside the channel {channel}, by which nobody joins a list"
             raise Rejected(Reason("contradiction", detail, f"Leave `{LIST_ID}` out.", f"/{LIST_ID}"))
@@ -189,7 +207,7 @@ class Subscriptions(BulkSink):
             historical = record.get("historical_import", False)
             consent: Json = {"consent": said, **self._since(record, channel, historical=historical)}
             source = record.get("custom_source", "").strip() or None
-            route = _SUBSCRIBE_CLICKS if is_of_clicks else _SUBSCRIBE
+            route = self.by.subscribe
             since = _minute(record.get("consented_at")) if channel.is_tracking else None
             group = Group(route, (channel, list_id, _HISTORICAL if historical else None, source, since))
         elif said != _UNSUBSCRIBED:
@@ -200,7 +218,7 @@ class Subscriptions(BulkSink):
             raise Rejected(Reason("not_possible", detail, "Have the app withdraw it.", "/channel"))
         else:
             consent = {"consent": said}
-            route = _UNSUBSCRIBE_CLICKS if is_of_clicks else _LEAVE if list_id else _UNSUBSCRIBE
+            route = self.by.leave if list_id else self.by.unsubscribe
             group = Group(route, (channel, list_id))
         body = profile_resource(key, record)
         body["attributes"]["subscriptions"] = {channel.way: {channel.purpose: consent}}
@@ -211,7 +229,7 @@ class Subscriptions(BulkSink):
         _, list_id, *rest = group.shared
         attributes: Json = {"profiles": {"data": ROWS}}
         data: Json = {"type": "profile-subscription-bulk-delete-job", "attributes": attributes}
-        if group.route in _GIVING:
+        if group.route is self.by.subscribe:
             historical, source, _ = rest
             data["type"] = "profile-subscription-bulk-create-job"
             if historical is not None:
@@ -226,7 +244,8 @@ class Subscriptions(BulkSink):
     def supersedes(self, later: Group, earlier: Group) -> bool:
         """An opt-out from a channel does, of a subscription to it; never a subscription, of an opt-out."""
         (channel, _), (before, _) = _scope(later), _scope(earlier)
-        return later.route in _WITHDRAWING and earlier.route in _GIVING and channel is before
+        withdraws = later.route is self.by.unsubscribe and earlier.route is self.by.subscribe
+        return withdraws and channel is before
 
     @override
     def preflight(self, batch: Batch, context: SinkContext) -> Outcome:
@@ -237,7 +256,7 @@ class Subscriptions(BulkSink):
 
     def _preflight(self, batch: Batch, context: SinkContext) -> Outcome:
         channel, list_id = _scope(batch.group)
-        if batch.group.route in _GIVING:
+        if batch.group.route is self.by.subscribe:
             outcome = self._opted_out(batch, context)
             self._remember(lambda key: {_opt_in(key, channel)}, batch, outcome, context)
             return outcome
@@ -368,6 +387,15 @@ class Subscriptions(BulkSink):
             detail = "`consented_at` is not in the past"
             raise Rejected(Reason("time_out_of_range", detail, "Correct `consented_at`.", "/consented_at"))
         return {"consented_at": text}
+
+
+class SubscriptionsWithClicks(Subscriptions):
+    """The same from revision 2026-10-15 on, which has consent to the tracking of clicks beside that of opens."""
+
+    by: ClassVar[_Routes] = _WITH_CLICKS
+    routes: ClassVar[tuple[Route, ...]] = _WITH_CLICKS
+    channels: ClassVar[tuple[Channel, ...]] = tuple(Channel)
+    fields: ClassVar[tuple[Field, ...]] = _fields(channels)
 
 
 def _channel(record: Json) -> Channel:

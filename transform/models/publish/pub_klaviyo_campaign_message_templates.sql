@@ -95,7 +95,8 @@ keep_open as (
     inner join campaigns_held on messages_held.campaign_id = campaigns_held.campaign_id
     where
         experiments.status = 'live'
-        and campaigns_held.status in ('Draft', 'Scheduled')
+        -- The message has it from revision 2026-10-15 of the API on, the campaign before.
+        and lower(coalesce(messages_held.status, campaigns_held.status)) in ('draft', 'scheduled')
     group by messages_held.message_id
     having count(distinct current_templates.template_name) = 1
 

@@ -157,16 +157,25 @@ def assign_template_to_campaign_message(call: Call) -> Answer:
     """Give a message its own copy of a template."""
     data = call.read(AssignTemplate)
     message = found_message(call, data.id)
-    original = templates.found(call, data.relationships.template.data.id)
-    now = call.account.clock.now()
-    copy = copy_of(original, call.account.rng, int(now.timestamp()))
-    message = msgspec.structs.replace(message, template_id=copy.id, updated_at=now)
+    message, copy = with_copy(call, message, data.relationships.template.data.id)
     with call.store.transaction():
         call.store.put(copy)
         call.store.put(message)
-    written = call.written(now)
+    written = call.written(message.updated_at)
     resource = written.assigned_message(message, call.fields("campaign-message"))
     return call.one(resource, included=[written.template(copy)])
+
+
+def with_copy(call: Call, message: CampaignMessage, template_id: str) -> tuple[CampaignMessage, Template]:
+    """The message with a copy of a template, and the copy; neither is stored yet.
+
+    Raises:
+        Refusal: there is no such template.
+    """
+    original = templates.found(call, template_id)
+    now = call.account.clock.now()
+    copy = copy_of(original, call.account.rng, int(now.timestamp()))
+    return msgspec.structs.replace(message, template_id=copy.id, updated_at=now), copy
 
 
 @operation

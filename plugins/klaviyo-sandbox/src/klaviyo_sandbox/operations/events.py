@@ -26,6 +26,7 @@ from klaviyo_sandbox.protocol.event_bodies import (
     MOST_PROFILE_BYTES,
     MOST_PROPERTIES,
     MOST_TEXT_BYTES,
+    AnyEventCreate,
     AnyPerson,
     BulkEventAttributes,
     Entry,
@@ -90,7 +91,12 @@ def get_event(call: Call) -> Answer:
 @operation
 def create_event(call: Call) -> Answer:
     """Accept an event; whether it is kept is never said."""
-    event = call.read(EventCreate).attributes
+    return created(call, EventCreate)
+
+
+def created(call: Call, shape: type[AnyEventCreate]) -> Answer:
+    """What becomes of an event whose document has this shape."""
+    event = call.read(shape).attributes
     now = call.account.clock.now()
     person, problems = _person(event.profile.data, "/data/attributes/profile/data")
     incoming, found = _incoming(event, "/data/attributes", now, backfill=bool(event.backfill))

@@ -460,6 +460,34 @@ class MessageUpdate(Strict):
     attributes: _MessageChanges
 
 
+class _EmailDetails(Strict, tag_field="channel", tag="email"):
+    template_id: str | None = None
+    from_label: str = ""
+    from_email: str = ""
+    reply_to_email: str = ""
+    cc_email: str = ""
+    bcc_email: str = ""
+    subject: str = ""
+    preview_text: str = ""
+
+
+class _VariationDefinition(Strict):
+    name: str | None = None
+    details: _EmailDetails | None = None
+
+
+class _VariationAttributes(Strict):
+    definition: _VariationDefinition
+
+
+class VariationUpdate(Strict):
+    """`PATCH /api/campaign-variations/{id}`, of e-mail."""
+
+    type: Literal["campaign-variation"]
+    id: str
+    attributes: _VariationAttributes
+
+
 class _TemplateIdentifier(Strict):
     type: Literal["template"]
     id: str

@@ -126,10 +126,22 @@ class _EventAttributes(BulkEventAttributes, kw_only=True):
 
 
 class EventCreate(Strict):
-    """`POST /api/events`."""
+    """`POST /api/events`, before revision 2026-10-15."""
 
     type: Literal["event"]
     attributes: _EventAttributes
 
 
+class _EventAttributesWithMeta(BulkEventAttributes, kw_only=True):
+    profile: _ToPerson
+
+
+class EventCreateWithMeta(Strict):
+    """`POST /api/events`, from revision 2026-10-15 on: the profile is as in a bulk entry."""
+
+    type: Literal["event"]
+    attributes: _EventAttributesWithMeta
+
+
 AnyPerson = Person | _LonePerson
+AnyEventCreate = EventCreate | EventCreateWithMeta
