@@ -1,8 +1,10 @@
 {#-
-    Views and tables on DuckDB: replaced in one statement, or of a table with a contract in one transaction.
+    Views and tables on DuckDB, and views on PostgreSQL: replaced in one statement, or of a table with a contract in one transaction.
 
     dbt's own way creates each under another name, renames the old one and the new one and drops the old one. The statements cost nothing, but dbt half as much
     again as the rest of the model; a job has dozens of models, of a few rows. Nobody sees a moment without the relation here either.
+
+    On PostgreSQL it would also drop every view that rests on the old one, of whoever: it is replaced in its place instead, as long as its columns stay.
 -#}
 {% materialization view, adapter='duckdb' %}
     {{ return(lf_create_or_replace('view')) }}
@@ -11,6 +13,11 @@
 
 {% materialization table, adapter='duckdb' %}
     {{ return(lf_create_or_replace('table')) }}
+{% endmaterialization %}
+
+
+{% materialization view, adapter='postgres' %}
+    {{ return(lf_create_or_replace('view')) }}
 {% endmaterialization %}
 
 
@@ -36,9 +43,7 @@
                 {{ get_select_subquery(sql) }}
             )
         {%- else %}
-            create or replace {{ kind }} {{ target_relation }} as (
-                {{ sql }}
-            )
+            {{ lf_replace_relation(kind, target_relation, sql) }}
         {%- endif %}
     {%- endcall -%}
 
@@ -50,3 +55,31 @@
 
     {{ return({'relations': [target_relation]}) }}
 {% endmacro %}
+
+
+{#- A statement that puts a relation of this kind in the place of the one that may be there. -#}
+{% macro lf_replace_relation(kind, relation, sql) -%}
+    {{ return(adapter.dispatch('lf_replace_relation', 'klaviyo_loop')(kind, relation, sql)) }}
+{%- endmacro %}
+
+{% macro default__lf_replace_relation(kind, relation, sql) -%}
+    create or replace {{ kind }} {{ relation }} as (
+        {{ sql }}
+    )
+{%- endmacro %}
+
+{#- A view can be replaced while its columns are the first ones of the new one, of the same names and types. -#}
+{% macro postgres__lf_replace_relation(kind, relation, sql) -%}
+    do $replace$
+    begin
+        create or replace {{ kind }} {{ relation }} as (
+            {{ sql }}
+        );
+    exception when invalid_table_definition then
+        drop {{ kind }} {{ relation }} cascade;
+        create {{ kind }} {{ relation }} as (
+            {{ sql }}
+        );
+    end
+    $replace$
+{%- endmacro %}
