@@ -61,6 +61,12 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         description="Add `subscriptions` to profiles: consent and suppression per channel",
     ),
     th.Property(
+        "include_attributions",
+        th.BooleanType,
+        default=False,
+        description="Add `attributions` to events: what Klaviyo credits with it, as it says when it is read",
+    ),
+    th.Property(
         "include_predictive_analytics",
         th.BooleanType,
         default=False,

@@ -15,6 +15,7 @@ import requests
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match, relevance
 
+from klaviyo_sandbox.model.records import Event
 from klaviyo_sandbox.operations import OPERATIONS
 from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 
@@ -42,6 +43,19 @@ def test_every_operation_of_the_table_has_a_handler() -> None:
     assert set(OPERATIONS) == set(ENDPOINTS)
 
 
+def order_after_an_open(sandbox: Sandbox) -> None:
+    """An order that is credited to a message."""
+    sql = "select id from metrics where name = ? order by integration_key limit 1"
+    opened, ordered = (sandbox.store.read(sql, [name])[0][0] for name in ("Opened Email", "Placed Order"))
+    at = int(sandbox.clock.now().timestamp())
+    told = [(opened, "Openedxxxxx", {"$message": "01JX"}), (ordered, "Orderedxxxx", {"$value": 3})]
+    profile = sandbox.store.read("select id from profiles order by id limit 1")[0][0]
+    sandbox.store.add_events(
+        Event(id=key, uuid="u", timestamp=at, metric_id=metric, profile_id=profile, properties=properties)
+        for metric, key, properties in told
+    )
+
+
 def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     """A story in which every operation has its part; `call` makes a request and gives the document."""
     account = call("get_accounts")["data"][0]["id"]
@@ -56,6 +70,8 @@ def play(sandbox: Sandbox, call: Call) -> None:  # noqa: PLR0915
     call("get_metric", metrics["data"][0]["id"], query={"include": "flow-triggers"})
     play_reports(call, {each["attributes"]["name"]: each["id"] for each in metrics["data"]})
     events = call("get_events", query={"sort": "-datetime", "page[size]": "5", "include": "metric,profile"})
+    order_after_an_open(sandbox)
+    call("get_events", query={"sort": "-datetime", "page[size]": "1000", "include": "attributions"})
     call("get_event", events["data"][0]["id"], query={"include": "metric,profile,attributions"})
 
     subscriptions = {"additional-fields[profile]": "subscriptions"}
@@ -376,6 +392,10 @@ def test_every_answer_satisfies_the_openapi_document(answers: dict[str, list[Ans
         if isinstance(each, dict) and "operationId" in each
     }
     components = _as_json_schema(openapi["components"])
+    included = [
+        each["type"] for answer in answers["get_events"] for each in (answer.body or {}).get("included", ())
+    ]
+    assert {*included} == {"attribution", "metric", "profile"}
     seen: set[str] = set()
     unexpected = []
     for operation, given in answers.items():

@@ -166,3 +166,67 @@ def test_parties_are_included_once(api: requests.Session) -> None:
         ("profile", None),
     ]
     assert all("attributions" not in each["relationships"] for each in document["data"])
+
+
+@pytest.fixture
+def credited(sandbox: Sandbox) -> dict[str, str | None]:
+    """Orders by what they should be credited to: the event, or nothing."""
+    store = sandbox.store
+    ids: dict[str, str] = {}
+    for name, integration in (
+        ("Opened Email", "klaviyo"),
+        ("Clicked Email", "klaviyo"),
+        ("Received Email", "klaviyo"),
+        ("Placed Order", "shopify"),
+    ):
+        metric = store.metric_named(name, integration) or store.metric_named(name, "api")
+        assert metric, name
+        ids[name] = metric.id
+    store.add_profiles([Profile(id="A", email="a@shop.example", created=T0, updated=T0)])
+    day, message = 86_400, store.read("select id from messages order by id limit 1")[0][0]
+    told = [
+        ("before", "Placed Order", T0 - 60, {}),
+        ("receipt", "Received Email", T0 - 30, {"$message": message}),
+        ("machine", "Opened Email", T0 - 20, {"$message": message, "machine_open": True}),
+        ("seen", "Placed Order", T0 - 10, {}),
+        ("open", "Opened Email", T0, {"$message": message}),
+        ("soon", "Placed Order", T0 + 60, {}),
+        ("click", "Clicked Email", T0 + day, {"$message": "flowmsg", "$flow": "flow01"}),
+        ("scanner", "Clicked Email", T0 + day + 5, {"$message": message, "Bot Click": True}),
+        ("last", "Placed Order", T0 + 6 * day, {}),
+        ("late", "Placed Order", T0 + 6 * day + 1, {}),
+    ]
+    store.add_events(
+        Event(
+            id=f"{name:x<11}", uuid="u", timestamp=at, metric_id=ids[what], profile_id="A", properties=properties
+        )
+        for name, what, at, properties in told
+    )
+    expected = {"before": None, "seen": None, "soon": "open", "last": "click", "late": None}
+    return {f"{name:x<11}": touch and f"{touch:x<11}" for name, touch in expected.items()}
+
+
+def test_an_order_is_credited_to_the_message_that_was_opened_or_clicked_last(
+    api: requests.Session, credited: dict[str, str | None]
+) -> None:
+    query = {"filter": 'equals(profile_id,"A")', "include": "attributions", "sort": "datetime"}
+    document = api.get("/api/events", params=query).json()
+    included = {each["id"]: each["relationships"] for each in document["included"]}
+    told: dict[str, list[str]] = {
+        each["id"]: [one["id"] for one in each["relationships"].get("attributions", {"data": []})["data"]]
+        for each in document["data"]
+    }
+    found = {
+        event: next((included[key]["attributed-event"]["data"]["id"] for key in keys), None)
+        for event, keys in told.items()
+    }
+    assert {event: found[event] for event in credited} == credited
+    assert sum(map(len, told.values())) == len(included) == 2
+    of_campaign, of_flow = (included[told[f"{name:x<11}"][0]] for name in ("soon", "last"))
+    assert set(of_campaign) == {"event", "attributed-event", "campaign", "campaign-message"}
+    assert set(of_flow) == {"event", "attributed-event", "flow", "flow-message"}
+    assert of_flow["flow-message"]["data"] == {"type": "flow-message", "id": "flowmsg"}
+    alone = api.get("/api/events/soonxxxxxxx", params={"include": "attributions"}).json()
+    assert alone["included"][0]["id"] == told["soonxxxxxxx"][0]
+    unasked = api.get("/api/events", params={"filter": 'equals(profile_id,"A")'}).json()
+    assert all("attributions" not in each["relationships"] for each in unasked["data"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from klaviyo_wire.filters import all_of, before, since
@@ -11,6 +11,7 @@ from tap_klaviyo_engagement.extraction.slices import NO_BOUNDS, Listing
 
 if TYPE_CHECKING:
     from klaviyo_wire.endpoints import Endpoint
+    from tap_klaviyo_engagement.extraction.inclusions import Inclusion
     from tap_klaviyo_engagement.extraction.windows import Window
 
 
@@ -24,6 +25,7 @@ class ListingQuery:
         columns: Those of the records.
         cursor: The column that windows go by; None where there are no windows.
         sources: Columns that lie deeper than an attribute: column → path in the attributes.
+        inclusions: Columns made of resources that come included.
     """
 
     endpoint: Endpoint
@@ -31,6 +33,7 @@ class ListingQuery:
     columns: Collection[str]
     cursor: str | None
     sources: Mapping[str, tuple[str, ...]]
+    inclusions: Mapping[str, Inclusion] = field(default_factory=dict)
 
     def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:
         """Query parameters of a listing's first page."""
@@ -41,6 +44,8 @@ class ListingQuery:
         params = {f"fields[{self.resource}]": ",".join(sorted(fields)) or "id"}
         if additional:
             params[f"additional-fields[{self.resource}]"] = ",".join(additional)
+        if included := [each.relationship for name, each in self.inclusions.items() if name in wanted]:
+            params["include"] = ",".join(included)
         if bounded := all_of(listing.filter, *self._bounds(window)):
             params["filter"] = bounded
         order = self.cursor or self.endpoint.steady_order

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from singer_program.json_members import members
 from tap_klaviyo_engagement.errors import Unreadable
+from tap_klaviyo_engagement.extraction.inclusions import column_of
 from tap_klaviyo_engagement.times import normalised
 
 if TYPE_CHECKING:
     from klaviyo_wire.jsonapi import Json
+    from tap_klaviyo_engagement.extraction.inclusions import Inclusion
 
 Record = dict[str, Any]
 """A record: column → JSON value, or `msgspec.Raw`, which stands for one."""
 
 _NULL = msgspec.Raw(b"null")
 _LONGEST_ID = 100
+NOTHING_INCLUDED: Mapping[str, Json] = MappingProxyType({})
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -37,18 +41,27 @@ class _Relationship(msgspec.Struct, gc=False):
     data: _Reference | list[Any] | None = None
 
 
+class _Included(msgspec.Struct, gc=False):
+    id: str
+    relationships: dict[str, _Relationship | list[Any] | None] | list[Any] | None = None
+
+
 class _Links(msgspec.Struct):
     next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: its rows, the address of the next page, how many bytes it came in, what is no row."""
+    """One page of a listing: its rows, the address of the next page, how many bytes it came in, what is no row.
+
+    `included` has by id, as `Inclusion` has them, the resources that came with the rows.
+    """
 
     rows: Sequence[Any]
     following: str | None
     size: int
     unreadable: Sequence[Unreadable] = ()
+    included: Mapping[str, Json] = field(default_factory=dict)
 
 
 class RecordDecoder:
@@ -62,6 +75,7 @@ class RecordDecoder:
         cursor: The column that windows and bookmarks go by; if it is not among the columns, it is only looked at.
         relationships: To-one relationships that become `<name>_id`.
         sources: Columns that lie deeper than an attribute: column → path, which begins at an attribute or `id`.
+        inclusions: Columns made of resources that come included.
     """
 
     def __init__(  # noqa: PLR0913
@@ -74,6 +88,7 @@ class RecordDecoder:
         cursor: str | None = None,
         relationships: Sequence[str] = (),
         sources: Mapping[str, tuple[str, ...]] | None = None,
+        inclusions: Mapping[str, Inclusion] | None = None,
     ) -> None:
         self._resource = resource
         self._hidden = cursor if cursor is not None and cursor not in columns else None
@@ -82,9 +97,11 @@ class RecordDecoder:
         self._has_id = "id" in wanted
         self._times = [name for name in wanted if name in times or name == cursor]
         self._sources = {name: path for name, path in (sources or {}).items() if name in wanted}
-        names = {f"{name.replace('-', '_')}_id": name for name in relationships}
+        names = {column_of(name): name for name in relationships}
         self._related = {column: name for column, name in names.items() if column in wanted}
-        self._plain = [name for name in wanted if name not in {"id", *self._related, *self._sources}]
+        self._inclusions = {column: each for column, each in (inclusions or {}).items() if column in wanted}
+        others = {"id", *self._related, *self._sources, *self._inclusions}
+        self._plain = [name for name in wanted if name not in others]
         deep = {path[0] for path in self._sources.values()} - {"id"}
         understood = {*self._times, *keys, *deep}
         attributes = msgspec.defstruct(
@@ -95,7 +112,8 @@ class RecordDecoder:
             ],
             gc=False,
         )
-        fields = {f"_{position}": name for position, name in enumerate(self._related.values())}
+        linked = {**self._related, **{column: each.relationship for column, each in self._inclusions.items()}}
+        fields = {f"_{position}": name for position, name in enumerate(linked.values())}
         related = msgspec.defstruct(
             "Relationships",
             [(name, _Relationship | list[Any] | None, None) for name in fields],
@@ -112,9 +130,19 @@ class RecordDecoder:
             gc=False,
         )
         rows: Any = list[row]  # type: ignore[valid-type]  # made at run time
-        document = msgspec.defstruct("Document", [("data", rows), ("links", _Links | list[Any] | None, None)])
+        document = msgspec.defstruct(
+            "Document",
+            [
+                ("data", rows),
+                ("links", _Links | list[Any] | None, None),
+                *([("included", list[_Included] | None, None)] if self._inclusions else []),
+            ],
+        )
         self._empty = attributes()
-        self._relationship_fields = dict(zip(self._related, fields, strict=True))
+        columns_of_fields = dict(zip(linked, fields, strict=True))
+        self._relationship_fields = {column: columns_of_fields[column] for column in self._related}
+        self._inclusion_fields = {column: columns_of_fields[column] for column in self._inclusions}
+        self._included: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Included)
         self._row: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
         self._links: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Links | list[Any] | None)
         self._document: msgspec.json.Decoder[Any] = msgspec.json.Decoder(document)
@@ -132,14 +160,32 @@ class RecordDecoder:
         except (ValueError, RecursionError):
             return self._page_of_rows(body)
         links = document.links
-        return Page(document.data, links.next if isinstance(links, _Links) else None, len(body))
+        following = links.next if isinstance(links, _Links) else None
+        included = self._included_of(document.included or ()) if self._inclusions else {}
+        return Page(document.data, following, len(body), included=included)
 
     def _page_of_rows(self, body: bytes) -> Page:
         parts = members(body)
         rows, unreadable = _each(parts.get("data"), self._row.decode, self._resource)
         told = parts.get("links")
         links = self._links.decode(_line(told)) if isinstance(told, bytes) else None
-        return Page(rows, links.next if isinstance(links, _Links) else None, len(body), unreadable)
+        included: list[Any] = []
+        if self._inclusions and "included" in parts:
+            included, faults = _each(parts["included"], self._included.decode, "JSON:API")
+            unreadable += faults
+        following = links.next if isinstance(links, _Links) else None
+        return Page(rows, following, len(body), unreadable, self._included_of(included))
+
+    def _included_of(self, resources: Iterable[_Included]) -> dict[str, Json]:
+        """The included resources as objects, by id."""
+        keys = {key: name for each in self._inclusions.values() for key, name in each.keys.items()}
+        found: dict[str, Json] = {}
+        for resource in resources:
+            related = resource.relationships if isinstance(resource.relationships, dict) else {}
+            found[resource.id] = {"id": resource.id} | {
+                key: _one_id(related.get(name)) for key, name in keys.items()
+            }
+        return found
 
     def row(self, resource: Mapping[str, Any]) -> Any:  # noqa: ANN401 - made at run time
         """A row out of a document that was read otherwise.
@@ -152,8 +198,18 @@ class RecordDecoder:
         except (ValueError, RecursionError) as error:
             raise _no_resource(self._resource, resource, error) from error
 
-    def record(self, row: Any, constants: Mapping[str, Any]) -> Record:  # noqa: ANN401
+    def record(
+        self,
+        row: Any,  # noqa: ANN401
+        constants: Mapping[str, Any],
+        included: Mapping[str, Json] = NOTHING_INCLUDED,
+    ) -> Record:
         """A row as a record, with what is no part of the row; a cursor that is not a column is in it too.
+
+        Args:
+            row: As a page has it.
+            constants: What is no part of it.
+            included: What came with the page.
 
         Raises:
             Unreadable: a time cannot be read. It is not guessed at.
@@ -162,10 +218,15 @@ class RecordDecoder:
         record: Record = {"id": row.id} if self._has_id else {}
         # `attributes` has the plain columns first, so the deep ones behind them are left out.
         record.update(zip(self._plain, msgspec.structs.astuple(attributes), strict=False))
-        for column, field in self._relationship_fields.items():
-            relationship = getattr(row.relationships, field, None)
+        for column, field_name in self._relationship_fields.items():
+            relationship = getattr(row.relationships, field_name, None)
             data = getattr(relationship, "data", None)
             record[column] = data.id if isinstance(data, _Reference) else None
+        for column, field_name in self._inclusion_fields.items():
+            data = getattr(getattr(row.relationships, field_name, None), "data", None)
+            ids = [each.get("id") for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+            nothing = dict.fromkeys(self._inclusions[column].keys)
+            record[column] = [included.get(each, {"id": each} | nothing) for each in ids if isinstance(each, str)]
         for column, path in self._sources.items():
             record[column] = row.id if path == ("id",) else _dig(getattr(attributes, path[0]), path[1:])
         if constants:
@@ -372,6 +433,11 @@ def _what_is_wrong(error: Exception) -> tuple[str, str]:
             return "no_resource", f"is not what a resource must be: {error}"
         case _:
             return "invalid_json", f"is not JSON: {error}"
+
+
+def _one_id(relationship: _Relationship | list[Any] | None) -> str | None:
+    data = relationship.data if isinstance(relationship, _Relationship) else None
+    return data.id if isinstance(data, _Reference) else None
 
 
 def plain(record: Record) -> Json:

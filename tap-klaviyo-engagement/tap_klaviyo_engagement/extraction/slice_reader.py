@@ -181,7 +181,7 @@ class SliceReader:
         record_of, constants = self.decoder.record, listing.columns
         for row in page.rows:
             try:
-                record = record_of(row, constants)
+                record = record_of(row, constants, page.included)
             except Unreadable as fault:
                 self.put_aside(fault, listing)
             else:

@@ -28,6 +28,7 @@ from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, o
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, End
 from tap_klaviyo_engagement.extraction.documents import NO_PARAMS, documents
+from tap_klaviyo_engagement.extraction.inclusions import Inclusion
 from tap_klaviyo_engagement.extraction.query import ListingQuery
 from tap_klaviyo_engagement.extraction.record_decoder import Record, RecordDecoder
 from tap_klaviyo_engagement.extraction.slice_reader import SliceReader, restarting
@@ -45,6 +46,7 @@ __all__ = [  # what a declaration may need
     "Batch",
     "End",
     "IdListing",
+    "Inclusion",
     "Json",
     "KlaviyoStream",
     "ListedStream",
@@ -85,6 +87,8 @@ class ListedStream(KlaviyoStream):
     """To-one relationships that become `<name>_id` columns."""
     sources: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Columns that lie deeper than, or are named otherwise than, an attribute: column → path in the attributes."""
+    inclusions: ClassVar[Mapping[str, Inclusion]] = {}
+    """Columns made of resources that come included with the rows: column → what is asked for."""
     given_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that no row holds: what the stream asks about, given by `Listing.columns` in each run."""
     listings: ClassVar[tuple[Listing, ...]] = (Listing(),)
@@ -170,7 +174,7 @@ class ListedStream(KlaviyoStream):
 
     def query(self, columns: Sequence[str]) -> ListingQuery:
         """What asks for some columns."""
-        return ListingQuery(self.endpoint, self.resource, columns, self.cursor, self.sources)
+        return ListingQuery(self.endpoint, self.resource, columns, self.cursor, self.sources, self.inclusions)
 
     def decoder(self, columns: Sequence[str]) -> RecordDecoder:
         """What makes records of some columns."""
@@ -183,6 +187,7 @@ class ListedStream(KlaviyoStream):
             cursor=self.cursor,
             relationships=self.relationships,
             sources=self.sources,
+            inclusions=self.inclusions,
         )
 
     def reader_of(

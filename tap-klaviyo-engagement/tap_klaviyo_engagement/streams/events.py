@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import ClassVar
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_klaviyo_engagement.stream_kinds.late_arriving import LateArrivingStream
-from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Listing, Operator, Refused
+from tap_klaviyo_engagement.stream_kinds.listed_stream import OPEN, Inclusion, Listing, Operator, Refused
+
+ATTRIBUTION = Inclusion(
+    "attributions",
+    ("attributed-event", "campaign", "campaign-message", "flow", "flow-message", "flow-message-variation"),
+)
+"""What Klaviyo credits with an event: the open or click, and the message that this was of."""
 
 NAMED, READ = "metrics_named", "metrics_read"
 """Where the stream's state holds the ids that a name of the setting stood for, and those whose past was read."""
@@ -23,6 +31,8 @@ class Events(LateArrivingStream):
     operation = "get_events"
     resource = "event"
     relationships = ("profile", "metric")  # recorded: their ids come without an `include`
+    inclusions: ClassVar[Mapping[str, Inclusion]] = {"attributions": ATTRIBUTION}
+    optional: ClassVar[Mapping[str, str]] = {"attributions": "include_attributions"}
     primary_keys = ("id",)
     replication_key = "datetime"
     from_start_date = True
@@ -36,6 +46,11 @@ class Events(LateArrivingStream):
         th.Property("event_properties", OPEN, description="What the event holds: `$message`, `$value`, `URL`, …"),
         th.Property("profile_id", th.StringType, description="Who; null when the profile is gone"),
         th.Property("metric_id", th.StringType, description="What; null when the metric is gone"),
+        th.Property(
+            "attributions",
+            th.ArrayType(th.ObjectType(*(th.Property(name, th.StringType) for name in ("id", *ATTRIBUTION.keys)))),
+            description="What Klaviyo credits with it, by ids: message, campaign or flow, and the open or click",
+        ),
     ).to_dict()
 
     @cached_property

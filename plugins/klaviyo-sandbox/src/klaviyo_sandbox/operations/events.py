@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -34,10 +34,12 @@ from klaviyo_sandbox.protocol.event_bodies import (
     EventsBulkCreate,
 )
 from klaviyo_sandbox.state import profile_writes
+from klaviyo_sandbox.state.attribution import attributions
 from klaviyo_sandbox.state.event_ingest import IncomingEvent, ProfileEvents
 from klaviyo_sandbox.state.pages import Column, Listing
 
 if TYPE_CHECKING:
+    from klaviyo_sandbox.model.attribution import Attribution
     from klaviyo_sandbox.model.records import Json
     from klaviyo_sandbox.state.database import Row
 
@@ -70,8 +72,11 @@ _MOST_PROBLEMS = 100
 def get_events(call: Call) -> Answer:
     """A page of events: JSON made when they were written, joined."""
     page = _EVENTS.page(call.store, call.query)
+    credited = _credited(call, page.rows)
     return call.many(
-        Raw(b"[%b]" % b",".join(_encoded(call, page.rows))), page=page, included=_included(call, page.rows)
+        Raw(b"[%b]" % b",".join(_encoded(call, page.rows, credited))),
+        page=page,
+        included=_included(call, page.rows, credited),
     )
 
 
@@ -84,8 +89,9 @@ def get_event(call: Call) -> Answer:
     rows = call.store.read(f"select {_COLUMNS} from events where id = ?", [event_id])  # noqa: S608
     if not rows:
         refuse_unknown(f"An event with id {event_id} does not exist.")
-    (encoded,) = _encoded(call, rows)
-    return call.one(Raw(encoded), included=_included(call, rows))
+    credited = _credited(call, rows)
+    (encoded,) = _encoded(call, rows, credited)
+    return call.one(Raw(encoded), included=_included(call, rows, credited))
 
 
 @operation
@@ -250,12 +256,20 @@ def _repeated(call: Call, entries: Sequence[ProfileEvents]) -> Iterator[Problem]
             seen |= keys
 
 
-def _encoded(call: Call, rows: Iterable[Row]) -> list[bytes]:
+def _credited(call: Call, rows: Iterable[Row]) -> Mapping[bytes, Attribution]:
+    """By event what it is credited to, if that is to be included."""
+    if "attributions" not in call.query.include:
+        return {}
+    return {each.event_id.encode(): each for each in attributions(call.store, rows)}
+
+
+def _encoded(call: Call, rows: Iterable[Row], credited: Mapping[bytes, Attribution]) -> list[bytes]:
     event, names = call.resources.event, call.fields("event")
+    ids = {event_id: (each.id,) for event_id, each in credited.items()}
     if names is None:
-        return [event(row[0], row[1], row[2], row[3]) for row in rows]
+        return [event(row[0], row[1], row[2], row[3], ids.get(row[0], ())) for row in rows]
     decode, encode = _decoder(names).decode, msgspec.json.encode
-    return [event(row[0], row[1], row[2], encode(decode(row[3]))) for row in rows]
+    return [event(row[0], row[1], row[2], encode(decode(row[3])), ids.get(row[0], ())) for row in rows]
 
 
 @cache
@@ -265,8 +279,8 @@ def _decoder(names: frozenset[str]) -> msgspec.json.Decoder[Struct]:
     return msgspec.json.Decoder(msgspec.defstruct("Some", asked))
 
 
-def _included(call: Call, rows: Iterable[Row]) -> list[Json] | None:
-    """Included metrics and profiles. No event is attributed, and then `attributions` is left out (recorded)."""
+def _included(call: Call, rows: Iterable[Row], credited: Mapping[bytes, Attribution]) -> list[Json] | None:
+    """Included metrics, profiles and attributions."""
     asked = call.query.include
     if not asked:
         return None
@@ -279,4 +293,5 @@ def _included(call: Call, rows: Iterable[Row]) -> list[Json] | None:
     if "profile" in asked:
         profiles = call.store.profiles(sorted({row[1].decode() for row in rows if row[1]}))
         included += [call.resources.profile(each, call.fields("profile")) for each in profiles]
+    included += map(call.resources.attribution, credited.values())
     return included

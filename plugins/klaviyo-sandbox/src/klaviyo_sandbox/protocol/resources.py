@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import msgspec
@@ -42,6 +42,9 @@ from klaviyo_sandbox.model.records import (
     Webhook,
 )
 
+if TYPE_CHECKING:
+    from klaviyo_sandbox.model.attribution import Attribution
+
 Names = frozenset[str] | None
 """A sparse fieldset; None: all."""
 
@@ -71,8 +74,11 @@ _PREDICTIVE = (
 _EVENT = (
     b'{"type":"event","id":"%b","attributes":%b,"relationships":{'
     b'"profile":{"data":%b,"links":{"self":"%b/relationships/profile/","related":"%b/profile/"}},'
-    b'"metric":{"data":%b,"links":{"self":"%b/relationships/metric/","related":"%b/metric/"}}},'
+    b'"metric":{"data":%b,"links":{"self":"%b/relationships/metric/","related":"%b/metric/"}}%b},'
     b'"links":{"self":"%b/"}}'
+)
+_ATTRIBUTIONS = (
+    b',"attributions":{"data":%b,"links":{"self":"%b/relationships/attributions/","related":"%b/attributions/"}}'
 )
 _PROFILE = b'{"type":"profile","id":"%b"}'
 _METRIC = b'{"type":"metric","id":"%b"}'
@@ -125,10 +131,19 @@ class Resources:
         )
 
     def event(
-        self, event_id: bytes, profile_id: bytes | None, metric_id: bytes | None, attributes: bytes
+        self,
+        event_id: bytes,
+        profile_id: bytes | None,
+        metric_id: bytes | None,
+        attributes: bytes,
+        attribution_ids: Sequence[str] = (),
     ) -> bytes:
-        """An event as JSON, put around the attributes that were encoded when it was written."""
+        """An event as JSON, put around the attributes that were encoded when it was written.
+
+        An event without attributions has no relationship to any (recorded).
+        """
         own = self._events + event_id
+        attributed = _encode(identifiers("attribution", attribution_ids))
         return _EVENT % (
             event_id,
             attributes,
@@ -138,8 +153,35 @@ class Resources:
             _NULL if metric_id is None else _METRIC % metric_id,
             own,
             own,
+            _ATTRIBUTIONS % (attributed, own, own) if attribution_ids else b"",
             own,
         )
+
+    def attribution(self, attribution: Attribution) -> Json:
+        """What an event is credited to: ids alone, of what there is."""
+        of_flow = attribution.flow_id is not None
+        related = {
+            "event": ("event", attribution.event_id),
+            "attributed-event": ("event", attribution.attributed_event_id),
+            "campaign": ("campaign", attribution.campaign_id),
+            "campaign-message": ("campaign-message", None if of_flow else attribution.message_id),
+            "flow": ("flow", attribution.flow_id),
+            "flow-message": ("flow-message", attribution.message_id if of_flow else None),
+        }
+        own = f"{self._base}/api/attributions/{attribution.id}"
+        return {
+            "type": "attribution",
+            "id": attribution.id,
+            "relationships": {
+                name: {
+                    "data": identifier(kind, key),
+                    "links": {"self": f"{own}/relationships/{name}/", "related": f"{own}/{name}/"},
+                }
+                for name, (kind, key) in related.items()
+                if key is not None
+            },
+            "links": {"self": f"{own}/"},
+        }
 
     def metric(self, metric: Metric, names: Names = None, *, with_triggers: bool = False) -> Json:
         """A metric. What a flow is triggered by is not held, so it triggers none."""

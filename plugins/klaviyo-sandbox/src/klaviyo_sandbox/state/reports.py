@@ -49,6 +49,9 @@ _ROLES: Mapping[str, tuple[str, str]] = {
 }
 """Klaviyo's own metrics: the channel, and what an event of them is. Machines' opens and clicks are among them."""
 
+TOUCHES = tuple(name for name, (_, what) in _ROLES.items() if what in {"opens", "clicks"})
+"""Metrics whose events a conversion may be credited to."""
+
 _SENDS = {"delivered", "bounced", "failed"}
 _COUNTED_ONCE = {"spam_complaints"} | _SENDS  # by recipient
 
