@@ -91,10 +91,10 @@
 
 
 {#- Whether no flag of an event says that a machine did it, by what the seed `event_roles` says of its role; true of a role that it does not name. -#}
-{% macro lf_is_unflagged(events, event_roles) -%}
+{% macro lf_is_unflagged(event_roles, is_machine_open='events.is_machine_open', is_bot_click='events.is_bot_click') -%}
     case {{ event_roles }}.machine_flag
-        when 'machine_open' then not {{ events }}.is_machine_open
-        when 'bot_click' then not {{ events }}.is_bot_click
+        when 'machine_open' then not {{ is_machine_open }}
+        when 'bot_click' then not {{ is_bot_click }}
         else true
     end
 {%- endmacro %}

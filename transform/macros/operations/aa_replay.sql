@@ -97,7 +97,7 @@ outcomes as (
     inner join counted_role on roles.role = counted_role.role
     left join event_roles on roles.role = event_roles.role
     where
-        {{ lf_is_unflagged('events', 'event_roles') }}
+        {{ lf_is_unflagged('event_roles') }}
         and events.occurred_at >= {{ lf_dateadd('day', '-' ~ days, lf_now()) }}
         and events.occurred_at < {{ lf_now() }}
     group by events.profile_id

@@ -134,7 +134,7 @@ outcomes as (
     inner join counted_role on roles.role = counted_role.role
     left join event_roles on roles.role = event_roles.role
     where
-        {{ lf_is_unflagged('events', 'event_roles') }}
+        {{ lf_is_unflagged('event_roles') }}
         and case counted_role.time_window
             when 'message' then events.message_id = receipts.message_id
             else

@@ -126,7 +126,7 @@ touches as (
         and 1 = 0
         {%- endif %}
         and event_roles.is_touch
-        and {{ lf_is_unflagged('events', 'event_roles') }}
+        and {{ lf_is_unflagged('event_roles') }}
 
 ),
 

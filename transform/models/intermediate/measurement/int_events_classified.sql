@@ -10,6 +10,8 @@
     )
 }}
 
+{%- set properties = lf_event_properties('events.event_properties') %}
+
 with
 
 events as (
@@ -62,19 +64,19 @@ classify as {{ lf_materialized() }} (
         events.profile_id,
         events.message_id,
         events.metric_id,
-        case when valued_roles.role is not null then events.order_id end as order_id,
+        case when valued_roles.role is not null then {{ properties.order_id }} end as order_id,
         roles.role,
         {{ lf_split_part('events.cid', '.', 1) }} as cid_experiment_key,
         {{ lf_split_part('events.cid', '.', 2) }} as cid_slot_key,
         {{ lf_split_part('events.cid', '.', 3) }} as cid_arm_key,
-        case when valued_roles.is_money then events.currency end as currency,
+        case when valued_roles.is_money then {{ properties.currency }} end as currency,
         -- What stands after the path may be the profile's own; lf_cid tells the slots apart.
         case
             when event_roles.machine_flag = 'bot_click'
-                then coalesce({{ lf_split_part(lf_split_part('events.url', '?', 1), '#', 1) }}, '') || ' ' || coalesce(events.cid, '')
+                then coalesce({{ lf_split_part(lf_split_part(properties.url, '?', 1), '#', 1) }}, '') || ' ' || coalesce(events.cid, '')
         end as link,
         events.value,
-        {{ lf_is_unflagged('events', 'event_roles') }} as is_unflagged,
+        {{ lf_is_unflagged('event_roles', properties.is_machine_open, properties.is_bot_click) }} as is_unflagged,
         cast(events.occurred_at as date) as occurred_on,
         events.occurred_at
 

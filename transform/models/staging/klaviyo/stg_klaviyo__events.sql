@@ -1,3 +1,4 @@
+{%- set properties = lf_event_properties('event_properties') -%}
 {%- set columns = 'id, uuid, datetime, event_properties, profile_id, metric_id, _sdc_batched_at' -%}
 
 with
@@ -50,11 +51,7 @@ renamed as (
         {{ lf_json_if_named('event_properties', '$flow', lf_json_text('event_properties', '$flow')) }} as flow_id,
         {{ lf_json_if_named('event_properties', '$variation', lf_json_text('event_properties', '$variation')) }} as variation_id,
         {{ lf_json_if_named('event_properties', 'lf_cid', lf_cid(lf_json_text('event_properties', 'URL'))) }} as cid,
-        coalesce(
-            {{ lf_json_if_named('event_properties', 'OrderId', lf_json_text('event_properties', 'OrderId')) }},
-            {{ lf_json_if_named('event_properties', 'order_id', lf_json_text('event_properties', 'order_id')) }},
-            {{ lf_json_text('event_properties', '$event_id') }}
-        ) as order_id,
+        {{ properties.order_id }} as order_id,
 
         ---------- texts
         coalesce(
@@ -63,22 +60,21 @@ renamed as (
         ) as failure_type,
         {{ lf_json_if_named('event_properties', 'List', lf_json_text('event_properties', 'List')) }} as list_name,
         {{ lf_json_if_named('event_properties', 'form_id', lf_json_text('event_properties', 'form_id')) }} as form_id,
-        {{ lf_json_if_named('event_properties', '$value_currency', lf_json_text('event_properties', '$value_currency')) }} as currency,
-        {{ lf_json_if_named('event_properties', 'URL', lf_json_text('event_properties', 'URL')) }} as url,
+        {{ properties.currency }} as currency,
+        {{ properties.url }} as url,
         {%- for column, key in {'client_type': 'Client Type', 'client_os_family': 'Client OS Family'}.items() %}
         {{ lf_json_if_named('event_properties', key, lf_json_text('event_properties', key)) }} as {{ column }},
         {%- endfor %}
+
+        ---------- documents
+        event_properties,
 
         ---------- numerics
         {{ lf_json_if_named('event_properties', '$value', lf_money(lf_json_text('event_properties', '$value'))) }} as value,
 
         ---------- booleans
-        coalesce(
-            {{ lf_json_if_named('event_properties', 'machine_open', lf_json_is_true('event_properties', 'machine_open')) }}, false
-        ) as is_machine_open,
-        coalesce(
-            {{ lf_json_if_named('event_properties', 'Bot Click', lf_json_is_true('event_properties', 'Bot Click')) }}, false
-        ) as is_bot_click,
+        {{ properties.is_machine_open }} as is_machine_open,
+        {{ properties.is_bot_click }} as is_bot_click,
 
         ---------- timestamps
         datetime as occurred_at,
