@@ -42,6 +42,8 @@ class Engine(abc.ABC):
     double = "double"
     tables_for_views: tuple[str, ...] = ()
     """Folders of the models that are tables on it and views elsewhere."""
+    history: tuple[str, ...] = ("profiles", "lists", "segments", "campaigns", "flows")
+    """What is asked for of the variable of that name."""
     garbage: tuple[int, int, int] = (200_000, 50, 100)
     """When garbage is looked for: seldom, since looking through all that dbt makes takes a tenth of the time."""
 
@@ -287,6 +289,7 @@ class Spark(Engine):
     """A Spark inside the test's process. Its databases share views and tables' definitions: only rows differ."""
 
     name = "spark"
+    history = ()  # dbt's snapshots change rows, which plain files cannot
     text = "string"
     garbage = (20_000, 10, 5)
     """A thousand results that were forgotten and not collected held 2.3 of Java's 4 GB."""

@@ -362,7 +362,7 @@ def test_refused_rows_are_erased_as_well(erase: Runs, tmp_path: Path) -> None:
 
 
 def test_a_job_that_never_ran_has_no_schema(erase: Runs) -> None:
-    assert erase("--dry-run", erased_schemas='["klaviyo_raw", "marts", "deletions"]').status == 0
+    assert erase("--dry-run", erased_schemas='["klaviyo_raw", "marts", "deletions", "history"]').status == 0
     assert "no schema `mart`" in erase("--dry-run", erased_schemas='["klaviyo_raw", "mart"]').err
 
 
@@ -419,6 +419,20 @@ def test_texts_of_every_type_are_looked_through(kind: str, erase: Runs, held: st
     done = erase()
     assert done.status == 1
     assert "klaviyo_raw.remarks.said still has an identifier" in done.err
+
+
+def test_what_they_were_before_goes_too(erase: Runs, held: str) -> None:
+    """Versions that dbt's snapshots keep: of whatever address they had then."""
+    execute(
+        held,
+        "CREATE SCHEMA history",
+        "CREATE TABLE history.snap_klaviyo__profiles (profile_id text, email text, dbt_valid_to timestamp)",
+        "INSERT INTO history.snap_klaviyo__profiles VALUES ('01ADA', 'ada@before.example', '2026-11-01'),"
+        " ('01ADA', 'ada@now.example', NULL), ('01BOB', 'bob@now.example', NULL)",
+    )
+    done = erase(erased_schemas='["klaviyo_raw", "marts", "history"]')
+    assert done.status == 0, done.err
+    assert execute(held, "SELECT email FROM history.snap_klaviyo__profiles") == [("bob@now.example",)]
 
 
 def test_a_view_of_what_lies_elsewhere_undoes_all(erase: Runs, held: str) -> None:
@@ -479,9 +493,9 @@ def test_a_run_that_is_killed_leaves_all_or_nothing(
 
 def test_of_an_event_what_the_models_read_is_kept() -> None:
     """One list in two places: what staging reads of an event's properties, and what erasure leaves of it."""
-    model = Path(__file__).parents[3] / "transform/models/staging/klaviyo/stg_klaviyo__events.sql"
-    text = model.read_text(encoding="utf-8")
-    read = {*re.findall(r"'event_properties', '([^']+)'", text), *re.findall(r": '([^']+)'[,}]", text)} - {
-        "lf_cid"
-    }
+    transform = Path(__file__).parents[3] / "transform"
+    places = ("models/staging/klaviyo/stg_klaviyo__events.sql", "macros/measurement/lf_event_properties.sql")
+    text = "".join((transform / place).read_text(encoding="utf-8") for place in places)
+    keys = re.findall(r"(?:'event_properties'|document), '([^']+)'", text)
+    read = {*keys, *re.findall(r": '([^']+)'[,}]", text)} - {"lf_cid"}
     assert read == KEPT_MEMBERS

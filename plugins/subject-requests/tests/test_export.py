@@ -327,7 +327,7 @@ def test_everything_that_the_warehouse_holds_and_nothing_of_others(
     assert omitted["warehouse/klaviyo_raw.shared_lists"].startswith("1 rows")
     assert omitted["warehouse/klaviyo_raw.orders"].startswith("1 rows")
     [source] = [each for each in manifest["sources"] if each["name"] == "warehouse"]
-    assert (source["schemas"], source["tables"]) == (["klaviyo_raw", "marts"], len(TABLES))
+    assert (source["schemas"], source["tables"]) == (["klaviyo_raw", "marts", "history"], len(TABLES))
     assert warehouse not in json.dumps(manifest)
 
 

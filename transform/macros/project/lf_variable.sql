@@ -7,7 +7,7 @@
     {%- set kind = {
         'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch',
         'order_events_trigger_flows': 'a switch', 'confirm_subscriptions': 'a switch', 'suppress_before_deletion': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
-        'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name',
+        'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name', 'history': 'streams',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}
         {%- if value is none or modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', value | string) -%}
@@ -23,6 +23,12 @@
         {{ return(value if value is none or value is string else lf_refuse_variable(name, 'a text')) }}
     {%- elif kind == 'texts by name' -%}
         {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}
+    {%- elif kind == 'streams' -%}
+        {%- set known = ['profiles', 'lists', 'segments', 'campaigns', 'flows'] -%}
+        {%- if value is string or value is mapping or value is not iterable or value | reject('in', known) | list -%}
+            {{ return(lf_refuse_variable(name, 'a list of ' ~ known | join(', '))) }}
+        {%- endif -%}
+        {{ return(value) }}
     {%- elif kind == 'numbers' -%}
         {%- set numbers = [] -%}
         {%- for one in (value if value is sequence and value is not string else [value]) -%}

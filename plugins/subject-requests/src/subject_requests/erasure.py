@@ -54,7 +54,8 @@ KEPT_COLUMNS = frozenset({"id", "datetime", "timestamp", "uuid", "metric_id"})
 """Of an event that is counted, besides what a loader adds (`_sdc_…`)."""
 KEPT_MEMBERS = frozenset({
     "$event_id", "$message", "OrderId", "order_id", "Bounce Type", "Failure Type", "List", "form_id",
-    "$value_currency", "URL", "Client Type", "Client OS Family", "$value", "machine_open", "Bot Click",
+    "$value_currency", "URL", "Client Type", "Client OS Family", "$value", "machine_open", "Bot Click", "$flow",
+    "$variation",
 })  # fmt: skip
 """Of `event_properties`: what the models read."""
 _CID = re.compile(r"[?&;](lf_cid=[a-z0-9_.]+)(?=[&#]|$)")

@@ -29,11 +29,11 @@ class RequestSettings(Settings, kw_only=True):
     schemas: Annotated[
         tuple[str, ...],
         Meta(description="Schemas of the warehouse that hold people; all of their tables are read"),
-    ] = ("klaviyo_raw", "marts")
+    ] = ("klaviyo_raw", "marts", "history")
     erased_schemas: Annotated[
         tuple[str, ...],
         Meta(description="Schemas in which `erase` looks: all that hold people, also what dbt makes of them"),
-    ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish", "deletions")
+    ] = ("klaviyo_raw", "staging", "intermediate", "marts", "publish", "deletions", "history")
     raw_tables: Annotated[
         Mapping[str, str],
         Meta(description="Raw tables that have another name than here, as the dbt project's variable says it"),

@@ -35,8 +35,8 @@ _PLAIN_TYPES = (
 )  # fmt: skip
 """Types of which nothing can be the text of an identifier."""
 _NESTED = ("struct", "map", "list", "[]", "array", "user-defined")
-MADE_WHEN_NEEDED = frozenset({"deletions"})
-"""Schemas in which a job that nobody has to run makes views, and nothing else."""
+MADE_WHEN_NEEDED = frozenset({"deletions", "history"})
+"""Schemas in which nothing is made but by a job that nobody has to run."""
 _PROFILES = "profiles"
 _PREDICTED = "predictive_analytics"
 _NAMED_BY_ID = (_PROFILES, "profile_ids")

@@ -4,6 +4,7 @@
     'templates': 'template_id',
     'campaigns': 'campaign_id',
     'campaign_messages': 'message_id',
+    'flows': 'flow_id',
 } -%}
 with
 
@@ -46,6 +47,12 @@ campaigns as (
 campaign_messages as (
 
     select * from {{ ref('stg_klaviyo__campaign_messages') }}
+
+),
+
+flows as (
+
+    select * from {{ ref('stg_klaviyo__flows') }}
 
 ),
 
