@@ -15,7 +15,7 @@ from transform_project import Warehouse
 from lift_report.page import render
 from lift_report.results import read
 from lift_report.tables import TABLES
-from lift_report.warehouse import DuckDB, Printed
+from singer_program.warehouse import DuckDB, Printed
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lift_warehouse import Rows
 
 from lift_report.cli import main
 from lift_report.tables import TABLES
-from lift_report.warehouse import Printed
+from singer_program.warehouse import Printed
 
 
 def told(value: Any) -> Any:  # noqa: ANN401
@@ -112,7 +112,7 @@ def test_a_command_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, tmp_path, "--dbt", tmp_path / "dbt", "--dbt-project", tmp_path) == 1
-    assert "give the command of dbt with --dbt" in capfd.readouterr().err
+    assert "name the command of dbt" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from lift_warehouse import Rows
 
 from lift_report.page import render
 from lift_report.results import read
-from lift_report.warehouse import DuckDB
+from singer_program.warehouse import DuckDB
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,8 @@ from lift_report.page import render
 from lift_report.results import Report, Slot, read
 from lift_report.summary import as_json, as_text
 from lift_report.tables import TABLES, Day, Result, Verdict
-from lift_report.warehouse import DuckDB, ReportError
+from singer_program.errors import ProgramError
+from singer_program.warehouse import DuckDB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -771,7 +772,7 @@ def test_without_what_it_needs_there_is_no_page(
 def test_a_row_without_what_it_needs_names_table_and_column() -> None:
     rows = spring()
     rows.rows["fct_experiment_results"][0]["metric"] = None
-    with pytest.raises(ReportError, match="a row of `fct_experiment_results` has no `metric`"):
+    with pytest.raises(ProgramError, match="a row of `fct_experiment_results` has no `metric`"):
         read(rows)
 
 
@@ -814,7 +815,7 @@ def test_a_warehouse_that_cannot_be_read_is_one_line(
     path, page = tmp_path / "w.duckdb", tmp_path / "report.html"
     page.write_text("the old page")
     expected = {
-        "missing": f"there is no warehouse `{path}`; give the DuckDB file with --warehouse, or build it first",
+        "missing": f"there is no warehouse `{path}`; name the DuckDB file, or build it first",
         "folder": f"there is no warehouse `{path}`",
         "empty file": f"there is no warehouse `{path}`",
         "other file": f"`{path}` cannot be read; it is no sound DuckDB file of this version (IO Error: ",

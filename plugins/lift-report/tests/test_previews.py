@@ -22,7 +22,7 @@ from lift_report.results import Report, Slot, read
 from lift_report.safe_markup import document
 from lift_report.summary import as_text
 from lift_report.template_branches import TESTED, conditions, shown
-from lift_report.warehouse import ReportError
+from singer_program.errors import ProgramError
 
 ASKED = conditions("spring", [("hero", "plain"), ("hero", "bold"), ("cta", "small")])
 
@@ -393,7 +393,7 @@ def test_definitions_that_cannot_be_read_cost_only_their_part() -> None:
     class Renamed(Rows):
         def read(self, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
             if table.startswith("stg_"):
-                raise ReportError(table)
+                raise ProgramError(table)
             return super().read(table, columns)
 
     renamed = Renamed()

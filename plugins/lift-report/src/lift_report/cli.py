@@ -12,16 +12,16 @@ from lift_report.page import render
 from lift_report.results import read
 from lift_report.summary import as_json, as_text
 from lift_report.tables import TABLES
-from lift_report.warehouse import DuckDB, Printed, ReportError, printed_by_dbt
 from singer_program.command import run_command, to_stderr
 from singer_program.private import beside
+from singer_program.warehouse import DuckDB, Printed, printed_by_dbt
 
 _NAME = "lift-report"
 
 
 def main() -> int:
     """Write the page and print the verdicts; returns the exit code."""
-    return run_command(command, _NAME, errors=(ReportError,), output="the verdicts")
+    return run_command(command, _NAME, output="the verdicts")
 
 
 @click.command()

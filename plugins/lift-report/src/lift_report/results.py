@@ -35,13 +35,13 @@ from lift_report.tables import (
     absent_from,
     rows_of,
 )
-from lift_report.warehouse import ReportError
+from singer_program.errors import ProgramError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from lift_report.warehouse import Warehouse
+    from singer_program.warehouse import Warehouse
 
 
 AWAITING_THE_LOOK = ("waiting_for_planned_stop", "waiting_for_outcomes")
@@ -227,7 +227,7 @@ def read(warehouse: Warehouse) -> Report:
     """Everything the warehouse holds of the experiments.
 
     Raises:
-        ReportError: If the verdicts or results are not there, or a row lacks what it needs.
+        ProgramError: If the verdicts or results are not there, or a row lacks what it needs.
     """
     tables = warehouse.tables()
     absent = absent_from(tables)
@@ -388,7 +388,7 @@ def _definitions(
         experiments = rows_of(warehouse, tables, DefinedExperiment)
         arms = rows_of(warehouse, tables, DefinedArm)
         templates = rows_of(warehouse, tables, DefinedTemplate)
-    except ReportError:
+    except ProgramError:
         # A view names the file that it was made in.
         lack = "cannot be read: has the file of the warehouse been renamed since it was built?"
         absent.update({table.TABLE: lack for table in TABLES if table.IS_DEFINED})

@@ -7,12 +7,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from lift_report.warehouse import ReportError
+from singer_program.errors import ProgramError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lift_report.warehouse import Row, Warehouse
+    from singer_program.warehouse import Row, Warehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -510,7 +510,7 @@ def absent_from(tables: Mapping[str, frozenset[str]]) -> dict[str, str]:
     """What is not in the warehouse, by table, with what it takes.
 
     Raises:
-        ReportError: If there is no page without it.
+        ProgramError: If there is no page without it.
     """
     absent: dict[str, str] = {}
     fatal: list[str] = []
@@ -529,7 +529,7 @@ def absent_from(tables: Mapping[str, frozenset[str]]) -> dict[str, str]:
     if fatal:
         said = "; ".join(f"`{name}` {absent[name]}" for name in fatal)
         message = f"the results cannot be read: {said}. Build: dbt build --select {' '.join(fatal)}"
-        raise ReportError(message)
+        raise ProgramError(message)
     return absent
 
 
@@ -541,7 +541,7 @@ def rows_of(warehouse: Warehouse, tables: Mapping[str, frozenset[str]], kind: ty
     """All rows of a table, none where it is not there.
 
     Raises:
-        ReportError: If a row lacks what it needs.
+        ProgramError: If a row lacks what it needs.
     """
     if kind.TABLE not in tables:
         return []
@@ -557,7 +557,7 @@ def rows_of(warehouse: Warehouse, tables: Mapping[str, frozenset[str]], kind: ty
                 f"a row of `{kind.TABLE}` has no {_listed(empty)}."
                 f" Build it again, with its tests: dbt build --select {kind.TABLE}"
             )
-            raise ReportError(message)
+            raise ProgramError(message)
         found.append(kind(**values))
     return found
 

@@ -75,6 +75,7 @@ class Settings(msgspec.Struct):
         schema = msgspec.json.schema(cls)
         definitions: dict[str, Any] = schema["$defs"]
         own: dict[str, Any] = definitions.pop(cls.__name__)
+        own["properties"] = {name: _one_type(each) for name, each in own["properties"].items()}
         return {**own, "$defs": definitions} if definitions else own
 
     @classmethod
@@ -91,6 +92,15 @@ class Settings(msgspec.Struct):
             for field in msgspec.structs.fields(self)
         )
         return f"{type(self).__name__}({', '.join(told)})"
+
+
+def _one_type(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema that allows null, as the SDK writes it: with several types, and not several schemas."""
+    match schema:
+        case {"anyOf": [{"type": str(kind)} as own, {"type": "null"}], **rest}:
+            return {**own, **rest, "type": [kind, "null"]}
+        case _:
+            return schema
 
 
 def _given(fields: Mapping[str, object], files: Sequence[str], faults: list[str]) -> dict[str, _Given]:

@@ -1,14 +1,12 @@
-"""S3, and what speaks its protocol, by the library that comes with pyarrow."""
+"""S3, and what speaks its protocol."""
 
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from fsspec.implementations.arrow import ArrowFSWrapper  # type: ignore[import-untyped]
-from pyarrow import fs  # type: ignore[import-untyped]
 
-from singer_program.errors import ProgramError
+from singer_program.s3 import s3_filesystem
 from tap_klaviyo_files.places.place import Place, Windows
 
 if TYPE_CHECKING:
@@ -26,17 +24,7 @@ def s3_place(path: str, config: Mapping[str, Any]) -> tuple[Place, str]:
     Raises:
         ProgramError: the settings contradict each other.
     """
-    options: dict[str, Any] = {"region": config.get("s3_region")}
-    if endpoint := config.get("s3_endpoint_url"):
-        address = urlsplit(endpoint)
-        options |= {"endpoint_override": address.netloc, "scheme": address.scheme}
-    key, secret = config.get("s3_access_key_id"), config.get("s3_secret_access_key")
-    if bool(key) != bool(secret):
-        message = "the settings `s3_access_key_id` and `s3_secret_access_key` go together: set both, or none"
-        raise ProgramError(message)
-    if key:
-        options |= {"access_key": key, "secret_key": secret, "session_token": config.get("s3_session_token")}
-    system = fs.S3FileSystem(**{name: value for name, value in options.items() if value is not None})
+    system = s3_filesystem(config)
 
     def opened(where: str) -> IO[bytes]:
         stream = system.open_input_stream(where, compression=None)

@@ -1,28 +1,27 @@
-"""Where the results are read from: a DuckDB file, or any warehouse by way of dbt."""
+"""What dbt built is read from a DuckDB file, or any warehouse by way of dbt. Needs the extra `warehouse`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import duckdb
 
+from singer_program.errors import ProgramError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
 Row = tuple[Any, ...]
 
 
-class ReportError(Exception):
-    """The results cannot be read; the message tells what to do."""
-
-
 class Warehouse(Protocol):
-    """The tables of results and definitions. Everything a warehouse raises is a `ReportError` with a remedy."""
+    """The tables of results and definitions. Everything a warehouse raises is a `ProgramError` with a remedy."""
 
     def tables(self) -> Mapping[str, frozenset[str]]:
         """The columns of each table, in lower case."""
@@ -40,13 +39,13 @@ class DuckDB:
         definitions: The schema of the definitions. A table that both schemas have is that of the results.
 
     Raises:
-        ReportError: If there is no such file, or it cannot be opened.
+        ProgramError: If there is no such file, or it cannot be opened.
     """
 
     def __init__(self, path: Path, schema: str, definitions: str = "staging") -> None:
         if not path.is_file() or not path.stat().st_size:  # empty: whoever was making it was killed
-            message = f"there is no warehouse `{path}`; give the DuckDB file with --warehouse, or build it first"
-            raise ReportError(message)
+            message = f"there is no warehouse `{path}`; name the DuckDB file, or build it first"
+            raise ProgramError(message)
         self._path, self._schemas = path, (definitions.lower(), schema.lower())
         self._schema_of: dict[str, str] = {}
         try:
@@ -80,8 +79,26 @@ class DuckDB:
     def read(self, table: str, columns: Sequence[str]) -> list[Row]:
         """See `Warehouse`."""
         listed = ", ".join(map(_quoted, columns))
-        place = f"{_quoted(self._schema_of[table])}.{_quoted(table)}"
-        return self._fetch(f"SELECT {listed} FROM {place}")  # noqa: S608  quoted
+        return self._fetch(f"SELECT {listed} FROM {self.place(table)}")  # noqa: S608  quoted
+
+    def place(self, table: str) -> str:
+        """A table that `tables` gave, as SQL writes it."""
+        return f"{_quoted(self._schema_of[table])}.{_quoted(table)}"
+
+    def batches(self, query: str, rows: int = 50_000) -> Iterator[Any]:
+        """The answer to a query as record batches of Arrow, of so many rows at most; it is never held as a whole.
+
+        Args:
+            query: The query, with its values in it: with parameters, DuckDB would hold the answer.
+            rows: Of a batch.
+
+        Raises:
+            ProgramError: If the query fails.
+        """
+        try:
+            yield from self._connection.sql(query).to_arrow_reader(rows)
+        except duckdb.Error as error:
+            raise self._failed(error) from error
 
     def _fetch(self, query: str, *values: str) -> list[Row]:
         try:
@@ -89,12 +106,12 @@ class DuckDB:
         except duckdb.Error as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: duckdb.Error) -> ReportError:
+    def _failed(self, error: duckdb.Error) -> ProgramError:
         busy = "Could not set lock" in str(error)
         remedy = (
             "another process is writing it, wait for it" if busy else "it is no sound DuckDB file of this version"
         )
-        return ReportError(f"`{self._path}` cannot be read; {remedy} ({str(error).splitlines()[0]})")
+        return ProgramError(f"`{self._path}` cannot be read; {remedy} ({str(error).splitlines()[0]})")
 
 
 class Printed:
@@ -111,7 +128,7 @@ class Printed:
         """See `Warehouse`."""
         places = {column.lower(): place for place, column in enumerate(self._tables[table]["columns"])}
         chosen = [places[column] for column in columns]
-        return [tuple(_value(row[place]) for place in chosen) for row in self._tables[table]["rows"]]
+        return [tuple(value_told(row[place]) for place in chosen) for row in self._tables[table]["rows"]]
 
 
 def printed_by_dbt(program: Path, project: Path, models: Iterable[str]) -> list[bytes]:
@@ -123,22 +140,47 @@ def printed_by_dbt(program: Path, project: Path, models: Iterable[str]) -> list[
         models: Names; those that are not built are left out.
 
     Raises:
-        ReportError: If dbt cannot be run, or fails.
+        ProgramError: If dbt cannot be run, or fails.
     """
-    asked = json.dumps({"models": sorted(models)})
+    return list(said_by_dbt(program, project, "print_results", {"models": sorted(models)}))
+
+
+def said_by_dbt(program: Path, project: Path, operation: str, arguments: Mapping[str, object]) -> Iterator[bytes]:
+    """Have dbt run an operation, and take the lines that it prints as they come.
+
+    Args:
+        program: The command `dbt`. Its target and its secrets are those of the environment.
+        project: The folder of the project, with its profiles.yml.
+        operation: The macro.
+        arguments: Of the macro.
+
+    Raises:
+        ProgramError: If dbt cannot be run, or fails, which may be after some of the lines. No line that is a JSON
+            object is told: it may hold what was asked for.
+    """
     folders = ("--project-dir", str(project), "--profiles-dir", str(project))
-    command = (str(program), "--quiet", "run-operation", "print_results", "--args", asked, *folders)
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - no shell
-    except OSError as error:
-        message = f"`{program}` cannot be run: {error.strerror}; give the command of dbt with --dbt"
-        raise ReportError(message) from error
-    if done.returncode:
-        said = [line.strip() for line in (done.stdout + done.stderr).decode(errors="replace").splitlines()]
-        reason = next((line for line in reversed(said) if line), f"it ended with {done.returncode}")
-        message = f"dbt cannot read the results: {reason}; try its connection with `{program} debug`"
-        raise ReportError(message)
-    return done.stdout.splitlines()
+    command = (str(program), "--quiet", "run-operation", operation, "--args", json.dumps(arguments), *folders)
+    last = b""
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - no shell
+        except OSError as error:
+            message = f"`{program}` cannot be run: {error.strerror}; name the command of dbt"
+            raise ProgramError(message) from error
+        with process:
+            try:
+                for line in process.stdout or ():
+                    last = line if line.strip() and not line.lstrip().startswith(b"{") else last
+                    yield line
+            except BaseException:
+                process.kill()  # nobody takes what it would say
+                raise
+        if process.returncode:
+            errors.seek(0)
+            said = [line.strip() for line in (last + errors.read()).decode(errors="replace").splitlines()]
+            reason = next((line for line in reversed(said) if line), f"it ended with {process.returncode}")
+            message = f"dbt cannot read the warehouse: {reason}; try its connection with `{program} debug`"
+            raise ProgramError(message)
 
 
 def _table_of(line: bytes) -> Mapping[str, Any] | None:
@@ -150,7 +192,8 @@ def _table_of(line: bytes) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) and found.keys() >= {"table", "columns", "rows"} else None
 
 
-def _value(told: Any) -> Any:  # noqa: ANN401  whatever the warehouse holds
+def value_told(told: Any) -> Any:  # noqa: ANN401  whatever the warehouse holds
+    """A value as the macro `lf_told_value` writes it."""
     match told:
         case {"number": text}:
             return int(text) if text.removeprefix("-").isdecimal() else float(text)
