@@ -63,6 +63,9 @@ def test_each_job_builds_its_part(project: Project, first_jobs: tuple[Warehouse,
         "pub_klaviyo_contacts",
         "pub_klaviyo_events",
     }
+    exposures = {name for name in jobs["exposures"] if name.startswith(("pub_", "fct_"))}
+    assert exposures == {"fct_exposures", "fct_exposure_contents"}
+    assert not (for_ledger_alone | ledgers) & jobs["exposures"]
     for_assign_alone = ledgers | for_ledger_alone | {"int_experiment_dimensions", "int_unit_dimensions"}
     assert jobs["publish"] == jobs["assign"] - for_assign_alone
     assert "int_newcomers" in jobs["assign"]

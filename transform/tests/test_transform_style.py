@@ -39,6 +39,7 @@ ON_THE_WAY = {
     "int_consent_held",
     "int_consent_statements",
     "int_consent_decided",
+    "fct_exposures",
     "fct_forwarding_dead_letters",
     "fct_forwarding_summary",
     "fivetran_event",

@@ -109,6 +109,20 @@
 {%- endmacro %}
 
 
+{#- The beginning of the hour that a timestamp is in. -#}
+{% macro lf_whole_hour(moment) -%}
+    {{ return(adapter.dispatch('lf_whole_hour', 'klaviyo_loop')(moment)) }}
+{%- endmacro %}
+
+{% macro default__lf_whole_hour(moment) -%}
+    date_trunc('hour', {{ moment }})
+{%- endmacro %}
+
+{% macro bigquery__lf_whole_hour(moment) -%}
+    timestamp_trunc({{ moment }}, hour)
+{%- endmacro %}
+
+
 {#- Days from the date of one timestamp to that of a later one. -#}
 {% macro lf_days_between(earlier, later) -%}
     {{ return(adapter.dispatch('lf_days_between', 'klaviyo_loop')(earlier, later)) }}
