@@ -3,7 +3,7 @@ VENV := .venv
 # Relative, so that the checkout may lie where it wants: make has no way to quote a path with spaces.
 BIN := $(VENV)/bin
 PACKAGES := klaviyo-wire tap-klaviyo-engagement target-klaviyo-profiles \
-	plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/map-consent-strings plugins/singer-program plugins/subject-requests \
+	plugins/exposure-export plugins/klaviyo-inbox plugins/klaviyo-sandbox plugins/lift-report plugins/map-consent-strings plugins/singer-program plugins/subject-requests \
 	plugins/tap-duckdb plugins/tap-experiments plugins/tap-forwarding plugins/tap-klaviyo-files plugins/target-duckdb
 COVERED = $(subst -,_,$(notdir $(or $(PART),$(PACKAGES))))
 EDITABLE := $(addprefix -e ./,$(PACKAGES))
@@ -11,7 +11,7 @@ MANIFESTS := pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PACKAG
 PLUGINS := meltano.yml $(wildcard plugins/*.meltano.yml)
 STARTED := $(BIN)/klaviyo-sandbox $(BIN)/meltano \
 	$(foreach plugin,extractors/tap-klaviyo-engagement extractors/tap-experiments extractors/tap-duckdb extractors/tap-klaviyo-inbox extractors/tap-subject-requests \
-	loaders/target-duckdb loaders/target-klaviyo-profiles utilities/dbt utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
+	loaders/target-duckdb loaders/target-klaviyo-profiles utilities/dbt utilities/exposure-export utilities/lift-report,.meltano/$(plugin)/venv/bin/$(notdir $(plugin)))
 OLDEST := $(BIN)/uv run --isolated --no-project --python $(BIN)/python --with 'dbt-core~=1.11.0' --with dbt-duckdb --with duckdb==2.0.1
 EXPERIMENTS := $(BIN)/python scripts/with_dotenv.py tap-experiments
 FORWARDING := $(BIN)/python scripts/with_dotenv.py tap-forwarding
@@ -25,7 +25,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend reconcile experiment iterate preview proof preregister forwarding forwarding-check forwarding-preview test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend exposures reconcile experiment iterate preview proof preregister forwarding forwarding-check forwarding-preview test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ pipeline: setup ## Run the pipeline on a real account, or with DRY=1 on a copy t
 resend: JOB = publish
 resend: setup ## Send again, once and now, what Klaviyo refused and is mended: make resend [ENVIRONMENT=prod] [JOB=publish]
 	@TARGET_KLAVIYO_PROFILES_RESEND_REFUSED_AFTER=0 $(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
+
+exposures: JOB = exposures
+exposures: setup ## Write who was shown what as files by the hour, or a range of them anew: make exposures [FROM=2026-11-01] [TO=2026-11-02T08:00] [ENVIRONMENT=prod]
+	@EXPOSURE_EXPORT_FROM="$(FROM)" EXPOSURE_EXPORT_TO="$(TO)" $(BIN)/python scripts/pipeline.py --environment $(ENVIRONMENT) $(JOB)
 
 reconcile: setup ## Read again the days on which the warehouse differs from Klaviyo: make reconcile [FROM=2026-11-01] [TO=2026-11-30]
 	@$(BIN)/python scripts/reconcile.py --environment $(ENVIRONMENT) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))

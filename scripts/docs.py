@@ -18,6 +18,8 @@ from project import TARGET as TARGET_NAME
 from project import meltano_yml, plugins_of
 from singer_sdk.plugin_base import PluginBase
 
+from exposure_export.rows import COLUMNS as EXPOSURE_COLUMNS
+from exposure_export.settings import ExportSettings
 from klaviyo_inbox.records import STREAMS as INBOX_STREAMS
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.sources import SOURCES
@@ -389,6 +391,14 @@ def fields_of_files() -> str:
     )
 
 
+def exposure_columns() -> str:
+    """The columns of the files of exposures."""
+    return table(
+        ("column", "type", "what it is"),
+        ((f"`{each.name}`", str(each.kind), each.description) for each in EXPOSURE_COLUMNS),
+    )
+
+
 EXPERIMENTS, FORWARDING = Path("plugins/tap-experiments/README.md"), Path("plugins/tap-forwarding/README.md")
 PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
     (group, name, code.config_jsonschema if own is None else own, code, folder)
@@ -410,6 +420,7 @@ PLUGINS: Sequence[tuple[str, str, dict[str, Any], type[PluginBase], str]] = [
 ]
 """The Singer plugins: kind, name, the settings that their definition here lists, class, package."""
 INBOX, CONSENT = Path("plugins/klaviyo-inbox/README.md"), Path("plugins/map-consent-strings/README.md")
+EXPOSURES = Path("plugins/exposure-export/README.md")
 FILE_TAP = Path("plugins/tap-klaviyo-files/README.md")
 TAP, TARGET = Path("tap-klaviyo-engagement/README.md"), Path("target-klaviyo-profiles/README.md")
 BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
@@ -430,6 +441,11 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     (TARGET, "install"): lambda: installation("target-klaviyo-profiles"),
     (EXPERIMENTS, "keys"): lambda: keys(experiment_schema.sections(read_catalogue(ROOT / SEED))),
     (EXPERIMENTS, "settings"): lambda: settings(TapExperiments.config_jsonschema),
+    (EXPOSURES, "columns"): exposure_columns,
+    (EXPOSURES, "settings"): lambda: settings(ExportSettings.json_schema()),
+    (Path("plugins/utilities.meltano.yml"), "settings of exposure-export"): plugin(
+        "exposure-export", ExportSettings.json_schema()
+    ),
     (FILE_TAP, "settings"): lambda: settings(TapKlaviyoFiles.config_jsonschema),
     (FILE_TAP, "fields"): fields_of_files,
     (FORWARDING, "keys"): lambda: keys(forwarding_schema.sections()),

@@ -20,6 +20,18 @@ from import_graph import Package  # noqa: E402
 PACKAGES = import_graph.packages()
 ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
     # package: each of its rooms, with the rooms that it may import. A room names only those above it.
+    "exposure_export": {
+        "hours": (),
+        "manifest": (),
+        "rows": (),
+        "settings": (),
+        "stores": ("settings",),
+        "source": ("hours", "manifest", "rows"),
+        "folder": ("hours", "manifest", "stores"),
+        "export": ("hours", "manifest", "rows", "stores", "source", "folder"),
+        "cli": ("hours", "settings", "stores", "source", "export"),
+        "__main__": ("cli",),
+    },
     "klaviyo_inbox": {
         "moments": (),
         "logs": (),
@@ -85,6 +97,8 @@ ARROWS: dict[str, dict[str, tuple[str, ...]]] = {
         "state": (),
         "people_list": ("errors", "identifiers", "private"),
         "rejects_file": ("errors", "line_file"),
+        "s3": ("errors",),
+        "warehouse": ("errors",),
         "settings": ("errors",),
         "reader": ("errors", "lines"),
         "writer": ("output",),

@@ -17,6 +17,7 @@ FOLDERS = (
     "klaviyo-wire",
     "tap-klaviyo-engagement",
     "target-klaviyo-profiles",
+    "plugins/exposure-export",
     "plugins/klaviyo-inbox",
     "plugins/klaviyo-sandbox",
     "plugins/lift-report",

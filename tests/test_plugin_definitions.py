@@ -16,11 +16,12 @@ import yaml
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
+from exposure_export.settings import ExportSettings
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.tap import TapKlaviyoInbox
 from klaviyo_wire.errors import ConfigurationError
 from map_consent_strings.mapper import MapConsentStrings
-from singer_program.settings import unknown_variables
+from singer_program.settings import Settings, unknown_variables
 from subject_requests.settings import RequestSettings
 from subject_requests.tap import TapSubjectRequests
 from tap_duckdb.tap import TapDuckDB
@@ -58,7 +59,9 @@ CODE: dict[str, type[PluginBase]] = {
     "target-duckdb": TargetDuckDB,
     "target-klaviyo-profiles": TargetKlaviyoProfiles,
 }
-ASK = "import json, {module} as m; print(json.dumps(m.{plugin}.config_jsonschema))"
+COMMANDS: dict[str, type[Settings]] = {"exposure-export": ExportSettings}
+"""Plain commands, with their settings."""
+ASK = "import json, {module} as m; print(json.dumps(m.{plugin}.{schema}))"
 KINDS = {"boolean": "boolean", "integer": "integer", "array": "array", "object": "object"}
 
 Plugin = dict[str, Any]
@@ -67,9 +70,10 @@ Plugin = dict[str, Any]
 @cache
 def _schema(name: str) -> dict[str, Any]:
     """The plugin's own settings, asked in a fresh process: the SDK adds its built-in ones to a class in use."""
-    owner = CODE[name]
+    owner = CODE.get(name) or COMMANDS[name]
+    schema_of = "config_jsonschema" if name in CODE else "json_schema()"
     told = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", ASK.format(module=owner.__module__, plugin=owner.__name__)],
+        [sys.executable, "-c", ASK.format(module=owner.__module__, plugin=owner.__name__, schema=schema_of)],
         capture_output=True,
         text=True,
         check=True,
@@ -144,7 +148,7 @@ def _differences(schema: dict[str, Any], settings: list[dict[str, Any]]) -> list
     return sorted(found)
 
 
-@pytest.mark.parametrize("name", CODE)
+@pytest.mark.parametrize("name", [*CODE, *COMMANDS])
 def test_settings_are_those_of_the_code(name: str) -> None:
     """Both ways: names, kinds, defaults, allowed values, secrets, descriptions. `make docs` renews them."""
     assert _differences(_schema(name), PLUGINS[name]["settings"]) == []
@@ -203,7 +207,7 @@ def test_every_difference_between_a_definition_and_the_code_is_found(
 def test_every_plugin_of_this_repository_is_compared_with_its_code() -> None:
     ours = {name for name, plugin in PLUGINS.items() if '-e "$MELTANO_PROJECT_ROOT' in plugin.get("pip_url", "")}
     without_settings = {name for name in ours if "settings" not in PLUGINS[name]}
-    assert ours - without_settings == set(CODE)
+    assert ours - without_settings == CODE.keys() | COMMANDS.keys()
     assert without_settings == {"lift-report"}, "it takes arguments"
 
 
@@ -230,7 +234,7 @@ def test_the_example_of_an_environment_names_settings_only() -> None:
     assert names
     known = {
         f"{plugin}_{setting}".replace("-", "_").upper()
-        for plugin in CODE
+        for plugin in [*CODE, *COMMANDS]
         for setting in _schema(plugin)["properties"]
     }
     known |= {f"KLAVIYO_INBOX_{setting}".upper() for setting in InboxSettings.json_schema()["properties"]}

@@ -53,7 +53,7 @@ QUERIES = [
 ]
 # By tests of their own: test_packages.py, test_hub_definitions.py, test_transform_build.py and those below.
 RUN_ALONE = re.compile(
-    r"export |make demo|make forwarding-preview|make pipeline|make resend|make wheels|meltano add "
+    r"export |make demo|make forwarding-preview|make exposures|make pipeline|make resend|make wheels|meltano add "
     r"|python3 -m venv |[\w-]+-venv/bin/pip "
     r"|KLAVIYO_LOOP_WAREHOUSE=\S+ dbt "
 )
@@ -91,6 +91,27 @@ def test_what_is_mended_is_sent_without_a_day_between(given: tuple[str, ...], jo
     assert told.splitlines()[-1] == (
         "TARGET_KLAVIYO_PROFILES_RESEND_REFUSED_AFTER=0 .venv/bin/python scripts/pipeline.py"
         f" --environment prod {job}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "variables"),
+    [
+        ((), 'EXPOSURE_EXPORT_FROM="" EXPOSURE_EXPORT_TO=""'),
+        (("FROM=2026-11-01",), 'EXPOSURE_EXPORT_FROM="2026-11-01" EXPOSURE_EXPORT_TO=""'),
+    ],
+)
+def test_a_range_of_exposures_reaches_the_job(given: tuple[str, ...], variables: str) -> None:
+    """The commands of `plugins/exposure-export/README.md`, as make would run them."""
+    told = subprocess.run(  # noqa: S603 - our own arguments
+        ["make", "--no-print-directory", "-n", "exposures", "ENVIRONMENT=prod", *given],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert told.splitlines()[-1] == (
+        f"{variables} .venv/bin/python scripts/pipeline.py --environment prod exposures"
     )
 
 

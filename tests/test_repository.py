@@ -38,6 +38,7 @@ def _sources(folder: str) -> list[Path]:
 
 
 OURS = (
+    "exposure_export",
     "klaviyo_wire",
     "klaviyo_inbox",
     "klaviyo_sandbox",
@@ -100,6 +101,12 @@ RULES = {
             "target_klaviyo_profiles.target",
         ),
     ),
+    "plugins/exposure-export/src": (("exposure_export", "singer_program"), ("requests", "duckdb", "singer_sdk")),
+    # What an hour is, wherever it lies.
+    "plugins/exposure-export/src/exposure_export/stores": (
+        ("exposure_export", "singer_program"),
+        ("exposure_export.hours", "exposure_export.manifest", "exposure_export.folder", "exposure_export.source"),
+    ),
     # The receiver starts without the SDK; only the tap needs it.
     "plugins/klaviyo-inbox/src": (("klaviyo_inbox", "klaviyo_wire", "singer_program"), ("requests", "duckdb")),
     "plugins/klaviyo-inbox/src/klaviyo_inbox/sources": (
@@ -117,7 +124,7 @@ RULES = {
         ("map_consent_strings",),
         ("singer_sdk", "map_consent_strings.rows", "map_consent_strings.mapper"),
     ),
-    "plugins/singer-program/src": (("singer_program",), ("requests", "duckdb")),
+    "plugins/singer-program/src": (("singer_program",), ("requests",)),
     # The command starts without the SDK; only the tap needs it.
     "plugins/subject-requests/src": (("subject_requests", "klaviyo_wire", "singer_program"), ("requests",)),
     "plugins/tap-experiments/src": (("tap_experiments", "singer_program"), ()),
@@ -146,6 +153,14 @@ def test_who_may_import_whom(folder: str) -> None:
             assert not any(name == module or name.startswith(f"{module}.") for module in banned), (
                 f"{path.relative_to(ROOT)} imports {name}"
             )
+
+
+@pytest.mark.parametrize(("module", "room"), [("duckdb", "warehouse"), ("pyarrow", "s3")])
+def test_what_an_extra_brings_is_imported_in_its_room_alone(module: str, room: str) -> None:
+    """A small program that needs neither a warehouse nor a store is installed without them."""
+    for path in _sources("plugins/singer-program/src"):
+        imported = any(name.split(".")[0] == module for name in _imports(path))
+        assert imported is (path.stem == room), path.relative_to(ROOT)
 
 
 def test_nothing_of_the_target_knows_a_sink_by_name() -> None:

@@ -1,0 +1,1 @@
+"""Who was shown what, as Parquet files by the hour."""
