@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import assignment_bench
 import consent_bench
+import exposures_bench
 import files_bench
 import forwarding_bench
 import inbox_bench
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     **tap_bench.BENCHMARKS,
     **target_bench.BENCHMARKS,
     **files_bench.BENCHMARKS,
+    **exposures_bench.BENCHMARKS,
     **load_bench.BENCHMARKS,
     **meltano_bench.BENCHMARKS,
     **assignment_bench.BENCHMARKS,

@@ -47,6 +47,8 @@ KEPT = (
     "deletions.jsonl",
 )
 """The files of a home that a run goes on with."""
+EXPORT = "exposure-export"
+"""The plugin that writes files."""
 PREFIX = "dry-run-of-"
 """How the folders of copies begin."""
 REJECTS = "dry-run-rejects.jsonl"
@@ -68,14 +70,9 @@ def copied(job: str, environment: str) -> Iterator[Path]:
     """A copy of this Meltano project, whose environment has a copy of the home, which is held; removed at the end.
 
     Raises:
-        NotStarted: warehouse or state lie where they cannot be copied from, or the job reads the receiver.
+        NotStarted: warehouse or state lie where they cannot be copied from, or what the job reads or writes does.
     """
-    if INBOX_TAP in map(origin, plugins_of(job)):
-        msg = (
-            f"the job {job!r} reads the receiver, which goes on receiving and is not copied for a dry run: what "
-            "was read of it before is answered on a copy by `make pipeline JOB=answer DRY=1`"
-        )
-        raise NotStarted(msg)
+    _refuse(job)
     home = home_of(environment, os.environ)
     database = _database(environment)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,6 +102,21 @@ def copied(job: str, environment: str) -> Iterator[Path]:
         yield root
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _refuse(job: str) -> None:
+    if INBOX_TAP in map(origin, plugins_of(job)):
+        msg = (
+            f"the job {job!r} reads the receiver, which goes on receiving and is not copied for a dry run: what "
+            "was read of it before is answered on a copy by `make pipeline JOB=answer DRY=1`"
+        )
+        raise NotStarted(msg)
+    if EXPORT in plugins_of(job):
+        msg = (
+            f"the job {job!r} writes files, and nothing to Klaviyo: for a trial, name a folder of its own by "
+            "EXPOSURE_EXPORT_DESTINATION and run it"
+        )
+        raise NotStarted(msg)
 
 
 def _database(environment: str) -> Path:

@@ -95,6 +95,13 @@ def test_what_the_receiver_holds_is_not_read_by_a_dry_run(home: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["klaviyo.duckdb"]
 
 
+def test_files_are_not_written_by_a_dry_run(home: Path) -> None:
+    """A bucket is no part of the home, and is not copied."""
+    with pytest.raises(NotStarted, match="EXPOSURE_EXPORT_DESTINATION"), copied("exposures", "demo"):
+        pass
+    assert [path.name for path in home.iterdir()] == ["klaviyo.duckdb"]
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
