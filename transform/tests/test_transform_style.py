@@ -17,8 +17,8 @@ from transform_quick_dbt import with_ctes
 ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
 
-LAYERS = ("staging", "intermediate", "marts", "publish", "deletions", "fivetran")
-SCHEMAS = {"fivetran": "klaviyo"}
+LAYERS = ("staging", "intermediate", "marts", "engagement", "publish", "deletions", "fivetran")
+SCHEMAS = {"engagement": "marts", "fivetran": "klaviyo"}
 """Of layers whose schema is called otherwise."""
 PREFIXES = {
     "staging": ("stg_klaviyo__", "stg_experiments__", "stg_forwarding__", "stg_inbox__"),
@@ -26,6 +26,7 @@ PREFIXES = {
     "marts": ("fct_", "dim_"),
     "publish": ("pub_klaviyo_", "pub_growthbook_"),
     "deletions": ("pub_klaviyo_",),
+    "engagement": ("fct_",),
     "fivetran": ("fivetran_",),
 }
 LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments", "fct_consent_log"}

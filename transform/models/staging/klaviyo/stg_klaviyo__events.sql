@@ -5,7 +5,7 @@ with
 
 polled as (
 
-    select {{ columns }} from {{ lf_source('klaviyo', 'events') }}
+    select {{ columns }}, {{ lf_json_array('attributions') }} as attributions from {{ lf_source('klaviyo', 'events') }}
 
 ),
 
@@ -18,7 +18,7 @@ polled_ids as (
 
 pushed as (
 
-    select {{ columns }} from {{ lf_source('inbox', 'pushed_events') }}
+    select {{ columns }}, cast(null as {{ lf_type('json') }}) as attributions from {{ lf_source('inbox', 'pushed_events') }}
 
 ),
 
@@ -68,6 +68,7 @@ renamed as (
 
         ---------- documents
         event_properties,
+        attributions,
 
         ---------- numerics
         {{ lf_json_if_named('event_properties', '$value', lf_money(lf_json_text('event_properties', '$value'))) }} as value,
