@@ -39,8 +39,9 @@ ASKED = {
 """Table, column, type, as the package's macros `get_<table>_columns` declare them.
 
 Not there are `status_id` and `status_label` of campaigns, which it passes on alone, and `property_attribution` of
-events: its existence, be it empty, makes the package leave its own attribution out.
+events: its existence, be it empty, makes the package leave its own attribution out. It is in a view of its own.
 """
+ASKED["event_attributed"] = ASKED["event"] | {"property_attribution": TEXT}
 
 
 def test_columns_and_types_are_those_that_the_package_asks_for(project: Project) -> None:
@@ -54,8 +55,8 @@ def test_columns_and_types_are_those_that_the_package_asks_for(project: Project)
 
 
 def shown(warehouse: Warehouse, columns: str, rest: str) -> list[tuple[object, ...]]:
-    """Rows of a view. DuckDB wants the database before the schema where both have one name."""
-    schema = "klaviyo.klaviyo" if warehouse.project.engine.name == "duckdb" else "klaviyo"
+    """Rows of a view."""
+    schema = warehouse.project.manifest.nodes["model.klaviyo_loop.fivetran_event"].schema
     return sorted(warehouse.query(f"select {columns} from {schema}.{rest}"), key=str)  # noqa: S608
 
 
@@ -71,6 +72,17 @@ def test_every_event_is_there_once_under_the_name_that_is_looked_for(built: Ware
 def test_people_are_those_of_the_raw_table(built: Warehouse) -> None:
     landed = built.query("select id, email from klaviyo_raw.profiles")
     assert shown(built, "id, email", "person") == sorted(landed, key=str)
+
+
+def test_others_can_rest_views_on_them(warehouse: Warehouse) -> None:
+    """As the package does, by the whole name. DuckDB refuses it where schema and file have one name."""
+    node = warehouse.project.manifest.nodes["model.klaviyo_loop.fivetran_event"]
+    names = [name for name in (node.database, node.schema, node.alias) if name]
+    warehouse.project.engine.execute(
+        warehouse.database,
+        f"create view marts.theirs as select * from {'.'.join(names)}",  # noqa: S608
+    )
+    assert warehouse.query("select count(*) from marts.theirs") == shown(warehouse, "count(*)", "event")
 
 
 def test_a_view_outlives_the_job_that_builds_what_it_rests_on(warehouse: Warehouse) -> None:

@@ -18,8 +18,8 @@ ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
 
 LAYERS = ("staging", "intermediate", "marts", "engagement", "publish", "deletions", "fivetran")
-SCHEMAS = {"engagement": "marts", "fivetran": "klaviyo"}
-"""Of layers whose schema is called otherwise."""
+SCHEMAS = {"engagement": "marts", "fivetran": "klaviyo_views"}
+"""Of layers whose schema is called otherwise; `klaviyo` is the name of the file here."""
 PREFIXES = {
     "staging": ("stg_klaviyo__", "stg_experiments__", "stg_forwarding__", "stg_inbox__"),
     "intermediate": ("int_",),
@@ -44,6 +44,7 @@ ON_THE_WAY = {
     "fct_forwarding_dead_letters",
     "fct_forwarding_summary",
     "fivetran_event",
+    "fivetran_event_attributed",
     "fivetran_person",
 }
 """Views over millions of rows: their key is that of the mart above or below them, and is tested there."""

@@ -81,6 +81,40 @@
 {%- endmacro %}
 
 
+{#- The value of a `key` (a Jinja string of [a-z0-9_]) of the first object of an array, as text; null when there is none, or it is null. -#}
+{% macro lf_json_first_text(document, key) -%}
+    {{ return(adapter.dispatch('lf_json_first_text', 'klaviyo_loop')(document, key)) }}
+{%- endmacro %}
+
+{% macro duckdb__lf_json_first_text(document, key) -%}
+    json_extract_string({{ document }}, {{ lf_literal('/0/' ~ key) }})
+{%- endmacro %}
+
+{% macro postgres__lf_json_first_text(document, key) -%}
+    ({{ document }} -> 0 ->> {{ lf_literal(key) }})
+{%- endmacro %}
+
+{% macro spark__lf_json_first_text(document, key) -%}
+    get_json_object({{ document }}, {{ lf_literal('$[0].' ~ key) }})
+{%- endmacro %}
+
+{% macro snowflake__lf_json_first_text(document, key) -%}
+    cast(get(get({{ document }}, 0), {{ lf_literal(key) }}) as varchar)
+{%- endmacro %}
+
+{% macro bigquery__lf_json_first_text(document, key) -%}
+    lax_string({{ document }}[0][{{ lf_literal(key) }}])
+{%- endmacro %}
+
+{% macro redshift__lf_json_first_text(document, key) -%}
+    json_extract_path_text(json_serialize({{ document }}[0]), {{ lf_literal(key) }}, true)
+{%- endmacro %}
+
+{% macro trino__lf_json_first_text(document, key) -%}
+    json_extract_scalar({{ document }}, {{ lf_literal('$[0]["' ~ key ~ '"]') }})
+{%- endmacro %}
+
+
 {#- Whether the value of a top-level `key` is true, as `lf_boolean` reads it. Never null. -#}
 {% macro lf_json_is_true(document, key) -%}
     coalesce({{ lf_boolean(lf_json_text(document, key)) }}, false)

@@ -38,9 +38,9 @@ raw_events as (
 
 ),
 
-credited_events as (
+attributions as (
 
-    select * from {{ ref('stg_klaviyo__events') }}
+    select * from {{ ref('int_klaviyo_attributions') }}
 
 ),
 
@@ -169,39 +169,6 @@ rank_touches as (
 
 ),
 
-attributed as (
-
-    select
-        event_id,
-        attributions
-    from credited_events
-    where
-        attributions is not null
-        and {{ lf_json_serialized('attributions') }} <> '[]'
-        {{ lf_and_on_days('occurred_at', days) }}
-
-),
-
-attributions as (
-
-    {{ lf_json_elements('attributed', 'event_id', 'attributions', 'attribution') }}
-
-),
-
--- Two attributions of one order may be of one message.
-attributed_messages as (
-
-    select distinct
-        event_id,
-        coalesce(
-            {{ lf_json_text('attribution', 'campaign_message_id') }},
-            {{ lf_json_text('attribution', 'flow_message_id') }}
-        ) as message_id
-
-    from attributions
-
-),
-
 all_rows as (
 
     select
@@ -250,7 +217,7 @@ all_rows as (
     union all
 
     select
-        attributed_messages.message_id,
+        attributions.message_id,
         orders.occurred_on,
         0 as sent,
         0 as received,
@@ -268,8 +235,7 @@ all_rows as (
         orders.currency
 
     from orders
-    inner join attributed_messages on orders.event_id = attributed_messages.event_id
-    where attributed_messages.message_id is not null
+    inner join attributions on orders.event_id = attributions.event_id
 
 ),
 
