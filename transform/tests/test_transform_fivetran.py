@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt.contracts.graph.nodes import ModelNode
 from transform_project import Project, Warehouse
 
 TEXT, TIME, SWITCH, NUMBER = "varchar", "timestamp", "boolean", "double"
@@ -49,7 +50,7 @@ def test_columns_and_types_are_those_that_the_package_asks_for(project: Project)
     declared = {
         node.alias: {column.name: column.data_type for column in node.columns.values()}
         for node in project.manifest.nodes.values()
-        if node.fqn[1] == "fivetran" and node.resource_type == "model"
+        if isinstance(node, ModelNode) and node.fqn[1] == "fivetran"
     }
     assert declared == ASKED
 
