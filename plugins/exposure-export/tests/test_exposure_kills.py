@@ -18,7 +18,7 @@ import os, shutil, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from exposure_table import run
-from test_kills import AFTER, BEFORE
+from test_exposure_kills import AFTER, BEFORE
 from exposure_export.hours import Window
 from exposure_table import at, read_hours, listing
 
