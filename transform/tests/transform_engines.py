@@ -295,6 +295,7 @@ class Spark(Engine):
     """A thousand results that were forgotten and not collected held 2.3 of Java's 4 GB."""
     tables_for_views = (
         "models/staging/experiments",
+        "models/staging/forwarding",
         "models/intermediate/assignment",
         "models/intermediate/consent",
         "models/intermediate/privacy",
