@@ -24,7 +24,7 @@ from klaviyo_inbox.records import STREAMS as INBOX_STREAMS
 from klaviyo_inbox.settings import InboxSettings
 from klaviyo_inbox.sources import SOURCES
 from klaviyo_inbox.tap import TapKlaviyoInbox
-from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS, Limits
 from map_consent_strings.decoding.choices import OptOut
 from map_consent_strings.decoding.us_sections import SECTIONS
 from map_consent_strings.mapper import MapConsentStrings
@@ -151,14 +151,20 @@ def scopes_of_both_keys() -> str:
     )
 
 
-def quota() -> str:
-    """What streams and sinks of many rows may ask of Klaviyo, and how long a million rows take at the least."""
+def _many_rows() -> Iterable[tuple[str, Limits, int]]:
+    """What streams and sinks of many rows ask of Klaviyo: its limits, and the most rows of a request."""
     many = ("events", "profiles", "profile_ids", "list_memberships", "segment_memberships")
-    read = {each.name: ENDPOINTS[each.operation] for each in STREAMS if each.name in many}
-    asked = [(f"read `{name}`", endpoint) for name, endpoint in read.items()]
-    rows = [(what, endpoint.limits, endpoint.page.maximum) for what, endpoint in asked if endpoint.page]
-    [route] = {each.routes[0] for each in SINKS if each.stream == "profiles"}
-    rows.append(("write `profiles`", ENDPOINTS[route.operation].limits, route.limits.items))
+    for stream in (each for each in STREAMS if each.name in many):
+        endpoint = ENDPOINTS[stream.operation]
+        if endpoint.page and endpoint.page.maximum:
+            yield f"read `{stream.name}`", endpoint.limits, endpoint.page.maximum
+    for name in ("profiles", "events"):
+        [route] = {each.routes[0] for each in SINKS if each.stream == name}
+        yield f"write `{name}`", ENDPOINTS[route.operation].limits, route.limits.items
+
+
+def quota() -> str:
+    """What rows cost of the quota, and how long a million takes at the least."""
     return table(
         ("what", "rows a request", "requests a second, a minute", "a million rows"),
         (
@@ -168,10 +174,26 @@ def quota() -> str:
                 f"{limits.burst:,}, {limits.steady:,}",
                 f"{1_000_000 // most:,} requests, {60_000_000 / most / limits.steady:,.0f} seconds",
             )
-            for what, limits, most in rows
-            if most
+            for what, limits, most in _many_rows()
         ),
     )
+
+
+def quota_at_scale() -> str:
+    """How long Klaviyo's limits take, by the number of rows."""
+    sizes = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+    return table(
+        ("what", *(f"{size:,}" for size in sizes)),
+        ((what, *(_span(size / most / limits.steady) for size in sizes)) for what, limits, most in _many_rows()),
+    )
+
+
+def _span(minutes: float) -> str:
+    """A time in the unit that a person would say it in."""
+    for unit, length, most in (("s", 1 / 60, 120), ("min", 1, 120), ("h", 60, 48)):
+        if minutes / length < most:
+            return f"{minutes / length:,.0f} {unit}"
+    return f"{minutes / 1_440:,.0f} days"
 
 
 def _when(stream: type[KlaviyoStream]) -> str:
@@ -430,6 +452,7 @@ BLOCKS: Mapping[tuple[Path, str], Callable[[], str]] = {
     },
     (Path("README.md"), "scopes of both keys"): scopes_of_both_keys,
     (Path("docs/quota.md"), "quota"): quota,
+    (Path("docs/scale.md"), "quota at scale"): quota_at_scale,
     (TAP, "settings"): lambda: settings(TapKlaviyoEngagement.config_jsonschema),
     (TAP, "reconcile"): lambda: settings(OWN_SETTINGS),
     (TAP, "install"): lambda: installation("tap-klaviyo-engagement"),
