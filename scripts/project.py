@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -169,6 +170,7 @@ def setting(plugin: str, name: str, environment: str, variables: Mapping[str, st
 
     What Meltano keeps in its database (`meltano config set --store=db`) is not looked at.
     """
+    variables = _variables_in(environment, variables)
     for each in _ancestry(plugin):
         if given := variables.get(f"{each}_{name}".replace("-", "_").upper()):
             return given
@@ -179,6 +181,13 @@ def setting(plugin: str, name: str, environment: str, variables: Mapping[str, st
             if value not in (None, ""):
                 return Template(str(value)).safe_substitute(variables)
     return ""
+
+
+def _variables_in(environment: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables, and those that an environment of meltano.yml sets, which come before them, as in Meltano."""
+    given = environment_of(environment).get("env", {})
+    known = defaultdict(str, {**variables, "MELTANO_PROJECT_ROOT": str(ROOT)})
+    return {**variables, **{name: Template(str(value)).safe_substitute(known) for name, value in given.items()}}
 
 
 def definition_of(plugin: str) -> Mapping[str, Any]:

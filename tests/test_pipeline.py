@@ -17,12 +17,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
 import requests
 
+from klaviyo_sandbox import Sandbox
 from klaviyo_sandbox.http.control import SendRequest
 from klaviyo_sandbox.model.records import GroupKind, Profile
 from klaviyo_sandbox.simulation.rendering import CompiledTemplate, person_context
@@ -36,9 +37,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 from newcomer import Place  # noqa: E402
 from pipeline import HOLD, Run, progress, rehearsal, run_and_answer, run_job  # noqa: E402
 from project import BIN, JobFailed, tasks_of  # noqa: E402
-
-if TYPE_CHECKING:
-    from klaviyo_sandbox import Sandbox
 
 AUDIENCE = "Demo audience"
 STREAMS = (
@@ -556,6 +554,42 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
     # Until Klaviyo shows it, nobody knows that it is mended.
     assert [message for message, *_ in loop.query(letters)] == ["deep"]
     file.unlink()  # whoever reads the pages makes one of this name
+
+
+@pytest.mark.usefixtures("loop")
+def test_accounts_run_side_by_side(place: Place) -> None:
+    """By the environments of `docs/several-accounts.md`: a warehouse has the rows of its account and no others."""
+    page = (place.root / "docs" / "several-accounts.md").read_text()
+    [told] = re.findall(r"```yaml\n# meltano.yml, under environments\n(.*?)```", page, re.DOTALL)
+    project = place.root / "meltano.yml"
+    before = project.read_text()
+    project.write_text(before.replace("environments:\n", f"environments:\n{told}", 1))
+    (place.root / ".meltano" / ".ready").touch()  # nothing of it is to be installed
+    try:
+        with Sandbox(profiles=40, events=100, seed=1) as one, Sandbox(profiles=60, events=150, seed=2) as other:
+            accounts = {"brand-a": one, "brand-b": other}
+            running = {name: _job_of(account, name, place) for name, account in accounts.items()}
+            said = {name: job.communicate(timeout=300)[0] for name, job in running.items()}
+            assert [job.returncode for job in running.values()] == [0, 0], said
+            for name, account in accounts.items():
+                with duckdb.connect(str(place.root / "output" / name / "klaviyo.duckdb"), read_only=True) as held:
+                    rows = held.execute("select id from klaviyo_raw.events").fetchall()
+                assert set(rows) == {tuple(row) for row in account.store.read("select id from events")}
+    finally:
+        project.write_text(before)
+
+
+def _job_of(account: Sandbox, name: str, place: Place) -> subprocess.Popen[str]:
+    key = f"{name.upper().replace('-', '_')}_READING_KEY"
+    own = {key: account.api_key, "TAP_KLAVIYO_ENGAGEMENT_API_URL": account.url}
+    return subprocess.Popen(  # noqa: S603
+        ["make", f"ENVIRONMENT={name}", "JOB=events", "pipeline"],  # noqa: S607
+        cwd=place.root,
+        env=place.environment | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 # When a job fails, the reason is one line: the plugin's own.

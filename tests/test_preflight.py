@@ -95,6 +95,24 @@ def test_a_key_may_stand_wherever_meltano_takes_it_from(monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.usefixtures("unasked")
+def test_an_environment_has_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it sets comes before the shell, as in Meltano: a key of one account must not read for another."""
+    read = project.meltano_yml
+
+    def configured(root: Path = ROOT) -> dict[str, object]:
+        content = deepcopy(read(root))
+        content["environments"][1]["env"]["TAP_KLAVIYO_ENGAGEMENT_API_KEY"] = "$BRAND_KEY"
+        return content
+
+    monkeypatch.setattr(project, "meltano_yml", configured)
+    others = {"TAP_KLAVIYO_ENGAGEMENT_API_KEY": "pk_of_another"}
+    tap = "tap-klaviyo-events"
+    assert preflight.key_of(tap, "prod", others | {"BRAND_KEY": "pk_brand"}) == "pk_brand"
+    assert preflight.key_of(tap, "dev", others | {"BRAND_KEY": "pk_brand"}) == "pk_of_another"
+    assert "no key: set TAP_KLAVIYO_ENGAGEMENT_API_KEY" in refusal("extract", "prod", others)
+
+
 def test_an_environment_that_does_not_exist_is_told_and_nothing_is_made(tmp_path: Path) -> None:
     log = tmp_path / "prd" / "log.jsonl"
     with pytest.raises(SystemExit) as ended, one_line_errors(log):
