@@ -73,8 +73,30 @@ REFUSED = {("redshift", "growthbook")}
 """What a warehouse cannot compute."""
 
 
+SYNC = {
+    "klaviyo_event": "id varchar, profile_id varchar, metric_id text, datetime timestamp, event_properties text",
+    "klaviyo_metric": "id varchar, name varchar, integration_name varchar",
+    "klaviyo_profile": "id varchar, properties varchar, deleted boolean",
+}
+"""What Klaviyo's own warehouse sync lands."""
+
+
+@pytest.fixture(scope="module")
+def synced(first_run: Warehouse) -> Warehouse:
+    warehouse = first_run.copy()
+    columns = {f"klaviyo_sync.{table}": declared for table, declared in SYNC.items()}
+    for statement in (
+        "create schema klaviyo_sync",
+        *(f"create table {each} ({columns[each]})" for each in columns),
+    ):
+        warehouse.project.engine.execute(warehouse.database, statement)
+    return warehouse
+
+
 @pytest.fixture(scope="module", params=DIALECTS)
-def statements(request: pytest.FixtureRequest, first_run: Warehouse) -> tuple[str, dict[str, str]]:
+def statements(
+    request: pytest.FixtureRequest, first_run: Warehouse, synced: Warehouse
+) -> tuple[str, dict[str, str]]:
     """Dialect, and compiled SQL by name: models, as they are once they exist, and data tests."""
     with written_for(request.param):
         nodes = [result["node"] for result in first_run.dbt("compile").results]
@@ -83,6 +105,9 @@ def statements(request: pytest.FixtureRequest, first_run: Warehouse) -> tuple[st
             for node in nodes
             if node["resource_type"] in {"model", "test"}
         }
+        of_the_sync = ("stg_klaviyo__events", "stg_klaviyo__metrics", "stg_klaviyo__profiles")
+        for result in synced.dbt("compile", "--select", *of_the_sync, klaviyo_source="warehouse_sync").results:
+            texts[f"{result['node']['name']} of the sync"] = result["node"]["compiled_code"]
         for name, query in NOT_IN_A_MODEL.items():
             if (request.param, name) not in REFUSED:
                 (result,) = first_run.dbt("compile", "--inline", query).results
@@ -93,6 +118,7 @@ def statements(request: pytest.FixtureRequest, first_run: Warehouse) -> tuple[st
 def test_every_statement_is_of_the_dialect(statements: tuple[str, dict[str, str]]) -> None:
     dialect, texts = statements
     assert len(texts) > 100
+    assert "klaviyo_metric" in texts["stg_klaviyo__metrics of the sync"]
     assert HEX[dialect] in texts["model.klaviyo_loop.int_profiles_bucketed"]
     for name, text in texts.items():
         parsed = sqlglot.parse(text, dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)

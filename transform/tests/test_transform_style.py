@@ -89,7 +89,10 @@ def test_names_tell_the_layer(models: dict[str, ModelNode]) -> None:
 
 def test_every_source_table_is_staged(project: Project, models: dict[str, ModelNode]) -> None:
     read = {parent for model in models.values() for kind, parent in parents(model) if kind == "source"}
-    assert read == {source.name for source in project.manifest.sources.values()}
+    # What stands for raw tables only if it is asked for: `lf_source_shapes`.
+    others = {"klaviyo_warehouse_sync"}
+    sources = [each for each in project.manifest.sources.values() if each.source_name not in others]
+    assert read == {source.name for source in sources}
 
 
 def test_every_model_is_described_and_has_a_key(project: Project, models: dict[str, ModelNode]) -> None:

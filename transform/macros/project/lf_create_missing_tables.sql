@@ -10,9 +10,15 @@
 {% macro lf_create_missing_tables() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'test', 'seed') and lf_is_selected() -%}
         {%- set sources = [] -%}
-        {%- for source in graph.sources.values() if source.package_name == 'klaviyo_loop' -%}
-            {%- do sources.append((source, source.identifier)) -%}
+        {%- set others = lf_source_shapes().values() | selectattr('source', 'defined') | map(attribute='source') | list -%} {#- tables that are not ours -#}
+        {%- for source in graph.sources.values() if source.package_name == 'klaviyo_loop' and source.source_name not in others -%}
+            {%- if lf_source_shape(source.source_name, source.name) is none -%}
+                {%- do sources.append((source, source.identifier)) -%}
+            {%- endif -%}
         {%- endfor -%}
+        {%- if lf_variable('klaviyo_source') != 'tap' -%}
+            {%- do lf_tell_other_loader() -%}
+        {%- endif -%}
         {%- if not lf_creates_raw_tables() -%}
             {%- do lf_tell_missing_sources(sources) -%}
         {%- endif -%}
@@ -55,7 +61,7 @@
             {%- do lacking.append(node.schema ~ '.' ~ identifier ~ '.' ~ name) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- if not landed -%}
+    {%- if not landed and lf_variable('klaviyo_source') == 'tap' -%}
         {%- do exceptions.raise_compiler_error(
             'None of the raw tables is there: ' ~ absent | join(', ') ~ '. Load them first, or say where they are: '
             ~ 'variables `raw_database`, `raw_schema`, `raw_schemas`, `raw_tables` (README.md, As a package in your own dbt project)'

@@ -1,13 +1,24 @@
 {#-
     A raw table, for `from`. Where the loader's schema is left alone (`create_raw_tables`), what it did not land is read as empty: a table without rows, a column
     of nulls, with the types of the sources' yml. Else it is the table itself, and nothing is asked of the warehouse: lf_create_missing_tables made it.
+    What another loader's table stands for (`klaviyo_source`) is read out of that.
 -#}
 {% macro lf_source(source_name, table_name) -%}
     {%- set relation = source(source_name, table_name) -%}
-    {%- if not execute or lf_creates_raw_tables() or relation.is_cte -%}
+    {%- if execute and relation.is_cte -%} {#- in a unit test, which knows of no other table -#}
+        {{ return(relation) }}
+    {%- endif -%}
+    {%- set shape = lf_source_shape(source_name, table_name) -%}
+    {%- set other = none if shape is none else source(shape.source, shape.table) -%}
+    {%- if not execute -%}
         {{ return(relation) }}
     {%- endif -%}
     {%- set node = lf_source_node(source_name, table_name) -%}
+    {%- if other is not none -%}
+        {{ return(lf_source_of_shape(shape, other, node)) }}
+    {%- elif lf_creates_raw_tables() -%}
+        {{ return(relation) }}
+    {%- endif -%}
     {%- set held = lf_columns_held(relation) -%}
     {%- set missing = [] -%}
     {%- for column in node.columns.values() if column.name not in held -%}

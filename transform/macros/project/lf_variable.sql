@@ -8,6 +8,7 @@
         'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch',
         'order_events_trigger_flows': 'a switch', 'confirm_subscriptions': 'a switch', 'suppress_before_deletion': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
         'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name', 'history': 'streams',
+        'klaviyo_source': 'a loader',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}
         {%- if value is none or modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', value | string) -%}
@@ -21,6 +22,8 @@
         {{ return(value if value is boolean else lf_refuse_variable(name, 'true or false')) }}
     {%- elif kind == 'a text' -%}
         {{ return(value if value is none or value is string else lf_refuse_variable(name, 'a text')) }}
+    {%- elif kind == 'a loader' -%}
+        {{ return(value if value in lf_source_shapes() else lf_refuse_variable(name, lf_source_shapes() | join(' or '))) }}
     {%- elif kind == 'texts by name' -%}
         {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}
     {%- elif kind == 'streams' -%}
