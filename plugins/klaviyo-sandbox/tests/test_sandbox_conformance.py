@@ -48,7 +48,10 @@ def order_after_an_open(sandbox: Sandbox) -> None:
     sql = "select id from metrics where name = ? order by integration_key limit 1"
     opened, ordered = (sandbox.store.read(sql, [name])[0][0] for name in ("Opened Email", "Placed Order"))
     at = int(sandbox.clock.now().timestamp())
-    told = [(opened, "Openedxxxxx", {"$message": "01JX"}), (ordered, "Orderedxxxx", {"$value": 3})]
+    told: list[tuple[str, str, dict[str, Any]]] = [
+        (opened, "Openedxxxxx", {"$message": "01JX"}),
+        (ordered, "Orderedxxxx", {"$value": 3}),
+    ]
     profile = sandbox.store.read("select id from profiles order by id limit 1")[0][0]
     sandbox.store.add_events(
         Event(id=key, uuid="u", timestamp=at, metric_id=metric, profile_id=profile, properties=properties)
