@@ -577,6 +577,7 @@ def test_accounts_run_side_by_side(place: Place) -> None:
                 assert set(rows) == {tuple(row) for row in account.store.read("select id from events")}
     finally:
         project.write_text(before)
+        (place.root / ".meltano" / ".ready").touch()
 
 
 def _job_of(account: Sandbox, name: str, place: Place) -> subprocess.Popen[str]:
