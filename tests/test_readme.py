@@ -78,17 +78,22 @@ def test_the_pipeline_runs_on_an_account_by_environment_variables_alone(place: P
     shutil.copy(place.home / "klaviyo.duckdb", place.root / "warehouse.duckdb")
 
 
-@pytest.mark.parametrize(("given", "job"), [((), "publish"), (("JOB=answer",), "answer")])
-def test_what_is_mended_is_sent_without_a_day_between(given: tuple[str, ...], job: str) -> None:
-    """The command of `docs/rejects.md`, as make would run it: the job runs in tests of its own."""
+def _last_line_of_make(*words: str) -> str:
+    """What make would run last; it runs nothing."""
     told = subprocess.run(  # noqa: S603 - our own arguments
-        ["make", "--no-print-directory", "-n", "resend", "ENVIRONMENT=prod", *given],  # noqa: S607
+        ["make", "--no-print-directory", "-n", *words],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert told.splitlines()[-1] == (
+    return told.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("given", "job"), [((), "publish"), (("JOB=answer",), "answer")])
+def test_what_is_mended_is_sent_without_a_day_between(given: tuple[str, ...], job: str) -> None:
+    """The command of `docs/rejects.md`, as make would run it: the job runs in tests of its own."""
+    assert _last_line_of_make("resend", "ENVIRONMENT=prod", *given) == (
         "TARGET_KLAVIYO_PROFILES_RESEND_REFUSED_AFTER=0 .venv/bin/python scripts/pipeline.py"
         f" --environment prod {job}"
     )
@@ -103,14 +108,7 @@ def test_what_is_mended_is_sent_without_a_day_between(given: tuple[str, ...], jo
 )
 def test_a_range_of_exposures_reaches_the_job(given: tuple[str, ...], variables: str) -> None:
     """The commands of `plugins/exposure-export/README.md`, as make would run them."""
-    told = subprocess.run(  # noqa: S603 - our own arguments
-        ["make", "--no-print-directory", "-n", "exposures", "ENVIRONMENT=prod", *given],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert told.splitlines()[-1] == (
+    assert _last_line_of_make("exposures", "ENVIRONMENT=prod", *given) == (
         f"{variables} .venv/bin/python scripts/pipeline.py --environment prod exposures"
     )
 

@@ -33,10 +33,14 @@
 {%- endmacro %}
 
 
-{#- Names, in lower case, of the columns of a raw table; none if it is not there. -#}
+{#- Types of the columns of a raw table by their names, both in lower case; none if it is not there. -#}
 {% macro lf_columns_held(relation) -%}
     {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-    {{ return([] if found is none else adapter.get_columns_in_relation(found) | map(attribute='name') | map('lower') | list) }}
+    {%- set held = {} -%}
+    {%- for column in ([] if found is none else adapter.get_columns_in_relation(found)) -%}
+        {%- do held.update({column.name | lower: column.dtype | lower}) -%}
+    {%- endfor -%}
+    {{ return(held) }}
 {%- endmacro %}
 
 

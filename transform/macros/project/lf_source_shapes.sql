@@ -29,11 +29,7 @@
 
 {#- Another loader's table as the raw table that it stands for, for `from`: its columns by the raw names and of the raw types, null where it has none. -#}
 {% macro lf_source_of_shape(shape, relation, node) -%}
-    {%- set held = {} -%}
-    {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-    {%- for column in ([] if found is none else adapter.get_columns_in_relation(found)) -%}
-        {%- do held.update({column.name | lower: column.dtype | lower}) -%}
-    {%- endfor -%}
+    {%- set held = lf_columns_held(relation) -%}
     {%- set columns = [] -%}
     {%- for column in node.columns.values() -%}
         {%- set declared = shape.columns.get(column.name, {}) -%}

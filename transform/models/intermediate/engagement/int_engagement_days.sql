@@ -1,3 +1,4 @@
+{%- set of_people = ['sent', 'received', 'bounced', 'opened', 'opened_by_any', 'clicked', 'clicked_by_any', 'unsubscribed', 'complained'] -%}
 {%- set days = lf_days_of_engagement(ref('int_events_classified'), ref('stg_klaviyo__events')) -%}
 {{
     config(
@@ -196,15 +197,9 @@ all_rows as (
     select
         message_id,
         occurred_on,
-        0 as sent,
-        0 as received,
-        0 as bounced,
-        0 as opened,
-        0 as opened_by_any,
-        0 as clicked,
-        0 as clicked_by_any,
-        0 as unsubscribed,
-        0 as complained,
+        {%- for column in of_people %}
+        0 as {{ column }},
+        {%- endfor %}
         1 as orders,
         coalesce(value, 0e0) as revenue,
         0 as klaviyo_orders,
@@ -219,15 +214,9 @@ all_rows as (
     select
         attributions.message_id,
         orders.occurred_on,
-        0 as sent,
-        0 as received,
-        0 as bounced,
-        0 as opened,
-        0 as opened_by_any,
-        0 as clicked,
-        0 as clicked_by_any,
-        0 as unsubscribed,
-        0 as complained,
+        {%- for column in of_people %}
+        0 as {{ column }},
+        {%- endfor %}
         0 as orders,
         0e0 as revenue,
         1 as klaviyo_orders,
@@ -244,7 +233,7 @@ sum_rows as (
     select
         message_id,
         occurred_on,
-        {%- for column in ['sent', 'received', 'bounced', 'opened', 'opened_by_any', 'clicked', 'clicked_by_any', 'unsubscribed', 'complained', 'orders', 'klaviyo_orders'] %}
+        {%- for column in of_people + ['orders', 'klaviyo_orders'] %}
         cast(sum({{ column }}) as {{ lf_type('bigint') }}) as {{ column }},
         {%- endfor %}
         {{ lf_double('sum(revenue)') }} as revenue,
