@@ -186,7 +186,9 @@ joined as (
         former.unique_id as former_unique_id,
         former.event_key as former_event_key,
         former.sent_key as former_sent_key,
-        coalesce(former.is_reopened, false) as is_reopened,
+        -- What Klaviyo refused is mended by another file, and then sent anew.
+        coalesce(former.is_reopened, false)
+        or coalesce(former.decision = 'forwarded' and former.definition_sha256 <> definitions.definition_sha256, false) as is_reopened,
         former.is_open as was_open,
         former.decided_at as former_decided_at,
         coalesce(
