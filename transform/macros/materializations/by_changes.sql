@@ -8,8 +8,7 @@
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set grant_config = config.get('grants') -%}
     {%- set key = config.get('meta', {}).get('changed_by', 'profile_id') -%}
-    {%- set said = modules.re.search('/[*] lf_changes ([^*]+) [*]/', sql) -%}
-    {%- set changes = fromjson(said.group(1)) if said else {'how': 'whole', 'is_noted': false, 'left_alone': []} -%}
+    {%- set changes = lf_carried('lf_changes', sql) or {'how': 'whole', 'is_noted': false, 'left_alone': []} -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

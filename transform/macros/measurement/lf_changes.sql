@@ -155,7 +155,7 @@
     numbers to the materialization, so that what is deleted is what is made anew.
 -#}
 {% macro lf_is_changed(changes, column, key='profile_id') -%}
-    {%- set note = '/* lf_changes ' ~ tojson(changes, sort_keys=true) ~ ' */' if changes.is_noted else '' -%}
+    {%- set note = lf_carry('lf_changes', changes) if changes.is_noted else '' -%}
     {%- if changes.how == 'changes' -%}
         and {{ column }} in ({{ lf_changed(changes, key) }}) {{ note }}
     {%- elif changes.how == 'nothing' -%}

@@ -1,8 +1,8 @@
 with
 
-engagement as (
+by_message as (
 
-    select * from {{ ref('int_engagement_days') }}
+    select * from {{ ref('int_engagement_by_message') }}
 
 ),
 
@@ -18,68 +18,41 @@ campaigns as (
 
 ),
 
-days_counted as (
-
-    select * from {{ ref('int_days_counted') }}
-
-),
-
-message_flows as (
-
-    select
-        message_id,
-        max(flow_id) as flow_id
-
-    from engagement
-    group by message_id
-
-),
-
-credited_days as (
-
-    select occurred_on
-    from days_counted
-    where counted = '(credited)'
-
-),
-
 campaign_daily as (
 
     select
         ---------- ids
-        coalesce(campaign_messages.campaign_id, engagement.message_id) as campaign_id,
-        engagement.message_id,
+        coalesce(campaign_messages.campaign_id, by_message.message_id) as campaign_id,
+        by_message.message_id,
 
         ---------- texts
         campaigns.campaign_name,
         campaign_messages.message_label,
         coalesce(campaign_messages.channel, campaigns.channel) as channel,
-        engagement.currency,
+        by_message.currency,
 
         ---------- numerics
-        engagement.sent,
-        engagement.received,
-        engagement.bounced,
-        engagement.opened,
-        engagement.opened_by_any,
-        engagement.clicked,
-        engagement.clicked_by_any,
-        engagement.unsubscribed,
-        engagement.complained,
-        engagement.orders,
-        engagement.revenue,
-        case when credited_days.occurred_on is not null then engagement.klaviyo_orders end as klaviyo_orders,
-        case when credited_days.occurred_on is not null then engagement.klaviyo_revenue end as klaviyo_revenue,
+        by_message.sent,
+        by_message.received,
+        by_message.bounced,
+        by_message.opened,
+        by_message.opened_by_any,
+        by_message.clicked,
+        by_message.clicked_by_any,
+        by_message.unsubscribed,
+        by_message.complained,
+        by_message.orders,
+        by_message.revenue,
+        by_message.klaviyo_orders,
+        by_message.klaviyo_revenue,
 
         ---------- dates
-        engagement.occurred_on
+        by_message.occurred_on
 
-    from engagement
-    inner join message_flows on engagement.message_id = message_flows.message_id
-    left join campaign_messages on engagement.message_id = campaign_messages.message_id
-    left join campaigns on coalesce(campaign_messages.campaign_id, engagement.message_id) = campaigns.campaign_id
-    left join credited_days on engagement.occurred_on = credited_days.occurred_on
-    where message_flows.flow_id is null
+    from by_message
+    left join campaign_messages on by_message.message_id = campaign_messages.message_id
+    left join campaigns on coalesce(campaign_messages.campaign_id, by_message.message_id) = campaigns.campaign_id
+    where by_message.flow_id is null
 
 )
 

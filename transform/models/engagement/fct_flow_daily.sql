@@ -1,8 +1,8 @@
 with
 
-engagement as (
+by_message as (
 
-    select * from {{ ref('int_engagement_days') }}
+    select * from {{ ref('int_engagement_by_message') }}
 
 ),
 
@@ -12,66 +12,39 @@ flows as (
 
 ),
 
-days_counted as (
-
-    select * from {{ ref('int_days_counted') }}
-
-),
-
-message_flows as (
-
-    select
-        message_id,
-        max(flow_id) as flow_id
-
-    from engagement
-    group by message_id
-
-),
-
-credited_days as (
-
-    select occurred_on
-    from days_counted
-    where counted = '(credited)'
-
-),
-
 flow_daily as (
 
     select
         ---------- ids
-        message_flows.flow_id,
-        engagement.message_id,
+        by_message.flow_id,
+        by_message.message_id,
 
         ---------- texts
         flows.flow_name,
         flows.status as flow_status,
-        engagement.currency,
+        by_message.currency,
 
         ---------- numerics
-        engagement.sent,
-        engagement.received,
-        engagement.bounced,
-        engagement.opened,
-        engagement.opened_by_any,
-        engagement.clicked,
-        engagement.clicked_by_any,
-        engagement.unsubscribed,
-        engagement.complained,
-        engagement.orders,
-        engagement.revenue,
-        case when credited_days.occurred_on is not null then engagement.klaviyo_orders end as klaviyo_orders,
-        case when credited_days.occurred_on is not null then engagement.klaviyo_revenue end as klaviyo_revenue,
+        by_message.sent,
+        by_message.received,
+        by_message.bounced,
+        by_message.opened,
+        by_message.opened_by_any,
+        by_message.clicked,
+        by_message.clicked_by_any,
+        by_message.unsubscribed,
+        by_message.complained,
+        by_message.orders,
+        by_message.revenue,
+        by_message.klaviyo_orders,
+        by_message.klaviyo_revenue,
 
         ---------- dates
-        engagement.occurred_on
+        by_message.occurred_on
 
-    from engagement
-    inner join message_flows on engagement.message_id = message_flows.message_id
-    left join flows on message_flows.flow_id = flows.flow_id
-    left join credited_days on engagement.occurred_on = credited_days.occurred_on
-    where message_flows.flow_id is not null
+    from by_message
+    left join flows on by_message.flow_id = flows.flow_id
+    where by_message.flow_id is not null
 
 )
 

@@ -8,9 +8,11 @@
         partition_by=lf_replace_partition(['occurred_on']),
         on_schema_change='append_new_columns',
         meta={'is_made_by_its_run': true},
-        pre_hook="{{ lf_forget_days(lf_days_of_engagement(ref('int_events_classified'), ref('stg_klaviyo__events'))) }}",
+        pre_hook="{{ lf_forget_days(lf_carried('lf_engagement_days', sql)) }}",
     )
 }}
+
+{{ lf_carry('lf_engagement_days', days) }}
 
 with
 
