@@ -19,6 +19,9 @@ from singer_program.errors import ProgramError
 from singer_program.people_list import PeopleLists, read_list, settings_faults
 from singer_program.warehouse import DuckDB
 
+_MEMORY = "500MB"
+"""What DuckDB holds of a piece and of the file at most. Measured: ten million rows are no slower by it."""
+
 
 def main() -> int:
     """Write the hours; returns the exit status."""
@@ -80,7 +83,7 @@ def exposures_of(settings: ExportSettings, opened: ExitStack) -> Exposures:
     if settings.dbt is not None and settings.dbt_project is not None:
         return OfDbt(Path(settings.dbt), Path(settings.dbt_project))
     path = Path(settings.warehouse or "").expanduser()
-    return OfDuckDB(opened.enter_context(DuckDB(path, settings.schema)))
+    return OfDuckDB(opened.enter_context(DuckDB(path, settings.schema, memory=_MEMORY)))
 
 
 def people_left_out(settings: ExportSettings) -> LeftOut | None:

@@ -37,12 +37,16 @@ class DuckDB:
         path: Of the file.
         schema: Of the results.
         definitions: The schema of the definitions. A table that both schemas have is that of the results.
+        memory: What DuckDB may hold, as it writes sizes: of what it read, it would keep most of what the machine
+            has. What is sorted beyond that is put beside the file.
 
     Raises:
         ProgramError: If there is no such file, or it cannot be opened.
     """
 
-    def __init__(self, path: Path, schema: str, definitions: str = "staging") -> None:
+    def __init__(
+        self, path: Path, schema: str, definitions: str = "staging", *, memory: str | None = None
+    ) -> None:
         if not path.is_file() or not path.stat().st_size:  # empty: whoever was making it was killed
             message = f"there is no warehouse `{path}`; name the DuckDB file, or build it first"
             raise ProgramError(message)
@@ -52,6 +56,8 @@ class DuckDB:
             self._connection = duckdb.connect(str(path), read_only=True)
             # DuckDB would draw the progress of a long query on standard output.
             self._connection.execute("SET enable_progress_bar = false")
+            if memory is not None:
+                self._connection.execute("SET memory_limit = ?", [memory])
         except duckdb.Error as error:
             raise self._failed(error) from error
 
