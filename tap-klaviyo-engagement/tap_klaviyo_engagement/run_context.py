@@ -67,7 +67,7 @@ class RunContext:
     whole_readings: dict[str, WholeReading] = field(default_factory=dict)
     """What streams that see everything there is have seen, by the stream's name, once it is read."""
     named: dict[str, WholeReading] = field(default_factory=dict)
-    """What listings of names have seen, by operation."""
+    """What whole listings have seen of the rows' own ids, by operation."""
 
     def __post_init__(self) -> None:
         """Fix the moment that the run goes up to."""

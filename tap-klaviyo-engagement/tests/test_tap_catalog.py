@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_wire.endpoints import DEFAULT_REVISION
+from klaviyo_wire.endpoints import DEFAULT_REVISION, ENDPOINTS
 from tap_klaviyo_engagement import streams
 from tap_klaviyo_engagement.streams import STREAMS, SWITCHED, revision_of, streams_for
 from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
@@ -69,3 +71,31 @@ def test_streams_are_declarations() -> None:
                     in {"__future__", "collections", "collections.abc", "datetime", "functools", "typing"}
                     or (node.module == "typing_extensions" and names == {"override"})
                 ), f"{file.name} imports {node.module}"
+
+
+def test_every_listing_of_klaviyo_is_read_or_left_out_with_a_reason(reference: Path) -> None:
+    """README, below the comparison: what no stream reads, by address."""
+    document = json.loads((reference / "reference" / "openapi" / "stable-2026-07-15.json").read_text())
+    listings = {url for url, methods in document["paths"].items() if _lists(methods.get("get"), document)}
+    read = {ENDPOINTS[each].path for stream in STREAMS for each in (stream.operation, stream.parent) if each}
+    # Ids alone are covered where what they are of is.
+    whole = {url for url in listings if url.replace("/relationships/", "/") not in listings - {url}}
+    unread = {url for url in whole if url not in read}
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    table = readme.partition("<!-- unread -->")[2].partition("<!-- /unread -->")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    patterns = [pattern for row in rows for pattern in re.findall(r"`(/[^`]+)`", row[1])]
+    assert all(row[2].strip() for row in rows)
+    assert {url for url in unread if not any(fnmatch(url, each) for each in patterns)} == set()
+    assert [each for each in patterns if not any(fnmatch(url, each) for url in unread)] == []
+
+
+def _lists(operation: dict[str, Any] | None, document: dict[str, Any]) -> bool:
+    """Whether an operation answers several resources."""
+    (body,) = (operation or {}).get("responses", {}).get("200", {}).get("content", {"": {}}).values()
+    found = body.get("schema", {})
+    for step in ("data", None):
+        while "$ref" in found:
+            found = document["components"]["schemas"][found["$ref"].rpartition("/")[2]]
+        found = found.get("properties", {}).get(step, {}) if step else found
+    return bool(found.get("type") == "array")

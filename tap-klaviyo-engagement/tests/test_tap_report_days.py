@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
+from tap_klaviyo_engagement.stream_kinds.report_days import (
+    DailyQuota,
+    DaysRead,
+    ReportPlan,
+    bounds,
+    hours_of,
+    spans,
+)
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 2)
@@ -167,3 +175,79 @@ def test_requests_that_a_clock_ahead_wrote_down_do_not_count() -> None:
     allowance = DailyQuota(1, [int((now + DAY * 400).timestamp())])
     assert allowance.take(now, patience=600) == 0
     assert allowance.made == [int(now.timestamp())]
+
+
+# Several days in one question, by the hour
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([5], [[5]], id="one"),
+        pytest.param([9, 8, 7, 6], [[9, 8, 7], [6]], id="backwards"),
+        pytest.param([1, 2, 3, 4, 5, 6], [[1, 2, 3], [4, 5, 6]], id="forwards"),
+        pytest.param([9, 8, 2, 3, 4, 1], [[9, 8], [2, 3, 4], [1]], id="as they are due"),
+        pytest.param([2, 3, 2], [[2, 3], [2]], id="it turns"),
+    ],
+)
+def test_days_are_asked_for_together_where_one_follows_the_other(
+    days: list[int], expected: list[list[int]]
+) -> None:
+    found = list(spans([date(2026, 11, day) for day in days], 3))
+    assert [[day.day for day in span] for span in found] == expected
+
+
+def _utc(at: datetime) -> datetime:
+    return datetime.fromisoformat(at.isoformat()).astimezone(UTC)
+
+
+def _wall(zone: str, first: date, days: int) -> list[datetime]:
+    """Every hour of some days, as the clocks of a zone show it, called UTC: as Klaviyo does."""
+    at, end = _utc(bounds(first, zone)[0]), _utc(bounds(first + timedelta(days=days - 1), zone)[1])
+    found = []
+    while at <= end:
+        found.append(at.astimezone(ZoneInfo(zone)).replace(tzinfo=UTC, fold=0))
+        at += timedelta(hours=1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "number"),
+    [
+        ("Europe/Copenhagen", date(2026, 7, 1), 48),
+        ("Europe/Copenhagen", date(2026, 3, 28), 47),
+        ("Europe/Copenhagen", date(2026, 10, 24), 49),
+        ("US/Eastern", date(2026, 11, 1), 49),
+        ("Asia/Kolkata", date(2026, 1, 1), 48),
+        ("America/Santiago", date(2026, 9, 5), 47),
+        ("UTC", date(2026, 1, 1), 48),
+    ],
+)
+def test_each_hour_is_one_of_its_own_with_the_day_of_the_account(zone: str, first: date, number: int) -> None:
+    found = hours_of(_wall(zone, first, 2), first, zone)
+    begins = [each for _, each in found]
+    assert len(begins) == len(set(begins)) == number
+    assert {later - each for each, later in pairwise(begins)} == {timedelta(hours=1)}
+    assert begins[0] == bounds(first, zone)[0]
+    assert [day for day, _ in found] == [each.astimezone(ZoneInfo(zone)).date() for each in begins]
+
+
+def test_hours_that_are_told_as_they_are_stay_what_they_are() -> None:
+    start = _utc(bounds(date(2026, 7, 1), "US/Eastern")[0])
+    labels = [start + timedelta(hours=place) for place in range(25)]
+    found = hours_of(labels, date(2026, 7, 1), "US/Eastern")
+    assert [each for _, each in found] == labels
+    assert [day for day, _ in found] == [date(2026, 7, 1)] * 24 + [date(2026, 7, 2)]
+
+
+def test_an_hour_that_no_clock_shows_has_no_day() -> None:
+    labels = [datetime(2026, 3, 29, hour, tzinfo=UTC) for hour in range(5)]
+    found = hours_of(labels, date(2026, 3, 29), "Europe/Copenhagen")
+    assert [day is None for day, _ in found] == [False, False, True, False, False]
+
+
+def test_no_hours_are_none_and_those_of_another_day_are_refused() -> None:
+    assert hours_of([], date(2026, 7, 1), "UTC") == []
+    with pytest.raises(ValueError, match="asked for from 2026-07-01 on"):
+        hours_of([datetime(2026, 6, 1, tzinfo=UTC)], date(2026, 7, 1), "UTC")

@@ -240,6 +240,15 @@ _TABLE = (
         fields={"flow": fields.FLOW, "metric": fields.METRIC},
     ),
     Endpoint(
+        "get_properties_for_metric",
+        "GET",
+        "/api/metrics/{id}/metric-properties",
+        limits=XS,
+        scopes=("metrics:read",),
+        fields={"metric-property": fields.METRIC_PROPERTY},
+        additional_fields={"metric-property": ("sample_values",)},
+    ),
+    Endpoint(
         "query_metric_aggregates",
         "POST",
         "/api/metric-aggregates",
@@ -282,6 +291,31 @@ _TABLE = (
         limits=REPORTS,
         scopes=("forms:read",),
         fields={"form-values-report": fields.VALUES_REPORT},
+    ),
+    Endpoint(
+        "query_flow_series",
+        "POST",
+        "/api/flow-series-reports",
+        limits=REPORTS,
+        scopes=("flows:read",),
+        page=REPORT,
+        fields={"flow-series-report": fields.SERIES_REPORT},
+    ),
+    Endpoint(
+        "query_segment_series",
+        "POST",
+        "/api/segment-series-reports",
+        limits=REPORTS,
+        scopes=("segments:read",),
+        fields={"segment-series-report": fields.SERIES_REPORT},
+    ),
+    Endpoint(
+        "query_form_series",
+        "POST",
+        "/api/form-series-reports",
+        limits=REPORTS,
+        scopes=("forms:read",),
+        fields={"form-series-report": fields.SERIES_REPORT},
     ),
     # profiles
     Endpoint(
@@ -1443,6 +1477,15 @@ _TABLE = (
         ),
         fields={"web-feed": fields.WEB_FEED},
     ),
+    Endpoint(
+        "get_tracking_settings",
+        "GET",
+        "/api/tracking-settings",
+        limits=M,
+        scopes=("tracking-settings:read",),
+        page=Page(1, 1),
+        fields={"tracking-setting": fields.TRACKING_SETTING},
+    ),
     # custom and mapped metrics
     Endpoint(
         "get_custom_metrics",
@@ -1519,6 +1562,26 @@ _TABLE = (
         scopes=("custom-objects:read",),
         page=Page(20, 100),
         fields={"object-record": fields.OBJECT_RECORD},
+    ),
+    Endpoint(
+        "get_ingestion_logs_for_object_type",
+        "GET",
+        "/api/object-types/{id}/object-ingestion-logs",
+        limits=XS,
+        scopes=("custom-objects:read",),
+        page=CURSOR_ONLY,
+        filters=(
+            _filter("record_id", "equals"),
+            _filter("status", "any equals"),
+            _filter("event_type", "any equals"),
+            _filter("timestamp", "greater-or-equal less-than", Value.DATETIME),
+        ),
+        include=("object-record", "object-type"),
+        fields={
+            "object-ingestion-log": fields.OBJECT_INGESTION_LOG,
+            "object-record": fields.OBJECT_RECORD,
+            "object-type": fields.OBJECT_TYPE,
+        },
     ),
     Endpoint(
         "get_data_sources",

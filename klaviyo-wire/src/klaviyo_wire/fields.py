@@ -155,6 +155,7 @@ TEMPLATE = names("""
     definition.id definition.styles definition.template_id editor_type html id name text updated
 """)
 VALUES_REPORT = names("id results")
+SERIES_REPORT = names("date_times id results")
 # From 2026-10-15.
 OMNICHANNEL_CAMPAIGN = names("""
     created_at definition definition.archived definition.builder definition.color
@@ -343,6 +344,19 @@ TEMPLATE_UNIVERSAL_CONTENT = names("""
     screenshot_status screenshot_url updated
 """)
 WEB_FEED = names("content_type created id name request_method status updated url")
+TRACKING_SETTING = names("auto_add_parameters custom_parameters id") | {
+    name
+    for parameter in ("utm_campaign", "utm_id", "utm_medium", "utm_source", "utm_term")
+    for name in (
+        parameter,
+        *(
+            f"{parameter}.{part}"
+            for thing in ("campaign", "flow")
+            for part in (thing, f"{thing}.type", f"{thing}.value")
+        ),
+    )
+}
+METRIC_PROPERTY = names("id inferred_type label property sample_values")
 CUSTOM_METRIC = names("""
     created definition definition.aggregation_method definition.metric_groups id name updated
 """)
@@ -350,6 +364,7 @@ MAPPED_METRIC = names("id updated")
 OBJECT_SCHEMA = names("description id properties published_at required status title visibility")
 OBJECT_TYPE = names("created_at description id namespace status title updated_at")
 OBJECT_RECORD = names("id record_properties")
+OBJECT_INGESTION_LOG = names("errors event_type id status summary timestamp")
 DATA_SOURCE = names("description id namespace title visibility")
 BRAND_BUTTON = names("border id is_primary name preview_page_hex spacing style text")
 BRAND_COLOR = names("colors id name")

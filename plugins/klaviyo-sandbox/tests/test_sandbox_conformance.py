@@ -274,6 +274,12 @@ def play_reports(call: Call, metrics: Mapping[str, str]) -> None:
     call("query_segment_values", body=document("segment-values-report", segments))
     forms: Json = {"statistics": ["viewed_form", "submit_rate"], "timeframe": {"key": "last_12_months"}}
     call("query_form_values", body=document("form-values-report", {**forms, "group_by": ["form_id"]}))
+    series: Json = {"statistics": ["recipients", "open_rate"], "conversion_metric_id": metrics["Placed Order"]}
+    series |= {"timeframe": {"key": "last_7_days"}, "interval": "daily"}
+    call("query_flow_series", body=document("flow-series-report", series))
+    segments |= {"statistics": ["net_members_changed", "total_members"], "interval": "daily"}
+    call("query_segment_series", body=document("segment-series-report", segments))
+    call("query_form_series", body=document("form-series-report", {**forms, "interval": "weekly"}))
 
 
 def identifier(kind: str, resource_id: str) -> Json:

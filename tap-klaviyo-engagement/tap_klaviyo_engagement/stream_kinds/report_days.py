@@ -5,9 +5,10 @@ Nothing here does I/O. A day is a date in the account's time zone. Today is neve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pendulum
@@ -29,6 +30,38 @@ def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
     if start.date() < day:
         start = pendulum.datetime(day.year, day.month, day.day, tz=zone, fold=1)
     return start, pendulum.datetime(day.year, day.month, day.day, 23, 59, 59, 999_999, tz=zone, fold=1)
+
+
+def hours_of(labels: Sequence[datetime], first: date, zone: str) -> list[tuple[date | None, datetime]]:
+    """When the hours of a series begin, each with its day in a time zone; without one if no clock shows it.
+
+    Klaviyo writes what the account's clocks show and calls it UTC (recorded: a series of days in Copenhagen begins
+    at midnight, UTC). Labels that begin with the moment that was asked for are taken for what they say.
+
+    Args:
+        labels: As Klaviyo gives them, in UTC.
+        first: The first day that was asked for.
+        zone: The time zone.
+
+    Raises:
+        ValueError: they begin on another day.
+    """
+    if not labels:
+        return []
+    zoned = pendulum.timezone(zone)
+    if labels[0] == bounds(first, zone)[0]:
+        return [(each.astimezone(zoned).date(), each) for each in labels]
+    if labels[0].date() != first:
+        msg = f"a series that begins with {labels[0]}, asked for from {first} on"
+        raise ValueError(msg)
+    found: list[tuple[date | None, datetime]] = []
+    shown: Counter[datetime] = Counter()
+    for each in labels:
+        begins = each.replace(tzinfo=zoned, fold=min(shown[each], 1)).astimezone(UTC)
+        shown[each] += 1
+        exists = begins.astimezone(zoned).replace(tzinfo=UTC, fold=0) == each
+        found.append((each.date() if exists else None, begins))
+    return found
 
 
 @dataclass(frozen=True)
@@ -104,6 +137,19 @@ class DaysRead:
             TypeError: likewise.
         """
         return cls(**{name: date.fromisoformat(dumped[name]) for name in vars(cls()) if name in dumped})
+
+
+def spans(days: Sequence[date], longest: int) -> Iterator[list[date]]:
+    """Days in their order, in runs of consecutive ones, forwards or backwards, of at most `longest`."""
+    span: list[date] = []
+    for day in days:
+        step = day - span[-1] if span else _DAY
+        if span and (len(span) == longest or abs(step) != _DAY or (len(span) > 1 and step != span[1] - span[0])):
+            yield span
+            span = []
+        span.append(day)
+    if span:
+        yield span
 
 
 def _backwards(newest: date, oldest: date) -> list[date]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -18,7 +18,7 @@ from klaviyo_wire.ratelimit import MINUTE
 from tap_klaviyo_engagement.client import KlaviyoStream
 from tap_klaviyo_engagement.errors import MissingSetting, StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.record_decoder import NoNumber, read_report
-from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds
+from tap_klaviyo_engagement.stream_kinds.report_days import DailyQuota, DaysRead, ReportPlan, bounds, spans
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.extraction.record_decoder import Record
@@ -40,6 +40,12 @@ def _unreadable(what: str, about: Mapping[str, str]) -> Unreadable:
         remedy="report what the API answers there",
         mark=what,
     )
+
+
+def _named(days: Sequence[date]) -> str:
+    """Consecutive days, as a message names them."""
+    first, last = min(days), max(days)
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 class _QuotaUsedUp(Exception):  # noqa: N818 - an end, not a fault
@@ -71,6 +77,10 @@ class ReportStream(KlaviyoStream):
     """What is asked for where no statistic is selected."""
     earliest: ClassVar[date] = date.min
     """The first day that Klaviyo has a report on."""
+    days_at_once: ClassVar[int] = 1
+    """How many days a question may be about."""
+    parts_of_answer: ClassVar[tuple[str, ...]] = ("results",)
+    """The attributes of the report that are asked for."""
     replication_key = "date"
     selected_by_default = False  # two requests a minute
 
@@ -82,19 +92,21 @@ class ReportStream(KlaviyoStream):
         plan = ReportPlan(today, max(first, self.earliest), settings.report_lookback)
         days_read, quota = self.days_read(metric), self.quota()
         due = days_read.due(plan)
-        for position, day in enumerate(due):
+        left = len(due)
+        for span in spans(due, self.days_at_once):
             try:
-                rows = list(self.rows_of_day(day, zone, metric, quota))
+                rows = list(self.rows_of_days(span, zone, metric, quota))
             except _QuotaUsedUp:
-                left = len(due) - position
                 self.logger.info(
                     "%s: the day's requests are used up; %d days are left, the next run goes on", self.name, left
                 )
                 return
             yield rows
-            days_read.add(day, plan)
+            for day in span:
+                days_read.add(day, plan)
             self.stream_state.update(days_read.dump(), **self.asked_with(metric))
-            self.progress.done = (position + 1) / len(due)
+            left -= len(span)
+            self.progress.done = 1 - left / len(due)
             yield self.CHECKPOINT
 
     @override
@@ -103,36 +115,38 @@ class ReportStream(KlaviyoStream):
             return "it needs the setting `report_conversion_metric`"
         metric, zone = self.metric(), self.zone()
         day = self.run.limit.date() - timedelta(days=1)
-        self.run.client.call(self.operation, params=self.only_results, body=self.body(day, zone, metric))
+        self.run.client.call(self.operation, params=self.only_results, body=self.body([day], zone, metric))
         return ""
 
-    def rows_of_day(self, day: date, zone: str, metric: str, quota: DailyQuota) -> Iterator[Record]:
-        """The rows of a day.
+    def rows_of_days(self, days: Sequence[date], zone: str, metric: str, quota: DailyQuota) -> Iterator[Record]:
+        """The rows of consecutive days, which one question is about.
 
         Raises:
-            _QuotaUsedUp: before the day was read to its end.
+            _QuotaUsedUp: before they were read to their end.
             StreamFault: Klaviyo has no report for this metric, or sent one that is none.
             StreamFault: too many of its results cannot be read.
         """
-        params, body = self.only_results, self.body(day, zone, metric)
-        asked = PagesAsked()
+        params, body = self.only_results, self.body(days, zone, metric)
+        about, asked = _named(days), PagesAsked()
         while True:
             if asked.again(params):
-                msg = f"the report on {day} names a page as the next one that was read before"
+                msg = f"the report on {about} names a page as the next one that was read before"
                 raise StreamFault(msg)
             document = self.page(params, body, quota)
             try:
-                results = list(document["data"]["attributes"]["results"])
-            except (KeyError, TypeError, AttributeError) as error:
-                msg = f"Klaviyo sent a report on {day} that is none"
+                attributes = document["data"]["attributes"]
+                results = list(attributes["results"])
+                parts = self.parts(attributes, days, zone)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                msg = f"Klaviyo sent a report on {about} that is none"
                 raise StreamFault(msg) from error
             for result in results:
                 try:
-                    row = self.row(day, metric, result)
+                    rows = self.rows(about, parts, metric, result)
                 except Unreadable as fault:
-                    self.put_aside(fault, {"date": day, **self.asked_with(metric)})
+                    self.put_aside(fault, {"date": days[0], **self.asked_with(metric)})
                 else:
-                    yield row
+                    yield from rows
             link = next_link(document)
             if link is None:
                 return
@@ -164,14 +178,22 @@ class ReportStream(KlaviyoStream):
     @property
     def only_results(self) -> dict[str, str]:
         """Query parameters of a first page."""
-        return {f"fields[{self.resource}]": "results"}
+        return {f"fields[{self.resource}]": ",".join(self.parts_of_answer)}
 
-    def body(self, day: date, zone: str, metric: str) -> Json:
-        """The question: all selected statistics of a day."""
-        start, end = bounds(day, zone)
-        asked = [name for name in self.columns if name not in self.primary_keys] or [self.statistic]
+    def parts(self, attributes: Json, days: Sequence[date], zone: str) -> Sequence[Json | None]:  # noqa: ARG002
+        """The times that an answer is about, each as the columns that tell it: here the one day. None is no row.
+
+        Raises:
+            ValueError: the answer is about others, or does not say it; likewise any error of its shape.
+        """
+        return [{"date": days[0].isoformat()}]
+
+    def body(self, days: Sequence[date], zone: str, metric: str) -> Json:
+        """The question: all selected statistics of consecutive days."""
+        (start, _), (_, end) = bounds(min(days), zone), bounds(max(days), zone)
+        told = {"date", *self.primary_keys}
         attributes = {
-            "statistics": asked,
+            "statistics": [name for name in self.columns if name not in told] or [self.statistic],
             "timeframe": {"start": start.isoformat(), "end": end.isoformat()},
             **self.asked_with(metric),
         }
@@ -179,27 +201,44 @@ class ReportStream(KlaviyoStream):
             attributes["group_by"] = list(self.groupings)
         return {"data": {"type": self.resource, "attributes": attributes}}
 
-    def row(self, day: date, metric: str, result: object) -> Record:
-        """A result as a record; what Klaviyo tells unasked is left out.
+    def rows(self, about: str, parts: Sequence[Json | None], metric: str, result: object) -> list[Record]:
+        """A result as records, one for each time; what Klaviyo tells unasked is left out.
+
+        Args:
+            about: The days, as a message names them.
+            parts: The times, as the columns that tell them.
+            metric: Whose conversions are told.
+            result: As Klaviyo tells it.
 
         Raises:
             Unreadable: it does not say what it is about, or a statistic is no number.
         """
-        parts = result if isinstance(result, dict) else {}
-        groupings, statistics = parts.get("groupings"), parts.get("statistics")
+        told = result if isinstance(result, dict) else {}
+        groupings, statistics = told.get("groupings"), told.get("statistics")
         groupings = groupings if isinstance(groupings, dict) else {}
-        about = {name: groupings[name] for name in self.groupings if isinstance(groupings.get(name), str)}
-        if missing := [name for name in self.groupings if name not in about]:
-            what = f"a result of {day} without {' and '.join(missing)}"
-            raise _unreadable(what, about)
+        groups = {name: groupings[name] for name in self.groupings if isinstance(groupings.get(name), str)}
+        if missing := [name for name in self.groupings if name not in groups]:
+            what = f"a result of {about} without {' and '.join(missing)}"
+            raise _unreadable(what, groups)
         if not isinstance(statistics, dict):
-            what = f"a result of {day} without statistics"
-            raise _unreadable(what, about)
-        if odd := sorted(name for name in self.columns if isinstance(statistics.get(name), NoNumber)):
-            what = f"a result of {day} in which {' and '.join(odd)} is no number"
-            raise _unreadable(what, about)
-        known = {"date": day.isoformat(), **self.asked_with(metric), **about}
-        return {name: known[name] if name in known else statistics.get(name) for name in self.columns}
+            what = f"a result of {about} without statistics"
+            raise _unreadable(what, groups)
+        numbers = {name: self.numbers(statistics[name], parts) for name in self.columns if name in statistics}
+        if odd := sorted(name for name, each in numbers.items() if each is None):
+            what = f"a result of {about} in which {' and '.join(odd)} is no number"
+            raise _unreadable(what, groups)
+        rows = []
+        for place, part in enumerate(parts):
+            if part is None:
+                continue
+            known = {**part, **self.asked_with(metric), **groups}
+            counted = {name: each[place] for name, each in numbers.items() if each is not None}
+            rows.append({name: known.get(name, counted.get(name)) for name in self.columns})
+        return rows
+
+    def numbers(self, told: object, parts: Sequence[Json | None]) -> Sequence[object] | None:  # noqa: ARG002
+        """What is told of a statistic for each time; None if it is no number."""
+        return None if isinstance(told, NoNumber) else [told]
 
     def days_read(self, metric: str) -> DaysRead:
         """The days that the runs before read with this metric.

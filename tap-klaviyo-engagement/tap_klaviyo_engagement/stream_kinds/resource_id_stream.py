@@ -65,7 +65,8 @@ class ResourceIdStream(KlaviyoStream):
             met = self.run.whole_readings
             return None, {each.name: met[each.name] for each in streams if each.name in met}
         named = self.run.named.get(listing.operation)
-        if named is not None and named.complete:
+        by_own_id = not any((each.id_listing or listing).relationship for each in streams)
+        if by_own_id and named is not None and named.complete:
             return None, {each.name: named for each in streams}
         began = self.run.begin_reading().began
         readings = {each.name: WholeReading(began) for each in streams}

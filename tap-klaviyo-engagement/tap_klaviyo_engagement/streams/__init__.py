@@ -17,16 +17,29 @@ from tap_klaviyo_engagement.streams.catalog import (
     CatalogItems,
     CatalogVariants,
 )
-from tap_klaviyo_engagement.streams.content import Images, UniversalContent, WebFeeds
+from tap_klaviyo_engagement.streams.content import Images, TrackingSettings, UniversalContent, WebFeeds
 from tap_klaviyo_engagement.streams.coupons import CouponCodeJobs, CouponCodes, Coupons
 from tap_klaviyo_engagement.streams.events import Events
-from tap_klaviyo_engagement.streams.flows import FlowActions, FlowMessages, Flows
+from tap_klaviyo_engagement.streams.flows import (
+    FlowActions,
+    FlowMessages,
+    Flows,
+    ListFlowTriggers,
+    MetricFlowTriggers,
+    SegmentFlowTriggers,
+)
 from tap_klaviyo_engagement.streams.forms import Forms, FormVersions
 from tap_klaviyo_engagement.streams.imports import ProfileImportErrors, ProfileImportJobs
 from tap_klaviyo_engagement.streams.lists import Lists
 from tap_klaviyo_engagement.streams.memberships import ListMemberships, MembershipSnapshots, SegmentMemberships
-from tap_klaviyo_engagement.streams.metrics import CustomMetrics, MappedMetrics, Metrics
-from tap_klaviyo_engagement.streams.objects import DataSources, ObjectRecords, ObjectSchemas, ObjectTypes
+from tap_klaviyo_engagement.streams.metrics import CustomMetrics, MappedMetrics, MetricProperties, Metrics
+from tap_klaviyo_engagement.streams.objects import (
+    DataSources,
+    ObjectIngestionLogs,
+    ObjectRecords,
+    ObjectSchemas,
+    ObjectTypes,
+)
 from tap_klaviyo_engagement.streams.omnichannel import (
     CampaignAudiences,
     CampaignVariations,
@@ -35,11 +48,27 @@ from tap_klaviyo_engagement.streams.omnichannel import (
 )
 from tap_klaviyo_engagement.streams.profiles import ProfileIds, ProfilePredictiveAnalytics, Profiles
 from tap_klaviyo_engagement.streams.push_tokens import PushTokens
-from tap_klaviyo_engagement.streams.reports import CampaignValues, FlowValues, FormValues, SegmentValues
+from tap_klaviyo_engagement.streams.reports import (
+    CampaignValues,
+    FlowSeries,
+    FlowValues,
+    FormSeries,
+    FormValues,
+    SegmentSeries,
+    SegmentValues,
+)
 from tap_klaviyo_engagement.streams.resource_ids import ResourceIds
 from tap_klaviyo_engagement.streams.reviews import Reviews
 from tap_klaviyo_engagement.streams.segments import Segments
-from tap_klaviyo_engagement.streams.tags import TagGroups, Tags
+from tap_klaviyo_engagement.streams.tags import (
+    CampaignTags,
+    FlowTags,
+    ListTags,
+    OmnichannelCampaignTags,
+    SegmentTags,
+    TagGroups,
+    Tags,
+)
 from tap_klaviyo_engagement.streams.templates import Templates
 from tap_klaviyo_engagement.streams.webhooks import Webhooks
 
@@ -51,6 +80,7 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     Metrics,
     CustomMetrics,
     MappedMetrics,
+    MetricProperties,
     Tags,
     TagGroups,
     Lists,
@@ -62,6 +92,7 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     UniversalContent,
     Images,
     WebFeeds,
+    TrackingSettings,
     BrandColors,
     BrandLogos,
     BrandButtons,
@@ -76,6 +107,14 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     Flows,
     FlowActions,
     FlowMessages,
+    CampaignTags,
+    OmnichannelCampaignTags,
+    FlowTags,
+    ListTags,
+    SegmentTags,
+    ListFlowTriggers,
+    SegmentFlowTriggers,
+    MetricFlowTriggers,
     Profiles,
     ProfilePredictiveAnalytics,
     Events,
@@ -97,10 +136,14 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     ObjectTypes,
     ObjectSchemas,
     ObjectRecords,
+    ObjectIngestionLogs,
     CampaignValues,
     FlowValues,
+    FlowSeries,
     SegmentValues,
+    SegmentSeries,
     FormValues,
+    FormSeries,
     ResourceIds,  # after all that it tells of
     MembershipSnapshots,  # last: it tells what others did
 )

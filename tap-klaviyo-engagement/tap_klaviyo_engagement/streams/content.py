@@ -71,3 +71,26 @@ class WebFeeds(ListedStream):
         th.Property("created", th.DateTimeType, description="When it was made"),
         th.Property("updated", th.DateTimeType, description="Last edit"),
     ).to_dict()
+
+
+class TrackingSettings(ListedStream):
+    """What Klaviyo adds to the links of campaigns and flows, so that a site knows where somebody came from."""
+
+    name = "tracking_settings"
+    rhythm = "content"
+    selected_by_default = False
+    operation = "get_tracking_settings"
+    resource = "tracking-setting"
+    primary_keys = ("id",)
+    tells_ids = True
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Account id"),
+        th.Property(
+            "auto_add_parameters", th.BooleanType, description="Whether links get them without being told"
+        ),
+        *(
+            th.Property(f"utm_{name}", OPEN, description=f"`utm_{name}` of `campaign` and `flow`: `type`, `value`")
+            for name in ("source", "medium", "campaign", "id", "term")
+        ),
+        th.Property("custom_parameters", th.ArrayType(OPEN), description="Further ones, with their `name`"),
+    ).to_dict()

@@ -1,4 +1,4 @@
-"""Flows, their actions and the messages these send; archived or not."""
+"""Flows, what triggers them, their actions and the messages these send; archived or not."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     included,
     resources,
 )
+from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream, pairs
 
 # Klaviyo leaves out archived flows unless they are asked for.
 LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))
@@ -77,6 +78,48 @@ class Flows(LinkedStream):
         th.Property("updated", th.DateTimeType, description="Last edit"),
         th.Property("tag_ids", th.ArrayType(th.StringType), description="Its tags"),
     ).to_dict()
+
+
+class FlowTriggers(RelationshipStream):
+    """Which flows things of one type trigger, as they are now."""
+
+    rhythm = "account"
+    relationship = "flow-triggers"
+    related = "flow"
+    given_columns = ("flow_id", "snapshot_at")
+
+
+class ListFlowTriggers(FlowTriggers):
+    """Which flows begin for whoever joins a list."""
+
+    name = "list_flow_triggers"
+    operation = "get_lists"
+    resource = "list"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"list_id": ("id",)}
+    primary_keys = ("list_id", "flow_id")
+    schema = pairs("list", "flow")
+
+
+class SegmentFlowTriggers(FlowTriggers):
+    """Which flows begin for whoever joins a segment."""
+
+    name = "segment_flow_triggers"
+    operation = "get_segments"
+    resource = "segment"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"segment_id": ("id",)}
+    primary_keys = ("segment_id", "flow_id")
+    schema = pairs("segment", "flow")
+
+
+class MetricFlowTriggers(FlowTriggers):
+    """Which flows begin with an event of a metric."""
+
+    name = "metric_flow_triggers"
+    operation = "get_metrics"
+    resource = "metric"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"metric_id": ("id",)}
+    primary_keys = ("metric_id", "flow_id")
+    schema = pairs("metric", "flow")
 
 
 class FlowPartsStream(ComposedStream):

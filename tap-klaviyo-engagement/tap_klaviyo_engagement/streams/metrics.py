@@ -9,6 +9,7 @@ from singer_sdk import typing as th
 
 from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, open_with
+from tap_klaviyo_engagement.stream_kinds.owned_stream import OwnedStream
 
 
 class Metrics(ListedStream):
@@ -30,6 +31,31 @@ class Metrics(ListedStream):
             open_with(*(th.Property(name, th.StringType) for name in ("id", "key", "name", "category"))),
             description="Where the metric comes from: `key`, `name`, `category`",
         ),
+    ).to_dict()
+
+
+class MetricProperties(OwnedStream):
+    """What events of a metric hold: a listing for each metric, of which Klaviyo gives fifteen a minute.
+
+    Samples of values are not asked for: they are what somebody's events hold.
+    """
+
+    name = "metric_properties"
+    rhythm = "sweep"
+    selected_by_default = False
+    operation = "get_properties_for_metric"
+    parent = "get_metrics"
+    resource = "metric-property"
+    owner = "metric"
+    primary_keys = ("id",)
+    tells_ids = True
+    given_columns = ("metric_id",)
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Property id"),
+        th.Property("metric_id", th.StringType, description="The metric whose events have it"),
+        th.Property("label", th.StringType, description="Name shown in Klaviyo"),
+        th.Property("property", th.StringType, description="Its key in `event_properties`"),
+        th.Property("inferred_type", th.StringType, description="What Klaviyo takes its values for: numeric, …"),
     ).to_dict()
 
 

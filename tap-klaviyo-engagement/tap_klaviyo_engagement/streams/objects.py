@@ -94,3 +94,36 @@ class ObjectRecords(OwnedStream):
         th.Property("object_type_id", th.StringType, description="The type"),
         th.Property("record_properties", OPEN, description="What it holds, by the names in its schema"),
     ).to_dict()
+
+
+class ObjectIngestionLogs(OwnedStream):
+    """Records of custom objects that Klaviyo did not take, and why; it keeps that for fourteen days.
+
+    Each says which value was wrong: it may be personal.
+    """
+
+    name = "object_ingestion_logs"
+    rhythm = "objects"
+    selected_by_default = False
+    about_people = "by anything"
+    operation = "get_ingestion_logs_for_object_type"
+    resource = "object-ingestion-log"
+    relationships = ("object-record",)
+    primary_keys = ("id",)
+    parent = "get_object_types"
+    owner = "object-type"
+    given_columns = ("object_type_id",)
+    schema = th.PropertiesList(
+        th.Property("id", th.StringType, required=True, description="Entry id"),
+        th.Property("object_type_id", th.StringType, description="The type"),
+        th.Property(
+            "object_record_id", th.StringType, description="The record, if Klaviyo tells; it need not exist"
+        ),
+        th.Property("status", th.StringType, description="error, warning or info"),
+        th.Property("event_type", th.StringType, description="validation_error"),
+        th.Property("timestamp", th.DateTimeType, description="When it happened"),
+        th.Property("summary", th.StringType, description="What was wrong, in words"),
+        th.Property(
+            "errors", th.ArrayType(OPEN), description="Each fault: `code`, `message`, `property`, `invalid_value`"
+        ),
+    ).to_dict()

@@ -1,14 +1,15 @@
-"""What Klaviyo's own pages show of a day: what came of messages that were sent, of forms, and in segments."""
+"""What Klaviyo's own pages show of a day or an hour: of messages that were sent, of forms, of segments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
 from tap_klaviyo_engagement.stream_kinds.report_stream import ReportStream
+from tap_klaviyo_engagement.stream_kinds.series_stream import SeriesStream
 
 if TYPE_CHECKING:
     from tap_klaviyo_engagement.stream_kinds.listed_stream import Json
@@ -53,7 +54,7 @@ SEGMENT_STATISTICS: Mapping[str, str] = {
     "members_added": "Who came in",
     "members_removed": "Who went out",
     "net_members_changed": "The first less the second",
-    "total_members": "Members at the end of the day",
+    "total_members": "Members at the end of that time",
 }
 FORM_STATISTICS: Mapping[str, str] = {
     "closed_form": "Times it was closed",
@@ -71,18 +72,23 @@ FORM_STATISTICS: Mapping[str, str] = {
 }
 
 
-def _daily(groupings: Mapping[str, str], statistics: Mapping[str, str]) -> Json:
+_HOUR = th.Property("date_time", th.DateTimeType, required=True, description="When the hour began")
+
+
+def _counts(groupings: Mapping[str, str], statistics: Mapping[str, str], *times: th.Property[Any]) -> Json:
     """The schema of a report that counts no conversions: what it is grouped by, and what it tells."""
     return th.PropertiesList(
         th.Property("date", th.DateType, required=True, description="Day, in the account's time zone"),
+        *times,
         *(th.Property(name, th.StringType, required=True, description=told) for name, told in groupings.items()),
         *(th.Property(name, th.NumberType, description=told) for name, told in statistics.items()),
     ).to_dict()
 
 
-def _schema(thing: str) -> Json:
+def _schema(thing: str, *times: th.Property[Any]) -> Json:
     return th.PropertiesList(
         th.Property("date", th.DateType, required=True, description="Day of sending, in the account's time zone"),
+        *times,
         th.Property(
             "conversion_metric_id", th.StringType, required=True, description="Whose conversions are told"
         ),
@@ -123,6 +129,20 @@ class FlowValues(MessageValues):
     schema = _schema("flow")
 
 
+class FlowSeries(SeriesStream):
+    """What came of the flow messages that were sent in an hour."""
+
+    name = "flow_series"
+    rhythm = "reports"
+    counts_conversions = True
+    statistic = "recipients"
+    operation = "query_flow_series"
+    resource = "flow-series-report"
+    groupings = ("flow_id", "flow_message_id", "send_channel")
+    primary_keys = ("date_time", "conversion_metric_id", *groupings)
+    schema = _schema("flow", _HOUR)
+
+
 class SegmentValues(ReportStream):
     """How many came into a segment on a day, how many left it, and how many were in it."""
 
@@ -135,7 +155,22 @@ class SegmentValues(ReportStream):
     statistic = "total_members"
     earliest = date(2023, 6, 1)  # Klaviyo has nothing of before (OpenAPI document)
     primary_keys = ("date", *groupings)
-    schema = _daily({"segment_id": "Segment id"}, SEGMENT_STATISTICS)
+    schema = _counts({"segment_id": "Segment id"}, SEGMENT_STATISTICS)
+
+
+class SegmentSeries(SeriesStream):
+    """How many came into a segment in an hour, how many left it, and how many were in it."""
+
+    name = "segment_series"
+    rhythm = "counts"
+    operation = "query_segment_series"
+    resource = "segment-series-report"
+    groupings = ("segment_id",)
+    asks_for_groupings = False
+    statistic = "total_members"
+    earliest = SegmentValues.earliest
+    primary_keys = ("date_time", *groupings)
+    schema = _counts({"segment_id": "Segment id"}, SEGMENT_STATISTICS, _HOUR)
 
 
 class FormValues(ReportStream):
@@ -148,4 +183,17 @@ class FormValues(ReportStream):
     groupings = ("form_id", "form_version_id")
     statistic = "viewed_form"
     primary_keys = ("date", *groupings)
-    schema = _daily({"form_id": "Form id", "form_version_id": "Version id"}, FORM_STATISTICS)
+    schema = _counts({"form_id": "Form id", "form_version_id": "Version id"}, FORM_STATISTICS)
+
+
+class FormSeries(SeriesStream):
+    """How often each version of a form was seen, submitted and closed in an hour."""
+
+    name = "form_series"
+    rhythm = "counts"
+    operation = "query_form_series"
+    resource = "form-series-report"
+    groupings = ("form_id", "form_version_id")
+    statistic = "viewed_form"
+    primary_keys = ("date_time", *groupings)
+    schema = _counts({"form_id": "Form id", "form_version_id": "Version id"}, FORM_STATISTICS, _HOUR)

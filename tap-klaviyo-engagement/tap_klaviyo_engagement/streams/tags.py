@@ -1,4 +1,4 @@
-"""Tags, which people give to campaigns, flows, lists and segments, and their groups."""
+"""Tags, their groups, and which campaigns, flows, lists and segments people gave them to."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from singer_sdk import typing as th
 
 from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
+from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream, pairs
+from tap_klaviyo_engagement.streams.campaigns import Campaigns
+from tap_klaviyo_engagement.streams.flows import Flows
+from tap_klaviyo_engagement.streams.omnichannel import OmnichannelCampaigns
 
 
 class Tags(LinkedStream):
-    """Names that people give to campaigns, flows, lists and segments, whose rows hold `tag_ids`."""
+    """Names that people give to campaigns, flows, lists and segments."""
 
     name = "tags"
     rhythm = "account"
@@ -44,3 +48,68 @@ class TagGroups(ListedStream):
         th.Property("exclusive", th.BooleanType, description="Whether a thing has at most one tag of it"),
         th.Property("default", th.BooleanType, description="Whether it is the group of tags without one"),
     ).to_dict()
+
+
+class TagLinks(RelationshipStream):
+    """Which tags things of one type have, as they are now.
+
+    `tag_ids` of the things themselves is as it was when they last changed: whether tagging counts is not known.
+    """
+
+    rhythm = "account"
+    relationship = "tags"
+    related = "tag"
+    given_columns = ("tag_id", "snapshot_at")
+
+
+class CampaignTags(TagLinks):
+    """Which campaign has which tag; archived ones among them."""
+
+    name = "campaign_tags"
+    operation = "get_campaigns"
+    resource = "campaign"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"campaign_id": ("id",)}
+    listings = Campaigns.listings
+    primary_keys = ("campaign_id", "tag_id")
+    schema = pairs("campaign", "tag")
+
+
+class OmnichannelCampaignTags(CampaignTags):
+    """Which campaign has which tag; archived ones among them."""
+
+    operation = "get_campaigns@2026-10-15"
+    listings = OmnichannelCampaigns.listings
+
+
+class FlowTags(TagLinks):
+    """Which flow has which tag; archived ones among them."""
+
+    name = "flow_tags"
+    operation = "get_flows"
+    resource = "flow"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"flow_id": ("id",)}
+    listings = Flows.listings
+    primary_keys = ("flow_id", "tag_id")
+    schema = pairs("flow", "tag")
+
+
+class ListTags(TagLinks):
+    """Which list has which tag."""
+
+    name = "list_tags"
+    operation = "get_lists"
+    resource = "list"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"list_id": ("id",)}
+    primary_keys = ("list_id", "tag_id")
+    schema = pairs("list", "tag")
+
+
+class SegmentTags(TagLinks):
+    """Which segment has which tag."""
+
+    name = "segment_tags"
+    operation = "get_segments"
+    resource = "segment"
+    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"segment_id": ("id",)}
+    primary_keys = ("segment_id", "tag_id")
+    schema = pairs("segment", "tag")

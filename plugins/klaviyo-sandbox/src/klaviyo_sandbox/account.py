@@ -39,7 +39,7 @@ class Account:
     ) -> None:
         self.store = store
         self.clock = clock
-        self.id = ids.COMPANY_ID if seed == 0 else ids.short(Random(f"{seed}:account"))  # noqa: S311 - no secret
+        self.id = ids.account(seed)
         """What tells it from other accounts: those of other seeds have another one."""
         self.rng = Random(f"{seed}:ids")  # noqa: S311 - not those that the world was made with
         order = Random(f"{seed}:imports")  # noqa: S311 - of its own, so that ids do not depend on it

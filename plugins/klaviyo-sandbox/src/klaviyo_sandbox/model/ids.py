@@ -17,6 +17,11 @@ COMPANY_ID = "AbC123"
 """The account of seed 0."""
 
 
+def account(seed: int) -> str:
+    """Of the account of a seed."""
+    return COMPANY_ID if seed == 0 else short(Random(f"{seed}:account"))  # noqa: S311 - no secret
+
+
 def ulid(rng: Random, at: float) -> str:
     """26 characters, as profiles, campaigns and messages have them; sorts by `at` (seconds) to the millisecond."""
     value = (int(at * 1000) << 80) | rng.getrandbits(80)

@@ -311,7 +311,16 @@ class Template(Struct, frozen=True, kw_only=True):
 class Flow(Struct, frozen=True, kw_only=True):
     """A flow: `draft`, `manual` or `live`. `triggers` and `profile_filter` are as its definition shows them."""
 
-    table: ClassVar = Table("flows")
+    table: ClassVar = Table(
+        "flows",
+        derived={"triggered_by": lambda flow: flow.triggers[0]["type"] if flow.triggers else ""},
+        counts={
+            "flows": "true",
+            "list_flow_triggers": "triggered_by = 'list'",
+            "segment_flow_triggers": "triggered_by = 'segment'",
+            "metric_flow_triggers": "triggered_by = 'metric'",
+        },
+    )
 
     id: Key[str]
     name: Column[str]
@@ -361,6 +370,24 @@ class Tag(Struct, frozen=True, kw_only=True):
     id: Key[str]
     name: Column[str]
     group_id: Column[str]
+
+
+class TagLink(Struct, frozen=True):
+    """A tag of a campaign, flow, list or segment: ids of these are of one space."""
+
+    table: ClassVar = Table(
+        "tag_links",
+        indexes=("resource_id, tag_id",),
+        counts={
+            "campaign_tags": "resource_id in (select id from campaigns)",
+            "flow_tags": "resource_id in (select id from flows)",
+            "list_tags": "resource_id in (select id from groups where kind = 'list')",
+            "segment_tags": "resource_id in (select id from groups where kind = 'segment')",
+        },
+    )
+
+    tag_id: Key[str]
+    resource_id: Key[str]
 
 
 class TagGroup(Struct, frozen=True, kw_only=True):
@@ -575,6 +602,34 @@ class WebFeed(Struct, frozen=True, kw_only=True):
     updated: Column[datetime]
 
 
+class TrackingSetting(Struct, frozen=True, kw_only=True):
+    """What is added to links; the id is the account's."""
+
+    table: ClassVar = Table("tracking_settings")
+
+    id: Key[str]
+    auto_add_parameters: bool = False
+    utm_source: Json
+    utm_medium: Json
+    utm_campaign: Json | None = None
+    utm_id: Json | None = None
+    utm_term: Json | None = None
+    custom_parameters: list[Json] | None = None
+
+
+class MetricProperty(Struct, frozen=True, kw_only=True):
+    """What events of a metric hold."""
+
+    table: ClassVar = Table("metric_properties", indexes=("metric_id",))
+
+    id: Key[str]
+    metric_id: Column[str]
+    label: str
+    property: str
+    inferred_type: str
+    sample_values: list[str] | None = None
+
+
 class CustomMetric(Struct, frozen=True, kw_only=True):
     """A metric put together from others."""
 
@@ -712,6 +767,21 @@ class ObjectRecord(Struct, frozen=True, kw_only=True):
     id: Key[str]
     object_type_id: Column[str]
     record_properties: Json = field(default_factory=dict)
+
+
+class ObjectIngestionLog(Struct, frozen=True, kw_only=True):
+    """What was wrong with a record of a custom object that was not taken."""
+
+    table: ClassVar = Table("object_ingestion_logs", indexes=("object_type_id",))
+
+    id: Key[str]
+    object_type_id: Column[str]
+    record_id: Column[str | None] = None
+    status: Column[str] = "error"
+    event_type: Column[str] = "validation_error"
+    timestamp: Column[datetime]
+    summary: str
+    errors: list[Json] = field(default_factory=list)
 
 
 class ImportJob(Struct, frozen=True, kw_only=True):

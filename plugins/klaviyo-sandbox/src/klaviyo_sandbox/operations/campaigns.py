@@ -10,7 +10,7 @@ from msgspec import UNSET
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.errors import refuse, refuse_unknown
 from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json, Template
-from klaviyo_sandbox.operations import templates
+from klaviyo_sandbox.operations import related, templates
 from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.bodies import AssignTemplate, CampaignCreate, MessageUpdate, SendJob
@@ -44,8 +44,8 @@ def get_campaigns(call: Call) -> Answer:
 def get_campaign(call: Call) -> Answer:
     """One campaign."""
     campaign = found_campaign(call, call.path["id"])
-    messages = call.store.messages_of(campaign.id)
-    return call.one(_campaign(call, campaign, messages), included=_included_messages(call, messages))
+    messages, tags = call.store.messages_of(campaign.id), related.tags_of(call, [campaign.id])
+    return call.one(_campaign(call, campaign, messages, tags), included=_included(call, messages, tags))
 
 
 @operation
@@ -225,25 +225,27 @@ def out_of_order(campaigns: Sequence[Campaign]) -> list[Campaign]:
 def _campaigns(call: Call, campaigns: Sequence[Campaign], page: Page) -> Answer:
     resources: list[Json] = []
     messages: list[CampaignMessage] = []
+    tags = related.tags_of(call, [each.id for each in campaigns])
     for each in campaigns:
         own = call.store.messages_of(each.id)
-        resources.append(_campaign(call, each, own))
+        resources.append(_campaign(call, each, own, tags))
         messages += own
-    return call.many(resources, page=page, included=_included_messages(call, messages))
+    return call.many(resources, page=page, included=_included(call, messages, tags))
 
 
-def _campaign(call: Call, campaign: Campaign, messages: Sequence[CampaignMessage]) -> Json:
-    message_ids = [each.id for each in messages]
-    return call.resources.campaign(campaign, message_ids, call.fields("campaign"), included=call.query.include)
+def _campaign(call: Call, campaign: Campaign, messages: Sequence[CampaignMessage], tags: related.Related) -> Json:
+    message_ids, asked = [each.id for each in messages], call.query.include
+    return call.resources.campaign(
+        campaign, message_ids, call.fields("campaign"), included=asked, tag_ids=tags.get(campaign.id, ())
+    )
 
 
-def _included_messages(call: Call, messages: Sequence[CampaignMessage]) -> list[Json] | None:
-    asked = call.query.include
+def _included(call: Call, messages: Sequence[CampaignMessage], tags: related.Related) -> list[Json] | None:
+    asked, names = call.query.include, call.fields("campaign-message")
     if not asked:
         return None
-    if "campaign-messages" not in asked:
-        return []
-    return [call.resources.message(each, call.fields("campaign-message")) for each in messages]
+    shown = messages if "campaign-messages" in asked else ()
+    return [*(call.resources.message(each, names) for each in shown), *related.included(call, tags)]
 
 
 def _message(call: Call, message: CampaignMessage) -> Json:

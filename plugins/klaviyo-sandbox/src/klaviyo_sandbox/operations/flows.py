@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from klaviyo_sandbox.model.errors import refuse, refuse_unknown
 from klaviyo_sandbox.model.records import Flow, FlowAction, FlowMessage, Json, Template
+from klaviyo_sandbox.operations import related
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.state.pages import Column, listing_of
 
@@ -28,9 +29,10 @@ def get_flows(call: Call) -> Answer:
     page = _FLOWS.page(call.store, call.query, more=(lambda _: "not archived") if archived is None else None)
     flows = _FLOWS.records(page)
     actions = [_actions_of(call, each) for each in flows]
-    resources = [_flow(call, flow, own) for flow, own in zip(flows, actions, strict=True)]
+    tags = related.tags_of(call, [each.id for each in flows])
+    resources = [_flow(call, flow, own, tags) for flow, own in zip(flows, actions, strict=True)]
     return call.many(
-        resources, page=page, included=_included_actions(call, [each for own in actions for each in own])
+        resources, page=page, included=_included(call, [each for own in actions for each in own], tags)
     )
 
 
@@ -39,7 +41,8 @@ def get_flow(call: Call) -> Answer:
     """One flow, with its definition if asked."""
     flow = _found_flow(call, call.path["id"])
     actions = _actions_of(call, flow)
-    resource = _flow(call, flow, actions)
+    tags = related.tags_of(call, [flow.id])
+    resource = _flow(call, flow, actions, tags)
     if "definition" in call.query.additional.get("flow", ()):
         resource["attributes"]["definition"] = {
             "triggers": flow.triggers,
@@ -47,7 +50,7 @@ def get_flow(call: Call) -> Answer:
             "actions": [each.definition for each in actions],
             "entry_action_id": min((each.id for each in actions), default=None),
         }
-    return call.one(resource, included=_included_actions(call, actions))
+    return call.one(resource, included=_included(call, actions, tags))
 
 
 @operation
@@ -121,18 +124,17 @@ def _actions_of(call: Call, flow: Flow) -> list[FlowAction]:
     return call.store.actions_of(flow.id)[::-1] if shown else []
 
 
-def _flow(call: Call, flow: Flow, actions: Sequence[FlowAction]) -> Json:
-    action_ids = [each.id for each in actions]
-    return call.resources.flow(flow, action_ids, call.fields("flow"), included=call.query.include)
+def _flow(call: Call, flow: Flow, actions: Sequence[FlowAction], tags: related.Related) -> Json:
+    action_ids, names = [each.id for each in actions], call.fields("flow")
+    return call.resources.flow(flow, action_ids, names, included=call.query.include, tag_ids=tags.get(flow.id, ()))
 
 
-def _included_actions(call: Call, actions: Sequence[FlowAction]) -> list[Json] | None:
-    asked = call.query.include
+def _included(call: Call, actions: Sequence[FlowAction], tags: related.Related) -> list[Json] | None:
+    asked, names = call.query.include, call.fields("flow-action")
     if not asked:
         return None
-    if "flow-actions" not in asked:
-        return []
-    return [call.resources.flow_action(each, names=call.fields("flow-action")) for each in actions]
+    shown = actions if "flow-actions" in asked else ()
+    return [*(call.resources.flow_action(each, names=names) for each in shown), *related.included(call, tags)]
 
 
 def _found_flow(call: Call, flow_id: str) -> Flow:

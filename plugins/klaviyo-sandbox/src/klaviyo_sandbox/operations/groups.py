@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from klaviyo_sandbox.model import ids
 from klaviyo_sandbox.model.errors import refuse, refuse_unknown
 from klaviyo_sandbox.model.records import Group, GroupKind, Json, Membership
 from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.profiles import present
 from klaviyo_sandbox.operations.registry import operation
+from klaviyo_sandbox.operations.related import flows_triggered_by, included, tags_of
 from klaviyo_sandbox.protocol.bodies import MOST_MEMBERS, ListCreate, ProfileIdentifier
 from klaviyo_sandbox.protocol.resources import identifiers
 from klaviyo_sandbox.state.pages import Column, Ignored, Listing, Nothing, listing_of
@@ -149,10 +152,8 @@ def found(call: Call, kind: GroupKind) -> Group:
 
 def _listing(call: Call, kind: GroupKind) -> Answer:
     page = _GROUPS.page(call.store, call.query, [kind.value])
-    groups = _GROUPS.records(page)
-    names, asked = call.fields(kind.value), call.query.include
-    resources = [call.resources.group(each, names, included=asked) for each in groups]
-    return call.many(resources, page=page, included=[] if asked else None)
+    resources, related = _shown(call, kind, _GROUPS.records(page))
+    return call.many(resources, page=page, included=related)
 
 
 def _one(call: Call, kind: GroupKind) -> Answer:
@@ -160,9 +161,24 @@ def _one(call: Call, kind: GroupKind) -> Answer:
     count = None
     if "profile_count" in call.query.additional.get(kind.value, ()):
         count = call.store.read("select count(*) from members where group_id = ?", [group.id])[0][0]
-    asked = call.query.include
-    resource = call.resources.group(group, call.fields(kind.value), included=asked, count=count)
-    return call.one(resource, included=[] if asked else None)
+    (resource,), related = _shown(call, kind, [group], count)
+    return call.one(resource, included=related)
+
+
+def _shown(
+    call: Call, kind: GroupKind, groups: Sequence[Group], count: int | None = None
+) -> tuple[list[Json], list[Json] | None]:
+    """Groups as resources, and what is included with them."""
+    ids, names, asked = [each.id for each in groups], call.fields(kind.value), call.query.include
+    tags, flows = tags_of(call, ids), flows_triggered_by(call, kind.value, ids)
+    found = {name: each for name, each in (("tags", tags), ("flow-triggers", flows)) if name in asked}
+    resources = [
+        call.resources.group(
+            each, names, related={name: of.get(each.id, ()) for name, of in found.items()}, count=count
+        )
+        for each in groups
+    ]
+    return resources, included(call, tags, flows) if asked else None
 
 
 def _delete(call: Call, kind: GroupKind) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -26,10 +27,13 @@ from klaviyo_sandbox.model.records import (
     Image,
     MappedMetric,
     Metric,
+    MetricProperty,
+    ObjectIngestionLog,
     ObjectRecord,
     ObjectSchema,
     ObjectType,
     Review,
+    TrackingSetting,
     UniversalContent,
     WebFeed,
 )
@@ -65,9 +69,13 @@ class _Listed:
     def answer(self, call: Call, listing: RecordListing[R], owner: Sequence[str] = ()) -> Answer:
         """A page of a listing."""
         page = listing.page(call.store, call.query, owner)
-        records, asked = listing.records(page), call.query.include
-        names = call.fields(self.look.kind)
+        records, asked, kind = listing.records(page), call.query.include, self.look.kind
+        names, additional = call.fields(kind), call.query.additional.get(kind, frozenset())
+        unasked = set(call.endpoint.additional_fields.get(kind, ())) - additional
+        names = None if names is None else names | additional
         shown = [self.look.resource(each, call.account.url, names, asked) for each in records]
+        for each, name in product(shown, unasked):
+            each["attributes"].pop(name, None)
         included = None
         if asked:
             included = [
@@ -245,6 +253,18 @@ _serve(
 )
 _serve("get_web_feeds", _Listed(Look("web-feed", "/api/web-feeds")), listing_of(WebFeed))
 
+_serve(
+    "get_tracking_settings",
+    _Listed(Look("tracking-setting", "/api/tracking-settings")),
+    listing_of(TrackingSetting),
+)
+
+_serve(
+    "get_properties_for_metric",
+    _Listed(Look("metric-property", "/api/metric-properties", {"metric": Related("metric", "metric_id")})),
+    listing_of(MetricProperty, where="metric_id = ?"),
+    Metric,
+)
 _CUSTOM_METRIC = Look(
     "custom-metric",
     "/api/custom-metrics",
@@ -307,5 +327,22 @@ _serve(
     "get_records_for_object_type",
     _Listed(_RECORD),
     listing_of(ObjectRecord, where="object_type_id = ?"),
+    ObjectType,
+)
+_LOG = Look(
+    "object-ingestion-log",
+    "/api/object-ingestion-logs",
+    {
+        "object-type": Related("object-type", "object_type_id"),
+        "object-record": Related("object-record", "record_id"),
+    },
+)
+_serve(
+    "get_ingestion_logs_for_object_type",
+    _Listed(
+        _LOG,
+        {"object-type": _looked_up(ObjectType, _TYPE), "object-record": _looked_up(ObjectRecord, _RECORD)},
+    ),
+    listing_of(ObjectIngestionLog, where="object_type_id = ?"),
     ObjectType,
 )

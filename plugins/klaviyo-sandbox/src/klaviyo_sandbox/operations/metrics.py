@@ -11,6 +11,7 @@ from msgspec.structs import replace as replace_struct
 
 from klaviyo_sandbox.model.errors import refuse, refuse_unknown
 from klaviyo_sandbox.model.records import Json, Metric
+from klaviyo_sandbox.operations import related
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.bodies import AggregateQuery
 from klaviyo_sandbox.state import aggregates
@@ -36,8 +37,8 @@ _METRICS = listing_of(
 def get_metrics(call: Call) -> Answer:
     """Up to 200 metrics."""
     page = _METRICS.page(call.store, call.query)
-    metrics = _METRICS.records(page)
-    return call.many([_metric(call, each) for each in metrics], page=page, included=_included(call))
+    resources, included = _shown(call, _METRICS.records(page))
+    return call.many(resources, page=page, included=included)
 
 
 @operation
@@ -46,7 +47,8 @@ def get_metric(call: Call) -> Answer:
     metric = call.store.get(Metric, call.path["id"])
     if metric is None:
         refuse_unknown(f"Metric with id {call.path['id']} does not exist.")
-    return call.one(_metric(call, metric), included=_included(call))
+    (resource,), included = _shown(call, [metric])
+    return call.one(resource, included=included)
 
 
 @operation
@@ -90,12 +92,11 @@ def _dimensions(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _metric(call: Call, metric: Metric) -> Json:
-    return call.resources.metric(
-        metric, call.fields("metric"), with_triggers="flow-triggers" in call.query.include
-    )
-
-
-def _included(call: Call) -> list[Json] | None:
-    """What triggers flows is not held: whatever is asked to be included, nothing is found."""
-    return [] if call.query.include else None
+def _shown(call: Call, metrics: Sequence[Metric]) -> tuple[list[Json], list[Json] | None]:
+    """Metrics as resources, and the flows that they trigger, if asked for."""
+    names = call.fields("metric")
+    if not call.query.include:
+        return [call.resources.metric(each, names) for each in metrics], None
+    flows = related.flows_triggered_by(call, "metric", [each.id for each in metrics])
+    resources = [call.resources.metric(each, names, flow_ids=flows.get(each.id, ())) for each in metrics]
+    return resources, related.included(call, flows)

@@ -11,6 +11,7 @@ from msgspec.structs import replace as replace_record
 
 from klaviyo_sandbox.model.errors import refuse, refuse_unknown
 from klaviyo_sandbox.model.records import Campaign, CampaignMessage, Json
+from klaviyo_sandbox.operations import related
 from klaviyo_sandbox.operations.campaigns import found_campaign, found_message, out_of_order, with_copy
 from klaviyo_sandbox.operations.registry import operation
 from klaviyo_sandbox.protocol.bodies import VariationUpdate
@@ -184,7 +185,7 @@ def _included_of_campaigns(call: Call, campaigns: Sequence[Campaign]) -> list[Js
             included.append(_audience(call, campaign))
         if "campaign-messages" in asked:
             included += [_message(call, each, campaign) for each in call.store.messages_of(campaign.id)]
-    return included
+    return included + related.included(call, related.tags_of(call, [each.id for each in campaigns]))
 
 
 def _resources(call: Call) -> OmnichannelResources:
@@ -197,7 +198,8 @@ def _ids(call: Call, campaign: Campaign) -> list[str]:
 
 def _campaign(call: Call, campaign: Campaign) -> Json:
     ids, names = _ids(call, campaign), call.fields("campaign")
-    return _resources(call).whole_campaign(campaign, ids, names, included=call.query.include)
+    tags = related.tags_of(call, [campaign.id]).get(campaign.id, ())
+    return _resources(call).whole_campaign(campaign, ids, names, included=call.query.include, tag_ids=tags)
 
 
 def _audience(call: Call, campaign: Campaign) -> Json:

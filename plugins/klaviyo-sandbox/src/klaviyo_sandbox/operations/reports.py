@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +15,18 @@ from klaviyo_sandbox.model.errors import refuse
 from klaviyo_sandbox.model.records import CampaignMessage, Flow, Metric
 from klaviyo_sandbox.operations.call import Answer, Call
 from klaviyo_sandbox.operations.registry import operation
-from klaviyo_sandbox.protocol.bodies import CampaignValues, FlowValues, FormValues, SegmentValues, ValuesAttributes
+from klaviyo_sandbox.protocol.bodies import (
+    CampaignValues,
+    FlowSeries,
+    FlowValues,
+    FormSeries,
+    FormValues,
+    FormValuesAttributes,
+    SegmentSeries,
+    SegmentValues,
+    SegmentValuesAttributes,
+    ValuesAttributes,
+)
 from klaviyo_sandbox.protocol.filters import Condition, parse_in_body
 from klaviyo_sandbox.protocol.resources import TIMEZONE
 from klaviyo_sandbox.state import daily_counts, reports
@@ -116,40 +128,92 @@ _FLOWS = _Kind(
 def query_segment_values(call: Call) -> Answer:
     """How the segments changed in a span of time."""
     asked = call.read(SegmentValues).attributes
-    found = daily_counts.of_segments(call.store, _within(call, asked.timeframe))
-    _check_statistics(asked.statistics, set(next(iter(found.values()), {})) or {*asked.statistics})
-    chosen = _chosen(asked.filter, ("segment_id",))
-    results: list[Json] = [
-        {"groupings": {"segment_id": key}, "statistics": {name: counted[name] for name in asked.statistics}}
-        for key, counted in sorted(found.items())
-        if key in chosen.get("segment_id", {key})
-    ]
-    return _whole_report(call, "segment-values-report", results)
+    results = _of_segments(call, asked, _within(call, asked.timeframe))
+    return _whole_report(call, "segment-values-report", {"results": results})
+
+
+@operation
+def query_segment_series(call: Call) -> Answer:
+    """How the segments changed in each interval of a span of time."""
+    asked = call.read(SegmentSeries).attributes
+    within = _intervals(call, asked.timeframe, asked.interval)
+    series = _series([_of_segments(call, asked, each) for each in within], asked.statistics)
+    return _whole_report(call, "segment-series-report", {"results": series, "date_times": _labels(within)})
 
 
 @operation
 def query_form_values(call: Call) -> Answer:
     """What was done at forms in a span of time, by form or by version."""
     asked = call.read(FormValues).attributes
+    results = _of_forms(call, asked, _within(call, asked.timeframe))
+    return _whole_report(call, "form-values-report", {"results": results})
+
+
+@operation
+def query_form_series(call: Call) -> Answer:
+    """What was done at forms in each interval of a span of time."""
+    asked = call.read(FormSeries).attributes
+    within = _intervals(call, asked.timeframe, asked.interval)
+    series = _series([_of_forms(call, asked, each) for each in within], asked.statistics)
+    return _whole_report(call, "form-series-report", {"results": series, "date_times": _labels(within)})
+
+
+def _of_segments(call: Call, asked: SegmentValuesAttributes, within: Range) -> list[Json]:
+    found = daily_counts.of_segments(call.store, within)
+    _check_statistics(asked.statistics, set(next(iter(found.values()), {})) or {*asked.statistics})
+    chosen = _chosen(asked.filter, ("segment_id",))
+    return [
+        {"groupings": {"segment_id": key}, "statistics": {name: counted[name] for name in asked.statistics}}
+        for key, counted in sorted(found.items())
+        if key in chosen.get("segment_id", {key})
+    ]
+
+
+def _of_forms(call: Call, asked: FormValuesAttributes, within: Range) -> list[Json]:
     _check_statistics(asked.statistics, set(daily_counts.FORM_STATISTICS))
     group_by = asked.group_by or ["form_id"]
     if "form_id" not in group_by or not {"form_id", "form_version_id"}.issuperset(group_by):
         refuse("A report on forms is grouped by form_id, and form_version_id.", pointer=f"{_AT}/group_by")
     chosen = _chosen(asked.filter, ("form_id", "form_version_id"))
     counted: dict[tuple[str, ...], int] = {}
-    for (form, version), submits in daily_counts.of_forms(call.store, _within(call, asked.timeframe)).items():
+    for (form, version), submits in daily_counts.of_forms(call.store, within).items():
         named = {"form_id": form, "form_version_id": version}
         if all(named[field] in values for field, values in chosen.items()):
             key = tuple(named[each] for each in group_by)
             counted[key] = counted.get(key, 0) + submits
-    results: list[Json] = [
+    return [
         {
             "groupings": dict(zip(group_by, key, strict=True)),
             "statistics": {each: daily_counts.FORM_STATISTICS[each](submits) for each in asked.statistics},
         }
         for key, submits in sorted(counted.items())
     ]
-    return _whole_report(call, "form-values-report", results)
+
+
+def _series(intervals: Sequence[Sequence[Json]], statistics: Sequence[str]) -> list[Json]:
+    """Of the results of consecutive intervals one series for each grouping, with zeros where it has none."""
+    found: dict[bytes, list[Json]] = {}
+    for place, results in enumerate(intervals):
+        for each in results:
+            nothing: list[Json] = [dict.fromkeys(statistics, 0.0) for _ in intervals]
+            found.setdefault(msgspec.json.encode(each["groupings"]), nothing)[place] = each["statistics"]
+    return [
+        {
+            "groupings": msgspec.json.decode(groupings),
+            "statistics": {name: [each[name] for each in rows] for name in statistics},
+        }
+        for groupings, rows in sorted(found.items())
+    ]
+
+
+def _intervals(call: Call, timeframe: Timeframe, interval: str) -> list[Range]:
+    return reports.intervals(_within(call, timeframe), interval, ZoneInfo(TIMEZONE))
+
+
+def _labels(within: Sequence[Range]) -> list[str]:
+    """When intervals begin, by the account's clocks; the offset says UTC all the same (recorded)."""
+    zone = ZoneInfo(TIMEZONE)
+    return [each.start.astimezone(zone).replace(tzinfo=UTC).isoformat() for each in within]
 
 
 def _within(call: Call, timeframe: Timeframe) -> Range:
@@ -170,10 +234,10 @@ def _chosen(text: str | None, fields: Sequence[str]) -> dict[str, set[str]]:
     return {each.field: set(map(str, each.values)) for each in conditions}
 
 
-def _whole_report(call: Call, name: str, results: list[Json]) -> Answer:
+def _whole_report(call: Call, name: str, attributes: Json) -> Answer:
     """A report that has no pages."""
     report_id = str(UUID(int=call.account.rng.getrandbits(128), version=4))
-    return call.one(call.resources.values_report(name, report_id, {"results": results}, call.fields(name)))
+    return call.one(call.resources.values_report(name, report_id, attributes, call.fields(name)))
 
 
 @operation
@@ -188,7 +252,14 @@ def query_flow_values(call: Call) -> Answer:
     return _report(call, "flow-values-report", _FLOWS, call.read(FlowValues).attributes)
 
 
-def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes) -> Answer:
+@operation
+def query_flow_series(call: Call) -> Answer:
+    """What came of the flow messages that were sent in each interval of a span of time."""
+    asked = call.read(FlowSeries).attributes
+    return _report(call, "flow-series-report", _FLOWS, asked, asked.interval)
+
+
+def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes, interval: str | None = None) -> Answer:
     _check_statistics(asked.statistics, reports.STATISTICS)
     group_by = _grouping(kind, asked.group_by)
     conditions = _conditions(kind, asked.filter)
@@ -197,18 +268,22 @@ def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes) -> Answ
             f"Metric with id {asked.conversion_metric_id} does not exist.", pointer=f"{_AT}/conversion_metric_id"
         )
     within = _within(call, asked.timeframe)
+    parts = [within] if interval is None else _intervals(call, asked.timeframe, interval)
+    found = reports.series(call.store, within, [each.start for each in parts], asked.conversion_metric_id)
     rows: dict[str, Json] = {}
-    for message, values in reports.values(call.store, within, asked.conversion_metric_id).items():
-        groups = {group: value(call, message, values) for group, value in kind.groups.items()}
+    for message, several in found.items():
+        named = next((each for each in several if each.name), several[0])
+        groups = {group: value(call, message, named) for group, value in kind.groups.items()}
         if groups[kind.owner] is None or not all(groups[each.field] in each.values for each in conditions):
             continue
         groupings = {group: groups[group] for group in group_by}
-        statistics = {each: reports.STATISTICS[each](values) for each in asked.statistics}
+        told = {each: [reports.STATISTICS[each](values) for values in several] for each in asked.statistics}
+        statistics = told if interval else {each: numbers[0] for each, numbers in told.items()}
         rows[msgspec.json.encode(groupings).decode()] = {"groupings": groupings, "statistics": statistics}
     after = call.query.after
     page = Page.of(rows, RESULTS_PER_PAGE, after.id if after else None)
     report_id = str(UUID(int=call.account.rng.getrandbits(128), version=4))
-    attributes = {"results": [row[0] for row in page.rows]}
+    attributes = {"results": [row[0] for row in page.rows]} | ({"date_times": _labels(parts)} if interval else {})
     return call.one(call.resources.values_report(name, report_id, attributes, call.fields(name)), page=page)
 
 

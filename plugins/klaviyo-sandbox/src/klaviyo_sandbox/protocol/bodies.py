@@ -592,6 +592,27 @@ class FormValuesAttributes(SegmentValuesAttributes, kw_only=True):
     group_by: list[str] | None = None
 
 
+Interval = Literal["daily", "hourly", "monthly", "weekly"]
+
+
+class FlowSeriesAttributes(ValuesAttributes, kw_only=True):
+    """What a series of values is to say."""
+
+    interval: Interval
+
+
+class SegmentSeriesAttributes(SegmentValuesAttributes, kw_only=True):
+    """What a series of counts of segments is to say."""
+
+    interval: Interval
+
+
+class FormSeriesAttributes(FormValuesAttributes, kw_only=True):
+    """What a series of counts of forms is to say."""
+
+    interval: Interval
+
+
 class SegmentValues(Strict):
     """`POST /api/segment-values-reports`."""
 
@@ -618,6 +639,27 @@ class FlowValues(Strict):
 
     type: Literal["flow-values-report"]
     attributes: ValuesAttributes
+
+
+class FlowSeries(Strict):
+    """`POST /api/flow-series-reports`."""
+
+    type: Literal["flow-series-report"]
+    attributes: FlowSeriesAttributes
+
+
+class SegmentSeries(Strict):
+    """`POST /api/segment-series-reports`."""
+
+    type: Literal["segment-series-report"]
+    attributes: SegmentSeriesAttributes
+
+
+class FormSeries(Strict):
+    """`POST /api/form-series-reports`."""
+
+    type: Literal["form-series-report"]
+    attributes: FormSeriesAttributes
 
 
 # reading

@@ -54,6 +54,7 @@ class OmnichannelResources(Resources):
         names: Names = None,
         *,
         included: frozenset[str] = frozenset(),
+        tag_ids: Sequence[str] = (),
     ) -> Json:
         """A campaign."""
         attributes = {
@@ -79,7 +80,7 @@ class OmnichannelResources(Resources):
         related: dict[str, Related] = {
             "campaign-audiences": [identifier("campaign-audience", other_id(campaign.id))],
             "campaign-messages": identifiers("campaign-message", message_ids),
-            "tags": [],
+            "tags": identifiers("tag", tag_ids),
         }
         relationships = {name: data if name in included else UNSET for name, data in related.items()}
         return self._resource("campaign", campaign.id, attributes, names, relationships)

@@ -183,8 +183,8 @@ class Resources:
             "links": {"self": f"{own}/"},
         }
 
-    def metric(self, metric: Metric, names: Names = None, *, with_triggers: bool = False) -> Json:
-        """A metric. What a flow is triggered by is not held, so it triggers none."""
+    def metric(self, metric: Metric, names: Names = None, *, flow_ids: Sequence[str] | None = None) -> Json:
+        """A metric; the flows that it triggers are named only when given."""
         source = metric.integration
         attributes = {
             "name": metric.name,
@@ -199,7 +199,11 @@ class Resources:
             },
         }
         return self._resource(
-            "metric", metric.id, attributes, names, {"flow-triggers": [] if with_triggers else UNSET}
+            "metric",
+            metric.id,
+            attributes,
+            names,
+            {"flow-triggers": UNSET if flow_ids is None else identifiers("flow", flow_ids)},
         )
 
     def profile(
@@ -268,10 +272,10 @@ class Resources:
         group: Group,
         names: Names = None,
         *,
-        included: frozenset[str] = frozenset(),
+        related: Mapping[str, Sequence[str]] | None = None,
         count: int | None = None,
     ) -> Json:
-        """A list or a segment. It has no tag and triggers no flow."""
+        """A list or a segment; `related` holds the ids of its tags and the flows that it triggers, if included."""
         attributes: Json = {"name": group.name}
         if group.kind is GroupKind.SEGMENT:
             attributes["definition"] = group.definition
@@ -286,7 +290,8 @@ class Resources:
                 "is_starred": group.is_starred,
             }
         relationships: dict[str, Related] = {
-            name: [] if name in included else UNSET for name in ("profiles", "tags", "flow-triggers")
+            name: identifiers(kind, related[name]) if related and name in related else UNSET
+            for name, kind in {"profiles": "profile", "tags": "tag", "flow-triggers": "flow"}.items()
         }
         resource = self._resource(group.kind.value, group.id, attributes, names, relationships)
         if count is not None:
@@ -342,6 +347,7 @@ class Resources:
         names: Names = None,
         *,
         included: frozenset[str] = frozenset(),
+        tag_ids: Sequence[str] = (),
     ) -> Json:
         """A campaign; its messages' identifiers are always there (recorded)."""
         attributes = {
@@ -361,7 +367,7 @@ class Resources:
         }
         relationships: dict[str, Related] = {
             "campaign-messages": identifiers("campaign-message", message_ids),
-            "tags": [] if "tags" in included else UNSET,
+            "tags": identifiers("tag", tag_ids) if "tags" in included else UNSET,
         }
         return self._resource("campaign", campaign.id, attributes, names, relationships)
 
@@ -479,8 +485,9 @@ class Resources:
         names: Names = None,
         *,
         included: frozenset[str] = frozenset(),
+        tag_ids: Sequence[str] = (),
     ) -> Json:
-        """A flow; its actions are named only when included. It has no tag."""
+        """A flow; its actions and tags are named only when included."""
         attributes = {
             "name": flow.name,
             "status": flow.status,
@@ -491,7 +498,7 @@ class Resources:
         }
         relationships: dict[str, Related] = {
             "flow-actions": identifiers("flow-action", action_ids) if "flow-actions" in included else UNSET,
-            "tags": [] if "tags" in included else UNSET,
+            "tags": identifiers("tag", tag_ids) if "tags" in included else UNSET,
         }
         return self._resource("flow", flow.id, attributes, names, relationships)
 

@@ -84,6 +84,10 @@ _DONE: dict[str, Json] = {
 """What the other kinds of action do."""
 
 
+_SEGMENT = "segment"
+"""A trigger that Klaviyo has no type of its own for: such a flow is shown as one that a list triggers."""
+
+
 class _Plan(NamedTuple):
     """A flow: its name, trigger, steps, and how many days ago it was made and last changed."""
 
@@ -106,7 +110,7 @@ _PLANS = (
     _Plan("Price drop", "Price Drop", "send-email send-mobile-push", 120, 100, "draft"),
     _Plan("Nearly gone", "Low Inventory", "send-email", 90, 2, "manual"),
     _Plan("Half-finished flow", "Unconfigured", "", 5, 5, "draft"),
-    _Plan("Old welcome", "Added to List", "time-delay send-email", 1_000, 700, "draft", archived=True),
+    _Plan("Old welcome", _SEGMENT, "time-delay send-email", 1_000, 700, "draft", archived=True),
     _Plan("Last year's sale", "Metric", "send-email send-sms", 500, 12, "manual", archived=True),
 )
 
@@ -117,6 +121,7 @@ def add_flows(  # noqa: PLR0913
     *,
     template: Template,
     newsletter: Group,
+    audience: Group,
     metrics: Mapping[str, str],
     rng: Random,
     now: int,
@@ -128,11 +133,12 @@ def add_flows(  # noqa: PLR0913
         mails: what flows sent in the history of events: one mail of each of the first flows.
         template: what mails are made of.
         newsletter: whose new members are welcomed.
+        audience: a segment that a flow begins with, too.
         metrics: ids by name.
         rng: decides the rest.
         now: the present, seconds.
     """
-    triggers = _triggers(newsletter.id, metrics)
+    triggers = _triggers(newsletter.id, metrics) | {_SEGMENT: {"type": "segment", "id": audience.id}}
     sent = dict(zip(_PLANS, mails, strict=False))
     first_id = rng.choice(_ACTION_IDS)
     for plan in _PLANS:
@@ -144,7 +150,7 @@ def add_flows(  # noqa: PLR0913
             archived=plan.archived,
             created=now - plan.made * DAY,
             updated=now - plan.changed * DAY,
-            trigger_type=plan.trigger,
+            trigger_type="Added to List" if plan.trigger == _SEGMENT else plan.trigger,
             triggers=[triggers[plan.trigger]] if plan.trigger in triggers else [],
         )
         store.put(flow)

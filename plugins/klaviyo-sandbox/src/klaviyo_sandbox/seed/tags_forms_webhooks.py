@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from klaviyo_sandbox.model import ids
-from klaviyo_sandbox.model.records import Form, Tag, TagGroup, Webhook
+from klaviyo_sandbox.model.records import Campaign, Flow, Form, Group, Tag, TagGroup, TagLink, Webhook
 from klaviyo_sandbox.seed.people import DAY, chance
 
 if TYPE_CHECKING:
@@ -79,6 +79,18 @@ def add_tags_forms_webhooks(store: Store, rng: Random, now: int) -> None:
                 topics=list(topics),
             )
         )
+
+
+def add_tag_links(store: Store, rng: Random) -> None:
+    """Give some campaigns, flows, lists and segments tags, some of them several; some tags are of nothing."""
+    groups = [
+        store.find(Tag, "group_id = ? order by name", [each.id])
+        for each in store.find(TagGroup, "true order by name")
+    ]
+    campaigns, flows = store.find(Campaign, "true order by id"), store.find(Flow, "true order by id")
+    for thing in (*campaigns, *flows, *store.find(Group, "true order by id")):
+        for tags in rng.sample(groups, rng.choice((0, 0, 1, 1, 2))):  # of one group, one: it may be exclusive
+            store.put(TagLink(tag_id=rng.choice(tags[:-1]).id, resource_id=thing.id))
 
 
 def _lifetime(rng: Random, now: int) -> tuple[int, int]:

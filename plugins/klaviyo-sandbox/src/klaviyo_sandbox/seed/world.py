@@ -28,7 +28,8 @@ from klaviyo_sandbox.seed.fittings import add_fittings
 from klaviyo_sandbox.seed.flows import add_flows
 from klaviyo_sandbox.seed.history import Census, History, Past, Person
 from klaviyo_sandbox.seed.people import DAY, HISTORY, chance, people
-from klaviyo_sandbox.seed.tags_forms_webhooks import add_tags_forms_webhooks
+from klaviyo_sandbox.seed.settings_and_logs import add_settings_and_logs
+from klaviyo_sandbox.seed.tags_forms_webhooks import add_tag_links, add_tags_forms_webhooks
 from klaviyo_sandbox.simulation.engagement import Sending
 from klaviyo_sandbox.state.campaigns import copy_of, draft
 
@@ -149,7 +150,7 @@ def populate(  # noqa: PLR0913
     census = Census()
     store.add_profiles(census.counted(people(profiles, rng, now)))
     metrics = _add_metrics(store, rng, now)
-    newsletter = _add_audiences(store, census, segments, rng, now)
+    newsletter, audience = _add_audiences(store, census, segments, rng, now)
     store.suppress(_suppressions(census, newsletter, rng, now))
     templates, past = _add_campaigns(store, newsletter, rng, now)
     # With luck of their own, so that what else a seed gives does not depend on them.
@@ -158,14 +159,17 @@ def populate(  # noqa: PLR0913
         past.flows,
         template=templates[0],
         newsletter=newsletter,
+        audience=audience,
         metrics=metrics,
         rng=_random(seed, "flows"),
         now=now,
     )
     add_tags_forms_webhooks(store, _random(seed, "fittings"), now)  # the word is part of what decides the ids
+    add_tag_links(store, _random(seed, "tag links"))
     add_devices(store, (each.id for each in census.everybody), _random(seed, "devices"), now)
     add_coupons(store, (each.id for each in census.everybody), _random(seed, "coupons"), now)
     add_fittings(store, census.everybody, metrics, _random(seed, "set up"), now)
+    add_settings_and_logs(store, ids.account(seed), metrics, _random(seed, "settings and logs"), now)
     if everybody:
         _add_everybody(store, census, _random(seed, "everybody"), now)
     if events:
@@ -197,8 +201,8 @@ def _add_metrics(store: Store, rng: Random, now: int) -> dict[str, str]:
     return {each.name: each.id for each in metrics if each.integration is not _SHOPIFY}
 
 
-def _add_audiences(store: Store, census: Census, segments: int, rng: Random, now: int) -> Group:
-    """The lists and segments, with their members. Answers the newsletter."""
+def _add_audiences(store: Store, census: Census, segments: int, rng: Random, now: int) -> tuple[Group, Group]:
+    """The lists and segments, with their members. Answers the newsletter and the demo audience."""
     newsletter = _add_group(store, GroupKind.LIST, NEWSLETTER, rng, now)
     store.add_members(_members(newsletter, census.subscribed, rng, now))
     _add_group(store, GroupKind.LIST, EMPTY_LIST, rng, now)
@@ -214,7 +218,7 @@ def _add_audiences(store: Store, census: Census, segments: int, rng: Random, now
     frozen = census.everybody[: len(census.everybody) // 50]
     inactive = _add_group(store, GroupKind.SEGMENT, INACTIVE_SEGMENT, rng, now, active=False)
     store.add_members(_members(inactive, frozen, rng, now))
-    return newsletter
+    return newsletter, demo
 
 
 def _add_everybody(store: Store, census: Census, rng: Random, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Values reports: what was sent in a span of time, and all that came of it since.
+"""Reports on messages: what was sent in a span of time, or in each interval of it, and all that came of it since.
 
 Klaviyo's reports go by the date of sending: an open counts where the mail that was opened was sent, whenever it
 comes. So what is learned late changes the values of earlier days.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from msgspec import Struct
 
 from klaviyo_sandbox.model import metric_names
 from klaviyo_sandbox.model.errors import refuse
-from klaviyo_sandbox.state.aggregates import Range, a_year_after, amount, properties_of
+from klaviyo_sandbox.state.aggregates import Range, a_year_after, amount, properties_of, starts
 
 if TYPE_CHECKING:
     from klaviyo_sandbox.model.records import Json
@@ -191,6 +192,27 @@ def span(timeframe: Timeframe, now: datetime, zone: ZoneInfo) -> Range:
     return Range(start, end)
 
 
+_LONGEST: Mapping[str, timedelta] = {
+    "hourly": timedelta(days=7),
+    "daily": timedelta(days=60),
+    "monthly": timedelta(weeks=52),
+}
+_STEPS: Mapping[str, str] = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+
+
+def intervals(within: Range, interval: str, zone: ZoneInfo) -> list[Range]:
+    """The intervals of a span, the first and the last of which may be cut.
+
+    Raises:
+        Refusal: the span is longer than Klaviyo allows with this interval.
+    """
+    longest = _LONGEST.get(interval)
+    if longest is not None and within.end - within.start > longest:  # by the clock on the wall: both have one zone
+        refuse(f"With the interval {interval} a timeframe can be {longest.days} days at most.", pointer=_AT)
+    begins = starts(within, _STEPS[interval], zone)
+    return [Range(*each) for each in pairwise((*begins, within.end))]
+
+
 def _moment(text: str | None, name: str, zone: ZoneInfo) -> datetime:
     """The wall clock's time in a text, in the account's zone: the offset must be there and means nothing."""
     try:
@@ -239,8 +261,18 @@ def _months_before(day: date, months: int) -> date:
     return date(year, month + 1, 1)
 
 
-def values(store: Store, within: Range, conversion_metric_id: str) -> dict[Message, Values]:
-    """What came of every message of which something was sent within a span."""
+def series(
+    store: Store, within: Range, begins: Sequence[datetime], conversion_metric_id: str
+) -> dict[Message, list[Values]]:
+    """What came of every message of which something was sent within a span, by the interval in which it was sent.
+
+    Args:
+        store: the account's data.
+        within: the span.
+        begins: when its intervals do, of which the first may lie before it.
+        conversion_metric_id: whose events are conversions.
+    """
+    moments = [each.timestamp() for each in begins]
     first, last = within.start.timestamp(), within.end.timestamp()
     events = sorted(_events(store, first), key=lambda event: event.at)
     sent: defaultdict[tuple[Message, str | None], list[int]] = defaultdict(list)
@@ -250,22 +282,25 @@ def values(store: Store, within: Range, conversion_metric_id: str) -> dict[Messa
             sent[event.message, event.profile_id].append(event.at)
         elif event.what in {"opens", "clicks"} and not event.by_machine:
             touched[event.profile_id].append(event)
-    found: defaultdict[Message, Values] = defaultdict(Values)
+    found: defaultdict[Message, list[Values]] = defaultdict(lambda: [Values() for _ in moments])
 
-    def of_span(event: _Event) -> bool:
-        """Whether what the event is about was sent within the span; for a lost sending its own time serves."""
+    def of_sending(event: _Event) -> Values | None:
+        """The interval in which what the event is about was sent; for a lost sending its own time serves."""
         times = sent[event.message, event.profile_id]
         place = bisect_right(times, event.at)
-        return first <= (times[place - 1] if place else event.at) < last
+        at = times[place - 1] if place else event.at
+        return found[event.message][bisect_right(moments, at) - 1] if first <= at < last else None
 
-    for event in filter(of_span, events):
-        found[event.message].note(event.what, event.profile_id)
-        found[event.message].name = event.name
+    for event in events:
+        if (row := of_sending(event)) is not None:
+            row.note(event.what, event.profile_id)
+            row.name = event.name
     for at, profile_id, properties in _rows(store, conversion_metric_id, first):
         own = touched[profile_id]
         place = bisect_right(own, at, key=lambda event: event.at)
-        if place and own[place - 1].at >= at - ATTRIBUTED_WITHIN and of_span(own[place - 1]):
-            row = found[own[place - 1].message]
+        if not place or own[place - 1].at < at - ATTRIBUTED_WITHIN:
+            continue
+        if (row := of_sending(own[place - 1])) is not None:
             row.note("conversions", profile_id)
             row.conversion_value += amount(properties)
     return dict(found)
