@@ -75,7 +75,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "report_conversion_metric",
         th.StringType,
-        description="Name or id of the metric whose conversions `campaign_values` and `flow_values` tell",
+        description="Name or id of the metric whose conversions the reports on campaigns and flows tell",
     ),
     th.Property(
         "report_lookback",

@@ -15,7 +15,7 @@ from tap_klaviyo_engagement.tap import TapKlaviyoEngagement
 Json = dict[str, Any]
 RunTap = Callable[..., Any]
 
-ASKING = {"campaign_values", "flow_values"}
+ASKING = {"campaign_values", "flow_values", "flow_series"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_what_nobody_chose_is_left_out_with_a_warning(
         run = run_tap(config, _all_but(config))
     assert run.failed == []
     warned = {each.getMessage().split()[0] for each in caplog.records if "is left out" in each.getMessage()}
-    assert warned == {"campaign_values", "flow_values", "webhooks"}
+    assert warned == {"webhooks", *ASKING}
     assert "set `report_conversion_metric`" in caplog.text
     assert "webhooks:read" in caplog.text
     assert len(run.records["events"]) == 50

@@ -87,10 +87,14 @@ def add_tag_links(store: Store, rng: Random) -> None:
         store.find(Tag, "group_id = ? order by name", [each.id])
         for each in store.find(TagGroup, "true order by name")
     ]
-    campaigns, flows = store.find(Campaign, "true order by id"), store.find(Flow, "true order by id")
-    for thing in (*campaigns, *flows, *store.find(Group, "true order by id")):
+    things = [
+        *(each.id for each in store.find(Campaign, "true order by id")),
+        *(each.id for each in store.find(Flow, "true order by id")),
+        *(each.id for each in store.find(Group, "true order by id")),
+    ]
+    for thing in things:
         for tags in rng.sample(groups, rng.choice((0, 0, 1, 1, 2))):  # of one group, one: it may be exclusive
-            store.put(TagLink(tag_id=rng.choice(tags[:-1]).id, resource_id=thing.id))
+            store.put(TagLink(tag_id=rng.choice(tags[:-1]).id, resource_id=thing))
 
 
 def _lifetime(rng: Random, now: int) -> tuple[int, int]:
