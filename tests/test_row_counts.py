@@ -15,6 +15,7 @@ import yaml
 from klaviyo_sandbox import Sandbox
 from klaviyo_wire.endpoints import DEFAULT_REVISION
 from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
+from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream
 from tap_klaviyo_engagement.streams import SWITCHED, streams_for
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +27,7 @@ TOLD = [
     for stream in streams_for(DEFAULT_REVISION)
     if issubclass(stream, ListedStream) and stream.tells_ids and stream.selected_by_default
 ]
+RELATED = [stream for stream in streams_for(DEFAULT_REVISION) if issubclass(stream, RelationshipStream)]
 NAMES = [
     stream.name
     for stream in streams_for(DEFAULT_REVISION)
@@ -74,5 +76,6 @@ def test_every_row_arrives(stream: str, loaded: tuple[Path, dict[str, int], dict
     assert rows == emitted[stream] > 0
     # Made by the tap: one for each list, each segment and each stream of which all was seen; and what that was.
     told = [each.name for each in TOLD]
-    held = held | {"membership_snapshots": held["lists"] + held["segments"] + len(told)}
+    snapshots = held["lists"] + held["segments"] + len(told) + len(RELATED)
+    held = held | {"membership_snapshots": snapshots}
     assert rows == (held | {"resource_ids": sum(held[name] for name in told)})[stream]

@@ -75,6 +75,22 @@ def open_with(*parts: th.Property[Any]) -> th.CustomType:
     return th.CustomType({**OPEN.type_dict, "properties": th.PropertiesList(*parts).to_dict()["properties"]})
 
 
+def pairs(resource: str, related: str) -> Json:
+    """The schema of a stream that tells which resources are related to which.
+
+    Args:
+        resource: JSON:API type of what is listed.
+        related: Of what it names.
+    """
+    return th.PropertiesList(
+        *(
+            th.Property(f"{each}_id", th.StringType, required=True, description=f"{each.capitalize()} id")
+            for each in (resource, related)
+        ),
+        th.Property("snapshot_at", th.DateTimeType, description="When the reading that saw it began"),
+    ).to_dict()
+
+
 class KlaviyoStream(Stream):
     """A stream: name, keys and schema as in any Singer tap, and the batches of records that a run reads of it.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import ClassVar
 
-from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_klaviyo_engagement.stream_kinds.composed_stream import ComposedStream, ids_of
@@ -80,19 +79,3 @@ class RelationshipStream(ComposedStream):
         for each in found or ():
             columns = {f"{self.related}_id": each, "snapshot_at": self._began}
             yield self.record(resource, Listing(columns=columns))
-
-
-def pairs(resource: str, related: str) -> Json:
-    """The schema of a relationship stream.
-
-    Args:
-        resource: JSON:API type of what is listed.
-        related: Of what it names.
-    """
-    return th.PropertiesList(
-        *(
-            th.Property(f"{each}_id", th.StringType, required=True, description=f"{each.capitalize()} id")
-            for each in (resource, related)
-        ),
-        th.Property("snapshot_at", th.DateTimeType, description="When the reading that saw it began"),
-    ).to_dict()

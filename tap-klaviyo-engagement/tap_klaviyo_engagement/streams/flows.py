@@ -27,9 +27,10 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     StreamSlice,
     Unreadable,
     included,
+    pairs,
     resources,
 )
-from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream, pairs
+from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream
 
 # Klaviyo leaves out archived flows unless they are asked for.
 LISTINGS = tuple(Listing(filter=Operator.EQUALS("archived", archived)) for archived in (False, True))

@@ -8,8 +8,8 @@ from typing import ClassVar
 from singer_sdk import typing as th
 
 from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
-from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
-from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream, pairs
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, pairs
+from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream
 from tap_klaviyo_engagement.streams.campaigns import Campaigns
 from tap_klaviyo_engagement.streams.flows import Flows
 from tap_klaviyo_engagement.streams.omnichannel import OmnichannelCampaigns
