@@ -17,17 +17,19 @@ import sqlite3
 import stat
 import sys
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 TICKET = "KLAVIYO_LOOP_TICKET"
 """The variable by which a job knows that whoever started it holds the home."""
+VARIABLES = "KLAVIYO_LOOP_VARS"
+"""The variable that holds dbt's."""
 WAIT_HOURS = "KLAVIYO_LOOP_WAIT_HOURS"
 """The variable that says how long a job waits for its turn: without an end, a schedule would heap them up."""
 PRIVATE = 0o077
@@ -42,6 +44,8 @@ _LEFTOVER_SECONDS = 120.0
 _SILENCE_SECONDS = 10.0
 """Meltano says every second that a run lives; one that says nothing for so long is dead."""
 _POLL = 0.2
+_PATH = re.compile(r"""\bpath["']?\s*:\s*(?:"([^"]+)"|'([^']+)'|([^,}"'\s][^,}\n]*))""")
+"""The path of a DuckDB file among dbt's variables (`accounts`), be they YAML or JSON."""
 _SQLITE = re.compile(r"sqlite:///(?P<path>.+?)(\?.*)?$")
 
 
@@ -224,6 +228,23 @@ def _running(connection: sqlite3.Connection, environment: str) -> list[tuple[int
     return []
 
 
+def homes_read(variables: Mapping[str, str], own: Path) -> list[Path]:
+    """The other homes whose warehouses the jobs of a home read: those of dbt's variable `accounts`.
+
+    While a job writes to a warehouse nobody can read it, nor the other way round: who reads it holds its home.
+
+    Args:
+        variables: Those of the jobs.
+        own: The home itself.
+
+    Returns:
+        Homes in which a job has run before, in one order for all, so that no two wait for each other.
+    """
+    files = (Path(next(filter(None, found)).strip()) for found in _PATH.findall(variables.get(VARIABLES, "")))
+    folders = {(ROOT / "transform" / file).resolve().parent for file in files}  # dbt works in its project's folder
+    return sorted(folder for folder in folders - {own.resolve()} if (folder / _QUEUE).is_dir())
+
+
 def open_private(path: Path, mode: str) -> IO[str]:
     """Open a text file; where it is made, it is its user's alone."""
     return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
@@ -312,22 +333,23 @@ def _meltano_logs() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "meltano" / "log"
 
 
-def hold_for(process: int, home: Home, running: Home, database: str, environment: str) -> None:
-    """Take the home of a Meltano and return; it is held until the process has ended, by a process of its own.
+def hold_for(process: int, homes: Sequence[Home], running: Home, database: str, environment: str) -> None:
+    """Take the homes of a Meltano and return; they are held until the process has ended, by a process of its own.
 
     Args:
         process: Of Meltano.
-        home: Of the environment.
+        homes: Of the environment, and those that it reads.
         running: Where Meltano keeps what plugins need while they run. It names a state and a catalog by the plugin
             alone: two environments at a time would read each other's, and leave out what is new.
         database: Meltano's, as `Home.forget_killed_runs` takes it.
         environment: Whose home it is.
     """
-    if home.is_held_by(os.environ.get(TICKET, ""), process):
+    if homes[0].is_held_by(os.environ.get(TICKET, ""), process):
         return
-    what = "meltano run"
-    with home.held(what, process), running.held(what, process):
-        home.forget_killed_runs(database, environment)
+    with ExitStack() as stack:
+        for each in (*homes, running):  # in this order everywhere: nobody who has `running` waits for a home
+            stack.enter_context(each.held("meltano run", process))
+        homes[0].forget_killed_runs(database, environment)
         if os.fork() == 0:
             os.setsid()
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -360,8 +382,9 @@ def main() -> None:
     database = os.environ.get("MELTANO_DATABASE_URI") or f"sqlite:///{system}/meltano.db"
     try:
         limit = patience(os.environ)
-        home, running = Home(Path(os.environ["KLAVIYO_LOOP_HOME"]), tell, limit), Home(system / "run", tell, limit)
-        hold_for(os.getppid(), home, running, database, environment)
+        own = Path(os.environ["KLAVIYO_LOOP_HOME"])
+        homes = [Home(path, tell, limit) for path in (own, *homes_read(os.environ, own))]
+        hold_for(os.getppid(), homes, Home(system / "run", tell, limit), database, environment)
     except HomeNotHeld as error:
         sys.exit(str(error))
 

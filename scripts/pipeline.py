@@ -23,6 +23,7 @@ from home import (
     Home,
     HomeNotHeld,
     held_files,
+    homes_read,
     keep_private,
     make_private,
     open_private,
@@ -46,6 +47,7 @@ from project import (
     processing_log,
     read_dotenv,
     tasks_of,
+    variables_in,
 )
 from run_summary import Summary, Watch
 
@@ -187,6 +189,8 @@ def holding(what: str, environment: str, extra: Mapping[str, str] | None = None)
     with ExitStack() as stack:
         try:
             ticket = stack.enter_context(home.held(what))
+            for other in homes_read(variables_in(environment, variables), home.path):
+                stack.enter_context(Home(other, _tell_who_waits, patience(variables)).held(what))
             home.forget_killed_runs(meltano_database(variables), environment)
         except HomeNotHeld as error:
             raise NotStarted(str(error)) from error

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from home import VARIABLES
 from project import (
     BIN,
     EXPERIMENTS,
@@ -15,6 +16,7 @@ from project import (
     TAP,
     TARGET,
     NotStarted,
+    accounts_of,
     experiments_of,
     home_of,
     meltano_yml,
@@ -38,7 +40,7 @@ ON_A_SERVER = (
     f"`assign`, and `postgres-publish` with {TARGET.replace('-', '_').upper()}_DRY_RUN=true"
 )
 """How to see what a job would do where the warehouse cannot be copied for it."""
-_ASSIGN = "dbt:assign"
+_ACCOUNTS, _ASSIGN = "dbt:accounts", "dbt:assign"
 _TRUE = {"1", "on", "t", "true", "y", "yes"}
 
 
@@ -53,14 +55,20 @@ def check(job: str, environment: str, variables: Mapping[str, str], *, dry: bool
 
     Raises:
         NotStarted: there is no such job or environment, they do not fit each other or this shell, a key is
-            missing, a definition that it would read has a fault, or it would assign for good what a dry
-            target does not write.
+            missing, a definition that it would read has a fault, no account is named for it to read, or it would
+            assign for good what a dry target does not write.
     """
     tasks_of(job)
     _check_place(environment, variables)
     _check_warehouse(job, environment, variables)
     _check_keys(job, environment, variables)
     _check_definitions(job, environment, variables)
+    if _ACCOUNTS in tasks_of(job) and not accounts_of(environment, variables):
+        msg = (
+            f"the environment {environment!r} names no accounts, so there is nothing to build: say where each "
+            f"lies by `accounts` in its {VARIABLES}, as docs/several-accounts.md shows"
+        )
+        raise NotStarted(msg)
     if not dry and _ASSIGN in tasks_of(job) and is_dry(environment, variables) and TARGET in plugins_of(job):
         is_local = warehouse_of(environment, variables) == "duckdb"
         instead = "run `make pipeline DRY=1`, which leaves everything as it was" if is_local else ON_A_SERVER
@@ -112,12 +120,13 @@ def _check_definitions(job: str, environment: str, variables: Mapping[str, str])
     """The tap would say the same, when events and members have been read for it."""
     if EXPERIMENTS not in map(origin, plugins_of(job)):
         return
-    folder, form, catalogue = experiments_of(environment, variables)
+    folder, form, catalogue, account = experiments_of(environment, variables)
     if form not in list(PropertyFormat):
         msg = f"{variable(EXPERIMENTS, 'property_format')} is {form!r}: set it to {', '.join(PropertyFormat)}"
         raise NotStarted(msg)
     try:
-        load(Path(os.path.relpath(folder)), PropertyFormat(form), read_catalogue(Path(os.path.relpath(catalogue))))
+        metrics = read_catalogue(Path(os.path.relpath(catalogue)))
+        load(Path(os.path.relpath(folder)), PropertyFormat(form), metrics).of(account)
     except ProgramError as error:
         more = f" (and {len(error.lines) - 1} more: `make preview` lists them)" if len(error.lines) > 1 else ""
         msg = f"{error.lines[0]}{more}"

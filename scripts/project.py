@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from dotenv import dotenv_values
+from home import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 SYSTEM = ROOT / ".meltano"
@@ -136,6 +137,23 @@ def warehouse_of(environment: str, variables: Mapping[str, str]) -> str:
     return setting("dbt", "target", environment, variables) or "duckdb"
 
 
+def accounts_of(environment: str, variables: Mapping[str, str]) -> dict[str, Any]:
+    """The accounts that dbt is to read as one in an environment: its variable `accounts`.
+
+    Raises:
+        NotStarted: dbt's variables cannot be read.
+    """
+    try:
+        given = yaml.safe_load(variables_in(environment, variables).get(VARIABLES) or "{}")
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        msg = f"{VARIABLES} of the environment {environment!r} is not YAML: {problem}; correct it in meltano.yml"
+        raise NotStarted(msg) from error
+    own = _read(ROOT / "transform" / "dbt_project.yml")["vars"]["accounts"]
+    found: dict[str, Any] = (given.get("accounts") if isinstance(given, dict) else None) or own or {}
+    return found
+
+
 def processing_log(home: Path, variables: Mapping[str, str]) -> Path:
     """The log of processing: in a home, unless a variable says where else."""
     given = variables.get("SUBJECT_REQUESTS_LOG_PATH") or variables.get("TAP_SUBJECT_REQUESTS_LOG_PATH")
@@ -170,7 +188,7 @@ def setting(plugin: str, name: str, environment: str, variables: Mapping[str, st
 
     What Meltano keeps in its database (`meltano config set --store=db`) is not looked at.
     """
-    variables = _variables_in(environment, variables)
+    variables = variables_in(environment, variables)
     for each in _ancestry(plugin):
         if given := variables.get(f"{each}_{name}".replace("-", "_").upper()):
             return given
@@ -183,7 +201,7 @@ def setting(plugin: str, name: str, environment: str, variables: Mapping[str, st
     return ""
 
 
-def _variables_in(environment: str, variables: Mapping[str, str]) -> dict[str, str]:
+def variables_in(environment: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Variables, and those that an environment of meltano.yml sets, which come before them, as in Meltano."""
     given = environment_of(environment).get("env", {})
     known = defaultdict(str, {**variables, "MELTANO_PROJECT_ROOT": str(ROOT)})
@@ -201,8 +219,17 @@ def selected(plugin: str) -> set[str]:
     return {str(pattern).partition(".")[0] for chosen in patterns for pattern in chosen}
 
 
-def experiments_of(environment: str, variables: Mapping[str, str]) -> tuple[Path, str, Path]:
-    """What tap-experiments reads in an environment: the folder, the form of the properties, the catalogue."""
+class ExperimentSettings(NamedTuple):
+    """What tap-experiments is set to in an environment."""
+
+    folder: Path
+    property_format: str
+    catalogue: Path
+    account: str
+
+
+def experiments_of(environment: str, variables: Mapping[str, str]) -> ExperimentSettings:
+    """What tap-experiments reads in an environment, and whose."""
 
     def given(name: str, default: str) -> str:
         known = {**variables, "MELTANO_PROJECT_ROOT": str(ROOT)}
@@ -210,7 +237,7 @@ def experiments_of(environment: str, variables: Mapping[str, str]) -> tuple[Path
 
     folder = ROOT / given("path", "experiments")
     catalogue = ROOT / given("outcome_metrics", "transform/seeds/outcome_metrics.csv")
-    return folder, given("property_format", "list"), catalogue
+    return ExperimentSettings(folder, given("property_format", "list"), catalogue, given("account", ""))
 
 
 def _ancestry(plugin: str) -> Iterator[str]:

@@ -179,7 +179,7 @@ def main() -> None:
     environment = parser.parse_args().environment
     read_dotenv()
     with one_line_errors():
-        folder, form, catalogue = experiments_of(environment, os.environ)
+        folder, form, catalogue, account = experiments_of(environment, os.environ)
         keys = {plugin: key_of(plugin, environment, os.environ) for plugin in (TARGET, TAP)}
     plugin = next((name for name, key in keys.items() if key), "")
     if not plugin:
@@ -190,7 +190,7 @@ def main() -> None:
     client = Client(ApiKey(keys[plugin]), Governor(time.monotonic), transport, api_url=url)
     property_format = PropertyFormat(form)
     try:
-        project = load(Path(os.path.relpath(folder)), property_format, read_catalogue(catalogue))
+        project = load(Path(os.path.relpath(folder)), property_format, read_catalogue(catalogue)).of(account)
         for experiment, template in project.pairs:
             shown = experiment.status is Status.LIVE or experiment.is_shipped
             if shown and experiment.channel is Channel.EMAIL:

@@ -23,7 +23,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does n
 
 import demo  # noqa: E402
 import home as home_module  # noqa: E402
-from home import TICKET, WAIT_HOURS, Home, HomeNotHeld, patience, warn_of_open_secrets  # noqa: E402
+from home import (  # noqa: E402
+    TICKET,
+    VARIABLES,
+    WAIT_HOURS,
+    Home,
+    HomeNotHeld,
+    homes_read,
+    patience,
+    warn_of_open_secrets,
+)
 from pipeline import HOLD, holding, run_job  # noqa: E402
 from project import JobFailed, NotStarted, home_of  # noqa: E402
 from scripted_meltano import meltano  # noqa: E402
@@ -237,6 +246,57 @@ def test_what_prepares_the_demo_holds_its_home(
         demo.parse()
     assert held == [True]
     assert not Home(tmp_path, print).is_held_by("", os.getpid())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{{accounts: {{a: {{path: {a}/klaviyo.duckdb}}, b: {{path: {b}/klaviyo.duckdb, schema: marts}}}}}}",
+        "{{accounts: {{a: {{path: \"{a}/klaviyo.duckdb\" }}, b: {{'path': '{b}/klaviyo.duckdb'}}}}, alpha: 0.1}}",
+        '{{"accounts": {{"b": {{"path":"{b}/klaviyo.duckdb"}}, "a": {{"path": "{a}/klaviyo.duckdb"}}}}}}',
+        "accounts:\n  b:\n    path: {b}/klaviyo.duckdb\n  a: {{path: {a}/klaviyo.duckdb}}\n",
+    ],
+    ids=["flow", "quoted", "json", "block"],
+)
+def test_homes_that_a_job_reads_are_those_of_its_accounts(tmp_path: Path, given: str) -> None:
+    """Written as they may be, in one order, without its own, and without folders that no job has."""
+    one, other, plain = tmp_path / "Zoë's a", tmp_path / "b b", tmp_path / "plain"
+    for folder in (one, other):
+        (folder / ".queue").mkdir(parents=True)
+    plain.mkdir()
+    variables = {VARIABLES: given.format(a=one, b=other)}
+    assert homes_read(variables, tmp_path / "own") == sorted([one, other])
+    assert homes_read(variables, other) == [one]
+    assert homes_read({VARIABLES: given.format(a=plain, b=other)}, plain) == [other]
+    assert homes_read({VARIABLES: "{}"}, plain) == homes_read({}, plain) == []
+
+
+def test_a_job_waits_for_the_homes_that_it_reads_and_holds_them(
+    start: Callable[[str], Holder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """While another job writes to a warehouse, it cannot be read, nor the other way round."""
+    monkeypatch.delenv(TICKET, raising=False)
+    file = tmp_path / "home" / "klaviyo.duckdb"
+    given = {VARIABLES: f"{{accounts: {{a: {{path: {file}}}}}}}"}
+    monkeypatch.setattr("pipeline.variables_in", lambda *_: given)
+    own = {"KLAVIYO_LOOP_DEMO_HOME": str(tmp_path / "own")}
+    writer = start("pipeline")
+    assert writer.says() == "holds"
+    with (
+        pytest.raises(NotStarted, match="for pipeline"),
+        holding("accounts", "demo", own | {WAIT_HOURS: "0.0001"}),
+    ):
+        pass
+    assert not Home(tmp_path / "own", print).is_held_by("", os.getpid())
+    assert "waiting for pipeline (process" in capsys.readouterr().err
+    writer.let_go()
+    with holding("accounts", "demo", own):
+        late = start("changes")
+        assert "waiting for accounts (process" in late.says()
+    assert late.says() == "holds"
 
 
 def test_the_home_of_an_environment_is_where_meltano_puts_it() -> None:

@@ -556,34 +556,98 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
 
 
 @pytest.mark.usefixtures("loop")
-def test_accounts_run_side_by_side(place: Place) -> None:
-    """By the environments of `docs/several-accounts.md`: a warehouse has the rows of its account and no others."""
+def test_accounts_run_side_by_side_and_are_read_as_one(place: Place) -> None:
+    """As `docs/several-accounts.md` shows: a warehouse has what is of its account, one what all found."""
     page = (place.root / "docs" / "several-accounts.md").read_text()
-    [told] = re.findall(r"```yaml\n# meltano.yml, under environments\n(.*?)```", page, re.DOTALL)
-    project = place.root / "meltano.yml"
+    told = "".join(re.findall(r"```yaml\n# meltano.yml, under environments.*?\n(.*?)```", page, re.DOTALL))
+    project, experiments = place.root / "meltano.yml", place.root / "experiments"
     before = project.read_text()
     project.write_text(before.replace("environments:\n", f"environments:\n{told}", 1))
     (place.root / ".meltano" / ".ready").touch()  # nothing of it is to be installed
+    (experiments / "project.yml").write_text("accounts: [brand-a, brand-b]\n")
+    only = Path(shutil.copytree(experiments / "spring_hero", experiments / "only_a")) / "experiment.yml"
+    (only.parent / "preregistration.lock").unlink()
+    only.write_text(f"{only.read_text().replace('spring_hero', 'only_a')}account: brand-a\n")
     try:
-        with Sandbox(profiles=40, events=100, seed=1) as one, Sandbox(profiles=60, events=150, seed=2) as other:
+        place.run("make preregister")
+        refused = _job_of(place.sandbox, "prod", place, "define")
+        assert "nothing says which account this is" in refused.communicate(timeout=300)[0]
+        with (
+            Sandbox(profiles=400, events=600, segments=3, seed=1) as one,
+            Sandbox(profiles=400, events=600, segments=3, seed=2) as other,
+        ):
             accounts = {"brand-a": one, "brand-b": other}
-            running = {name: _job_of(account, name, place) for name, account in accounts.items()}
-            said = {name: job.communicate(timeout=300)[0] for name, job in running.items()}
-            assert [job.returncode for job in running.values()] == [0, 0], said
+            _side_by_side(accounts, place, "prepare")
             for name, account in accounts.items():
-                with duckdb.connect(str(place.root / "output" / name / "klaviyo.duckdb"), read_only=True) as held:
+                with _account(place, name) as held:
                     rows = held.execute("select id from klaviyo_raw.events").fetchall()
                 assert set(rows) == {tuple(row) for row in account.store.read("select id from events")}
+            for seed, account in enumerate(accounts.values()):
+                account.control.send(
+                    SendRequest(template="lf_spring_hero", audience=AUDIENCE, seed=seed, duration=1)
+                )
+            _side_by_side(accounts, place, "changes")
+            _hold_what_each_holds(place, _side_by_side({"all-accounts": one}, place, "accounts"), list(accounts))
     finally:
         project.write_text(before)
         (place.root / ".meltano" / ".ready").touch()
+        (experiments / "project.yml").unlink()
+        shutil.rmtree(only.parent)
 
 
-def _job_of(account: Sandbox, name: str, place: Place) -> subprocess.Popen[str]:
-    key = f"{name.upper().replace('-', '_')}_READING_KEY"
-    own = {key: account.api_key, "TAP_KLAVIYO_ENGAGEMENT_API_URL": account.url}
+def _hold_what_each_holds(place: Place, said: str, accounts: list[str]) -> None:
+    """The tables of all accounts, row for row."""
+    with _account(place, "all-accounts") as held:
+        measured = "select distinct account_id, experiment_key from accounts.{} where {} order by all"
+        found = held.execute(measured.format("fct_experiment_results", "received > 0")).fetchall()
+        assert found == [("brand-a", "spring_hero"), ("brand-b", "spring_hero")]
+        defined = held.execute(measured.format("dim_experiments", "true")).fetchall()
+        assert defined == [("brand-a", "only_a"), ("brand-a", "spring_hero"), ("brand-b", "spring_hero")]
+        by_account = "select table_name from duckdb_columns() where column_name = 'account_id'"
+        tables = [row[0] for row in held.execute(by_account).fetchall()]
+        together = "select distinct experiment_key, accounts from accounts.fct_experiment_meta_analysis"
+        assert held.execute(together).fetchall() == [("spring_hero", 2)]
+        assert {row[0] for row in held.execute("select schema_name from duckdb_tables()").fetchall()} == {
+            "accounts"
+        }
+        for table in tables:
+            theirs = f"select * exclude (account_id) from accounts.{table} where account_id = ? order by all"  # noqa: S608
+            rows = {name: held.execute(theirs, [name]).fetchall() for name in accounts}
+            for name in accounts:
+                with _account(place, name) as own:
+                    if own.execute("select 1 from duckdb_tables() where table_name = ?", [table]).fetchall():
+                        columns = [row[0] for row in held.execute(f"describe accounts.{table}").fetchall()[1:]]
+                        asked = f"select {', '.join(columns)} from marts.{table} order by all"  # noqa: S608
+                        assert rows[name] == own.execute(asked).fetchall(), (table, name)
+                    else:
+                        assert rows[name] == []
+                        assert f"warning: {table} is not there for the account brand-a (" in said
+                        assert "run `engagement` there" in said
+
+
+def _account(place: Place, name: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(place.root / "output" / name / "klaviyo.duckdb"), read_only=True)
+
+
+def _side_by_side(accounts: dict[str, Sandbox], place: Place, job: str) -> str:
+    """What the jobs said, all of which must have ended well."""
+    running = {name: _job_of(account, name, place, job) for name, account in accounts.items()}
+    said = {name: process.communicate(timeout=600)[0] for name, process in running.items()}
+    assert [process.returncode for process in running.values()] == [0] * len(running), said
+    return "\n".join(said.values())
+
+
+def _job_of(account: Sandbox, name: str, place: Place, job: str) -> subprocess.Popen[str]:
+    prefix = name.upper().replace("-", "_")
+    own = {
+        f"{prefix}_READING_KEY": account.api_key,
+        f"{prefix}_WRITING_KEY": account.api_key,
+        "TAP_KLAVIYO_ENGAGEMENT_API_URL": account.url,
+        "TARGET_KLAVIYO_PROFILES_API_URL": account.url,
+        "DBT_EXCLUDE_RESOURCE_TYPES": "test",  # a third of dbt's time
+    }
     return subprocess.Popen(  # noqa: S603
-        ["make", f"ENVIRONMENT={name}", "JOB=events", "pipeline"],  # noqa: S607
+        ["make", f"ENVIRONMENT={name}", f"JOB={job}", "pipeline"],  # noqa: S607
         cwd=place.root,
         env=place.environment | own,
         stdout=subprocess.PIPE,

@@ -77,6 +77,37 @@ def test_a_definition_with_a_fault_ends_a_job_before_it_reads_anything(tmp_path:
     assert told == "TAP_EXPERIMENTS_PROPERTY_FORMAT is 'flt': set it to list, object, flat"
 
 
+def test_an_experiment_of_an_account_runs_where_the_environment_says_whose_it_is(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "demo" / "experiments", tmp_path, dirs_exist_ok=True)
+    own = KEYS | {"TAP_EXPERIMENTS_PATH": str(tmp_path)}
+    (tmp_path / "project.yml").write_text("accounts: [brand-a]\n")
+    with (tmp_path / "spring_hero" / "experiment.yml").open("a") as definition:
+        definition.write("account: brand-a\n")
+    assert "account: is given, and nothing says which account this is; set TAP_EXPERIMENTS_ACCOUNT" in refusal(
+        "define", "prod", own
+    )
+    preflight.check("define", "prod", own | {"TAP_EXPERIMENTS_ACCOUNT": "brand-a"})
+    told = refusal("define", "prod", own | {"TAP_EXPERIMENTS_ACCOUNT": "brand-b"})
+    assert told.startswith("TAP_EXPERIMENTS_ACCOUNT: is `brand-b`, which is no account of project.yml")
+
+
+def test_accounts_are_read_as_one_where_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal("accounts", "prod", {}).startswith(
+        "the environment 'prod' names no accounts, so there is nothing"
+    )
+    read = project.meltano_yml
+
+    def configured(root: Path = ROOT) -> dict[str, object]:
+        content = deepcopy(read(root))
+        content["environments"][1]["env"]["KLAVIYO_LOOP_VARS"] = "{accounts: {brand-a: {schema: marts_a}}}"
+        return content
+
+    monkeypatch.setattr(project, "meltano_yml", configured)
+    preflight.check("accounts", "prod", {})
+    monkeypatch.setattr(project, "variables_in", lambda *_: {"KLAVIYO_LOOP_VARS": "{accounts: {"})
+    assert "KLAVIYO_LOOP_VARS of the environment 'prod' is not YAML" in refusal("accounts", "prod", {})
+
+
 @pytest.mark.usefixtures("unasked")
 def test_a_key_may_stand_wherever_meltano_takes_it_from(monkeypatch: pytest.MonkeyPatch) -> None:
     read = project.meltano_yml

@@ -99,7 +99,8 @@ def statements(
 ) -> tuple[str, dict[str, str]]:
     """Dialect, and compiled SQL by name: models, as they are once they exist, and data tests."""
     with written_for(request.param):
-        nodes = [result["node"] for result in first_run.dbt("compile").results]
+        accounts = {"brand-a": {"schema": "marts"}, "O'Brien": {"schema": "nowhere"}}
+        nodes = [result["node"] for result in first_run.dbt("compile", accounts=accounts).results]
         texts = {
             node["unique_id"]: node["compiled_code"]
             for node in nodes
@@ -120,6 +121,7 @@ def test_every_statement_is_of_the_dialect(statements: tuple[str, dict[str, str]
     assert len(texts) > 100
     assert "klaviyo_metric" in texts["stg_klaviyo__metrics of the sync"]
     assert HEX[dialect] in texts["model.klaviyo_loop.int_profiles_bucketed"]
+    assert "brand-a" in texts["model.klaviyo_loop.accounts_fct_experiment_results"]
     for name, text in texts.items():
         parsed = sqlglot.parse(text, dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)
         assert len(parsed) == 1, name

@@ -198,6 +198,14 @@ def test_a_server_that_compiles_statements_is_told_not_to(team: Project) -> None
     warehouse.dbt("build", "--select", "calendar")
 
 
+def test_where_no_account_is_named_there_is_nothing_to_read_as_one(team: Project, project: Project) -> None:
+    assert team.selected("accounts") == set()
+    assert project.selected("accounts")  # where one is
+    outcome = Warehouse.empty(team).dbt("build", "--selector", "accounts")
+    assert outcome.results == []
+    assert any("Nothing to do" in each for each in outcome.warnings)
+
+
 @pytest.mark.parametrize("job", ["publish", "measure_after_assign"])
 def test_a_job_selects_the_same_as_here(job: str, team: Project, project: Project) -> None:
     """The second is made of the other two."""

@@ -17,7 +17,7 @@ from transform_quick_dbt import with_ctes
 ON_ENGINES = ["duckdb"]
 """The manifest says the same on every engine."""
 
-LAYERS = ("staging", "intermediate", "marts", "engagement", "publish", "deletions", "fivetran")
+LAYERS = ("staging", "intermediate", "marts", "engagement", "publish", "deletions", "fivetran", "accounts")
 SCHEMAS = {"engagement": "marts", "fivetran": "klaviyo_views"}
 """Of layers whose schema is called otherwise; `klaviyo` is the name of the file here."""
 PREFIXES = {
@@ -28,6 +28,7 @@ PREFIXES = {
     "deletions": ("pub_klaviyo_",),
     "engagement": ("fct_",),
     "fivetran": ("fivetran_",),
+    "accounts": ("accounts_",),
 }
 LEDGERS = {"fct_allocations", "fct_assignment_rules", "fct_assignments", "fct_consent_log"}
 """The marts that intermediate models read: assignments are a record, not derived again by every run."""
@@ -152,7 +153,8 @@ def test_sql_reads_from_top_to_bottom(models: dict[str, ModelNode]) -> None:
         assert "with" in lines, name
         steps = [line.split(" as (")[0] for line in lines if line.endswith(" as (") and not line.startswith(" ")]
         assert lines[-1].removeprefix("select * from ") == steps[-1], name
-        imported = model.raw_code.count("select * from {{ ref(") + model.raw_code.count("{{ lf_source(")
+        imports = ("select * from {{ ref(", "{{ lf_source(", "select * from {{ lf_of_accounts(")
+        imported = sum(map(model.raw_code.count, imports))
         hooks = (*model.config.pre_hook, *model.config.post_hook)
         hooked = sum(hook.sql.count("ref(") for hook in hooks)
         assert imported + hooked >= len(set(model.depends_on.nodes)), name

@@ -44,6 +44,8 @@ class Engine(abc.ABC):
     """Folders of the models that are tables on it and views elsewhere."""
     history: tuple[str, ...] = ("profiles", "lists", "segments", "campaigns", "flows")
     """What is asked for of the variable of that name."""
+    reads_accounts: bool = False
+    """Whether the tables of all accounts are built and tested on it."""
     garbage: tuple[int, int, int] = (200_000, 50, 100)
     """When garbage is looked for: seldom, since looking through all that dbt makes takes a tenth of the time."""
 
@@ -94,6 +96,7 @@ class DuckDB(Engine):
 
     name = "duckdb"
     tables_for_views = ("models/intermediate/assignment/draw", "models/intermediate/consent")
+    reads_accounts = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -184,6 +187,7 @@ class Postgres(Engine):
     name = "postgres"
     text = "text"
     double = "double precision"
+    reads_accounts = True
     NAME = "klaviyo"
     """What the open database is called; all others are called by their own names."""
 

@@ -92,7 +92,10 @@ class Project:
     def parse(cls, engine: Engine, artifacts: Path, folder: Path = PROJECT) -> Project:
         """The project in `folder`, with its profiles.yml; this one, unless another uses it as a package."""
         place = Place(engine, artifacts, folder)
-        return cls(_invoke(None, place, {"history": engine.history}, ["parse"])[0], artifacts, engine, folder)
+        variables: Row = {"history": engine.history}
+        if engine.reads_accounts and folder == PROJECT:
+            variables["accounts"] = {"here": {"schema": "marts"}}  # where one is named, there are models
+        return cls(_invoke(None, place, variables, ["parse"])[0], artifacts, engine, folder)
 
     @property
     def place(self) -> Place:

@@ -8,14 +8,22 @@
         not_null: further columns that are never null.
         accepted_values: what texts a column may hold, by column; null is not looked at.
         checks: conditions by name; unknown counts as false.
+        key_of: a model whose key, as its own test of this kind has it, is part of this one's.
         newest: column of a ledger by which only the rows of its newest value are looked at: those of before were, when they were.
 -#}
-{% test integrity(model, key, not_null=[], accepted_values={}, checks={}, newest=none) %}
+{% test integrity(model, key, key_of=none, not_null=[], accepted_values={}, checks={}, newest=none) %}
 
 {#- Hooks belong to models alone; what is asked while a test is compiled, its own session is told. -#}
 {%- if execute and klaviyo_loop.lf_without_jit() -%}
     {%- do run_query(klaviyo_loop.lf_without_jit()) -%}
 {%- endif -%}
+
+{%- set key = key | list -%}
+{%- for node in (graph.nodes.values() if execute and key_of else []) if node.attached_node == 'model.klaviyo_loop.' ~ key_of -%}
+    {%- if node.test_metadata.name == 'integrity' -%}
+        {%- do key.extend(node.test_metadata.kwargs.key) -%}
+    {%- endif -%}
+{%- endfor -%}
 
 {%- set faults = {} -%}
 {%- for column in key + not_null -%}

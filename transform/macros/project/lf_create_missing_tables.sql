@@ -35,10 +35,10 @@
 {% endmacro %}
 
 
-{#- Whether the command builds or tests anything of this project. -#}
+{#- Whether the command builds or tests anything of this project, of what is loaded and measured here. -#}
 {% macro lf_is_selected() -%}
     {%- set found = namespace(any=false) -%}
-    {%- for unique_id in selected_resources if unique_id.split('.')[1] == 'klaviyo_loop' -%}
+    {%- for unique_id in selected_resources if unique_id.split('.')[1] == 'klaviyo_loop' and not lf_is_of_accounts(unique_id) -%}
         {%- set found.any = true -%}
     {%- endfor -%}
     {{ return(found.any) }}

@@ -8,7 +8,7 @@
         'as_of': 'a time', 'pool_variances': 'a switch', 'create_raw_tables': 'a switch',
         'order_events_trigger_flows': 'a switch', 'confirm_subscriptions': 'a switch', 'suppress_before_deletion': 'a switch', 'contacts_list_id': 'a text', 'srm_concentrations': 'numbers',
         'metric_role_overrides': 'texts by name', 'counting_integrations': 'texts by name', 'schemas': 'texts by name', 'history': 'streams',
-        'klaviyo_source': 'a loader',
+        'klaviyo_source': 'a loader', 'accounts': 'accounts',
     }.get(name, 'a number') -%}
     {%- if kind == 'a time' -%}
         {%- if value is none or modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?', value | string) -%}
@@ -26,6 +26,20 @@
         {{ return(value if value in lf_source_shapes() else lf_refuse_variable(name, lf_source_shapes() | join(' or '))) }}
     {%- elif kind == 'texts by name' -%}
         {{ return(value if value is mapping else lf_refuse_variable(name, 'a mapping of texts, such as {name: text}')) }}
+    {%- elif kind == 'accounts' -%}
+        {%- set places = [] -%}
+        {%- for id, place in (value.items() if value is mapping else []) if id is boolean or id is none or not (id | string | trim) or place is not mapping or not place -%}
+            {%- do places.append(id) -%}
+        {%- endfor -%}
+        {%- for place in (value.values() if value is mapping and not places else []) -%}
+            {%- for name, text in place.items() if name not in ('path', 'database', 'schema') or text is not string or not (text | trim) -%}
+                {%- do places.append(name) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- if value is not none and value is not mapping or places -%}
+            {{ return(lf_refuse_variable(name, 'where the marts of each account are, such as {brand-a: {path: /srv/brand-a/klaviyo.duckdb}} or {brand-a: {schema: brand_a_marts}}')) }}
+        {%- endif -%}
+        {{ return(value or {}) }}
     {%- elif kind == 'streams' -%}
         {%- set known = ['profiles', 'lists', 'segments', 'campaigns', 'flows'] -%}
         {%- if value is string or value is mapping or value is not iterable or value | reject('in', known) | list -%}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from singer_program.definitions.faults import DefinitionError, Fault
 from singer_program.definitions.files import UnreadableError, read, watched
-from singer_program.definitions.yaml_values import Document
+from singer_program.definitions.yaml_values import Document, did_you_mean
 from tap_experiments.definitions import preregistration
-from tap_experiments.definitions.experiment_reader import PROJECT, read_experiments
-from tap_experiments.definitions.model import SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
+from tap_experiments.definitions.experiment_reader import DEFINITION, read_experiments
+from tap_experiments.definitions.model import PROJECT, SNIPPETS, WHOLE, Assignment, Method, PropertyFormat, Status
 from tap_experiments.definitions.outcome_metrics import read_catalogue
 from tap_experiments.templating.checks import check
 from tap_experiments.templating.generation import flat_property
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from tap_experiments.definitions.model import Experiment, Layer, Slot
     from tap_experiments.definitions.outcome_metrics import Catalogue
     from tap_experiments.templating.generation import Template
+
+
+_SETTING = "TAP_EXPERIMENTS_ACCOUNT"
+"""The setting `account`, as an environment sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,40 @@ class Project:
         pairs: Each experiment with its template, ordered by key.
         holdout: What all experiments hold out.
         warnings: What the authors should know; each a line.
+        accounts: Those that an experiment may name.
     """
 
     pairs: tuple[tuple[Experiment, Template], ...]
     holdout: GlobalHoldout
     warnings: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
+
+    def of(self, account: str) -> Project:
+        """What runs in one account: the experiments that name it, and those that name none.
+
+        Args:
+            account: Its name; empty where nothing says which account it is.
+
+        Raises:
+            DefinitionError: It is no account of the project; or an experiment names one, and nothing says which
+                this is: what is meant for one account must not run in another.
+        """
+        if account and self.accounts and account not in self.accounts:
+            problem = f"is `{account}`, which is no account of {PROJECT}"
+            raise DefinitionError([Fault(_SETTING, 0, "", problem, did_you_mean(account, self.accounts))])
+        named = [experiment for experiment, _ in self.pairs if experiment.accounts]
+        if named and not account:
+            problem = "is given, and nothing says which account this is"
+            remedy = f"set {_SETTING} to its name where this runs: an environment of meltano.yml for each account"
+            raise DefinitionError([experiment.fault("account", problem, remedy) for experiment in named])
+        others = tuple(
+            experiment.file.removesuffix(DEFINITION) for experiment in named if not experiment.runs_in(account)
+        )
+        return replace(
+            self,
+            pairs=tuple(pair for pair in self.pairs if pair[0].runs_in(account)),
+            warnings=tuple(line for line in self.warnings if not line.startswith(others)),
+        )
 
 
 def load(
@@ -65,15 +98,17 @@ def load(
     """
     with watched("experiments") as changed:
         experiments, faults = read_experiments(root, catalogue or read_catalogue())
-        holdout, holdout_faults = _global_holdout(root)
+        holdout, accounts, project_faults = _project(root)
         checked = [check(experiment, property_format) for experiment in experiments]
-        faults += holdout_faults
+        faults += project_faults
         faults += [fault for each in checked for fault in each.faults]
-        faults += _shared_names(experiments, property_format)
-        current = [experiment for experiment in experiments if experiment.status is not Status.ENDED]
-        faults += _layers(current)
-        faults += _groups(current, {experiment.key for experiment in experiments})
+        for members in _side_by_side(experiments):
+            faults += _shared_names(members, property_format)
+            current = [experiment for experiment in members if experiment.status is not Status.ENDED]
+            faults += _layers(current)
+            faults += _groups(current, {experiment.key for experiment in members})
         for experiment in experiments:
+            faults += _unknown_accounts(experiment, accounts)
             faults += preregistration.faults(root, experiment)
             if not locking:
                 faults += preregistration.unlocked(root, experiment)
@@ -81,28 +116,50 @@ def load(
     if faults:
         raise DefinitionError(faults)
     warnings = [warning for each in checked for warning in each.warnings]
-    warnings += lint_together([each for each in experiments if each.is_in_profiles], property_format)
+    for members in _side_by_side(experiments):
+        warnings += lint_together([each for each in members if each.is_in_profiles], property_format)
     lines = [str(warning) for warning in sorted(set(warnings))]
     pairs = tuple((each.experiment, each.template) for each in checked if each.template)
-    return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)))
+    return Project(pairs, holdout, (*lines, *_unused_snippets(root, experiments)), accounts)
 
 
-def _global_holdout(root: Path) -> tuple[GlobalHoldout, list[Fault]]:
-    """What `project.yml` says; it may be absent."""
+def _project(root: Path) -> tuple[GlobalHoldout, tuple[str, ...], list[Fault]]:
+    """What `project.yml` says: what is held out, and the accounts that there are. It may be absent."""
     if not (root / PROJECT).exists():
-        return GlobalHoldout(), []
+        return GlobalHoldout(), (), []
     document = Document(f"{root}/{PROJECT}")
     try:
         text = read(root, PROJECT)
     except UnreadableError as error:
         document.fault(error.problem, error.remedy)
-        return GlobalHoldout(), document.faults
-    value = document.root(text).fields([], ["global_holdout"])["global_holdout"]
-    fields = value.fields(["percent", "version"])
+        return GlobalHoldout(), (), document.faults
+    given = document.root(text).fields([], ["global_holdout", "accounts"])
+    fields = given["global_holdout"].fields(["percent", "version"])
     percent = fields["percent"].basis_points() or 0
     if percent == WHOLE:
         fields["percent"].fault("leaves nobody to send to", "hold out less than 100")
-    return GlobalHoldout(percent, fields["version"].integer(1, 999_999_999)), document.faults
+    holdout = GlobalHoldout(percent, fields["version"].integer(1, 999_999_999))
+    return holdout, tuple(each.text() for each in given["accounts"].sequence()), document.faults
+
+
+def _side_by_side(experiments: list[Experiment]) -> list[list[Experiment]]:
+    """The experiments that meet, account by account; those of different accounts owe each other nothing."""
+    named = dict.fromkeys(account for experiment in experiments for account in experiment.accounts)
+    return [[each for each in experiments if each.runs_in(account)] for account in named] or [experiments]
+
+
+def _unknown_accounts(experiment: Experiment, accounts: tuple[str, ...]) -> list[Fault]:
+    """Names that are no account's: misspelled, the experiment would run nowhere without a word."""
+    remedy = f"list the accounts in {PROJECT}, as in `accounts: [{', '.join(experiment.accounts)}]`"
+    return [
+        experiment.fault(
+            "account",
+            f"`{account}` is no account of {PROJECT}",
+            did_you_mean(account, accounts) if accounts else remedy,
+        )
+        for account in experiment.accounts
+        if account not in accounts
+    ]
 
 
 def _shared_names(experiments: list[Experiment], property_format: PropertyFormat) -> list[Fault]:

@@ -38,6 +38,15 @@ class TapExperiments(DefinitionTap):
             description="Folder that holds one folder per experiment, with an experiment.yml each",
         ),
         th.Property(
+            "account",
+            th.StringType,
+            title="Account",
+            description=(
+                "Name of the account that this is, by which experiments name theirs: those of others are left "
+                "out. Without it, no experiment may name one"
+            ),
+        ),
+        th.Property(
             "property_format",
             th.StringType,
             allowed_values=[option.value for option in PropertyFormat],
@@ -70,7 +79,11 @@ class TapExperiments(DefinitionTap):
         property_format = PropertyFormat(self.config["property_format"])
         metrics = self.config.get("outcome_metrics")
         catalogue = read_catalogue(Path(metrics) if metrics else None)
-        project = load(Path(self.config["path"] or DEFAULT_PATH), property_format, catalogue)
+        whole = load(Path(self.config["path"] or DEFAULT_PATH), property_format, catalogue)
+        project = whole.of(self.config.get("account") or "")
+        mine = [experiment.key for experiment, _ in project.pairs]
+        if others := [experiment.key for experiment, _ in whole.pairs if experiment.key not in mine]:
+            self.logger.info("left out, since they are of other accounts: %s", ", ".join(others))
         for warning in project.warnings:
             self.logger.warning(warning)
         return [stream(self, project, property_format) for stream in STREAMS]

@@ -23,6 +23,7 @@ from tap_experiments.definitions.dimensions import read_dimensions
 from tap_experiments.definitions.model import (
     FALLBACK,
     HASH_MARK,
+    PROJECT,
     SNIPPETS,
     WHOLE,
     Arm,
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     E = TypeVar("E", bound=StrEnum)
 
 DEFINITION = "experiment.yml"
-PROJECT = "project.yml"
-"""What holds for all experiments, beside their folders."""
-
 MAX_SUBJECT = 255
 
 _RESERVED = {
@@ -156,6 +154,7 @@ class _Reader:
             version=fields["version"].integer(1, schema.MAX_VERSION),
             status=fields["status"].choice(Status),
             description=fields["description"].text(),
+            accounts=_accounts(fields["account"]),
             channel=channel,
             audience_type=audience_type,
             audience=audience,
@@ -590,6 +589,19 @@ def _limit(text: str) -> RenderError | None:
 def _listed(slot: Slot) -> str:
     """The arms of a slot, for a remedy."""
     return ", ".join(f"`{arm.key}`" for arm in slot.arms)
+
+
+def _accounts(value: Value) -> tuple[str, ...]:
+    """The accounts that an experiment names: one, or a list of them."""
+    named: dict[str, Value] = {}
+    for each in value.sequence() if value.is_list else [value]:
+        account = each.text()
+        if account in named and account.strip():
+            each.fault(f"names `{account}` again", "remove it")
+        named[account] = each
+    if value.given and not named:
+        value.fault("is an empty list", "name at least one account, or remove it: then all have the experiment")
+    return tuple(filter(None, named))
 
 
 def _basis_points(value: Value, default: int) -> int:

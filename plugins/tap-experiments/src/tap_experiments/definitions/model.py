@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WHOLE = 10_000
 """Basis points of an audience, of a layer, and of a slot's weights."""
 
+PROJECT = "project.yml"
+"""What holds for all experiments, beside their folders."""
+
 SNIPPETS = "_snippets"
 """Folder of the contents that several experiments share, beside the experiments."""
 
@@ -229,6 +232,8 @@ class Experiment:
     version: int
     status: Status
     description: str
+    accounts: tuple[str, ...]
+    """Those that it runs in; none: all."""
     channel: Channel
     audience_type: AudienceType
     audience: str
@@ -272,6 +277,10 @@ class Experiment:
     """Where each key path stands in it."""
     sha256: str
     """Of the definition file and every file it names."""
+
+    def runs_in(self, account: str) -> bool:
+        """Whether it runs in an account."""
+        return not self.accounts or account in self.accounts
 
     @property
     def is_shipped(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_program.definitions.keys import NAME, TEXT, Key, keyed_by_names, mapping, one_of, whole
 from tap_experiments.definitions.model import (
+    PROJECT,
     SNIPPETS,
     Assignment,
     AudienceType,
@@ -194,6 +195,11 @@ def root(catalogue: Catalogue) -> tuple[Key, ...]:
         Key("version", "Raise it to assign everybody anew", whole(1, MAX_VERSION), required=True),
         Key("status", "`draft`, `live` or `ended`", one_of(Status), required=True),
         Key("description", "The question it shall answer", TEXT, required=True),
+        Key(
+            "account",
+            f"The account that it runs in, or a list of several, by the names in `{PROJECT}`; without it, all",
+            {"oneOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True}]},
+        ),
         Key("channel", "`email`, `sms` or `push`", one_of(Channel), required=True),
         Key(
             "audience",

@@ -1,0 +1,9 @@
+with
+
+accounts as (
+
+    select * from {{ lf_of_accounts('dim_experiments') }}
+
+)
+
+select * from accounts

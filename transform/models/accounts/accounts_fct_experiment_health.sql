@@ -1,0 +1,9 @@
+with
+
+accounts as (
+
+    select * from {{ lf_of_accounts('fct_experiment_health') }}
+
+)
+
+select * from accounts
