@@ -243,6 +243,21 @@ def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     assert (loop.home / "report.html").stat().st_size > 5_000
 
 
+def test_who_was_shown_which_arm_reaches_files(loop: Loop) -> None:
+    run = loop.run("exposures")
+    files = str(loop.home / "exposures" / "*" / "*" / "*" / "*" / "*.parquet")
+    shown = loop.query(f"select user_id, slot, arm, copy_id, vars from '{files}'")  # noqa: S608
+    assert {(person, slot, arm) for person, slot, arm, *_ in shown} == set(
+        loop.query(
+            "select profile_id, slot_key, arm_key from marts.fct_assignments where profile_id in"
+            " (select profile_id from klaviyo_raw.events where metric_id in"
+            " (select id from klaviyo_raw.metrics where name = 'Received Email'))"
+        )
+    )
+    assert all("body" in json.loads(told) for *_, copy_id, told in shown if copy_id)
+    assert any(f"{len(shown)} rows" in line for line in run.said["exposure-export"])
+
+
 def _left_behind(place: Place) -> dict[str, object]:
     """Warehouse, ledger and state after a run, and what else is in its home but the log."""
     home = place.home

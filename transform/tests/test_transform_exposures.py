@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,13 @@ def _export(exposures: Exposures, root: Path) -> Outcome:
     return export(exposures, Disk(root, 0o600), None, lambda: LATER.replace(tzinfo=UTC))
 
 
+def _row(row: Mapping[str, Any]) -> str:
+    return str(row["exposure_id"])
+
+
 def _read(root: Path) -> dict[str, list[dict[str, Any]]]:
     return {
-        path.parent.relative_to(root).as_posix(): sorted(
-            pq.ParquetFile(path).read().to_pylist(), key=lambda row: str(row["exposure_id"])
-        )
+        path.parent.relative_to(root).as_posix(): sorted(pq.ParquetFile(path).read().to_pylist(), key=_row)
         for path in root.glob("*/*/*/*/*.parquet")
     }
 
@@ -107,6 +110,15 @@ def test_the_files_say_who_received_which_arm_and_follow_the_table(
     assert {(row["copy_id"], row["arm"]) for rows in found.values() for row in rows} <= set(contents)
     assert all("body" in json.loads(row["vars"]) for rows in found.values() for row in rows)
     assert _export(exposures, tmp_path / "dbt").written == [], "nothing has changed"
+
+    if warehouse.project.engine.name == "spark":
+        files = f"parquet.`{tmp_path / 'dbt'}/*/*/*/*/*.parquet`"
+        columns, shown = warehouse.project.engine.execute(warehouse.database, f"select * from {files}")  # noqa: S608
+        rows = [
+            row | {"event_timestamp": row["event_timestamp"].replace(tzinfo=None)}
+            for row in chain(*found.values())
+        ]
+        assert sorted((dict(zip(columns, row, strict=True)) for row in shown), key=_row) == sorted(rows, key=_row)
 
     if warehouse.project.engine.name == "duckdb":
         with DuckDB(Path(warehouse.database), "marts") as database:
