@@ -243,12 +243,20 @@ def test_the_measurement_finds_what_is_true(loop: Loop) -> None:
     assert (loop.home / "report.html").stat().st_size > 5_000
 
 
-def test_who_was_shown_which_arm_reaches_files(loop: Loop) -> None:
-    run = loop.run("exposures")
-    files = str(loop.home / "exposures" / "*" / "*" / "*" / "*" / "*.parquet")
+def test_who_was_shown_which_arm_reaches_files(loop: Loop, tmp_path: Path) -> None:
+    """Of hours that have ended: those of a copy of the warehouse in which all of it was two hours before."""
+    before = Loop(loop.sandbox, tmp_path / "home")
+    shutil.copytree(loop.home, before.home)
+    before.execute(
+        "update klaviyo_raw.events set datetime = datetime - interval 2 hour, _sdc_batched_at = ?",
+        [datetime.now(UTC)],
+    )
+    before.execute("update marts.fct_assignments set assigned_at = assigned_at - to_hours(?)", [2])
+    run = before.run("exposures")
+    files = str(before.home / "exposures" / "*" / "*" / "*" / "*" / "*.parquet")
     shown = duckdb.execute("select user_id, slot, arm, copy_id, vars from read_parquet(?)", [files]).fetchall()
     assert {(person, slot, arm) for person, slot, arm, *_ in shown} == set(
-        loop.query(
+        before.query(
             "select profile_id, slot_key, arm_key from marts.fct_assignments where profile_id in"
             " (select profile_id from klaviyo_raw.events where metric_id in"
             " (select id from klaviyo_raw.metrics where name = 'Received Email'))"
