@@ -368,6 +368,9 @@ class Spark(Engine):
             shutil.rmtree(self.files)
             shutil.copytree(self.folder / database, self.files)
             for table in self._tables():
+                schema, _, name = table.partition(".")
+                # Made in another database since: it has no rows here, and a repair needs its folder.
+                (self.files / f"{schema}.db" / name).mkdir(parents=True, exist_ok=True)
                 self.session.catalog.refreshTable(table)
                 if any(column.isPartition for column in self.session.catalog.listColumns(table)):
                     # Which partitions there are, it knows from the catalog and not from the files.
