@@ -25,7 +25,7 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend exposures reconcile experiment iterate preview proof preregister forwarding forwarding-check forwarding-preview test coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
+.PHONY: help setup demo sandbox doctor inbox request retention pipeline resend exposures reconcile experiment iterate preview proof preregister forwarding forwarding-check forwarding-preview test test-long coverage truth chaos test-warehouses test-snowflake test-oldest test-install test-stand-in check lint typing docs unit bench revision site wheels lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,8 +122,11 @@ chaos: $(VENV)/.dev ## Kill tap, target, loader and receiver a hundred times eac
 truth: $(VENV)/.dev ## Simulate 2,000 sends of each kind, with and without an effect, and what can break between; half an hour
 	KLAVIYO_LOOP_TRUTH=$${KLAVIYO_LOOP_TRUTH:-2000} $(BIN)/pytest -n 2 transform/tests/test_transform_truth_*.py
 
+test-long: $(VENV)/.dev .meltano/.ready ## What takes longest: webhooks, forwarding and several accounts through Meltano; runs that renew what changed, and data that lie; ten minutes
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
+
 test-warehouses: $(VENV)/.warehouses .meltano/.ready ## The dbt project on PostgreSQL and Spark, the pipeline on PostgreSQL; needs Java and 4 GB of memory; PostgreSQL takes minutes, Spark more than an hour
-	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -n 2 --dist loadscope transform
+	KLAVIYO_LOOP_TEST_ENGINES="postgres spark pipeline" $(BIN)/pytest -m "" -n 2 --dist loadscope transform
 	KLAVIYO_LOOP_TEST_BENCHMARKS=all $(BIN)/pytest tests/test_benchmarks.py
 
 test-snowflake: $(VENV)/.snowflake ## The dbt project, its unit tests and data tests in Snowflake's dialect, which a stand-in on DuckDB answers; ten minutes

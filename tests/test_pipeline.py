@@ -404,6 +404,7 @@ def _answered(buyer: Buyer, list_id: str, product: object) -> dict[str, list[dic
 
 
 @pytest.mark.usefixtures("welcome")
+@pytest.mark.long
 def test_what_is_pushed_is_answered_once(loop: Loop, asked: set[str], capsys: pytest.CaptureFixture[str]) -> None:
     """From the `POST` to arm, profile, events, consent and list; what comes again is neither read nor written."""
     before = loop.writes()
@@ -530,6 +531,7 @@ def _new_events(buyer: Buyer, before: dict[str, list[dict[str, Any]]], number: i
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_mended(
     loop: Loop, place: Place
 ) -> None:
@@ -576,6 +578,7 @@ def test_what_a_site_tells_is_forwarded_once_and_what_was_refused_once_it_is_men
     file.unlink()  # whoever reads the pages makes one of this name
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("loop")
 def test_accounts_run_side_by_side_and_are_read_as_one(place: Place) -> None:
     """As `docs/several-accounts.md` shows: a warehouse has what is of its account, one what all found."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
-from transform_engines import DuckDB, chosen_engines
+from transform_engines import DuckDB, chosen_among
 from transform_project import Outcome, Project, Warehouse
 
-ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
+ON_ENGINES = chosen_among("duckdb", "postgres")
 """Elsewhere the models are read by their grammar alone."""
 
 RESULTS, FLOWS = "fct_experiment_results", "fct_flow_daily"

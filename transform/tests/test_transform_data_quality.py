@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from transform_project import NOW, SENT_AT, Outcome, Row, Warehouse, World, bucket, small_world
 
+pytestmark = pytest.mark.long
 MODELS = ("int_metric_roles", "path:models/intermediate/measurement")
 RESULTS = (*MODELS, "fct_experiment_results")
 MARTS = ("fct_experiment_results", "fct_experiment_data_quality", "fct_double_reports")

@@ -76,6 +76,7 @@ def _erase(warehouse: Warehouse, email: str, monkeypatch: pytest.MonkeyPatch, tm
     return out.getvalue()
 
 
+@pytest.mark.long
 def test_results_stay_and_nobody_is_assigned_anew(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from transform_engines import chosen_among
 from transform_project import NOW, Row, Warehouse, World
 
-ON_ENGINES = ["duckdb", "postgres"]
+ON_ENGINES = chosen_among("duckdb", "postgres")
 
 
 def versions(warehouse: Warehouse, table: str, key: str, columns: str) -> list[Row]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from transform_engines import chosen_engines
+from transform_engines import chosen_among
 from transform_project import NOW, SENT_AT, Row, Warehouse, World, small_world
 
-ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
+pytestmark = pytest.mark.long
+ON_ENGINES = chosen_among("duckdb", "postgres")
 """Spark builds whole."""
 KEPT = (
     "int_message_days",

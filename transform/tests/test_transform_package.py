@@ -19,10 +19,10 @@ import pytest
 import yaml
 from dbt.cli.main import dbtRunner
 from dbt_common.exceptions import DbtBaseException
-from transform_engines import Engine, chosen_engines
+from transform_engines import Engine, chosen_among
 from transform_project import ASSIGN, PROJECT, Outcome, Project, Row, Warehouse, small_world
 
-ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
+ON_ENGINES = chosen_among("duckdb", "postgres")
 """Databases of Spark share their schemas with the other tests'."""
 
 LOADERS = {"klaviyo": "klaviyo_landed", "experiments": "experiments_landed"}

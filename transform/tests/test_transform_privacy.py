@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from transform_engines import chosen_among
 from transform_project import Project, Row, Warehouse
 
 from singer_program.identifiers import compared
 from subject_requests.processing_log import Entry, ProcessingLog
 from subject_requests.tap import TapSubjectRequests
 
-ON_ENGINES = ["duckdb", "postgres"]
+ON_ENGINES = chosen_among("duckdb", "postgres")
 ADA = compared("email", "ada@shop.example")
 NOW = datetime(2026, 11, 9, 7, tzinfo=UTC)
 

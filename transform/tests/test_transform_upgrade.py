@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from transform_engines import chosen_engines
+from transform_engines import chosen_among
 from transform_project import Row, Warehouse
 
-ON_ENGINES = [name for name in chosen_engines() if name in {"duckdb", "postgres"}]
+ON_ENGINES = chosen_among("duckdb", "postgres")
 """A table on Spark cannot keep a column that its model no longer has: see the README, Another warehouse."""
 
 VERDICTS = ("path:models/intermediate/verdicts", "fct_experiment_verdicts", "fct_allocations_next")

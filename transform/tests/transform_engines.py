@@ -443,6 +443,11 @@ def chosen_engines() -> list[str]:
     return os.environ.get("KLAVIYO_LOOP_TEST_ENGINES", "duckdb").split()
 
 
+def chosen_among(*names: str) -> list[str]:
+    """Of the chosen engines those that a module's tests are for: its `ON_ENGINES`."""
+    return [name for name in chosen_engines() if name in names]
+
+
 def _as_text(value: Any) -> Any:  # noqa: ANN401
     """Objects and arrays as JSON text, the rest as it is."""
     return json.dumps(value) if isinstance(value, dict | list) else value
