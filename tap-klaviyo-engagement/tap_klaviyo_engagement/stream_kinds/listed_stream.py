@@ -24,7 +24,7 @@ from klaviyo_wire.endpoints import ENDPOINTS, Endpoint
 from klaviyo_wire.errors import NotFound, Refused
 from klaviyo_wire.filters import Operator
 from klaviyo_wire.jsonapi import Json, included, resources
-from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, open_with, pairs
+from tap_klaviyo_engagement.client import OPEN, TEXT_OR_NUMBER, KlaviyoStream, open_with
 from tap_klaviyo_engagement.errors import StreamFault, Unreadable
 from tap_klaviyo_engagement.extraction.concurrent_reader import ConcurrentReader, End
 from tap_klaviyo_engagement.extraction.documents import NO_PARAMS, documents
@@ -64,7 +64,6 @@ __all__ = [  # what a declaration may need
     "iso",
     "moment",
     "open_with",
-    "pairs",
     "resources",
 ]
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from tap_klaviyo_engagement.client import pairs
 from tap_klaviyo_engagement.stream_kinds.composed_stream import ComposedStream, ids_of
 from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     NO_BOUNDS,
@@ -31,6 +32,8 @@ class RelationshipStream(ComposedStream):
 
     The pairs come with the listing of `resource`, a page of which has 10 to 200 of them. Klaviyo has a listing for
     each related resource as well, of which a minute allows sixty.
+
+    A declaration names `resource` and `related`; columns and key are the ids of both.
     """
 
     relationship: ClassVar[str]
@@ -38,6 +41,18 @@ class RelationshipStream(ComposedStream):
     related: ClassVar[str]
     """JSON:API type of what it names."""
     leaves_snapshots = True
+
+    def __init_subclass__(cls) -> None:
+        """Make columns and key of what a declaration relates."""
+        super().__init_subclass__()
+        if not hasattr(cls, "resource"):
+            return  # what several declarations have in common
+        own, other = f"{cls.resource}_id", f"{cls.related}_id"
+        cls.sources = {own: ("id",)}
+        cls.given_columns = (other, "snapshot_at")
+        cls.primary_keys = (own, other)
+        # The SDK declares a property, in whose place its streams have a schema of their own.
+        cls.schema = pairs(cls.resource, cls.related)  # type: ignore[assignment, method-assign]
 
     @override
     def params(self, listing: Listing, window: Window = NO_BOUNDS) -> dict[str, str]:

@@ -27,7 +27,6 @@ from tap_klaviyo_engagement.stream_kinds.listed_stream import (
     StreamSlice,
     Unreadable,
     included,
-    pairs,
     resources,
 )
 from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream
@@ -87,7 +86,6 @@ class FlowTriggers(RelationshipStream):
     rhythm = "account"
     relationship = "flow-triggers"
     related = "flow"
-    given_columns = ("flow_id", "snapshot_at")
 
 
 class ListFlowTriggers(FlowTriggers):
@@ -96,9 +94,6 @@ class ListFlowTriggers(FlowTriggers):
     name = "list_flow_triggers"
     operation = "get_lists"
     resource = "list"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"list_id": ("id",)}
-    primary_keys = ("list_id", "flow_id")
-    schema = pairs("list", "flow")
 
 
 class SegmentFlowTriggers(FlowTriggers):
@@ -107,9 +102,6 @@ class SegmentFlowTriggers(FlowTriggers):
     name = "segment_flow_triggers"
     operation = "get_segments"
     resource = "segment"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"segment_id": ("id",)}
-    primary_keys = ("segment_id", "flow_id")
-    schema = pairs("segment", "flow")
 
 
 class MetricFlowTriggers(FlowTriggers):
@@ -118,9 +110,6 @@ class MetricFlowTriggers(FlowTriggers):
     name = "metric_flow_triggers"
     operation = "get_metrics"
     resource = "metric"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"metric_id": ("id",)}
-    primary_keys = ("metric_id", "flow_id")
-    schema = pairs("metric", "flow")
 
 
 class FlowPartsStream(ComposedStream):

@@ -8,7 +8,7 @@ from typing import ClassVar
 from singer_sdk import typing as th
 
 from tap_klaviyo_engagement.stream_kinds.composed_stream import LinkedStream
-from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream, pairs
+from tap_klaviyo_engagement.stream_kinds.listed_stream import ListedStream
 from tap_klaviyo_engagement.stream_kinds.relationship_stream import RelationshipStream
 from tap_klaviyo_engagement.streams.campaigns import Campaigns
 from tap_klaviyo_engagement.streams.flows import Flows
@@ -59,7 +59,6 @@ class TagLinks(RelationshipStream):
     rhythm = "account"
     relationship = "tags"
     related = "tag"
-    given_columns = ("tag_id", "snapshot_at")
 
 
 class CampaignTags(TagLinks):
@@ -68,10 +67,7 @@ class CampaignTags(TagLinks):
     name = "campaign_tags"
     operation = "get_campaigns"
     resource = "campaign"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"campaign_id": ("id",)}
     listings = Campaigns.listings
-    primary_keys = ("campaign_id", "tag_id")
-    schema = pairs("campaign", "tag")
 
 
 class OmnichannelCampaignTags(CampaignTags):
@@ -87,10 +83,7 @@ class FlowTags(TagLinks):
     name = "flow_tags"
     operation = "get_flows"
     resource = "flow"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"flow_id": ("id",)}
     listings = Flows.listings
-    primary_keys = ("flow_id", "tag_id")
-    schema = pairs("flow", "tag")
 
 
 class ListTags(TagLinks):
@@ -99,9 +92,6 @@ class ListTags(TagLinks):
     name = "list_tags"
     operation = "get_lists"
     resource = "list"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"list_id": ("id",)}
-    primary_keys = ("list_id", "tag_id")
-    schema = pairs("list", "tag")
 
 
 class SegmentTags(TagLinks):
@@ -110,6 +100,3 @@ class SegmentTags(TagLinks):
     name = "segment_tags"
     operation = "get_segments"
     resource = "segment"
-    sources: ClassVar[Mapping[str, tuple[str, ...]]] = {"segment_id": ("id",)}
-    primary_keys = ("segment_id", "tag_id")
-    schema = pairs("segment", "tag")

@@ -22,18 +22,13 @@
             ) -%}
             {%- set held = lf_columns_held(theirs) -%}
             {%- if held -%}
-                {%- set columns, lacking = [account_id], [] -%}
-                {%- for column in node.columns.values() -%}
-                    {%- do lacking.append(column.name) if column.name not in held -%}
-                    {%- set value = 'held.' ~ column.name if column.name in held else 'null' -%}
-                    {%- do columns.append('cast(' ~ value ~ ' as ' ~ lf_type(column.data_type) ~ ') as ' ~ column.name) -%}
-                {%- endfor -%}
+                {%- set lacking = node.columns.values() | map(attribute='name') | reject('in', held) | list -%}
                 {%- if lacking -%}
                     {%- do exceptions.warn(
                         mart ~ ' of the account ' ~ account.id ~ ' has no ' ~ lacking | join(', ') ~ ', which are null here: an older version built it; run `' ~ lf_job_of(node) ~ '` there'
                     ) -%}
                 {%- endif -%}
-                {%- do parts.append('select ' ~ columns | join(', ') ~ ' from ' ~ theirs ~ ' as held') -%}
+                {%- do parts.append('select ' ~ account_id ~ lf_columns_declared(node, held) ~ ' from ' ~ theirs ~ ' as held') -%}
             {%- else -%}
                 {%- do absent.append(account.id ~ ' (' ~ account.place ~ ')') -%}
             {%- endif -%}
@@ -45,13 +40,21 @@
         ) -%}
     {%- endif -%}
     {%- if not parts -%}
-        {%- set columns = ['cast(null as ' ~ lf_type('varchar') ~ ') as account_id'] -%}
-        {%- for column in node.columns.values() -%}
-            {%- do columns.append('cast(null as ' ~ lf_type(column.data_type) ~ ') as ' ~ column.name) -%}
-        {%- endfor -%}
-        {%- do parts.append('select ' ~ columns | join(', ') ~ ' from (select 1 as one) as one_row where one = 0') -%}
+        {%- set account_id = 'cast(null as ' ~ lf_type('varchar') ~ ') as account_id' -%}
+        {%- do parts.append('select ' ~ account_id ~ lf_columns_declared(node, {}) ~ ' from (select 1 as one) as one_row where one = 0') -%}
     {%- endif -%}
     {{ return('(' ~ parts | join(' union all ') ~ ') as accounts') }}
+{%- endmacro %}
+
+
+{#- The columns that a mart declares, each after a comma: of the declared types, null where `held` has none. -#}
+{% macro lf_columns_declared(node, held) -%}
+    {%- set columns = [] -%}
+    {%- for column in node.columns.values() -%}
+        {%- set value = 'held.' ~ column.name if column.name in held else 'null' -%}
+        {%- do columns.append(', cast(' ~ value ~ ' as ' ~ lf_type(column.data_type) ~ ') as ' ~ column.name) -%}
+    {%- endfor -%}
+    {{ return(columns | join('')) }}
 {%- endmacro %}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -46,6 +46,8 @@ RESULTS_PER_PAGE = 20
 _AT = "/data/attributes"
 _CHANNELS = {"email", "sms", "push-notification", "whatsapp"}
 _SCALAR = frozenset({Operator.EQUALS, Operator.CONTAINS_ANY})
+
+A = TypeVar("A", bound=SegmentValuesAttributes)
 
 Grouped = Callable[[Call, Message, Values], str | None]
 
@@ -128,34 +130,28 @@ _FLOWS = _Kind(
 def query_segment_values(call: Call) -> Answer:
     """How the segments changed in a span of time."""
     asked = call.read(SegmentValues).attributes
-    results = _of_segments(call, asked, _within(call, asked.timeframe))
-    return _whole_report(call, "segment-values-report", {"results": results})
+    return _whole_report(call, "segment-values-report", asked, _of_segments)
 
 
 @operation
 def query_segment_series(call: Call) -> Answer:
     """How the segments changed in each interval of a span of time."""
     asked = call.read(SegmentSeries).attributes
-    within = _intervals(call, asked.timeframe, asked.interval)
-    series = _series([_of_segments(call, asked, each) for each in within], asked.statistics)
-    return _whole_report(call, "segment-series-report", {"results": series, "date_times": _labels(within)})
+    return _whole_report(call, "segment-series-report", asked, _of_segments, asked.interval)
 
 
 @operation
 def query_form_values(call: Call) -> Answer:
     """What was done at forms in a span of time, by form or by version."""
     asked = call.read(FormValues).attributes
-    results = _of_forms(call, asked, _within(call, asked.timeframe))
-    return _whole_report(call, "form-values-report", {"results": results})
+    return _whole_report(call, "form-values-report", asked, _of_forms)
 
 
 @operation
 def query_form_series(call: Call) -> Answer:
     """What was done at forms in each interval of a span of time."""
     asked = call.read(FormSeries).attributes
-    within = _intervals(call, asked.timeframe, asked.interval)
-    series = _series([_of_forms(call, asked, each) for each in within], asked.statistics)
-    return _whole_report(call, "form-series-report", {"results": series, "date_times": _labels(within)})
+    return _whole_report(call, "form-series-report", asked, _of_forms, asked.interval)
 
 
 def _of_segments(call: Call, asked: SegmentValuesAttributes, within: Range) -> list[Json]:
@@ -206,8 +202,10 @@ def _series(intervals: Sequence[Sequence[Json]], statistics: Sequence[str]) -> l
     ]
 
 
-def _intervals(call: Call, timeframe: Timeframe, interval: str) -> list[Range]:
-    return reports.intervals(_within(call, timeframe), interval, ZoneInfo(TIMEZONE))
+def _parts(call: Call, timeframe: Timeframe, interval: str | None) -> list[Range]:
+    """The intervals of a span of time; of a report that is no series the span itself."""
+    within = _within(call, timeframe)
+    return [within] if interval is None else reports.intervals(within, interval, ZoneInfo(TIMEZONE))
 
 
 def _labels(within: Sequence[Range]) -> list[str]:
@@ -234,8 +232,19 @@ def _chosen(text: str | None, fields: Sequence[str]) -> dict[str, set[str]]:
     return {each.field: set(map(str, each.values)) for each in conditions}
 
 
-def _whole_report(call: Call, name: str, attributes: Json) -> Answer:
-    """A report that has no pages."""
+def _whole_report(
+    call: Call,
+    name: str,
+    asked: A,
+    results_of: Callable[[Call, A, Range], list[Json]],
+    interval: str | None = None,
+) -> Answer:
+    """A report that has no pages: the results of a span of time, or of each interval of it."""
+    parts = _parts(call, asked.timeframe, interval)
+    found = [results_of(call, asked, each) for each in parts]
+    attributes: Json = {"results": found[0]}
+    if interval is not None:
+        attributes = {"results": _series(found, asked.statistics), "date_times": _labels(parts)}
     report_id = str(UUID(int=call.account.rng.getrandbits(128), version=4))
     return call.one(call.resources.values_report(name, report_id, attributes, call.fields(name)))
 
@@ -268,7 +277,7 @@ def _report(call: Call, name: str, kind: _Kind, asked: ValuesAttributes, interva
             f"Metric with id {asked.conversion_metric_id} does not exist.", pointer=f"{_AT}/conversion_metric_id"
         )
     within = _within(call, asked.timeframe)
-    parts = [within] if interval is None else _intervals(call, asked.timeframe, interval)
+    parts = _parts(call, asked.timeframe, interval)
     found = reports.series(call.store, within, [each.start for each in parts], asked.conversion_metric_id)
     rows: dict[str, Json] = {}
     for message, several in found.items():
