@@ -98,7 +98,7 @@ def first_jobs(project: Project) -> tuple[Warehouse, dict[str, set[str]]]:
     """After jobs that came too early: not even a raw table is there. With the models that each job built."""
     warehouse = Warehouse.empty(project)
     built = {}
-    for job in ("deletions", "measure", "publish", "forwarding", "assign", "measure_after_assign", "exposures"):
+    for job in ("deletions", "measure", "publish", "forwarding", "exposures", "assign", "measure_after_assign"):
         built[job] = warehouse.dbt("build", "--selector", job, "--exclude-resource-type", "test").built()
     return warehouse, built
 

@@ -116,6 +116,15 @@ def test_what_others_read_has_a_contract(models: dict[str, ModelNode]) -> None:
         assert model.config.contract.enforced is (layer(model) not in {"staging", "intermediate"}), name
 
 
+def test_numbers_are_of_their_type_whoever_loaded_them(models: dict[str, ModelNode]) -> None:
+    """A loader makes of a number what it likes: target-postgres a decimal. Contracts are of what staging says."""
+    for name, model in models.items():
+        for column in model.columns.values() if layer(model) == "staging" else ():
+            if column.data_type in {"integer", "double", "decimal"}:
+                as_loaded = re.compile(rf"^\s+(\w+\.)?{column.name},?$", re.MULTILINE)
+                assert not as_loaded.search(model.raw_code), f"{name}.{column.name} is as it was loaded: cast it"
+
+
 def test_no_model_overrides_how_its_folder_is_built(models: dict[str, ModelNode]) -> None:
     for name, model in models.items():
         if model.config.materialized not in {

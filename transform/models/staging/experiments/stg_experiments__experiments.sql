@@ -47,7 +47,7 @@ renamed as (
         cast(global_holdout_version as integer) as global_holdout_version,
         cast(balance_tries as integer) as balance_tries,
         cast(balance_days as integer) as balance_days,
-        minimum_detectable_effect,
+        {{ lf_double('minimum_detectable_effect') }} as minimum_detectable_effect,
 
         ---------- objects
         {{ lf_json_array('campaign_message_ids') }} as campaign_message_ids,

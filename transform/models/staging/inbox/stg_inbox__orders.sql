@@ -21,7 +21,7 @@ renamed as (
         currency,
 
         ---------- numerics
-        {{ lf_if_below('value', '1e15') }} as value,
+        {{ lf_if_below(lf_double('value'), '1e15') }} as value,
 
         ---------- documents
         {{ lf_json_array('lines') }} as lines,
