@@ -140,7 +140,7 @@ test-oldest: $(VENV)/.dev ## The dbt project, and as a package in another, under
 	KLAVIYO_LOOP_TEST_OLDEST=1 $(OLDEST) --with hypothesis --with pytest --with pytest-xdist --with numpy --with sqlglot \
 		pytest transform/tests/test_transform_package.py transform/tests/test_transform_package_git.py
 
-test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; two minutes
+test-install: $(VENV)/.dev ## The packages as strangers install them: by pip out of git and from wheels, and by Meltano; a quarter of an hour, most of which reports wait for their turn
 	KLAVIYO_LOOP_TEST_INSTALL=pip $(BIN)/pytest tests/test_packages.py tests/test_hub_definitions.py
 
 test-stand-in: $(VENV)/.dev .meltano/.ready ## An experiment from a draft to a shipped winner and its next version, as docs/stand-in.md types it; five minutes

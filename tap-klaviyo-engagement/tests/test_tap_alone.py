@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
+import pendulum
 import pytest
 
 from klaviyo_sandbox import Sandbox
@@ -56,6 +58,21 @@ def test_what_nobody_chose_is_left_out_with_a_warning(
 def test_what_somebody_chose_fails_the_run(config: Json, run_tap: RunTap) -> None:
     assert set(run_tap(config, ["webhooks", *ASKING]).failed) == {"webhooks", *ASKING}
     assert set(run_tap(config, _all_but(config, "profiles")).failed) == {"webhooks", *ASKING}
+
+
+@pytest.mark.parametrize(("settings", "days"), [({}, 7), ({"report_lookback": 2}, 2), ({"report_lookback": 0}, 1)])
+def test_reports_that_nobody_chose_have_the_days_that_change_alone(
+    settings: Json, days: int, sandbox: Sandbox, config: Json, run_tap: RunTap
+) -> None:
+    """Two requests a minute: a year of them would wait for days, and nobody asked for it."""
+    start = (pendulum.now("UTC") - timedelta(days=90)).isoformat()
+    before = sandbox.requests["query_segment_values 200"]
+    run = run_tap(config | settings | {"start_date": start}, _all_but(config))
+    told = {each["date"] for each in run.records["segment_values"]}
+    assert sandbox.requests["query_segment_values 200"] - before == len(told) == days
+    chosen = run_tap(config | settings | {"start_date": start}, ["segment_values"], state=run.state)
+    told |= {each["date"] for each in chosen.records["segment_values"]}
+    assert len(told) == 90, "the rest comes once somebody does"
 
 
 def test_a_setting_that_names_nothing_fails_the_run_though_everything_is_selected(

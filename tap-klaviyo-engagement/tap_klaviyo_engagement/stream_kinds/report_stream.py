@@ -88,8 +88,7 @@ class ReportStream(KlaviyoStream):
     def batches(self) -> Iterator[list[Record]]:
         metric, zone = self.metric(), self.zone()
         settings, today = self.run.settings, self.run.limit.astimezone(pendulum.timezone(zone)).date()
-        first = settings.start_date.date() if settings.start_date else today - BACKLOG
-        plan = ReportPlan(today, max(first, self.earliest), settings.report_lookback)
+        plan = ReportPlan(today, max(self.first_day(today), self.earliest), settings.report_lookback)
         days_read, quota = self.days_read(metric), self.quota()
         due = days_read.due(plan)
         left = len(due)
@@ -108,6 +107,16 @@ class ReportStream(KlaviyoStream):
             left -= len(span)
             self.progress.done = 1 - left / len(due)
             yield self.CHECKPOINT
+
+    def first_day(self, today: date) -> date:
+        """The oldest day that is wanted.
+
+        Where nobody chose the report it goes back no further than every day's run would: a month of it waits a
+        quarter of an hour for its turn, a year for days.
+        """
+        settings = self.run.settings
+        wanted = settings.start_date.date() if settings.start_date else today - BACKLOG
+        return wanted if self.asked_for else max(wanted, today - max(settings.report_lookback, timedelta(days=1)))
 
     @override
     def probe(self) -> str:
