@@ -173,6 +173,29 @@ def test_what_an_account_does_not_hold_is_told(accounts: Accounts) -> None:
     assert flows == [(0,)]
 
 
+def test_views_and_foreign_tables_are_read_as_tables_are(accounts: Accounts) -> None:
+    """PostgreSQL's adapter does not list the latter. Where nothing serves one, it fails; it is not passed over."""
+    warehouse, schema = accounts.each["brand-a"]
+    place = {**accounts.places["brand-a"], "schema": "theirs"}
+    _execute(
+        warehouse, "create schema theirs", f"create view theirs.{RESULTS} as select * from {schema}.{RESULTS}"
+    )
+    outcome = accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
+    assert not [each for each in outcome.warnings if RESULTS in each]
+    assert accounts.all.query(f"select distinct account_id from accounts.{RESULTS}") == [("brand-a",)]
+    if not accounts.is_files:
+        columns = ", ".join(f"{name} {kind}" for name, kind in _columns(warehouse, "theirs", RESULTS))
+        _execute(
+            warehouse,
+            f"drop view theirs.{RESULTS}",
+            "create foreign data wrapper nobody",
+            "create server elsewhere foreign data wrapper nobody",
+            f"create foreign table theirs.{RESULTS} ({columns}) server elsewhere",
+        )
+        with pytest.raises(AssertionError, match='foreign-data wrapper "nobody" has no handler'):
+            accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
+
+
 def test_accounts_without_rows_and_one_account_alone(accounts: Accounts) -> None:
     warehouse, schema = accounts.each["brand-a"]
     warehouse.delete(f"{schema}.{RESULTS}")

@@ -33,14 +33,23 @@
 {%- endmacro %}
 
 
-{#- Types of the columns of a raw table by their names, both in lower case; none if it is not there. -#}
+{#- Types of the columns of a table that others made, by their names, both in lower case; none if it is not there. -#}
 {% macro lf_columns_held(relation) -%}
-    {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
     {%- set held = {} -%}
-    {%- for column in ([] if found is none else adapter.get_columns_in_relation(found)) -%}
+    {%- for column in adapter.dispatch('lf_columns_there', 'klaviyo_loop')(relation) -%}
         {%- do held.update({column.name | lower: column.dtype | lower}) -%}
     {%- endfor -%}
     {{ return(held) }}
+{%- endmacro %}
+
+{% macro default__lf_columns_there(relation) -%}
+    {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
+    {{ return([] if found is none else adapter.get_columns_in_relation(found)) }}
+{%- endmacro %}
+
+{#- The adapter lists no foreign tables, whose columns it knows all the same. -#}
+{% macro postgres__lf_columns_there(relation) -%}
+    {{ return(adapter.get_columns_in_relation(relation)) }}
 {%- endmacro %}
 
 
