@@ -17,6 +17,10 @@
     {#- Plain files know no delete, and a table cannot be overwritten by a query of itself. -#}
     {%- set kept = relation.incorporate(path={'identifier': relation.identifier ~ '__kept'}) -%}
     {%- do run_query('create table ' ~ kept ~ ' as select * from ' ~ relation ~ ' where not (' ~ condition ~ ')') -%}
+    {#- dbt's incremental models keep the partitions that an overwriting has no row of. Here these are what goes. -#}
+    {%- set mode = run_query('set spark.sql.sources.partitionOverwriteMode').rows[0][1] -%}
+    {%- do run_query('set spark.sql.sources.partitionOverwriteMode = STATIC') -%}
     {%- do run_query('insert overwrite table ' ~ relation ~ ' select * from ' ~ kept) -%}
+    {%- do run_query('set spark.sql.sources.partitionOverwriteMode = ' ~ mode) -%}
     {{ return('drop table ' ~ kept) }}
 {%- endmacro %}
