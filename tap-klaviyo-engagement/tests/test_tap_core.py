@@ -18,6 +18,7 @@ CONFIG: dict[str, Any] = {
     "include_subscriptions": True,
     "include_predictive_analytics": True,
     "report_conversion_metric": "Opened Email",
+    "report_lookback": 30,  # where everything is selected, reports go back no further
 }
 
 

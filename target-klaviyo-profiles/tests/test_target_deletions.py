@@ -203,6 +203,21 @@ def test_whose_request_a_deletion_answers_goes_to_the_warehouse(delete: Load, tm
     assert all(datetime.fromisoformat(each["acted_at"]).tzinfo for each in told)
 
 
+def test_answers_of_one_millisecond_are_each_a_row(tmp_path: Path) -> None:
+    """Loaders replace rows by their key, of which the moment alone tells answers to one request apart."""
+    path = tmp_path / "audit.jsonl"
+    kinds = ("profile_id", "email", "phone_number")
+    lines = [
+        {"time": "2026-11-30T09:00:00.125+00:00", "profile": {kind: "…"}, "deletion": "accepted", "request": "r"}
+        for kind in kinds
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    (stream,) = TapKlaviyoDeletions(config={"audit_path": str(path)}, catalog=None).streams.values()
+    told = _told_by_the_tap(path)
+    assert {each["detail"]["identifier"] for each in told} == set(kinds)
+    assert len({tuple(each[name] for name in stream.primary_keys) for each in told}) == len(kinds)
+
+
 def test_two_requests_of_one_person_are_both_answered(delete: Load, tmp_path: Path) -> None:
     run = delete(*({"email": "gone@mail.example.net", "request_id": each} for each in ("1", "2")))
     assert run.error is None
