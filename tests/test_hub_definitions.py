@@ -108,7 +108,7 @@ def test_a_plugin_is_added_to_an_empty_project(name: str, variables: dict[str, s
         assert (kept if isinstance(kept, str) else json.dumps(kept)) == value
 
 
-if os.environ.get("KLAVIYO_LOOP_TEST_INSTALL") == "pip":  # `make test-install`: installing takes half a minute
+if os.environ.get("KLAVIYO_LOOP_TEST_INSTALL") == "pip":  # `make test-install`: reports take minutes
 
     def test_an_empty_project_lands_an_account(tmp_path: Path, repository: str) -> None:
         """Tap and loader by their definitions alone, installed out of git, without `select`."""

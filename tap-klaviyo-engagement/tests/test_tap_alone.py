@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import pendulum
@@ -74,6 +74,27 @@ def test_reports_that_nobody_chose_have_the_days_that_change_alone(
     chosen = run_tap(config, ["segment_values"], state=run.state, now=lambda: noon)
     told |= {each["date"] for each in chosen.records["segment_values"]}
     assert len(told) == 90, "the rest comes once somebody does"
+
+
+@pytest.mark.parametrize("gaps", [(1, 1, 1), (1, 12, 1), (12,)])
+def test_reports_that_nobody_chose_miss_no_day_between_runs(
+    gaps: Sequence[int], config: Json, run_tap: RunTap
+) -> None:
+    """Of each day from the first run's on the last row is of a run after its lookback."""
+    noon, lookback = pendulum.yesterday("UTC").at(12).subtract(days=sum(gaps)), 3
+    config |= {"report_lookback": lookback, "start_date": noon.subtract(days=90).isoformat()}
+    oldest, state, told = noon.date().subtract(days=lookback), None, dict[str, int]()
+    for gap in (0, *gaps):
+        noon = noon.add(days=gap)
+        run = run_tap(config, _all_but(config), state=state, now=lambda at=noon: at)
+        state = run.state
+        for row in run.records["segment_values"]:
+            told[row["date"]] = (date(noon.year, noon.month, noon.day) - date.fromisoformat(row["date"])).days
+    days = [oldest.add(days=number) for number in range((noon.date() - oldest).days)]
+    assert sorted(told) == [day.isoformat() for day in days]
+    final = [told[day.isoformat()] for day in days if (noon.date() - day).days > lookback]
+    assert final
+    assert min(final) > lookback
 
 
 def test_a_setting_that_names_nothing_fails_the_run_though_everything_is_selected(

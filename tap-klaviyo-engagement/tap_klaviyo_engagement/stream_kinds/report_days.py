@@ -100,6 +100,11 @@ class DaysRead:
     on: date | None = None
     down_to: date | None = None
 
+    @property
+    def earliest(self) -> date | None:
+        """The oldest day that is known to have been read."""
+        return self.oldest or self.down_to
+
     def due(self, plan: ReportPlan) -> list[date]:
         """The days to read, in order.
 

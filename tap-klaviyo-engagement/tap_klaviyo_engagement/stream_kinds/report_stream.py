@@ -88,8 +88,9 @@ class ReportStream(KlaviyoStream):
     def batches(self) -> Iterator[list[Record]]:
         metric, zone = self.metric(), self.zone()
         settings, today = self.run.settings, self.run.limit.astimezone(pendulum.timezone(zone)).date()
-        plan = ReportPlan(today, max(self.first_day(today), self.earliest), settings.report_lookback)
         days_read, quota = self.days_read(metric), self.quota()
+        first = max(self.first_day(today, days_read), self.earliest)
+        plan = ReportPlan(today, first, settings.report_lookback)
         due = days_read.due(plan)
         left = len(due)
         for span in spans(due, self.days_at_once):
@@ -108,15 +109,18 @@ class ReportStream(KlaviyoStream):
             self.progress.done = 1 - left / len(due)
             yield self.CHECKPOINT
 
-    def first_day(self, today: date) -> date:
+    def first_day(self, today: date, days_read: DaysRead) -> date:
         """The oldest day that is wanted.
 
-        Where nobody chose the report it goes back no further than every day's run would: a month of it waits a
-        quarter of an hour for its turn, a year for days.
+        Where nobody chose the report it begins with the days that still change: a month of it waits a quarter of
+        an hour for its turn, a year for days. What was begun with is read to its end, whenever runs come.
         """
         settings = self.run.settings
         wanted = settings.start_date.date() if settings.start_date else today - BACKLOG
-        return wanted if self.asked_for else max(wanted, today - max(settings.report_lookback, timedelta(days=1)))
+        if self.asked_for:
+            return wanted
+        begun = today - max(settings.report_lookback, timedelta(days=1))
+        return max(wanted, min(begun, days_read.earliest or begun))
 
     @override
     def probe(self) -> str:
