@@ -253,6 +253,9 @@ def test_who_was_shown_which_arm_reaches_files(loop: Loop, tmp_path: Path) -> No
         [datetime.now(UTC)],
     )
     before.execute("update marts.fct_assignments set assigned_at = assigned_at - to_hours(?)", [2])
+    # Between midnight and two o'clock they are of the day before now. On the day that they left they would stay
+    # until the first run of the next, which alone looks for events that are gone (lf_days_of_news).
+    before.execute("drop table intermediate.int_events_classified", [])
     run = before.run("exposures")
     files = str(before.home / "exposures" / "*" / "*" / "*" / "*" / "*.parquet")
     shown = duckdb.execute("select user_id, slot, arm, copy_id, vars from read_parquet(?)", [files]).fetchall()
