@@ -174,7 +174,10 @@ def test_what_an_account_does_not_hold_is_told(accounts: Accounts) -> None:
 
 
 def test_views_and_foreign_tables_are_read_as_tables_are(accounts: Accounts) -> None:
-    """PostgreSQL's adapter does not list the latter. Where nothing serves one, it fails; it is not passed over."""
+    """PostgreSQL's adapter does not list the latter, nor columns of a materialized view.
+
+    Where nothing serves a foreign table, the run fails; it is not passed over.
+    """
     warehouse, schema = accounts.each["brand-a"]
     place = {**accounts.places["brand-a"], "schema": "theirs"}
     _execute(
@@ -184,10 +187,15 @@ def test_views_and_foreign_tables_are_read_as_tables_are(accounts: Accounts) -> 
     assert not [each for each in outcome.warnings if RESULTS in each]
     assert accounts.all.query(f"select distinct account_id from accounts.{RESULTS}") == [("brand-a",)]
     if not accounts.is_files:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _columns(warehouse, "theirs", RESULTS))
+        copied = f"create materialized view theirs.{RESULTS} as select * from {schema}.{RESULTS}"
+        _execute(warehouse, f"drop view theirs.{RESULTS}", copied)
+        outcome = accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
+        assert not [each for each in outcome.warnings if RESULTS in each]
+        assert accounts.all.query(f"select distinct account_id from accounts.{RESULTS}") == [("brand-a",)]
+        columns = ", ".join(f"{name} {kind}" for name, kind in _columns(warehouse, schema, RESULTS))
         _execute(
             warehouse,
-            f"drop view theirs.{RESULTS}",
+            f"drop materialized view theirs.{RESULTS}",
             "create foreign data wrapper nobody",
             "create server elsewhere foreign data wrapper nobody",
             f"create foreign table theirs.{RESULTS} ({columns}) server elsewhere",

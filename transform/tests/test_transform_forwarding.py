@@ -584,5 +584,100 @@ def test_any_table_is_read_by_its_columns(ruled: Warehouse) -> None:
     assert "forwarding/lacking.yml: segment.order_completed has no column message_id" in told
 
 
+TYPED = {
+    "duckdb": {
+        "lines": "[{'sku': 'a', 'number': 2}]",
+        "tags": """['x', 'y "z"']""",
+        "sizes": "map {'a': 1}",
+        "odd": "cast([true] as variant)",
+        "plan": "cast('point' as enum ('point', 'paint'))",
+        "total": "cast(3.5 as decimal(5, 2))",
+        "tries": "cast(2 as utinyint)",
+        "nothing": "cast(null as integer[])",
+    },
+    "postgres": {
+        "lines": """cast('[{"sku": "a", "number": 2}]' as jsonb)""",
+        "tags": """array['x', 'y "z"']""",
+        "sizes": """cast('{"a": 1}' as json)""",
+        "odd": """cast('"\\u0000"' as json)""",
+        "plan": "cast('point' as printing)",
+        "total": "cast(3.5 as numeric(5, 2))",
+        "tries": "cast(2 as smallint)",
+        "nothing": "cast(null as integer[])",
+    },
+    "spark": {
+        "lines": "array(named_struct('sku', 'a', 'number', 2))",
+        "tags": """array('x', 'y "z"')""",
+        "sizes": "map('a', 1)",
+        "odd": "parse_json('[true]')",
+        "plan": "'point'",
+        "total": "cast(3.5 as decimal(5, 2))",
+        "tries": "cast(2 as tinyint)",
+        "nothing": "cast(null as array<int>)",
+    },
+}
+"""Columns of whatever type a table has; `odd`: JSON that none of this warehouse's is made of, or of another type.
+
+The type of PostgreSQL's `plan` has `int` in its name.
+"""
+
+
+def test_a_column_of_any_type_is_a_member(ruled: Warehouse) -> None:
+    """Also of what is no table to a warehouse's own list of tables: a materialized view, and a foreign table."""
+    engine = ruled.project.engine
+    columns = ", ".join(f"{value} as {name}" for name, value in TYPED[engine.name].items())
+    who = "'m1' as id, '7' as user_id, timestamp '2026-11-09 07:00:00' as at"
+    is_postgres = engine.name == "postgres"
+    ruled.query("create schema shop")
+    if is_postgres:
+        ruled.query("create type printing as enum ('point', 'paint')")
+    kind = "materialized view" if is_postgres else "table"
+    ruled.query(f"create {kind} shop.viewed as select {who}, {columns}")
+    viewed = {
+        **DEFINITION,
+        "definition_key": "viewed",
+        "source_table": None,
+        "relation": ["shop", "viewed"],
+        "columns": {"message_id": ["id"], "user_id": ["user_id"], "occurred_at": ["at"]},
+        "source_event": "Product Viewed",
+        "source_type": "track",
+        "layout": "columns",
+        "property_columns": [],
+        "asks_no_consent": True,
+    }
+    whole = {
+        **viewed,
+        "definition_key": "whole",
+        "columns": {**viewed["columns"], "properties": ["sizes"]},
+        "source_event": "Order Completed",
+        "layout": "documents",
+    }
+    rules = {"viewed": ("Product Viewed", "Viewed Product"), "whole": ("Order Completed", "Placed Order")}
+    places = (place(0, "identifier", "user_id", "external_id"), place(1, "unique_id", "message_id"))
+    ruled.land("forwarding_definitions", [DEFINITION, viewed, whole])
+    told = [{**rule(1, *names, keeps_all=True), "definition_key": key} for key, names in rules.items()]
+    ruled.land("forwarding_rules", [*RULES, *told])
+    values = [{**each, "definition_key": key} for key in rules for each in places]
+    ruled.land("forwarding_values", [*PLACES, *values])
+    placed, shown = run(ruled)
+    assert json.loads(placed["properties"]) == {"a": 1}
+    assert json.loads(shown["properties"]) == {
+        "odd": '"\\u0000"' if is_postgres else [True],
+        "lines": [{"sku": "a", "number": 2}],
+        "tags": ["x", 'y "z"'],
+        "sizes": {"a": 1},
+        "plan": "point",
+        "total": 3.5,
+        "tries": 2,
+    }
+    if is_postgres:
+        ruled.query("create foreign data wrapper nobody")
+        ruled.query("create server elsewhere foreign data wrapper nobody")
+        ruled.query("create foreign table shop.theirs (id text, user_id text, at timestamp) server elsewhere")
+        ruled.land("forwarding_definitions", [{**viewed, "relation": ["shop", "theirs"]}])
+        with pytest.raises(AssertionError, match='foreign-data wrapper "nobody" has no handler'):
+            run(ruled)
+
+
 def quote(warehouse: Warehouse, name: str) -> str:
     return f"`{name}`" if warehouse.project.engine.name == "spark" else f'"{name}"'

@@ -126,13 +126,13 @@
 {#- A query of the rows of a file as the models know events; none, and a warning that names file and remedy, where table or columns are not there. -#}
 {% macro lf_forwarding_rows(file) -%}
     {%- set parts = file.relation -%}
-    {%- set relation = adapter.get_relation(parts[-3] if parts | length > 2 else target.database, parts[-2], parts[-1]) -%}
+    {%- set relation = lf_relation_there(parts[-3] if parts | length > 2 else target.database, parts[-2], parts[-1]) -%}
     {%- if relation is none -%}
         {%- do lf_forwarding_warn(file, 'the table ' ~ parts | join('.') ~ ' is not there', 'correct `from.relation`, or load it') -%}
         {{ return(none) }}
     {%- endif -%}
     {%- set held = {} -%}
-    {%- for column in adapter.get_columns_in_relation(relation) -%}
+    {%- for column in lf_columns_there(relation) -%}
         {%- do held.update({column.name | lower: column}) -%}
     {%- endfor -%}
     {%- set missing = [] -%}
@@ -188,8 +188,11 @@
 {#- A column that holds a document, whatever its type. -#}
 {% macro lf_forwarding_document(held, quoted) -%}
     {%- set name = quoted | replace('"', '') | replace('`', '') | lower -%}
-    {%- set kind = held[name].dtype | lower -%}
-    {{ return(quoted if kind in ('json', 'jsonb', 'variant', 'super') else lf_json_of_text(lf_json_if_valid(quoted))) }}
+    {%- set kind = lf_column_kind(held[name]) -%}
+    {%- if kind == 'json' -%}
+        {{ return(quoted) }}
+    {%- endif -%}
+    {{ return(lf_json_of_text(lf_json_if_valid(lf_text_of_kind(quoted, kind)))) }}
 {%- endmacro %}
 
 
@@ -234,19 +237,73 @@
 {%- endmacro %}
 
 
-{#- A column, as JSON text; null where it is null. -#}
+{#- A column, as JSON text; null where it is null. What is none, though its type or its beginning says so, is a text. -#}
 {% macro lf_json_text_of_column(column) -%}
-    {%- set kind = column.dtype | lower -%}
-    {%- set value = adapter.quote(column.name) -%}
-    {%- if modules.re.search('int|dec|num|double|float|real', kind) and '[' not in kind and '(' not in kind.split('(')[0] and kind not in ('interval',) -%}
-        {{ return(lf_text_of_pattern(lf_text(value), '-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?')) }}
-    {%- elif kind in ('boolean', 'bool') -%}
-        {{ return('case when ' ~ value ~ " then 'true' when not " ~ value ~ " then 'false' end") }}
-    {%- elif kind in ('json', 'jsonb', 'variant', 'super') -%}
+    {%- set kind = lf_column_kind(column) -%}
+    {%- set text = lf_text_of_kind(adapter.quote(column.name), kind) -%}
+    {%- if kind == 'number' -%}
+        {{ return(lf_text_of_pattern(text, '-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?')) }}
+    {%- elif kind == 'boolean' -%}
+        {{ return('case when ' ~ adapter.quote(column.name) ~ " then 'true' when not " ~ adapter.quote(column.name) ~ " then 'false' end") }}
+    {%- elif kind == 'json' -%}
+        {{ return(text) }}
+    {%- endif -%}
+    {%- set document = lf_json_if_valid(text) -%}
+    {%- if kind == 'text' -%}
+        {%- set document = 'case when substr(' ~ text ~ ", 1, 1) in ('[', '{') then " ~ document ~ ' end' -%}
+    {%- endif -%}
+    {{ return('coalesce(' ~ document ~ ', ' ~ lf_json_serialized(lf_json_string(text)) ~ ')') }}
+{%- endmacro %}
+
+
+{#- A value as text: JSON of `json` and of `nested`. -#}
+{% macro lf_text_of_kind(value, kind) -%}
+    {%- if kind == 'json' -%}
         {{ return(lf_json_serialized(value)) }}
     {%- endif -%}
-    {%- set text = lf_text(value) -%}
-    {{ return("coalesce(case when substr(" ~ text ~ ", 1, 1) in ('[', '{') then " ~ lf_json_if_valid(text) ~ " end, " ~ lf_json_serialized(lf_json_string(text)) ~ ")") }}
+    {{ return(lf_json_text_of_nested(value) if kind == 'nested' else lf_text(value)) }}
+{%- endmacro %}
+
+
+{#-
+    How a column of any table becomes JSON: `json` (the type that documents have here), `nested` (lists, structures, maps, and JSON of another type), `number`, `boolean`, else
+    `text`. By the whole name of the type, since a type that somebody made may be called anything.
+-#}
+{% macro lf_column_kind(column) -%}
+    {%- set type = (column.data_type if target.type == 'bigquery' else column.dtype) | lower -%} {#- which tells of repeated columns there alone -#}
+    {%- set name = type.split('(')[0].split('<')[0] | trim -%}
+    {%- if name in ('json', 'jsonb', 'variant', 'super') -%}
+        {{ return('json' if name == lf_type('json') else 'nested') }}
+    {%- elif type.endswith(']') or name in ('array', 'list', 'struct', 'map', 'row', 'record', 'object', 'union') -%}
+        {{ return('nested') }}
+    {%- elif name in ('boolean', 'bool') -%}
+        {{ return('boolean') }}
+    {%- elif modules.re.fullmatch('(u?(tiny|small|medium|big|huge|byte)?int(eger)?[0-9]*|big(num|numeric|decimal)|num(ber|eric)?|dec(imal)?|double( precision)?|float[0-9]*|real)', name) -%}
+        {{ return('number') }}
+    {%- endif -%}
+    {{ return('text') }}
+{%- endmacro %}
+
+
+{#- JSON text of a list, a structure, a map or a document; null where it is null. -#}
+{% macro lf_json_text_of_nested(value) -%}
+    {{ return(adapter.dispatch('lf_json_text_of_nested', 'klaviyo_loop')(value)) }}
+{%- endmacro %}
+
+{% macro default__lf_json_text_of_nested(value) -%}
+    cast(to_json({{ value }}) as {{ lf_type('varchar') }})
+{%- endmacro %}
+
+{% macro bigquery__lf_json_text_of_nested(value) -%}
+    case when {{ value }} is not null then to_json_string({{ value }}) end
+{%- endmacro %}
+
+{% macro redshift__lf_json_text_of_nested(value) -%}
+    json_serialize(cast({{ value }} as super))
+{%- endmacro %}
+
+{% macro trino__lf_json_text_of_nested(value) -%}
+    json_format(cast({{ value }} as json))
 {%- endmacro %}
 
 

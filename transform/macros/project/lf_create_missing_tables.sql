@@ -133,7 +133,7 @@
 
 
 {% macro lf_create_missing_table(node, identifier) %}
-    {%- set relation = adapter.get_relation(node.database, node.schema, identifier) -%}
+    {%- set relation = lf_relation_there(node.database, node.schema, identifier) -%}
     {%- set declared = [] -%}
     {%- for column in node.columns.values() -%}
         {%- do declared.append((column.name, adapter.quote(lf_stored_name(column.name)) ~ ' ' ~ lf_type(column.data_type))) -%}
@@ -146,8 +146,15 @@
         {%- do run_query(lf_create_table(relation, declared | map(attribute=1) | join(', '), node.config.get('partition_by'))) -%}
         {%- do adapter.cache_added(relation) -%}
     {%- else -%}
-        {%- set held = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list -%}
-        {%- for name, definition in declared if name not in held -%}
+        {%- set held = lf_columns_there(relation) | map(attribute='name') | map('lower') | list -%}
+        {%- set missing = declared | rejectattr(0, 'in', held) | list -%}
+        {%- if missing and node.resource_type == 'source' and not relation.is_table -%}
+            {%- do exceptions.raise_compiler_error(
+                relation ~ ' is no table, so it is not given what it lacks: ' ~ missing | map(attribute=0) | join(', ')
+                ~ '. Give it columns of these names, or set the variable `create_raw_tables` to false, with which they are read as null (README.md, Variables)'
+            ) -%}
+        {%- endif -%}
+        {%- for name, definition in missing -%}
             {%- do run_query(lf_add_column(relation, definition)) -%}
             {#- Asking for the columns began a transaction, which ends without a commit when the hook ends. -#}
             {%- if loop.last -%}

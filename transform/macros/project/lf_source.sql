@@ -35,21 +35,67 @@
 
 {#- Types of the columns of a table that others made, by their names, both in lower case; none if it is not there. -#}
 {% macro lf_columns_held(relation) -%}
+    {%- set found = lf_relation_there(relation.database, relation.schema, relation.identifier) -%}
     {%- set held = {} -%}
-    {%- for column in adapter.dispatch('lf_columns_there', 'klaviyo_loop')(relation) -%}
+    {%- for column in ([] if found is none else lf_columns_there(found)) -%}
         {%- do held.update({column.name | lower: column.dtype | lower}) -%}
     {%- endfor -%}
     {{ return(held) }}
 {%- endmacro %}
 
-{% macro default__lf_columns_there(relation) -%}
-    {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) -%}
-    {{ return([] if found is none else adapter.get_columns_in_relation(found)) }}
+
+{#- A table, or whatever can be read as one, that others made; none if it is not there. -#}
+{% macro lf_relation_there(database, schema, identifier) -%}
+    {{ return(adapter.dispatch('lf_relation_there', 'klaviyo_loop')(database, schema, identifier)) }}
 {%- endmacro %}
 
-{#- The adapter lists no foreign tables, whose columns it knows all the same. -#}
-{% macro postgres__lf_columns_there(relation) -%}
+{% macro default__lf_relation_there(database, schema, identifier) -%}
+    {{ return(adapter.get_relation(database, schema, identifier)) }}
+{%- endmacro %}
+
+{#- The adapter lists no foreign tables. -#}
+{% macro postgres__lf_relation_there(database, schema, identifier) -%}
+    {%- set found = adapter.get_relation(database, schema, identifier) -%}
+    {%- if found is none -%}
+        {%- set relation = api.Relation.create(database=database, schema=schema, identifier=identifier) -%}
+        {%- set found = relation if lf_columns_there(relation) else none -%}
+    {%- endif -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+
+{#- The columns of a table that others made, in their order: with `name` and `dtype`. -#}
+{% macro lf_columns_there(relation) -%}
+    {{ return(adapter.dispatch('lf_columns_there', 'klaviyo_loop')(relation)) }}
+{%- endmacro %}
+
+{% macro default__lf_columns_there(relation) -%}
     {{ return(adapter.get_columns_in_relation(relation)) }}
+{%- endmacro %}
+
+{#- The information schema, which the adapter asks, has no materialized views, nor what this user may not read: that is to be refused, not taken for missing. -#}
+{% macro postgres__lf_columns_there(relation) -%}
+    {%- set query -%}
+        select
+            attributes.attname,
+            format_type(coalesce(nullif(types.typbasetype, 0), attributes.atttypid), null)
+        from pg_attribute as attributes
+        inner join pg_class as classes on attributes.attrelid = classes.oid
+        inner join pg_namespace as namespaces on classes.relnamespace = namespaces.oid
+        inner join pg_type as types on attributes.atttypid = types.oid
+        where
+            namespaces.nspname = {{ lf_literal(relation.schema) }}
+            and classes.relname = {{ lf_literal(relation.identifier) }}
+            and classes.relkind in ('r', 'p', 'v', 'm', 'f')
+            and attributes.attnum > 0
+            and not attributes.attisdropped
+        order by attributes.attnum
+    {%- endset -%}
+    {%- set columns = [] -%}
+    {%- for name, type in run_query(query).rows -%}
+        {%- do columns.append(api.Column(name, type)) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
 {%- endmacro %}
 
 

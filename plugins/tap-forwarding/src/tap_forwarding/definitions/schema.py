@@ -84,7 +84,11 @@ SOURCE = (
         f"Whose columns they are: {', '.join(f'`{name}`' for name in source_presets())}",
         {"enum": [*source_presets()]},
     ),
-    Key("relation", "The table or view: `schema.name`, or `database.schema.name`", TEXT),
+    Key(
+        "relation",
+        "The table, or what can be read as one (views, foreign tables): `schema.name`, or `database.schema.name`",
+        TEXT,
+    ),
     Key("event", "The name of all its events, where no column has it", TEXT),
     Key("type", "The type of all its events, where no column has it", one_of(EventType), default=EventType.TRACK),
     Key(
@@ -101,8 +105,8 @@ COLUMN_MEANINGS = {
     "anonymous_id": "The visitor's, before they are known",
     "occurred_at": "When it happened",
     "received_at": "When it was received; without it, when it happened",
-    "properties": "A JSON document of the properties; without it each property is a column",
-    "context": "A JSON document of the context; without `properties` its members are columns, `context_page_url`",
+    "properties": "A document of the properties: JSON, a structure or a map; without it each property is a column",
+    "context": "A document of the context; without `properties` its members are columns, `context_page_url`",
 }
 EVENT = (
     Key(
