@@ -155,8 +155,10 @@
             ) -%}
         {%- endif -%}
         {%- for name, definition in missing -%}
-            {%- do run_query(lf_add_column(relation, definition)) -%}
-            {#- Asking for the columns began a transaction, which ends without a commit when the hook ends. -#}
+            {#- In a transaction, which the hook would end without a commit; to ask for the columns begins one on some warehouses. -#}
+            {%- call statement('add_column', auto_begin=true) -%}
+                {{ lf_add_column(relation, definition) }}
+            {%- endcall -%}
             {%- if loop.last -%}
                 {%- do adapter.commit() -%}
             {%- endif -%}
