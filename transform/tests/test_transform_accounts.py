@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dbt.contracts.graph.nodes import GenericTestNode, ModelNode
-from transform_engines import DuckDB, chosen_among
+from transform_engines import UNSERVED, DuckDB, chosen_among
 from transform_project import Outcome, Project, Warehouse
 
 ON_ENGINES = chosen_among("duckdb", "postgres")
@@ -180,26 +180,16 @@ def test_views_and_foreign_tables_are_read_as_tables_are(accounts: Accounts) -> 
     """
     warehouse, schema = accounts.each["brand-a"]
     place = {**accounts.places["brand-a"], "schema": "theirs"}
-    _execute(
-        warehouse, "create schema theirs", f"create view theirs.{RESULTS} as select * from {schema}.{RESULTS}"
-    )
-    outcome = accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
-    assert not [each for each in outcome.warnings if RESULTS in each]
-    assert accounts.all.query(f"select distinct account_id from accounts.{RESULTS}") == [("brand-a",)]
-    if not accounts.is_files:
-        copied = f"create materialized view theirs.{RESULTS} as select * from {schema}.{RESULTS}"
-        _execute(warehouse, f"drop view theirs.{RESULTS}", copied)
+    _execute(warehouse, "create schema theirs")
+    for kind in ("view",) if accounts.is_files else ("view", "materialized view"):
+        _execute(warehouse, f"create {kind} theirs.{RESULTS} as select * from {schema}.{RESULTS}")
         outcome = accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
         assert not [each for each in outcome.warnings if RESULTS in each]
         assert accounts.all.query(f"select distinct account_id from accounts.{RESULTS}") == [("brand-a",)]
+        _execute(warehouse, f"drop {kind} theirs.{RESULTS}")
+    if not accounts.is_files:
         columns = ", ".join(f"{name} {kind}" for name, kind in _columns(warehouse, schema, RESULTS))
-        _execute(
-            warehouse,
-            f"drop materialized view theirs.{RESULTS}",
-            "create foreign data wrapper nobody",
-            "create server elsewhere foreign data wrapper nobody",
-            f"create foreign table theirs.{RESULTS} ({columns}) server elsewhere",
-        )
+        _execute(warehouse, *UNSERVED, f"create foreign table theirs.{RESULTS} ({columns}) server elsewhere")
         with pytest.raises(AssertionError, match='foreign-data wrapper "nobody" has no handler'):
             accounts.run(*WITHOUT_TESTS, **{"brand-a": place})
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from transform_engines import UNSERVED
 from transform_project import NOW, READ_AT, Row, Warehouse
 
 T = TypeVar("T")
@@ -671,9 +672,9 @@ def test_a_column_of_any_type_is_a_member(ruled: Warehouse) -> None:
         "tries": 2,
     }
     if is_postgres:
-        ruled.query("create foreign data wrapper nobody")
-        ruled.query("create server elsewhere foreign data wrapper nobody")
-        ruled.query("create foreign table shop.theirs (id text, user_id text, at timestamp) server elsewhere")
+        theirs = "create foreign table shop.theirs (id text, user_id text, at timestamp) server elsewhere"
+        for statement in (*UNSERVED, theirs):
+            ruled.query(statement)
         ruled.land("forwarding_definitions", [{**viewed, "relation": ["shop", "theirs"]}])
         with pytest.raises(AssertionError, match='foreign-data wrapper "nobody" has no handler'):
             run(ruled)

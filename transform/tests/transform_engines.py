@@ -181,6 +181,10 @@ def free_port() -> int:
         return port
 
 
+UNSERVED = ("create foreign data wrapper nobody", "create server elsewhere foreign data wrapper nobody")
+"""Statements of PostgreSQL after which a foreign table can be of `elsewhere`, of which nothing can be read."""
+
+
 class Postgres(Engine):
     """A server of its own, with the binaries of the package `pgserver`, on a free port."""
 
