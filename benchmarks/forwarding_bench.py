@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
-from figures import Bar, Benchmark, Row, Scale
-from harness import BIN, DbtRun, NotMeasured, dbt, idle
+from figures import Benchmark, Row, Scale
+from harness import BIN, DbtRun, NotMeasured, beside_idle, dbt, idle
 
 MILLION = 1_000_000
 GB = 1_000_000_000
@@ -19,7 +19,6 @@ PAST = (5 * MILLION, 50 * MILLION)
 HOUR_EVENTS = 60_000
 HOUR_SECONDS = 10.0
 """Allowed for the hour, beside what a run takes in which nothing was received."""
-WITHIN = Bar(1)
 FIRST, SECOND = '{as_of: "2026-11-09 08:00:00"}', '{as_of: "2026-11-09 09:00:00"}'
 
 _DEFINITION = """\
@@ -151,12 +150,7 @@ def _forwarding(past: int, hour: int) -> Iterator[Row]:
         msg = f"{decided.get('delivered', 0)} of the hour before are known to have come"
         raise NotMeasured(msg)
     what = f"an hour of {hour:,} over {past:,} events"
-    beside = max(took.elapsed - without.elapsed, 0.0)
-    yield Row("forwarding", f"{what}, beside an idle run", beside, "s", HOUR_SECONDS, "allowed", WITHIN)
-    yield Row("forwarding", f"{what}: with it", took.elapsed, "s", without.elapsed, "idle")
-    yield Row(
-        "forwarding", f"{what}: processor time, dbt's too", took.cpu_seconds, "s", without.cpu_seconds, "idle"
-    )
+    yield from beside_idle("forwarding", what, took, without, HOUR_SECONDS)
     yield Row("forwarding", f"{what}: most memory", max(before.peak, took.peak) / GB, "GB")
 
 

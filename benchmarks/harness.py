@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from figures import Bar, Row
+
 Json = dict[str, Any]
 Program = tuple[str, ...]
 
@@ -340,3 +342,19 @@ def idle(warehouse: Path, run: Callable[[], DbtRun]) -> DbtRun:
     found = run()
     shutil.move(kept, warehouse)
     return found
+
+
+def beside_idle(benchmark: str, what: str, run: DbtRun, without: DbtRun, allowed: float) -> Iterator[Row]:
+    """What a run takes, and what of it is not taken by one in which nothing was landed (`idle`).
+
+    Args:
+        benchmark: Its name.
+        what: The run did.
+        run: It.
+        without: The idle one.
+        allowed: Seconds of the difference.
+    """
+    difference = max(run.elapsed - without.elapsed, 0.0)
+    yield Row(benchmark, f"{what}: with it", run.elapsed, "s", without.elapsed, "idle")
+    yield Row(benchmark, f"{what}, beside an idle run", difference, "s", allowed, "allowed", Bar(1))
+    yield Row(benchmark, f"{what}: processor time, dbt's too", run.cpu_seconds, "s", without.cpu_seconds, "idle")

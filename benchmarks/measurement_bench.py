@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 from figures import Bar, Benchmark, Row, Scale
-from harness import NotMeasured, dbt, idle
+from harness import NotMeasured, beside_idle, dbt, idle
 
 MILLION = 1_000_000
 GB = 1_000_000_000
@@ -165,10 +165,7 @@ def _measure(people: int, hour_events: int) -> Iterator[Row]:
     for name, seconds in sorted(first.seconds.items(), key=lambda model: -model[1])[:3]:
         yield Row("measure", f"{size}: of it {name}", seconds, "s")
     later = f"{size}: an hour of {hour_events:,} more"
-    beside = max(hour.elapsed - without.elapsed, 0.0)
-    yield Row("measure", f"{later}, beside an idle run", beside, "s", HOUR_SECONDS, "allowed", WITHIN)
-    yield Row("measure", f"{later}: with it", hour.elapsed, "s", without.elapsed, "idle")
-    yield Row("measure", f"{later}: processor time, dbt's too", hour.cpu_seconds, "s", without.cpu_seconds, "idle")
+    yield from beside_idle("measure", later, hour, without, HOUR_SECONDS)
     yield Row("measure", f"{size}: most memory", max(first.peak, hour.peak) / GB, "GB", MEMORY, "allowed", WITHIN)
 
 
